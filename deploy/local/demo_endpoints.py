@@ -1,0 +1,196 @@
+"""OpenAI-compatible stand-ins for LLM endpoints: honest about being demos, with delays and faults that can be scripted.
+
+    python -m deploy.local.demo_endpoints --llm NAME [--llm NAME …] --ports-file FILE
+
+Every LLM gets a port of its own on 127.0.0.1, chosen by the system; when all of them listen, FILE holds {name: port} as
+JSON. `PUT /demo/behaviour` on an endpoint changes how it answers from then on (see `Behaviour`). This module knows
+nothing of routing: it answers whatever arrives, and says in its answer which LLM it stands in for.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import time
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import click
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+MAX_BODY_BYTES = 16 * 2**20
+
+
+class Behaviour(BaseModel):
+    """How an endpoint answers completions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    delay_ms: float = Field(default=0, ge=0, description="before the first byte")
+    chunk_delay_ms: float = Field(default=10, ge=0, description="between the chunks of a stream")
+    status: int = Field(
+        default=200, ge=200, le=599, description="other than 200: answered with an error of that status"
+    )
+    reset: bool = Field(default=False, description="close the connection without an answer")
+
+
+class DemoEndpoint:
+    """One stand-in: an aiohttp application for the LLM `name`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.behaviour = Behaviour()
+
+    def application(self) -> web.Application:
+        """The routes of this endpoint."""
+        application = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_errors_as_openai])
+        application.router.add_get("/health", self._health)
+        application.router.add_get("/v1/models", self._models)
+        application.router.add_post("/v1/chat/completions", self._chat_completions)
+        application.router.add_put("/demo/behaviour", self._set_behaviour)
+        return application
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.Response(status=200 if self.behaviour.status == 200 else 503)
+
+    async def _models(self, _: web.Request) -> web.Response:
+        model = {"id": self.name, "object": "model", "created": 0, "owned_by": "demo"}
+        return web.json_response({"object": "list", "data": [model]})
+
+    async def _set_behaviour(self, request: web.Request) -> web.Response:
+        try:
+            self.behaviour = Behaviour.model_validate_json(await request.text())
+        except ValidationError as error:
+            raise web.HTTPBadRequest(text=str(error)) from None
+        return web.json_response(self.behaviour.model_dump())
+
+    async def _chat_completions(self, request: web.Request) -> web.StreamResponse:
+        body = await _json_object(request)
+        messages = body.get("messages")
+        if not isinstance(messages, list) or not messages:
+            raise web.HTTPBadRequest(text="messages: a list with at least one message is needed")
+        await asyncio.sleep(self.behaviour.delay_ms / 1000)
+        if self.behaviour.reset:
+            assert request.transport is not None  # noqa: S101 - a request that is being answered has one
+            request.transport.abort()
+        if self.behaviour.status != 200:
+            return _openai_error(self.behaviour.status, "this demo endpoint was told to fail")
+        answer = self._answer(messages)
+        if body.get("stream"):
+            return await self._stream(request, answer)
+        return web.json_response(self._completion(answer, messages))
+
+    def _answer(self, messages: list[Any]) -> str:
+        return (
+            f"This is a demo endpoint standing in for {self.name}: no LLM runs here. It received {len(messages)} "
+            "message(s). Put the addresses of your real servers into endpoints.yaml."
+        )
+
+    def _completion(self, answer: str, messages: list[Any]) -> dict[str, Any]:
+        prompt_tokens = sum(len(str(message).split()) for message in messages)  # words: a demo has no tokenizer
+        completion_tokens = len(answer.split())
+        return {
+            "id": _completion_id(),
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": self.name,
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": answer}, "finish_reason": "stop"}],
+            "usage": {
+                "prompt_tokens": prompt_tokens,
+                "completion_tokens": completion_tokens,
+                "total_tokens": prompt_tokens + completion_tokens,
+            },
+        }
+
+    async def _stream(self, request: web.Request, answer: str) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+        await response.prepare(request)
+        async for chunk in self._chunks(answer):
+            await response.write(f"data: {chunk}\n\n".encode())
+        return response
+
+    async def _chunks(self, answer: str) -> AsyncIterator[str]:
+        shared = {
+            "id": _completion_id(),
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": self.name,
+        }
+        deltas: list[dict[str, str]] = [{"role": "assistant"}, *({"content": word + " "} for word in answer.split())]
+        for delta in deltas:
+            yield json.dumps({**shared, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+            await asyncio.sleep(self.behaviour.chunk_delay_ms / 1000)
+        yield json.dumps({**shared, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        yield "[DONE]"
+
+
+def _completion_id() -> str:
+    return f"chatcmpl-demo-{uuid.uuid4().hex[:12]}"
+
+
+async def _json_object(request: web.Request) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.text())
+    except ValueError as error:
+        raise web.HTTPBadRequest(text=f"body: not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise web.HTTPBadRequest(text="body: a JSON object is needed")
+    return body
+
+
+def _openai_error(status: int, message: str) -> web.Response:
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    return web.json_response({"error": {"message": message, "type": kind, "code": status}}, status=status)
+
+
+@web.middleware
+async def _errors_as_openai(request: web.Request, handler: Any) -> web.StreamResponse:
+    try:
+        response = await handler(request)
+    except web.HTTPException as error:
+        return _openai_error(error.status, error.text or error.reason)
+    assert isinstance(response, web.StreamResponse)  # noqa: S101 - aiohttp's handlers return nothing else
+    return response
+
+
+async def serve(names: tuple[str, ...], ports_file: Path) -> None:
+    """Serves one endpoint for each name until SIGTERM or SIGINT; then closes them all."""
+    stop = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
+    runners = [web.AppRunner(DemoEndpoint(name).application(), access_log=None) for name in names]
+    try:
+        ports = {name: await _listen(runner) for name, runner in zip(names, runners, strict=True)}
+        _write_atomically(ports_file, json.dumps(ports))
+        await stop.wait()
+    finally:
+        await asyncio.gather(*(runner.cleanup() for runner in runners))
+
+
+async def _listen(runner: web.AppRunner) -> int:
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=1)
+    await site.start()
+    return int(runner.addresses[0][1])
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    """A reader that waits for the file never sees half of it."""
+    draft = path.with_suffix(".draft")
+    draft.write_text(text, encoding="utf-8")
+    os.replace(draft, path)
+
+
+@click.command()
+@click.option("--llm", "names", multiple=True, required=True, help="LLM to stand in for; one endpoint each.")
+@click.option("--ports-file", type=click.Path(path_type=Path), required=True, help="Written when all of them listen.")
+def main(names: tuple[str, ...], ports_file: Path) -> None:
+    """Starts one demo endpoint for each LLM."""
+    asyncio.run(serve(names, ports_file))
+
+
+if __name__ == "__main__":
+    main()
