@@ -1,0 +1,68 @@
+"""Triton's Python backend calls this: requests in, responses out. All else is in the modules beside it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import triton_python_backend_utils as pb_utils
+from pipeline import Pipeline, Routing
+from queries import FIELD, QueryError, read_queries
+from settings import Settings
+
+
+class TritonPythonModel:
+    """Model `routerdc`."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Loads and warms up; an exception here keeps the version from becoming ready."""
+        self._settings = Settings.from_model_config(args["model_config"])
+        self._pipeline = Pipeline.load(Path(args["model_repository"]) / args["model_version"], self._settings)
+        self._pipeline.warm_up()
+
+    def execute(self, requests: Sequence[Any]) -> list[Any]:
+        """One response a request, in order. A bad or cancelled request fails alone; the others are routed together."""
+        responses: list[Any] = [None] * len(requests)
+        texts: list[str] = []
+        spans: dict[int, slice] = {}
+        for i, request in enumerate(requests):
+            try:
+                queries = self._queries(request)
+            except QueryError as error:
+                responses[i] = _failed(str(error), pb_utils.TritonError.INVALID_ARG)
+                continue
+            if request.is_cancelled():
+                responses[i] = _failed("the caller cancelled the request", pb_utils.TritonError.CANCELLED)
+                continue
+            spans[i] = slice(len(texts), len(texts) + len(queries))
+            texts.extend(queries)
+        if texts:
+            routing = self._pipeline.route(texts)
+            for i, span in spans.items():
+                responses[i] = self._response(routing, span, requests[i].requested_output_names())
+        return responses
+
+    def _queries(self, request: Any) -> list[str]:
+        tensor = pb_utils.get_input_tensor_by_name(request, FIELD)
+        return read_queries(tensor.as_numpy(), self._settings.max_query_bytes)
+
+    def _response(self, routing: Routing, span: slice, names: Sequence[str]) -> Any:
+        outputs = _outputs(routing, span, self._pipeline.bundle_id)
+        return pb_utils.InferenceResponse([pb_utils.Tensor(name, outputs[name]) for name in names])
+
+
+def _outputs(routing: Routing, span: slice, bundle_id: str) -> dict[str, npt.NDArray[Any]]:
+    choice = routing.choice[span]
+    return {
+        "choice": choice[:, None],
+        "scores": routing.scores[span],
+        "token_count": routing.token_count[span][:, None],
+        "truncated": routing.truncated[span][:, None],
+        "embedding": routing.embedding[span],
+        "bundle_id": np.full((len(choice), 1), bundle_id.encode(), dtype=np.object_),
+    }
+
+
+def _failed(message: str, code: int) -> Any:
+    return pb_utils.InferenceResponse(error=pb_utils.TritonError(message, code))

@@ -1,0 +1,96 @@
+"""Text to scores: tokenize the whole batch, slice it by length, embed slice by slice, score.
+
+Reads the files that `routerdc export` puts beside this one. Knows nothing of Triton.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from engine import Engine, OnnxRuntimeEngine
+from head import Head
+from settings import Settings
+from slicing import pad, slices
+from tokenization import Tokenization
+
+ENGINE_FILE = "encoder.onnx"
+HEAD_FILE = "head.npz"
+TOKENIZER_FILE = "tokenizer.json"
+ROUTER_FILE = "router.json"  # bundle_id, llms, scale, max_tokens, truncation_side
+
+_WARM_UP = ("What is 12 times 7?", "Write a function that reverses a list. " * 200)
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Answers to n texts, row by row."""
+
+    choice: npt.NDArray[np.int32]
+    """(n,) argmax of scores"""
+    scores: npt.NDArray[np.float32]
+    """(n, n_llms)"""
+    token_count: npt.NDArray[np.int32]
+    """(n,)"""
+    truncated: npt.NDArray[np.bool_]
+    """(n,)"""
+    embedding: npt.NDArray[np.float32]
+    """(n, dim), unit length"""
+
+
+class Pipeline:
+    """Everything between a text and its scores."""
+
+    def __init__(
+        self, bundle_id: str, tokenization: Tokenization, engine: Engine, head: Head, slice_tokens: int
+    ) -> None:
+        self.bundle_id = bundle_id
+        self._tokenization = tokenization
+        self._engine = engine
+        self._head = head
+        self._slice_tokens = slice_tokens
+
+    @classmethod
+    def load(cls, folder: Path, settings: Settings) -> Self:
+        """Reads the artefacts in `folder`.
+
+        Raises:
+            FileNotFoundError: the folder is not a filled version of the model.
+        """
+        if not (folder / ROUTER_FILE).is_file():
+            raise FileNotFoundError(f"{folder}: {ROUTER_FILE} is missing: fill the repository with `routerdc export`")
+        router = json.loads((folder / ROUTER_FILE).read_text(encoding="utf-8"))
+        return cls(
+            router["bundle_id"],
+            Tokenization.load(folder / TOKENIZER_FILE, router["max_tokens"], router["truncation_side"]),
+            OnnxRuntimeEngine(folder / ENGINE_FILE, settings.engine_threads),
+            Head.load(folder / HEAD_FILE, router["scale"]),
+            settings.slice_tokens,
+        )
+
+    def warm_up(self) -> None:
+        """Routes a short and a long text, so that the first caller does not pay for memory and kernels."""
+        self.route(_WARM_UP)
+
+    def route(self, texts: Sequence[str]) -> Routing:
+        """Answers to `texts` (at least one), in their order."""
+        tokens = self._tokenization.encode(texts)
+        embedding = self._embed([row.ids for row in tokens])
+        scores = self._head.scores(embedding)
+        return Routing(
+            choice=scores.argmax(axis=1).astype(np.int32),
+            scores=scores,
+            token_count=np.array([len(row.ids) for row in tokens], dtype=np.int32),
+            truncated=np.array([row.truncated for row in tokens], dtype=np.bool_),
+            embedding=embedding,
+        )
+
+    def _embed(self, ids: list[npt.NDArray[np.int32]]) -> npt.NDArray[np.float32]:
+        order = list(slices([len(row) for row in ids], self._slice_tokens))
+        sorted_rows = np.concatenate([self._engine.embed(*pad([ids[row] for row in rows])) for rows in order])
+        embedding = np.empty_like(sorted_rows)
+        embedding[np.concatenate(order)] = sorted_rows
+        return embedding

@@ -1,0 +1,34 @@
+"""From the bytes of the input `query` to texts, or a clear refusal. Knows nothing of Triton or tokens."""
+
+import numpy as np
+import numpy.typing as npt
+
+FIELD = "query"
+
+
+class QueryError(ValueError):
+    """A request that cannot be answered; the message names the field (and row, where there are several) and the cure."""
+
+
+def read_queries(rows: npt.NDArray[np.object_], max_query_bytes: int) -> list[str]:
+    """Texts of one request, whose input is (n, 1) bytes (n > 1 where the client batched).
+
+    Raises:
+        QueryError: one of its rows is not UTF-8, blank or too long.
+    """
+    values = rows.reshape(-1)
+    return [
+        _text(value, f"{FIELD}[{i}]" if len(values) > 1 else FIELD, max_query_bytes) for i, value in enumerate(values)
+    ]
+
+
+def _text(value: bytes, where: str, max_query_bytes: int) -> str:
+    if len(value) > max_query_bytes:
+        raise QueryError(f"{where}: {len(value)} bytes, the limit is {max_query_bytes}: shorten it")
+    try:
+        text = value.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise QueryError(f"{where}: not UTF-8 (byte {error.start}): send text encoded as UTF-8") from None
+    if not text or text.isspace():
+        raise QueryError(f"{where}: empty: send the text to be routed")
+    return text

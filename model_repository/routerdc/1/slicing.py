@@ -1,0 +1,30 @@
+"""Rows of different lengths → slices of similar length under a token budget, so that almost no padding is computed."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+
+def slices(lengths: Sequence[int], slice_tokens: int) -> Iterator[npt.NDArray[np.intp]]:
+    """Row indices of every slice: each row once, shortest first, rows × longest row ≤ `slice_tokens`.
+
+    A row that is longer than the budget gets a slice of its own.
+    """
+    order = np.argsort(np.asarray(lengths), kind="stable")
+    start = 0
+    for end, row in enumerate(order):
+        if end > start and (end + 1 - start) * lengths[row] > slice_tokens:
+            yield order[start:end]
+            start = end
+    if start < len(order):
+        yield order[start:]
+
+
+def pad(rows: Sequence[npt.NDArray[np.int32]]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """(input_ids, attention_mask), both (batch, longest) int32; padded on the right with 0, which the mask hides."""
+    lengths = np.array([len(row) for row in rows])
+    attention_mask = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int32)
+    input_ids = np.zeros_like(attention_mask)
+    input_ids[attention_mask == 1] = np.concatenate(rows)
+    return input_ids, attention_mask
