@@ -143,7 +143,7 @@ class RouteRequest(_message.Message):
     cost_weight: _builtins.float
     """score points given up per US dollar per million tokens; ≥ 0; unset: the configured one"""
     max_candidates: _builtins.int
-    """how many ranked candidates to return; 0: only the chosen one"""
+    """how many ranked candidates to return; 0: only the chosen one; more than there are: all"""
     request_id: _builtins.str
     """returned unchanged; made up by the gateway when empty"""
     @_builtins.property
@@ -211,7 +211,7 @@ class Candidate(_message.Message):
     ENDPOINT_FIELD_NUMBER: _builtins.int
     llm: _builtins.str
     score: _builtins.float
-    """the bundle's score of this LLM for the query, before policy"""
+    """the bundle's score of this LLM for the query, before policy; 0 where nothing was scored"""
     adjusted_score: _builtins.float
     """after cost; candidates are ordered by it"""
     @_builtins.property
