@@ -1,0 +1,125 @@
+"""Writes a trained router as a bundle and reads it back (`contract.bundle` says what the files are).
+
+`router.safetensors` holds the head, the projection and those encoder tensors that training changed; the others come
+from the pinned encoder. The shape of the model (`RouterConfig`) travels in the header of that file. This module does
+not know data, losses or training.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from contract.bundle import (
+    TOKENIZER_FILE,
+    WEIGHTS_FILE,
+    BundleError,
+    EncoderSpec,
+    LlmSpec,
+    Manifest,
+    TokenizerSpec,
+    file_sha256,
+)
+from routerdc.encoder_source import resolve_encoder
+from routerdc.model import RouterConfig, RouterModel, load_encoder
+
+_ENCODER_PREFIX = "encoder."
+_CONFIG_KEY = "router_config"
+
+
+def save_bundle(
+    folder: Path,
+    model: RouterModel,
+    tokenizer: Tokenizer,
+    *,
+    name: str,
+    encoder: EncoderSpec,
+    llms: Sequence[LlmSpec],
+    max_tokens: int,
+    truncation_side: str,
+    training: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+) -> Manifest:
+    """Writes weights, tokenizer and manifest into `folder` (made if need be) and returns the manifest.
+
+    Raises:
+        BundleError: a field is wrong, or `llms` does not match the model's columns.
+    """
+    if len(llms) != model.config.n_llms:
+        raise BundleError(f"llms: {len(llms)} names for a model with {model.config.n_llms} columns")
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_weights(folder / WEIGHTS_FILE, model, encoder)
+    _write_tokenizer(folder / TOKENIZER_FILE, tokenizer)
+    manifest = Manifest.build(
+        name=name,
+        encoder=encoder,
+        tokenizer=TokenizerSpec.model_validate(
+            {
+                "sha256": file_sha256(folder / TOKENIZER_FILE),
+                "max_tokens": max_tokens,
+                "truncation_side": truncation_side,
+            }
+        ),
+        weights_sha256=file_sha256(folder / WEIGHTS_FILE),
+        dim=model.config.dim,
+        scale=model.config.scale,
+        llms=tuple(llms),
+        training=dict(training or {}),
+        metrics=dict(metrics or {}),
+    )
+    manifest.write(folder)
+    return manifest
+
+
+def load_bundle(folder: Path) -> tuple[Manifest, RouterModel, Tokenizer]:
+    """The bundle in `folder`: its manifest, its model in eval mode on the CPU, and its tokenizer (no limits set).
+
+    Raises:
+        BundleError: a file is missing or not the one the manifest names, or the encoder's weights cannot be found.
+    """
+    manifest = Manifest.read(folder)
+    tensors, config = _read_weights(folder / WEIGHTS_FILE)
+    if config.n_llms != len(manifest.llms) or config.dim != manifest.dim or config.scale != manifest.scale:
+        raise BundleError(f"{folder / WEIGHTS_FILE}: n_llms, dim or scale differ from the manifest's")
+    encoder = load_encoder(resolve_encoder(manifest.encoder), manifest.encoder.layers)
+    model = RouterModel(encoder, config)
+    missing, unexpected = model.load_state_dict(tensors, strict=False)
+    if lost := [key for key in missing if not key.startswith(_ENCODER_PREFIX)] + list(unexpected):
+        raise BundleError(f"{folder / WEIGHTS_FILE}: tensors do not fit the model: {', '.join(sorted(lost))}")
+    return manifest, model.eval(), Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+
+
+def _write_weights(path: Path, model: RouterModel, encoder: EncoderSpec) -> None:
+    pinned = load_encoder(resolve_encoder(encoder), encoder.layers)
+    same = {_ENCODER_PREFIX + key for key in _unchanged(model.encoder, pinned)}
+    tensors = {
+        key: value.detach().cpu().contiguous().clone() for key, value in model.state_dict().items() if key not in same
+    }
+    save_file(tensors, path, metadata={_CONFIG_KEY: json.dumps(dataclasses.asdict(model.config))})
+
+
+def _unchanged(encoder: nn.Module, pinned: nn.Module) -> list[str]:
+    reference = pinned.state_dict()
+    return [key for key, value in encoder.state_dict().items() if torch.equal(value.cpu(), reference[key])]
+
+
+def _read_weights(path: Path) -> tuple[dict[str, Tensor], RouterConfig]:
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+        if _CONFIG_KEY not in metadata:
+            raise BundleError(f"{path}: its header has no {_CONFIG_KEY}")
+        return {key: file.get_tensor(key) for key in file.keys()}, RouterConfig(**json.loads(metadata[_CONFIG_KEY]))  # noqa: SIM118
+
+
+def _write_tokenizer(path: Path, tokenizer: Tokenizer) -> None:
+    plain = Tokenizer.from_str(tokenizer.to_str())  # a copy: the caller's limits stay as they are
+    plain.no_truncation()
+    plain.no_padding()
+    plain.save(str(path))

@@ -1,0 +1,134 @@
+"""The router's model, whole: encoder → pooled features → projection → unit embedding → cosine with the LLM embeddings.
+
+    scores[i, j] = scale * cos(embedding_i, llm_embeddings_j) + llm_bias_j        (RouterDC, section 3.1, plus the bias)
+
+Any Hugging Face encoder serves (BERT/MiniLM, DeBERTa-v2/v3, XLM-R, ModernBERT, …), whole or only its first layers.
+This module does not know text, tokenizers, files of a bundle, losses or how the model is trained.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LLM_EMBEDDING_STD = 0.78  # RouterDC's own initialisation
+
+
+@dataclass(frozen=True)
+class RouterConfig:
+    """Shape of a `RouterModel`.
+
+    `projection`: "none" (the embedding is the pooled vector itself, as published), "linear", "mlp" (one hidden layer
+    with GELU), or "mixture" (a softmax over `hidden` prototypes, i.e. a soft cluster code, plus a linear skip: every
+    prototype has a place in the embedding space, and the skip moves a query away from its cluster's place).
+    """
+
+    n_llms: int
+    features: int
+    dim: int
+    projection: Literal["none", "linear", "mlp", "mixture"] = "none"
+    hidden: int = 0
+    pooling: Literal["cls", "mean"] = "cls"
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where two fields contradict each other."""
+        if self.projection == "none" and self.dim != self.features:
+            raise ValueError(f"dim: without a projection it is the encoder's width, {self.features}, not {self.dim}")
+        if (self.projection in ("mlp", "mixture")) != (self.hidden > 0):
+            raise ValueError(f"hidden: {self.hidden} does not go with the projection {self.projection!r}")
+
+
+class Projection(nn.Module):
+    """Pooled features (batch, features) → (batch, dim), not yet of unit length; see `RouterConfig.projection`."""
+
+    def __init__(self, config: RouterConfig) -> None:
+        super().__init__()
+        self.kind = config.projection
+        self.inner = nn.Linear(config.features, config.hidden) if config.hidden else None
+        if self.kind != "none":
+            self.outer = nn.Linear(config.hidden or config.features, config.dim)
+        self.skip = nn.Linear(config.features, config.dim, bias=False) if self.kind == "mixture" else None
+
+    def forward(self, features: Tensor) -> Tensor:
+        if self.kind == "none":
+            return features
+        if self.inner is None:
+            return cast(Tensor, self.outer(features))
+        code = self.inner(features)
+        code = F.gelu(code) if self.skip is None else torch.softmax(code, dim=-1)
+        return cast(Tensor, self.outer(code) if self.skip is None else self.outer(code) + self.skip(features))
+
+
+class RouterModel(nn.Module):
+    """Encoder, projection and LLM embeddings. `llm_embeddings`: (n_llms, dim); `llm_bias`: (n_llms,)."""
+
+    def __init__(self, encoder: nn.Module, config: RouterConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = encoder
+        self.projection = Projection(config)
+        self.llm_embeddings = nn.Parameter(torch.randn(config.n_llms, config.dim) * LLM_EMBEDDING_STD)
+        self.llm_bias = nn.Parameter(torch.zeros(config.n_llms))
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Scores, (batch, n_llms) float32."""
+        return self.score(self.embed(input_ids, attention_mask))
+
+    def embed(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Query embeddings, (batch, dim) float32, of unit length; both inputs are (batch, sequence) integers."""
+        return self.project(self.encode(input_ids, attention_mask))
+
+    def encode(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Pooled hidden states, (batch, features) float32. Padding (mask 0) changes nothing."""
+        hidden = self.encoder(
+            input_ids=input_ids.long(), attention_mask=attention_mask.long()
+        ).last_hidden_state.float()
+        return pool(hidden, attention_mask, self.config.pooling)
+
+    def project(self, features: Tensor) -> Tensor:
+        """Unit embeddings, (batch, dim), of pooled features (batch, features)."""
+        return F.normalize(self.projection(features), dim=-1)
+
+    def score(self, embedding: Tensor) -> Tensor:
+        """Scores, (batch, n_llms), of unit embeddings (batch, dim)."""
+        return self.config.scale * embedding @ F.normalize(self.llm_embeddings, dim=-1).T + self.llm_bias
+
+
+def pool(hidden: Tensor, attention_mask: Tensor, pooling: Literal["cls", "mean"]) -> Tensor:
+    """(batch, sequence, width) → (batch, width): the first token, or the mean over the tokens that are not padding."""
+    if pooling == "cls":
+        return hidden[:, 0]
+    mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * mask).sum(dim=1) / mask.sum(dim=1)
+
+
+def load_encoder(folder: Path, layers: int | None = None) -> nn.Module:
+    """The pretrained encoder in `folder`, cut to its first `layers` transformer layers (None: all), in eval mode."""
+    from transformers import AutoConfig, AutoModel
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # a bar for 0.1 s of reading would hide those that matter
+    config = AutoConfig.from_pretrained(folder)
+    if layers is not None:
+        keep_layers(config, layers)
+    encoder = AutoModel.from_pretrained(folder, config=config, dtype=torch.float32)
+    if hasattr(encoder, "pooler"):
+        encoder.pooler = None  # a head for next-sentence prediction: never used here
+    return cast(nn.Module, encoder.eval())
+
+
+def keep_layers(config: Any, layers: int) -> None:
+    """Makes a transformers configuration describe only its first `layers` layers.
+
+    Raises:
+        ValueError: the encoder has fewer.
+    """
+    if layers > config.num_hidden_layers:
+        raise ValueError(f"layers: {layers} asked for, the encoder has {config.num_hidden_layers}")
+    config.num_hidden_layers = layers
+    if getattr(config, "layer_types", None) is not None:  # one entry a layer (ModernBERT)
+        config.layer_types = config.layer_types[:layers]
