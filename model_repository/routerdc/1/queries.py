@@ -7,7 +7,7 @@ FIELD = "query"
 
 
 class QueryError(ValueError):
-    """A request that cannot be answered; the message names the field (and row, where there are several) and the cure."""
+    """A request that cannot be answered; the message names the field (and row, if there are several) and the cure."""
 
 
 def read_queries(rows: npt.NDArray[np.object_], max_query_bytes: int) -> list[str]:

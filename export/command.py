@@ -1,0 +1,100 @@
+"""`routerdc export [STEP]`: what may be called, and how results are shown."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from contract.bundle import GRAPH_FOLDER, BundleError, Manifest
+from contract.tensors import ROUTER_MODEL
+from export.engine import engine_inputs, make_engine
+from export.errors import ExportError
+from export.graph import inputs_of, make_graph
+from export.parity import Parity
+from export.record import Record
+from export.repository import make_repository, repository_inputs
+
+STEPS = ("graph", "engine", "repository")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: where its artefacts and record lie, what they depend on, how they are made."""
+
+    name: str
+    folder: Path
+    inputs: Callable[[], dict[str, str]]
+    make: Callable[[], Parity]
+
+    def result(self, *, forced: bool) -> tuple[Record, bool]:
+        """The record of the step's artefacts, and whether they were made just now (always, if `forced`)."""
+        if not forced and (record := Record.current(self.folder, self.inputs())):
+            return record, False
+        with Console(stderr=True).status(f"{self.name} → {self.folder}"):
+            self.make()
+        record = Record.current(self.folder, self.inputs())
+        assert record is not None  # noqa: S101 - `make` has just written it
+        return record, True
+
+
+@click.command()
+@click.argument("step", type=click.Choice(["all", *STEPS]), default="all")
+@click.option(
+    "--bundle",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path("bundles/default"),
+    show_default=True,
+    help="Folder of the trained router.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("build"),
+    show_default=True,
+    help="Gets the folders engine/ and model_repository/.",
+)
+def export(step: str, bundle: Path, out: Path) -> None:
+    """Turns a bundle into a model repository for Triton, and proves after every step that it agrees with torch.
+
+    STEP is graph (needs torch), engine or repository. Without it, every step runs whose result is not current.
+    """
+    table = Table("step", "", "queries", "same choice", "score error", "embedding error", "artefact")
+    try:
+        for part in _steps(bundle, out):
+            if step in ("all", part.name):
+                _add(table, part, *part.result(forced=step == part.name))
+    except (BundleError, ExportError) as error:
+        raise click.ClickException(str(error)) from None
+    Console().print(table)
+
+
+def _steps(bundle: Path, out: Path) -> list[Step]:
+    manifest = Manifest.read(bundle)
+    engine, repository = out / "engine", out / "model_repository"
+    return [
+        Step("graph", bundle / GRAPH_FOLDER, partial(inputs_of, manifest), partial(make_graph, bundle)),
+        Step("engine", engine, partial(engine_inputs, bundle, manifest), partial(make_engine, bundle, engine)),
+        Step(
+            "repository",
+            repository / ROUTER_MODEL,
+            partial(repository_inputs, engine),
+            partial(make_repository, bundle, engine, repository),
+        ),
+    ]
+
+
+def _add(table: Table, step: Step, record: Record, made: bool) -> None:
+    parity = Parity(**record.parity)
+    table.add_row(
+        step.name,
+        "made" if made else "current",
+        str(parity.queries),
+        f"{parity.agreement:.2%}",
+        f"{parity.max_score_error:.1e}",
+        f"{parity.max_embedding_error:.1e}",
+        str(step.folder),
+    )

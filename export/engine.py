@@ -1,0 +1,90 @@
+"""Step `engine`: graph + the pinned encoder's weights → the files that a version of the Triton model needs. No torch.
+
+encoder.onnx     fp32, for ONNX Runtime on the CPU
+head.npz         llm_embeddings (n_llms, dim), llm_bias (n_llms,)
+tokenizer.json   the bundle's
+router.json      bundle_id, llms, scale, max_tokens, truncation_side
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from contract.bundle import GRAPH_FOLDER, TOKENIZER_FILE, WEIGHTS_FILE, Manifest, file_sha256
+from export.errors import ExportError
+from export.graph import GRAPH_FILE, REFERENCE_FILE, REFS_FILE, inputs_of, weight_files
+from export.parity import FP32, Answers, Parity, check, compare
+from export.record import Record
+from export.samples import sample_queries
+from export.served import served_answers
+from export.triton_config import MODEL_FOLDER, parameter, read_config
+from export.weights import Refs, put_back, read_tensors
+
+ENGINE_FILE = "encoder.onnx"
+HEAD_FILE = "head.npz"
+ROUTER_FILE = "router.json"
+HEAD_TENSORS = ("llm_embeddings", "llm_bias")
+
+
+def engine_inputs(bundle: Path, manifest: Manifest) -> dict[str, str]:
+    """What the engine depends on.
+
+    Raises:
+        ExportError: the graph has not been traced.
+    """
+    graph = bundle / GRAPH_FOLDER
+    if not (graph / GRAPH_FILE).is_file():
+        raise ExportError(f"{graph}: {GRAPH_FILE} is missing: run `routerdc export graph --bundle {bundle}` first")
+    files = {f"{GRAPH_FOLDER}/{name}": file_sha256(graph / name) for name in (GRAPH_FILE, REFS_FILE, REFERENCE_FILE)}
+    return {**inputs_of(manifest), **files}
+
+
+def make_engine(bundle: Path, folder: Path) -> Parity:
+    """Fills `folder` from the bundle, whose graph must be current.
+
+    Raises:
+        ExportError: weights are missing, or the engine does not agree with torch.
+        contract.bundle.BundleError: the bundle or its encoder cannot be used.
+    """
+    manifest = Manifest.read(bundle)
+    inputs = engine_inputs(bundle, manifest)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    write_artefacts(bundle, manifest, folder)
+    reference = Answers.read(bundle / GRAPH_FOLDER / REFERENCE_FILE)
+    parity = compare(reference, answers_of(folder, sample_queries()), manifest.scale)
+    check(parity, FP32, str(folder / ENGINE_FILE))
+    Record.write(folder, "engine", manifest.bundle_id, inputs, parity)
+    return parity
+
+
+def write_artefacts(bundle: Path, manifest: Manifest, folder: Path) -> None:
+    """Writes the four files into `folder`; the graph passes ONNX's checker first."""
+    graph = onnx.load(bundle / GRAPH_FOLDER / GRAPH_FILE)
+    refs = Refs.validate_json((bundle / GRAPH_FOLDER / REFS_FILE).read_bytes())
+    put_back(graph, refs, weight_files(bundle, manifest))
+    onnx.checker.check_model(graph, full_check=True)
+    onnx.save(graph, folder / ENGINE_FILE)
+    np.savez(folder / HEAD_FILE, **read_tensors(bundle / WEIGHTS_FILE, HEAD_TENSORS))
+    shutil.copyfile(bundle / TOKENIZER_FILE, folder / TOKENIZER_FILE)
+    (folder / ROUTER_FILE).write_text(json.dumps(_router(manifest), indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def answers_of(folder: Path, queries: Sequence[str]) -> Answers:
+    """Answers of the artefacts in `folder`, computed by the Triton model's own code."""
+    slice_tokens = int(parameter(read_config(), "slice_tokens"))
+    return served_answers(MODEL_FOLDER / "1", folder, slice_tokens, queries)
+
+
+def _router(manifest: Manifest) -> dict[str, object]:
+    return {
+        "bundle_id": manifest.bundle_id,
+        "llms": manifest.llm_names,
+        "scale": manifest.scale,
+        "max_tokens": manifest.tokenizer.max_tokens,
+        "truncation_side": manifest.tokenizer.truncation_side,
+    }

@@ -1,0 +1,158 @@
+"""Step `graph`: bundle → <bundle>/graph/, the encoder as ONNX without its weights. The only step that needs torch.
+
+    encoder.onnx            input_ids, attention_mask → embedding; initializers found in weights.json are left out
+    weights.json            {initializer: which tensor of the encoder's or the bundle's safetensors file it is}
+    reference.safetensors   torch's answers to the sample queries, which every later step is compared with
+    export.json             how it was made, and its own parity
+
+It is committed with the bundle, so that serving needs no torch.
+"""
+
+import logging
+import warnings
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import onnx
+
+from contract.bundle import GRAPH_FOLDER, WEIGHTS_FILE, Manifest, file_sha256
+from contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
+from export.errors import ExportError
+from export.parity import FP32, Answers, Parity, check, compare
+from export.record import Record
+from export.samples import SAMPLES_FILE, sample_queries
+from export.weights import Refs, Source, take_out
+from routerdc.encoder_source import resolve_encoder, weights_file
+
+if TYPE_CHECKING:
+    from routerdc.model import RouterModel
+    from routerdc.router import Router
+
+GRAPH_FILE = "encoder.onnx"
+REFS_FILE = "weights.json"
+REFERENCE_FILE = "reference.safetensors"
+
+
+def inputs_of(manifest: Manifest) -> dict[str, str]:
+    """What the graph of a bundle depends on."""
+    return {"bundle": manifest.bundle_id, SAMPLES_FILE.name: file_sha256(SAMPLES_FILE)}
+
+
+def weight_files(bundle: Path, manifest: Manifest) -> dict[Source, Path]:
+    """The safetensors files that hold the graph's weights.
+
+    Raises:
+        contract.bundle.BundleError: the pinned encoder cannot be found.
+    """
+    return {"encoder": weights_file(resolve_encoder(manifest.encoder)), "bundle": bundle / WEIGHTS_FILE}
+
+
+def make_graph(bundle: Path) -> Parity:
+    """Traces the bundle in the folder `bundle`.
+
+    Raises:
+        ExportError: torch is not installed, or the traced graph does not agree with torch.
+        contract.bundle.BundleError: the bundle cannot be used.
+    """
+    router = _load(bundle)
+    queries = sample_queries()
+    folder = bundle / GRAPH_FOLDER
+    folder.mkdir(exist_ok=True)
+    graph = trace(router.model, router.manifest.tokenizer.max_tokens)
+    refs = take_out(graph, weight_files(bundle, router.manifest))
+    onnx.save(graph, folder / GRAPH_FILE)
+    (folder / REFS_FILE).write_bytes(Refs.dump_json(refs, indent=1, exclude_defaults=True) + b"\n")
+    reference = torch_answers(router, queries)
+    reference.write(folder / REFERENCE_FILE)
+    parity = _parity(bundle, router.manifest, reference)
+    Record.write(folder, "graph", router.manifest.bundle_id, inputs_of(router.manifest), parity)
+    return parity
+
+
+def trace(model: "RouterModel", max_tokens: int) -> onnx.ModelProto:
+    """`model.embed` as an ONNX graph with its weights; batch and sequence (up to `max_tokens`) are free."""
+    import torch
+
+    class Embed(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.router = model
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            return self.router.embed(input_ids, attention_mask)
+
+    input_ids = torch.full((3, 7), 3, dtype=torch.int32)
+    attention_mask = torch.ones_like(input_ids)
+    attention_mask[0, 5:] = 0
+    free = {0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("sequence", min=2, max=max_tokens)}
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of operators that only torchvision has
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            Embed().eval(),
+            (input_ids, attention_mask),
+            dynamo=True,
+            verbose=False,
+            input_names=[INPUT_IDS, ATTENTION_MASK],
+            dynamic_shapes={INPUT_IDS: free, ATTENTION_MASK: free},
+        )
+    assert program is not None  # noqa: S101 - only None when it writes to a file itself
+    graph = _without_traces(program.model_proto)
+    _rename_value(graph, EMBEDDING, f"token_{EMBEDDING}")  # what the tracer calls the word embeddings' lookup
+    _rename_value(graph, graph.graph.output[0].name, EMBEDDING)
+    return graph
+
+
+def torch_answers(router: "Router", queries: list[str]) -> Answers:
+    """What torch answers: the reference of every comparison."""
+    import numpy as np
+
+    from routerdc.tokenization import token_ids
+
+    limits = router.manifest.tokenizer
+    ids = token_ids(router.tokenizer, queries, limits.max_tokens, limits.truncation_side)
+    return Answers(
+        embedding=router.embed(queries),
+        scores=router.score(queries),
+        token_count=np.array([len(row) for row in ids], dtype=np.int32),
+    )
+
+
+def _load(bundle: Path) -> "Router":
+    try:
+        from routerdc.router import Router
+    except ModuleNotFoundError as error:
+        raise ExportError(
+            f"{bundle}: its graph has to be traced anew, which needs torch ({error.name} is missing): "
+            "install the extra that trains: pip install -c constraints.txt 'routerdc-triton[train]'"
+        ) from None
+    return Router.load(bundle)
+
+
+def _parity(bundle: Path, manifest: Manifest, reference: Answers) -> Parity:
+    from export.engine import answers_of, write_artefacts
+
+    with TemporaryDirectory() as folder:
+        write_artefacts(bundle, manifest, Path(folder))
+        parity = compare(reference, answers_of(Path(folder), sample_queries()), manifest.scale)
+    check(parity, FP32, "the traced graph")
+    return parity
+
+
+def _rename_value(model: onnx.ModelProto, old: str, new: str) -> None:
+    for names in (names for node in model.graph.node for names in (node.input, node.output)):
+        names[:] = [new if name == old else name for name in names]
+    for value in [*model.graph.output, *model.graph.initializer]:
+        if value.name == old:
+            value.name = new
+
+
+def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Drops what the tracer notes for its own debugging: stack traces with paths of this machine, among others."""
+    parts: list[Any] = [model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output]
+    for part in [*parts, *model.graph.initializer]:
+        del part.metadata_props[:]
+        part.doc_string = ""
+    del model.graph.value_info[:]
+    return model

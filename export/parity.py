@@ -1,0 +1,100 @@
+"""How closely an artefact's answers agree with torch's, and the gate that refuses the ones that do not.
+
+Does not know how either side computes.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from export.errors import ParityError
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One side's answers to n queries; see `contract.tensors` for the meaning of each array."""
+
+    embedding: npt.NDArray[np.float32]
+    """(n, dim)"""
+    scores: npt.NDArray[np.float32]
+    """(n, n_llms)"""
+    token_count: npt.NDArray[np.int32]
+    """(n,)"""
+
+    def write(self, path: Path) -> None:
+        """Writes a safetensors file."""
+        from safetensors.numpy import save_file
+
+        save_file({name: np.ascontiguousarray(array) for name, array in vars(self).items()}, path)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Reads what `write` wrote."""
+        from safetensors.numpy import load_file
+
+        return cls(**load_file(path))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a precision may lose."""
+
+    agreement: float
+    """share of queries with the same argmax"""
+    score_error: float
+    """largest difference of a score, in units of `scale` (so of a cosine)"""
+
+
+FP32 = Limits(agreement=1.0, score_error=1e-4)
+
+
+@dataclass(frozen=True)
+class Parity:
+    """The comparison of two sides' answers."""
+
+    queries: int
+    agreement: float
+    max_score_error: float
+    max_embedding_error: float
+    token_count_differences: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For the record beside the artefact."""
+        return dict(vars(self))
+
+
+def compare(reference: Answers, candidate: Answers, scale: float) -> Parity:
+    """Compares row by row; NaN and infinity count as an infinite error."""
+    same = reference.scores.argmax(axis=1) == candidate.scores.argmax(axis=1)
+    return Parity(
+        queries=len(same),
+        agreement=float(same.mean()),
+        max_score_error=_max_error(reference.scores, candidate.scores) / scale,
+        max_embedding_error=_max_error(reference.embedding, candidate.embedding),
+        token_count_differences=int((reference.token_count != candidate.token_count).sum()),
+    )
+
+
+def check(parity: Parity, limits: Limits, artefact: str) -> None:
+    """The gate.
+
+    Raises:
+        ParityError: the artefact is not good enough; the message says in what.
+    """
+    problems = []
+    if parity.token_count_differences:
+        problems.append(f"{parity.token_count_differences} queries are tokenized differently")
+    if parity.agreement < limits.agreement:
+        problems.append(f"argmax agreement {parity.agreement:.2%}, needed {limits.agreement:.2%}")
+    if not parity.max_score_error <= limits.score_error:
+        problems.append(f"score error {parity.max_score_error:.2e}, allowed {limits.score_error:.2e}")
+    if problems:
+        raise ParityError(f"{artefact} does not agree with torch on {parity.queries} queries: {'; '.join(problems)}")
+
+
+def _max_error(reference: npt.NDArray[np.float32], candidate: npt.NDArray[np.float32]) -> float:
+    error = np.abs(reference.astype(np.float64) - candidate)
+    return float(error.max()) if np.isfinite(error).all() else float("inf")

@@ -1,0 +1,74 @@
+"""What lies beside every artefact: how it was made, of what, and how well it agrees with torch.
+
+Also tells whether the artefact is still current, so that a second export does nothing.
+"""
+
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from contract.bundle import file_sha256
+from export.parity import Parity
+
+RECORD_FILE = "export.json"
+PACKAGES = ("routerdc-triton", "torch", "transformers", "onnx", "onnxscript", "onnxruntime", "tokenizers", "numpy")
+
+
+class Record(BaseModel):
+    """`export.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    step: str
+    bundle_id: str
+    command: str
+    created: datetime
+    versions: dict[str, str]
+    inputs: dict[str, str]
+    """SHA-256 by name"""
+    outputs: dict[str, str]
+    """SHA-256 by file name in this folder"""
+    parity: dict[str, Any]
+
+    @classmethod
+    def write(cls, folder: Path, step: str, bundle_id: str, inputs: dict[str, str], parity: Parity) -> Self:
+        """Writes the record of the artefacts that `folder` now holds."""
+        record = cls(
+            step=step,
+            bundle_id=bundle_id,
+            command=" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            created=datetime.now(UTC).replace(microsecond=0),
+            versions=_versions(),
+            inputs=inputs,
+            outputs=_hashes(folder),
+            parity=parity.as_json(),
+        )
+        (folder / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        return record
+
+    @classmethod
+    def current(cls, folder: Path, inputs: dict[str, str]) -> Self | None:
+        """The record in `folder` if its artefacts stand unchanged and were made of exactly these inputs."""
+        try:
+            record = cls.model_validate_json((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValidationError):
+            return None
+        return record if record.inputs == inputs and record.outputs == _hashes(folder) else None
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path.relative_to(folder)): file_sha256(path) for path in files if path.name != RECORD_FILE}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {"python": sys.version.split()[0], **found}

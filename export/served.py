@@ -1,0 +1,33 @@
+"""Runs the Triton model's own code in this process: what is compared with torch is what will be served."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from export.parity import Answers
+
+
+@contextmanager
+def served_code(folder: Path) -> Iterator[ModuleType]:
+    """The module `pipeline` of the model's version in `folder`; its siblings are importable until the block ends."""
+    names = [path.stem for path in folder.glob("*.py")]
+    before = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    sys.path.insert(0, str(folder))
+    try:
+        yield import_module("pipeline")
+    finally:
+        sys.path.remove(str(folder))
+        for name in names:
+            sys.modules.pop(name, None)
+        sys.modules.update(before)
+
+
+def served_answers(code: Path, artefacts: Path, slice_tokens: int, queries: Sequence[str]) -> Answers:
+    """Answers to `queries` by the model's code in `code` with the artefacts in `artefacts`."""
+    with served_code(code) as pipeline:
+        settings = pipeline.Settings(slice_tokens=slice_tokens, max_query_bytes=sys.maxsize, engine_threads=0)
+        routing = pipeline.Pipeline.load(artefacts, settings).route(queries)
+    return Answers(embedding=routing.embedding, scores=routing.scores, token_count=routing.token_count)
