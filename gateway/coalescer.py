@@ -1,0 +1,168 @@
+"""Turns concurrent queries into few batches, a scorer in front of a batch scorer.
+
+An idle coalescer sends at once: what arrives in the same turn of the event loop goes together. While `max_concurrent`
+batches are in flight, queries gather and leave as the next batch. The same query twice in flight is one row.
+
+A batch lives as long as somebody waits for it: each caller leaves at its own deadline or when it is cancelled, and when
+the last one has left, the batch is cancelled too. A batch that is refused because of one of its queries is split until
+that query stands alone, so that its neighbours are answered.
+
+Does not know Triton, nor what scores mean.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+from gateway.errors import InvalidRequestError, ScorerTimeoutError
+from gateway.scorer import BatchScorer, Bundle, Scored, Scores
+
+_Outcome = Scores | Exception
+
+
+class _Entry:
+    """One distinct query and everybody who waits for it."""
+
+    __slots__ = ("batch", "query", "sent_ns", "waiters")
+
+    def __init__(self, query: str) -> None:
+        self.query = query
+        self.waiters: set[asyncio.Future[Scores]] = set()
+        self.batch: _Batch | None = None  # None until it is sent
+        self.sent_ns = 0
+
+    def settle(self, outcome: _Outcome) -> None:
+        for waiter in self.waiters:
+            if waiter.done():
+                continue
+            if isinstance(outcome, Exception):
+                waiter.set_exception(outcome)
+            else:
+                waiter.set_result(outcome)
+
+
+class _Batch:
+    """Entries that were sent together."""
+
+    __slots__ = ("entries", "task")
+
+    def __init__(self, entries: list[_Entry]) -> None:
+        self.entries = entries
+        self.task: asyncio.Task[None] | None = None
+
+
+class Coalescer:
+    """Scores single queries through a batch scorer."""
+
+    def __init__(
+        self,
+        scorer: BatchScorer,
+        *,
+        max_batch: int,
+        max_concurrent: int,
+        observe: Callable[[int], None] = lambda batch_size: None,
+    ) -> None:
+        self._scorer = scorer
+        self._max_batch = max_batch
+        self._max_concurrent = max_concurrent
+        self._observe = observe
+        self._pending: dict[str, _Entry] = {}  # in order of arrival
+        self._in_flight: dict[str, _Entry] = {}
+        self._batches: set[_Batch] = set()
+        self._flush_is_due = False
+
+    @property
+    def bundle(self) -> Bundle:
+        """The inner scorer's bundle."""
+        return self._scorer.bundle
+
+    async def score(self, query: str, deadline: float) -> Scored:
+        """See `Scorer.score`."""
+        loop = asyncio.get_running_loop()
+        arrived_ns = time.perf_counter_ns()
+        waiter: asyncio.Future[Scores] = loop.create_future()
+        entry = self._join(query, waiter)
+        timer = loop.call_later(max(0.0, deadline - time.monotonic()), _expire, waiter)
+        try:
+            scores = await waiter
+        finally:
+            timer.cancel()
+            self._leave(entry, waiter)
+        started_ns = max(arrived_ns, entry.sent_ns)
+        return Scored(scores, False, started_ns - arrived_ns, time.perf_counter_ns() - started_ns)
+
+    def _join(self, query: str, waiter: asyncio.Future[Scores]) -> _Entry:
+        entry = self._in_flight.get(query) or self._pending.get(query)
+        if entry is None:
+            entry = self._pending[query] = _Entry(query)
+            self._schedule_flush()
+        entry.waiters.add(waiter)
+        return entry
+
+    def _leave(self, entry: _Entry, waiter: asyncio.Future[Scores]) -> None:
+        entry.waiters.discard(waiter)
+        if entry.waiters:
+            return
+        if entry.batch is None:
+            self._pending.pop(entry.query, None)
+        elif entry.batch in self._batches and not any(e.waiters for e in entry.batch.entries):
+            self._cancel(entry.batch)
+
+    def _schedule_flush(self) -> None:
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_is_due = False
+        while self._pending and len(self._batches) < self._max_concurrent:
+            entries = list(islice(self._pending.values(), self._max_batch))
+            for entry in entries:
+                del self._pending[entry.query]
+            self._send(_Batch(entries))
+
+    def _send(self, batch: _Batch) -> None:
+        sent_ns = time.perf_counter_ns()
+        for entry in batch.entries:
+            entry.batch, entry.sent_ns = batch, sent_ns
+            self._in_flight[entry.query] = entry
+        self._batches.add(batch)
+        self._observe(len(batch.entries))
+        batch.task = asyncio.create_task(self._run(batch))
+
+    async def _run(self, batch: _Batch) -> None:
+        outcomes = await self._outcomes([entry.query for entry in batch.entries])
+        self._forget(batch)
+        for entry, outcome in zip(batch.entries, outcomes, strict=True):
+            entry.settle(outcome)
+
+    async def _outcomes(self, queries: Sequence[str]) -> Sequence[_Outcome]:
+        try:
+            return await self._scorer.score_batch(queries)
+        except InvalidRequestError as error:
+            if len(queries) == 1:
+                return [error]
+            middle = len(queries) // 2
+            left, right = await asyncio.gather(self._outcomes(queries[:middle]), self._outcomes(queries[middle:]))
+            return [*left, *right]
+        except Exception as error:  # whoever waits gets it, a defect of the scorer included
+            return [error] * len(queries)
+
+    def _cancel(self, batch: _Batch) -> None:
+        self._forget(batch)
+        if batch.task is not None:
+            batch.task.cancel()
+
+    def _forget(self, batch: _Batch) -> None:
+        self._batches.discard(batch)
+        for entry in batch.entries:
+            if self._in_flight.get(entry.query) is entry:
+                del self._in_flight[entry.query]
+        if self._pending:
+            self._schedule_flush()
+
+
+def _expire(waiter: asyncio.Future[Scores]) -> None:
+    if not waiter.done():
+        waiter.set_exception(ScorerTimeoutError("no scores within the deadline"))

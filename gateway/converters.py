@@ -1,0 +1,67 @@
+"""From decisions to protobuf messages. The other direction is validation.py."""
+
+from google.rpc import status_pb2
+
+from contract.v1 import router_pb2 as pb
+from gateway.decision import Candidate, Decision, Reason
+from gateway.endpoints import Endpoint
+from gateway.pool import Pool
+
+_REASONS = {
+    Reason.ROUTED: pb.REASON_ROUTED,
+    Reason.CACHED: pb.REASON_CACHED,
+    Reason.FALLBACK: pb.REASON_FALLBACK,
+    Reason.ONLY_ONE: pb.REASON_ONLY_ONE,
+}
+
+
+def route_response(decision: Decision) -> pb.RouteResponse:
+    """The answer to one query."""
+    candidates = [_candidate(candidate) for candidate in decision.candidates]
+    return pb.RouteResponse(
+        request_id=decision.request_id,
+        llm=candidates[0].llm,
+        endpoint=candidates[0].endpoint,
+        candidates=candidates,
+        margin=decision.margin,
+        reason=_REASONS[decision.reason],
+        reason_detail=decision.reason_detail,
+        token_count=decision.token_count,
+        truncated=decision.truncated,
+        bundle_id=decision.bundle_id,
+        timings=pb.StageTimings(
+            total_ns=decision.total_ns,
+            queue_ns=decision.queue_ns,
+            score_ns=decision.score_ns,
+            policy_ns=decision.policy_ns,
+        ),
+    )
+
+
+def route_result(request_id: str, outcome: Decision | status_pb2.Status) -> pb.RouteResult:
+    """One row of a batch, or one answer of a stream."""
+    if isinstance(outcome, Decision):
+        return pb.RouteResult(request_id=outcome.request_id, response=route_response(outcome))
+    return pb.RouteResult(request_id=request_id, error=outcome)
+
+
+def list_response(pool: Pool, bundle_id: str) -> pb.ListLlmsResponse:
+    """The pool as it is now."""
+    llms = [
+        pb.Llm(name=name, endpoints=map(_endpoint, llm.endpoints), price=llm.price, healthy=name in pool.healthy)
+        for name, llm in pool.llms.items()
+    ]
+    return pb.ListLlmsResponse(llms=llms, bundle_id=bundle_id, default_llm=pool.defaults[0])
+
+
+def _candidate(candidate: Candidate) -> pb.Candidate:
+    return pb.Candidate(
+        llm=candidate.llm,
+        score=candidate.score,
+        adjusted_score=candidate.adjusted_score,
+        endpoint=_endpoint(candidate.endpoint),
+    )
+
+
+def _endpoint(endpoint: Endpoint) -> pb.Endpoint:
+    return pb.Endpoint(address=endpoint.address, model=endpoint.model)

@@ -1,0 +1,89 @@
+"""endpoints.yaml: where each LLM of the pool is served, what it costs, and who answers when nobody can decide.
+
+    default: [mistral-7b, llama-3-8b]        # ranked; the first that is allowed and in use answers
+    llms:
+      mistral-7b:
+        price: 0.2                           # US dollars per million tokens; optional
+        endpoints:
+          - address: http://10.0.0.7:8000/v1 # base URL
+            model: mistralai/Mistral-7B-v0.1 # the model name to ask for there
+            in_use: false                    # optional, true by default; false takes the endpoint out
+
+Operators own this file, the bundle's LLM names come from Triton, and the two must have the same names. This module
+reads and checks the file; it knows nothing of scores or requests.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gateway.errors import EndpointsError
+
+
+def _is_url(address: str) -> str:
+    url = urlsplit(address)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ValueError("must be a base URL such as http://10.0.0.7:8000/v1")
+    return address
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Endpoint(_Frozen):
+    """One server that serves an LLM."""
+
+    address: Annotated[str, AfterValidator(_is_url)]
+    model: str = Field(min_length=1)
+    in_use: bool = True
+
+
+class Llm(_Frozen):
+    """One LLM of the pool."""
+
+    price: float | None = Field(default=None, ge=0, description="US dollars per million tokens")
+    endpoints: tuple[Endpoint, ...] = Field(min_length=1)
+
+
+class EndpointsFile(_Frozen):
+    """The whole file."""
+
+    default: tuple[str, ...] = Field(min_length=1)
+    llms: dict[str, Llm] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _defaults_are_in_the_pool(self) -> Self:
+        if unknown := [name for name in self.default if name not in self.llms]:
+            raise ValueError(f"default: {', '.join(unknown)}: not among llms ({', '.join(self.llms)})")
+        return self
+
+
+def read(path: Path) -> EndpointsFile:
+    """The checked content of endpoints.yaml.
+
+    Raises:
+        EndpointsError: no such file, not YAML, a name twice, or a wrong field; the message names file and field.
+    """
+    try:
+        return EndpointsFile.model_validate(yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys))  # noqa: S506 - a SafeLoader
+    except (OSError, UnicodeDecodeError) as error:
+        raise EndpointsError(f"{path}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise EndpointsError(f"{path}: not YAML: {error}") from None
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()]
+        raise EndpointsError(f"{path}: " + "; ".join(lines)) from None
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML that refuses the same key twice: PyYAML would silently keep the last LLM of that name."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
+            raise yaml.constructor.ConstructorError(None, None, f"{', '.join(twice)}: appears twice", node.start_mark)
+        return super().construct_mapping(node, deep=deep)

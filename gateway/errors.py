@@ -1,0 +1,123 @@
+"""Everything that can go wrong in the gateway, as one tree.
+
+    GatewayError
+    ├── InvalidRequestError        a field of the request is wrong; the caller must change it
+    ├── PriceUnknownError          a cost weight was asked for, but some allowed LLM has no price
+    ├── OverloadedError            refused at once, before any work; retry later
+    ├── NoLlmError                 every allowed LLM is out of use
+    ├── ScorerError                no scores: the router answers with the default LLM and counts `cause`
+    │   ├── ScorerTimeoutError       not within the deadline
+    │   ├── ScorerUnavailableError   not reachable, or its model is not loaded
+    │   ├── ScorerOverloadedError    it refused: its queue is full
+    │   ├── ScorerFailedError        it answered with an error, or with something that is not an answer
+    │   └── BundleMismatchError      its bundle does not have the LLM names of endpoints.yaml
+    └── StartupError               the process says why and exits
+        ├── SettingsError            a setting is wrong
+        ├── EndpointsError           endpoints.yaml is wrong
+        ├── PortInUseError           somebody else listens there
+        └── TritonMissingError       no Triton with a readable model `routerdc` in time
+
+Which gRPC status each of them becomes stands in status.py. Errors of grpc itself, those of the call to Triton, are
+translated in triton_scorer.py and nowhere else.
+"""
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """Base of every error that the gateway raises on purpose."""
+
+
+class InvalidRequestError(GatewayError):
+    """A field of the request is wrong. `field` is its path in the message, `problem` says what to do."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class PriceUnknownError(GatewayError):
+    """A cost weight cannot be applied because some allowed LLM has no price in endpoints.yaml."""
+
+    def __init__(self, llms: list[str]) -> None:
+        super().__init__(
+            f"cost_weight needs a price for every allowed LLM; endpoints.yaml has none for {', '.join(llms)}"
+        )
+
+
+class OverloadedError(GatewayError):
+    """Refused before any work was done."""
+
+    def __init__(self, limit: int, retry_after_seconds: float) -> None:
+        super().__init__(f"{limit} queries are in flight already; retry in {retry_after_seconds * 1000:.0f} ms")
+        self.retry_after_seconds = retry_after_seconds
+
+
+class NoLlmError(GatewayError):
+    """Every LLM that may answer has all its endpoints out of use."""
+
+
+class ScorerError(GatewayError):
+    """The scorer gave no scores.
+
+    `cause` is the label under which fallbacks are counted, `told` what callers are told; the message is for the log.
+    """
+
+    cause: ClassVar[str]
+    told: ClassVar[str]
+
+
+class ScorerTimeoutError(ScorerError):
+    """No scores within the deadline."""
+
+    cause = "timeout"
+    told = "the scorer did not answer within the deadline"
+
+
+class ScorerUnavailableError(ScorerError):
+    """The scorer cannot be reached, or its model is not loaded."""
+
+    cause = "unavailable"
+    told = "the scorer cannot be reached"
+
+
+class ScorerOverloadedError(ScorerError):
+    """The scorer refused because its queue is full."""
+
+    cause = "overloaded"
+    told = "the scorer is overloaded"
+
+
+class ScorerFailedError(ScorerError):
+    """The scorer answered with an error, or with something that is not an answer."""
+
+    cause = "failed"
+    told = "the scorer failed"
+
+
+class BundleMismatchError(ScorerError):
+    """The scorer's bundle does not have exactly the LLM names of endpoints.yaml."""
+
+    cause = "bundle_mismatch"
+    told = "the scorer serves a bundle with other LLMs"
+
+
+class StartupError(GatewayError):
+    """The gateway cannot start; the message says why and what to do."""
+
+
+class SettingsError(StartupError):
+    """A setting is wrong; the message names it."""
+
+
+class EndpointsError(StartupError):
+    """endpoints.yaml is wrong; the message names file and field."""
+
+
+class PortInUseError(StartupError):
+    """Somebody else listens on a port that the gateway was told to use."""
+
+
+class TritonMissingError(StartupError):
+    """There was no Triton with a model that we can read within the time allowed for starting."""

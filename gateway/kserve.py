@@ -1,0 +1,106 @@
+"""KServe v2 messages of the model `routerdc`: pure functions between them and plain data.
+
+Tensors travel as raw bytes (https://github.com/kserve/open-inference-protocol, `raw_input_contents`): BYTES elements
+are preceded by their length as 4 bytes, little endian. No I/O here; ValueError for what cannot be read.
+"""
+
+import json
+import math
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tritonclient.grpc import service_pb2
+
+from contract import tensors
+from gateway.scorer import Bundle
+
+_OUTPUTS = (tensors.SCORES, tensors.TOKEN_COUNT, tensors.TRUNCATED, tensors.BUNDLE_ID)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One query's part of an answer."""
+
+    bundle_id: str
+    scores: tuple[float, ...]
+    token_count: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What the model's configuration says."""
+
+    bundle: Bundle
+    max_batch: int
+
+
+def infer_request(queries: Sequence[str], timeout_seconds: float) -> Any:
+    """ModelInferRequest for `queries`: input `query` BYTES [len(queries), 1].
+
+    Triton does not compute what waited in its queue for longer than `timeout_seconds` (request parameter `timeout`).
+    """
+    request = service_pb2.ModelInferRequest(model_name=tensors.ROUTER_MODEL)
+    request.parameters["timeout"].int64_param = int(timeout_seconds * 1e6)
+    request.inputs.add(name=tensors.QUERY, datatype="BYTES", shape=[len(queries), 1])
+    for name in _OUTPUTS:
+        request.outputs.add(name=name)
+    elements = [query.encode() for query in queries]
+    request.raw_input_contents.append(b"".join(struct.pack("<I", len(e)) + e for e in elements))
+    return request
+
+
+def rows(response: Any, n_queries: int) -> list[Row]:
+    """The answer to `n_queries` queries, row by row.
+
+    Raises:
+        ValueError: an output is missing, has another shape, or holds a score that is not a number.
+    """
+    raw = {output.name: content for output, content in zip(response.outputs, response.raw_output_contents, strict=True)}
+    if missing := [name for name in _OUTPUTS if name not in raw]:
+        raise ValueError(f"outputs are missing: {', '.join(missing)}")
+    scores = memoryview(raw[tensors.SCORES]).cast("f").tolist()
+    width, rest = divmod(len(scores), n_queries)
+    if rest or not all(map(math.isfinite, scores)):
+        raise ValueError(f"{tensors.SCORES} holds {len(scores)} values for {n_queries} queries, or some are not finite")
+    columns = zip(
+        _elements(raw[tensors.BUNDLE_ID]),
+        (tuple(scores[i : i + width]) for i in range(0, len(scores), width)),
+        memoryview(raw[tensors.TOKEN_COUNT]).cast("i").tolist(),
+        map(bool, raw[tensors.TRUNCATED]),
+        strict=True,
+    )
+    answer = [Row(*column) for column in columns]
+    if len(answer) != n_queries:
+        raise ValueError(f"{len(answer)} rows for {n_queries} queries")
+    return answer
+
+
+def model_info(config: Any) -> ModelInfo:
+    """Bundle and batch limit from a ModelConfig.
+
+    Raises:
+        ValueError: a parameter is missing or malformed, or the model is not `routerdc` as the contract has it.
+    """
+    outputs = {output.name for output in config.output}
+    if tensors.QUERY not in {i.name for i in config.input} or not outputs.issuperset(_OUTPUTS):
+        raise ValueError(f"model {config.name} needs input {tensors.QUERY} and outputs {', '.join(_OUTPUTS)}")
+    parameters = {name: parameter.string_value for name, parameter in config.parameters.items()}
+    try:
+        llms = json.loads(parameters[tensors.PARAMETER_LLMS])
+        bundle_id = parameters[tensors.PARAMETER_BUNDLE_ID]
+    except (KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"parameters of model {config.name}: {error!r}") from None
+    if not isinstance(llms, list) or not all(isinstance(name, str) for name in llms) or len(set(llms)) != len(llms):
+        raise ValueError(f"parameter {tensors.PARAMETER_LLMS} of model {config.name} is not a list of distinct names")
+    return ModelInfo(Bundle(bundle_id, tuple(llms)), max(1, config.max_batch_size))
+
+
+def _elements(raw: bytes) -> Iterator[str]:
+    at = 0
+    while at < len(raw):
+        (length,) = struct.unpack_from("<I", raw, at)
+        yield raw[at + 4 : at + 4 + length].decode()
+        at += 4 + length

@@ -1,0 +1,82 @@
+"""Prometheus metrics of the gateway, in a registry of their own.
+
+Labels are bounded: LLM names come from endpoints.yaml, reasons, causes, codes and stages from enumerations. Knows no
+gRPC; whoever has something to count calls a method here.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from gateway.decision import Decision
+
+_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Metrics:
+    """Every metric of the gateway; `registry` is what is exposed."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        here: dict[str, Any] = {"registry": self.registry}
+        self._requests = Counter("routerdc_requests", "Queries decided", ["llm", "reason"], **here)
+        self._errors = Counter("routerdc_errors", "Queries answered with an error", ["code"], **here)
+        self._fallbacks = Counter("routerdc_fallbacks", "Queries decided without scores", ["cause"], **here)
+        stages = Histogram(
+            "routerdc_stage_seconds",
+            "Time of a decided query, by stage",
+            ["stage"],
+            buckets=_SECONDS,
+            **here,
+        )
+        self._total, self._queue, self._score = (stages.labels(stage) for stage in ("total", "queue", "score"))
+        self._in_flight = Gauge("routerdc_in_flight", "Queries in flight in the gateway", **here)
+        self._batch_size = Histogram(
+            "routerdc_triton_batch_size",
+            "Queries in one request to Triton",
+            buckets=_BATCH_SIZES,
+            **here,
+        )
+        lookups = Counter("routerdc_cache_lookups", "Lookups in the score cache", ["outcome"], **here)
+        self._hit, self._miss = lookups.labels("hit"), lookups.labels("miss")
+        self._cache_entries = Gauge("routerdc_cache_entries", "Entries in the score cache", **here)
+        self._ready = Gauge("routerdc_ready", "1 while Triton is ready and serves the pool's bundle", **here)
+        self._bundle = Gauge("routerdc_bundle_info", "1 for the bundle that Triton serves", ["bundle_id"], **here)
+
+    def watch(self, in_flight: Callable[[], float], cache_entries: Callable[[], float]) -> None:
+        """Where to read the gauges when they are scraped."""
+        self._in_flight.set_function(in_flight)
+        self._cache_entries.set_function(cache_entries)
+
+    def decision(self, decision: Decision) -> None:
+        """A query was decided."""
+        self._requests.labels(decision.candidates[0].llm, decision.reason.value).inc()
+        self._total.observe(decision.total_ns / 1e9)
+        if decision.score_ns:
+            self._queue.observe(decision.queue_ns / 1e9)
+            self._score.observe(decision.score_ns / 1e9)
+
+    def error(self, code: str) -> None:
+        """A query was answered with an error."""
+        self._errors.labels(code).inc()
+
+    def fallback(self, cause: str) -> None:
+        """A query got the default LLM; `cause` is the scorer error's."""
+        self._fallbacks.labels(cause).inc()
+
+    def batch(self, size: int) -> None:
+        """A request with `size` queries went to Triton."""
+        self._batch_size.observe(size)
+
+    def lookup(self, hit: bool) -> None:
+        """The score cache was asked."""
+        (self._hit if hit else self._miss).inc()
+
+    def readiness(self, ready: bool, bundle_id: str | None) -> None:
+        """Triton was probed; `bundle_id` None where it did not say."""
+        self._ready.set(ready)
+        if bundle_id is not None:
+            self._bundle.clear()
+            self._bundle.labels(bundle_id).set(1)

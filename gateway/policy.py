@@ -1,0 +1,72 @@
+"""Policy: from scores to ranked candidates. Pure functions on plain data.
+
+    adjusted_score = score - cost_weight * price
+
+With everybody eligible and no cost weight the first candidate is the argmax of the scores, which is Triton's `choice`:
+ties go to the first column, as argmax does. Knows nothing of endpoints, requests or how scores are computed.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from gateway.errors import PriceUnknownError
+
+
+class Ranked(NamedTuple):
+    """An LLM that may answer, and how it did."""
+
+    llm: str
+    score: float
+    adjusted_score: float
+
+
+def costs(eligible: Collection[str], cost_weight: float, prices: Mapping[str, float]) -> dict[str, float]:
+    """What each eligible LLM gives up for its price; empty where cost does not count.
+
+    Args:
+        eligible: the LLMs that may answer.
+        cost_weight: score points given up per US dollar per million tokens, ≥ 0.
+        prices: US dollars per million tokens, by LLM.
+
+    Raises:
+        PriceUnknownError: `cost_weight` is not 0 and an eligible LLM has no price: to take it for free would prefer it.
+    """
+    if cost_weight == 0:
+        return {}
+    if missing := sorted(set(eligible) - set(prices)):
+        raise PriceUnknownError(missing)
+    return {llm: cost_weight * prices[llm] for llm in eligible}
+
+
+def rank(
+    llms: Sequence[str], scores: Sequence[float], eligible: Collection[str], cost: Mapping[str, float]
+) -> list[Ranked]:
+    """The eligible LLMs, best adjusted score first.
+
+    Args:
+        llms: names in column order.
+        scores: one for each of `llms`.
+        eligible: the LLMs that may answer; the others do not appear in the result.
+        cost: what `costs` gave for them.
+    """
+    ranked = [
+        Ranked(llm, score, score - cost.get(llm, 0.0))
+        for llm, score in zip(llms, scores, strict=True)
+        if llm in eligible
+    ]
+    ranked.sort(key=_adjusted_score, reverse=True)  # stable, so ties stay in column order
+    return ranked
+
+
+def margin(ranked: Sequence[Ranked]) -> float | None:
+    """How far the first candidate is ahead of the second; None where there is no second."""
+    return ranked[0].adjusted_score - ranked[1].adjusted_score if len(ranked) > 1 else None
+
+
+def fallback_order(defaults: Sequence[str], llms: Sequence[str], eligible: Collection[str]) -> list[str]:
+    """Who answers when nothing was scored: the eligible defaults as ranked, then the other eligible LLMs."""
+    return [llm for llm in dict.fromkeys((*defaults, *llms)) if llm in eligible]
+
+
+def _adjusted_score(ranked: Ranked) -> float:
+    return ranked.adjusted_score

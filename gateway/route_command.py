@@ -1,0 +1,73 @@
+"""`routerdc route`: asks a running gateway about one query and prints the decision."""
+
+import sys
+
+import click
+from google.protobuf import json_format
+from rich.console import Console
+from rich.table import Table
+
+from contract.v1 import router_pb2 as pb
+
+
+@click.command()
+@click.argument("query")
+@click.option("--address", default="127.0.0.1:50051", show_default=True, help="host:port of the gateway")
+@click.option("--deadline-ms", type=click.FloatRange(min=1), default=1000, show_default=True, help="give up after this")
+@click.option("--allow", multiple=True, metavar="LLM", help="only this LLM may answer (repeat for more)")
+@click.option("--cost-weight", type=float, help="score points given up per US dollar per million tokens")
+@click.option("--candidates", type=click.IntRange(min=0), default=3, show_default=True, help="ranked LLMs to show")
+@click.option("--json", "as_json", is_flag=True, help="print the whole response as JSON")
+def route(
+    query: str,
+    address: str,
+    deadline_ms: float,
+    allow: tuple[str, ...],
+    cost_weight: float | None,
+    candidates: int,
+    as_json: bool,
+) -> None:
+    """Ask which LLM should answer QUERY ("-": read it from standard input)."""
+    from gateway.client import RouteError, RouterClient
+
+    text = sys.stdin.read() if query == "-" else query
+    try:
+        with RouterClient(address) as router:
+            response = router.route(
+                text, allowed_llms=allow, cost_weight=cost_weight, max_candidates=candidates, deadline_ms=deadline_ms
+            )
+    except RouteError as error:
+        raise click.ClickException(_explained(error.code.name, error.message, address)) from None
+    if as_json:
+        click.echo(json_format.MessageToJson(response, preserving_proto_field_name=True, ensure_ascii=False))
+    else:
+        _print(response)
+
+
+def _explained(code: str, message: str, address: str) -> str:
+    if code in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
+        return f"no answer from a gateway at {address} ({message}); start one with `routerdc gateway` or `make run`"
+    return message
+
+
+def _print(response: pb.RouteResponse) -> None:
+    table = Table(box=None, pad_edge=False)
+    for title in ("LLM", "score", "after cost", "endpoint", "model"):
+        table.add_column(title, justify="right" if "score" in title or "cost" in title else "left")
+    for candidate in response.candidates:
+        scores = (f"{candidate.score:.4f}", f"{candidate.adjusted_score:.4f}") if response.bundle_id else ("", "")
+        table.add_row(candidate.llm, *scores, candidate.endpoint.address, candidate.endpoint.model)
+    console = Console()
+    console.print(table)
+    console.print(_summary(response), highlight=False)
+
+
+def _summary(response: pb.RouteResponse) -> str:
+    reason = pb.Reason.Name(response.reason).removeprefix("REASON_").lower()
+    parts = [f"{reason}: {response.reason_detail}"]
+    if response.HasField("margin"):
+        parts.append(f"margin {response.margin:.4f}")
+    if response.token_count:
+        parts.append(f"{response.token_count} tokens{' (truncated)' if response.truncated else ''}")
+    parts.append(f"{response.timings.total_ns / 1e6:.2f} ms in the gateway")
+    return " · ".join(parts)

@@ -1,0 +1,70 @@
+"""What the router asks of whoever scores queries: two small protocols and the data that cross them.
+
+Does not know Triton, batching or caching: those are scorers. Does not know endpoints or policy either.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Which trained router answers: its id, and the LLM names in the order of the columns of its scores."""
+
+    bundle_id: str
+    llms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """One query's scores: `values[j]` belongs to `bundle.llms[j]`."""
+
+    bundle: Bundle
+    values: tuple[float, ...]
+    token_count: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Scores and how they came about."""
+
+    scores: Scores
+    cached: bool = False
+    queue_ns: int = 0
+    score_ns: int = 0
+
+
+class Scorer(Protocol):
+    """Scores single queries; many calls run at once."""
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle that the scorer serves, as far as it knows."""
+
+    async def score(self, query: str, deadline: float) -> Scored:
+        """Scores `query`, not later than `deadline` (of `time.monotonic()`).
+
+        Cancelling the call releases everything that was waiting for it alone.
+
+        Raises:
+            InvalidRequestError: the scorer refuses this query.
+            ScorerError: there are no scores, whatever the reason; ScorerTimeoutError when the deadline has passed.
+        """
+
+
+class BatchScorer(Protocol):
+    """Scores several queries in one call."""
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle that the scorer serves, as far as it knows."""
+
+    async def score_batch(self, queries: Sequence[str]) -> list[Scores]:
+        """Scores all `queries`: result i belongs to query i.
+
+        Raises:
+            InvalidRequestError: the scorer refuses at least one of the queries, and has answered none.
+            ScorerError: there are no scores.
+        """

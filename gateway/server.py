@@ -1,0 +1,208 @@
+"""Builds the gateway and runs it: the only module that knows all the others.
+
+listen → wait for Triton and check names → serve → SIGTERM: not serving, answer what is in flight, stop
+"""
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import prometheus_client
+import structlog
+from grpc import aio
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
+from grpc_reflection.v1alpha import reflection
+
+from contract.v1 import router_pb2_grpc
+from gateway import endpoints
+from gateway.admission import Admission
+from gateway.coalescer import Coalescer
+from gateway.errors import BundleMismatchError, EndpointsError, PortInUseError, ScorerError, TritonMissingError
+from gateway.health import SERVICE, Health
+from gateway.metrics import Metrics
+from gateway.pool import Pool
+from gateway.router import Router
+from gateway.score_cache import ScoreCache
+from gateway.servicer import Limits, RouterServicer
+from gateway.settings import ENV_PREFIX, Settings
+from gateway.triton_scorer import TritonScorer
+
+log = structlog.get_logger("gateway.server")
+
+_STARTUP_POLL_SECONDS = 0.2
+
+
+class Ports(NamedTuple):
+    """Where the gateway listens."""
+
+    grpc: int
+    metrics: int
+
+
+def run(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT; a second one while calls are still being answered stops at once.
+
+    Raises:
+        StartupError: it cannot start.
+    """
+    asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    serve = asyncio.current_task()
+    assert serve is not None  # noqa: S101 - we are in one
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, serve.cancel)
+    with suppress(asyncio.CancelledError):
+        async with serving(settings) as ports:
+            if settings.ports_file is not None:
+                _write_ports(settings.ports_file, ports)
+            await asyncio.Event().wait()
+    log.info("stopped")
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Ports]:
+    """A gateway that serves while the block runs, and is drained at its end.
+
+    Raises:
+        StartupError: it cannot start.
+    """
+    pool = Pool(endpoints.read(settings.endpoints_file))
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        server = aio.server(options=_server_options(settings))
+        stack.push_async_callback(server.stop, None)
+        ports = Ports(_bind(server, settings), stack.enter_context(_metrics_server(settings, metrics)))
+        triton = await stack.enter_async_context(
+            TritonScorer(settings.triton_address, timeout_seconds=settings.deadline_ms / 1000)
+        )
+        await _wait_for_bundle(triton, pool, settings)
+        health = Health(triton.probe, pool.check, metrics)
+        servicer = _servicer(settings, pool, triton, metrics)
+        _register(server, servicer, health)
+        await health.update()
+        watching = asyncio.create_task(health.watch(settings.health_interval_seconds))
+        await server.start()
+        log.info("serving", host=settings.host, **ports._asdict(), bundle_id=triton.bundle.bundle_id)
+        try:
+            yield ports
+        finally:
+            log.info("draining", grace_seconds=settings.grace_seconds)
+            watching.cancel()
+            await health.drain()
+            servicer.drain()
+            await server.stop(settings.grace_seconds)
+
+
+def _servicer(settings: Settings, pool: Pool, triton: TritonScorer, metrics: Metrics) -> RouterServicer:
+    coalescer = Coalescer(
+        triton,
+        max_batch=min(settings.max_triton_batch, triton.max_batch),
+        max_concurrent=settings.max_triton_requests,
+        observe=metrics.batch,
+    )
+    cache = ScoreCache(
+        coalescer,
+        max_entries=settings.cache_entries,
+        ttl_seconds=settings.cache_ttl_seconds,
+        observe=metrics.lookup,
+    )
+    # Whoever is refused finds room after one deadline at the latest: by then everything that is in flight now is gone.
+    admission = Admission(settings.max_in_flight, retry_after_seconds=settings.deadline_ms / 1000)
+    metrics.watch(in_flight=lambda: admission.in_flight, cache_entries=lambda: len(cache))
+    scorer = cache if settings.cache_entries else coalescer
+    router = Router(pool, scorer, admission, metrics, cost_weight=settings.cost_weight)
+    return RouterServicer(router, metrics, _limits(settings))
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        deadline_seconds=settings.deadline_ms / 1000,
+        deadline_reserve_seconds=settings.deadline_reserve_ms / 1000,
+        max_query_bytes=settings.max_query_bytes,
+        max_batch_queries=settings.max_batch_queries,
+        max_stream_in_flight=settings.max_stream_in_flight,
+    )
+
+
+def _register(server: aio.Server, servicer: RouterServicer, health: Health) -> None:
+    router_pb2_grpc.add_RouterServicer_to_server(servicer, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
+    reflection.enable_server_reflection((SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
+
+
+async def _wait_for_bundle(triton: TritonScorer, pool: Pool, settings: Settings) -> None:
+    problem = f"Triton at {settings.triton_address} does not answer"
+    try:
+        async with asyncio.timeout(settings.startup_timeout_seconds):
+            while True:
+                try:
+                    pool.check(await triton.probe())
+                    return
+                except BundleMismatchError as error:
+                    raise EndpointsError(f"{settings.endpoints_file}: {error}") from None
+                except ScorerError as error:
+                    if problem != str(error):
+                        log.info("waiting for Triton", problem=str(error))
+                    problem = str(error)
+                await asyncio.sleep(_STARTUP_POLL_SECONDS)
+    except TimeoutError:
+        seconds = f"{settings.startup_timeout_seconds:g} s"
+        raise TritonMissingError(f"waited {seconds}: {problem}; start it, or set --triton-address") from None
+
+
+def _server_options(settings: Settings) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", settings.max_message_bytes),
+        ("grpc.so_reuseport", 0),  # or a second gateway would silently share the port
+        # Idle clients may ping, so that they notice a gateway that vanished; so do we with them.
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+    ]
+
+
+def _bind(server: aio.Server, settings: Settings) -> int:
+    try:
+        return server.add_insecure_port(f"{settings.host}:{settings.port}")
+    except RuntimeError:
+        raise _port_in_use(settings.host, settings.port, "port") from None
+
+
+@contextmanager
+def _metrics_server(settings: Settings, metrics: Metrics) -> Iterator[int]:
+    try:
+        server, thread = prometheus_client.start_http_server(
+            settings.metrics_port, settings.host, registry=metrics.registry
+        )
+    except OSError:
+        raise _port_in_use(settings.host, settings.metrics_port, "metrics-port") from None
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _port_in_use(host: str, port: int, flag: str) -> PortInUseError:
+    variable = ENV_PREFIX + flag.replace("-", "_").upper()
+    return PortInUseError(
+        f"cannot listen on {host}:{port}: somebody else does, or it is no address of this machine; stop that program "
+        f"or choose another port with --{flag} or {variable} (0: any)"
+    )
+
+
+def _write_ports(path: Path, ports: Ports) -> None:
+    """In one piece: whoever waits for the file never reads half of it."""
+    draft = path.with_name(path.name + ".tmp")
+    draft.write_text(json.dumps(ports._asdict()) + "\n", encoding="utf-8")
+    draft.replace(path)

@@ -1,0 +1,93 @@
+"""Every setting of the gateway, in one frozen object.
+
+    defaults < YAML file < environment (ROUTERDC_PORT) < command line (--port)
+
+Units are in the names. The descriptions below are the documentation: `routerdc gateway --help` prints them.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+from gateway.errors import SettingsError
+
+ENV_PREFIX = "ROUTERDC_"
+_MIB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """How this gateway runs."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
+    port: int = Field(50051, ge=0, le=65535, description="port of the gRPC service; 0: the system chooses")
+    metrics_port: int = Field(9464, ge=0, le=65535, description="port of Prometheus metrics; 0: the system chooses")
+    ports_file: Path | None = Field(None, description='JSON file to write the ports to: {"grpc": …, "metrics": …}')
+    endpoints_file: Path = Field(Path("endpoints.yaml"), description="LLM name → endpoints; see gateway/endpoints.py")
+    triton_address: str = Field("127.0.0.1:8001", min_length=1, description="host:port of Triton's gRPC")
+    startup_timeout_seconds: float = Field(60, gt=0, description="how long to wait for Triton's model at start")
+    health_interval_seconds: float = Field(1, gt=0, description="time between two looks at Triton's readiness")
+    grace_seconds: float = Field(10, ge=0, description="time for calls in flight to be answered at shutdown")
+
+    deadline_ms: float = Field(200, gt=0, description="scores that take longer are not waited for: the default answers")
+    deadline_reserve_ms: float = Field(2, ge=0, description="kept of the caller's own deadline to send the answer")
+    cost_weight: float = Field(0, ge=0, description="score points per US dollar per million tokens, unless a call says")
+
+    max_query_bytes: int = Field(_MIB, gt=0, description="longest text to route, in UTF-8 bytes")
+    max_message_bytes: int = Field(16 * _MIB, gt=0, description="largest gRPC message")
+    max_batch_queries: int = Field(1024, gt=0, description="most queries in one RouteBatch")
+    max_in_flight: int = Field(2048, gt=0, description="queries in flight; more are refused with RESOURCE_EXHAUSTED")
+    max_stream_in_flight: int = Field(64, gt=0, description="queries in flight in one RouteStream; more are not read")
+
+    max_triton_batch: int = Field(
+        64, gt=0, description="queries in one request to Triton; the model's limit counts too"
+    )
+    max_triton_requests: int = Field(2, gt=0, description="requests to Triton in flight before queries are gathered")
+    cache_entries: int = Field(50_000, ge=0, description="queries whose scores are kept; 0: no cache")
+    cache_ttl_seconds: float = Field(3600, gt=0, description="how long scores are kept")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe event to log")
+
+    @model_validator(mode="after")
+    def _a_batch_can_be_admitted(self) -> Self:
+        if self.max_batch_queries > self.max_in_flight:
+            raise ValueError("max_batch_queries must not be larger than max_in_flight: such a batch would never get in")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then environment, then file."""
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+
+
+def load(config_file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from all their sources.
+
+    Raises:
+        SettingsError: one of them is wrong; the message names it.
+    """
+    if config_file is not None and not config_file.is_file():
+        raise SettingsError(f"{config_file}: no such file")
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(yaml_file=config_file)
+
+    try:
+        return FromFile(**(flags or {}))
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
+        raise SettingsError("; ".join(lines)) from None
+    except (yaml.YAMLError, TypeError) as error:
+        raise SettingsError(f"{config_file}: not a YAML mapping: {error}") from None
