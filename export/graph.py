@@ -143,7 +143,8 @@ def _parity(bundle: Path, manifest: Manifest, reference: Answers) -> Parity:
 def _rename_value(model: onnx.ModelProto, old: str, new: str) -> None:
     for names in (names for node in model.graph.node for names in (node.input, node.output)):
         names[:] = [new if name == old else name for name in names]
-    for value in [*model.graph.output, *model.graph.initializer]:
+    named: list[Any] = [*model.graph.output, *model.graph.initializer]
+    for value in named:
         if value.name == old:
             value.name = new
 
