@@ -1,0 +1,150 @@
+"""`routerdc serve` and `routerdc demo`: the service on this machine, until Ctrl-C or SIGTERM."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from contract.bundle import BundleError
+from deploy.local.ports import PortError
+from deploy.local.process import ProcessError
+from deploy.local.stack import GatewayPorts, Service, demo_endpoints, export_bundle, service
+from deploy.local.triton import TritonPorts
+from deploy.local.triton_install import UnsupportedPlatformError
+
+SHIPPED_BUNDLE = Path(__file__).parents[2] / "bundles" / "default"
+LOOK_SECONDS = 0.5
+
+Command = Callable[..., Any]
+
+
+def _service_options(command: Command) -> Command:
+    """What both commands take: bundle, folder and ports."""
+    triton, gateway = TritonPorts(), GatewayPorts()
+    for option in (
+        _port("--gateway-metrics-port", gateway.metrics),
+        _port("--gateway-port", gateway.grpc),
+        _port("--triton-metrics-port", triton.metrics),
+        _port("--triton-grpc-port", triton.grpc),
+        _port("--triton-http-port", triton.http),
+        click.option(
+            "--folder",
+            type=click.Path(file_okay=False, path_type=Path),
+            default=Path("build"),
+            show_default=True,
+            help="Gets the model repository, the logs and what the parts tell each other.",
+        ),
+        click.option(
+            "--bundle",
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            default=SHIPPED_BUNDLE,
+            show_default="the shipped one",
+            help="Folder of the trained router.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _port(flag: str, default: int) -> Callable[[Command], Command]:
+    variable = flag.removeprefix("--").replace("-", "_").upper()
+    return click.option(
+        flag,
+        type=click.IntRange(0, 65535),
+        default=default,
+        envvar=variable,
+        show_default=True,
+        show_envvar=True,
+        help="0: any free one.",
+    )
+
+
+@click.command()
+@click.option(
+    "--endpoints-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=Path("endpoints.yaml"),
+    show_default=True,
+    help="Where each LLM of the bundle is served.",
+)
+@_service_options
+def serve(endpoints_file: Path, bundle: Path, folder: Path, **ports: int) -> None:
+    """Serves a bundle on this machine: a real Triton and the gateway in front of it."""
+    with _running() as stack:
+        running = _start(stack, bundle, folder, endpoints_file, ports)
+        click.echo(f"serving at {running.gateway_address} (gRPC); metrics at {running.gateway_metrics_address}")
+        _wait(running)
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Route the sample queries and exit: 0 if every one was answered, else 1.")
+@_service_options
+def demo(check: bool, bundle: Path, folder: Path, **ports: int) -> None:
+    """Starts everything with demo endpoints in place of LLMs, and routes real queries."""
+    from deploy.local.samples import print_samples, route_samples
+    from gateway.client import RouteError
+
+    with _running() as stack:
+        endpoints_file = stack.enter_context(demo_endpoints(bundle, folder))
+        running = _start(stack, bundle, folder, endpoints_file, ports)
+        try:
+            samples = route_samples(running.gateway_address)
+        except RouteError as error:
+            raise click.ClickException(str(error)) from None
+        print_samples(samples)
+        if not all(sample.ok for sample in samples):
+            raise click.ClickException(f"a query was not routed and answered; the logs are in {folder / 'logs'}")
+        if not check:
+            click.echo(_invitation(running))
+            _wait(running)
+
+
+def _start(stack: ExitStack, bundle: Path, folder: Path, endpoints_file: Path, ports: dict[str, int]) -> Service:
+    started = time.monotonic()
+    click.echo(f"exporting {bundle.name} and starting Triton and the gateway …", err=True)
+    repository = export_bundle(bundle, folder)
+    triton_ports = TritonPorts(ports["triton_http_port"], ports["triton_grpc_port"], ports["triton_metrics_port"])
+    gateway_ports = GatewayPorts(ports["gateway_port"], ports["gateway_metrics_port"])
+    running = stack.enter_context(service(repository, endpoints_file, folder, triton_ports, gateway_ports))
+    click.echo(f"ready after {time.monotonic() - started:.1f} s", err=True)
+    return running
+
+
+def _invitation(running: Service) -> str:
+    return (
+        f"Serving at {running.gateway_address} until Ctrl-C. Send your own query from another terminal:\n"
+        f'  .venv/bin/routerdc route --address {running.gateway_address} "…"\n'
+        f"Metrics: http://{running.gateway_metrics_address}/metrics (gateway), "
+        f"http://{running.triton.metrics_address}/metrics (Triton)"
+    )
+
+
+def _wait(running: Service) -> None:
+    """Returns never; raises when a part ended by itself."""
+    while True:
+        for process in running.processes:
+            if not process.running:
+                raise ProcessError(f"{process.name} ended by itself; {process.log_tail()}")
+        time.sleep(LOOK_SECONDS)
+
+
+@contextmanager
+def _running() -> Iterator[ExitStack]:
+    """Stops in reverse order whatever the block started, on Ctrl-C and SIGTERM too, and says errors in one line."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with ExitStack() as stack:
+            yield stack
+    except (BundleError, PortError, ProcessError, UnsupportedPlatformError) as error:
+        raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

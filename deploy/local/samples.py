@@ -1,0 +1,110 @@
+"""Routes a handful of real queries through a running service and shows what came out.
+
+Every chosen endpoint is really asked, so that a row of the table says: the query went in, and an LLM's server answered.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+from rich.console import Console
+from rich.table import Table
+
+from contract.v1 import router_pb2 as pb
+from deploy.local.sample_queries import SAMPLE_QUERIES
+from gateway.client import RouterClient
+
+ROUTE_DEADLINE_MS = 2000.0
+ANSWER_TIMEOUT_SECONDS = 10.0
+SHOWN_QUERY_CHARS = 36
+LOG_WIDTH = 132
+
+
+@dataclass(frozen=True)
+class RoutedSample:
+    """One query's way: the decision, how long it took (seen by the client), and what the endpoint answered."""
+
+    kind: str
+    query: str
+    decision: pb.RouteResponse
+    milliseconds: float
+    problem: str
+
+    @property
+    def ok(self) -> bool:
+        """Decided by the router, not by a fallback, and answered by the endpoint of that LLM."""
+        return not self.problem
+
+
+def route_samples(address: str) -> list[RoutedSample]:
+    """Routes every sample query at the gateway `address` (host:port) and asks the endpoints that it names.
+
+    Raises:
+        gateway.client.RouteError: the gateway refused or did not answer.
+    """
+    with RouterClient(address) as client:
+        client.list_llms()  # connects, so that the first query's time is a query's time
+        return [_route(client, kind, query) for kind, query in SAMPLE_QUERIES]
+
+
+def _route(client: RouterClient, kind: str, query: str) -> RoutedSample:
+    started = time.perf_counter()
+    decision = client.route(query, deadline_ms=ROUTE_DEADLINE_MS)
+    milliseconds = (time.perf_counter() - started) * 1000
+    return RoutedSample(kind, query, decision, milliseconds, _problem(decision, query))
+
+
+def _problem(decision: pb.RouteResponse, query: str) -> str:
+    """What is wrong with a decision or with the answer of its endpoint; empty if nothing is."""
+    if decision.reason not in (pb.REASON_ROUTED, pb.REASON_CACHED):
+        return f"not routed: {decision.reason_detail}"
+    try:
+        answered_by = _ask(decision.endpoint, query)
+    except (URLError, OSError, ValueError, KeyError) as error:
+        return f"no answer from {decision.endpoint.address}: {error}"
+    if answered_by != decision.endpoint.model:
+        return f"{answered_by} answered instead of {decision.endpoint.model}"
+    return ""
+
+
+def _ask(endpoint: pb.Endpoint, query: str) -> str:
+    """The model that says it answered `query` at `endpoint`."""
+    body = json.dumps({"model": endpoint.model, "messages": [{"role": "user", "content": query}]}).encode()
+    url = f"{endpoint.address}/chat/completions"  # http or https: the gateway checked it
+    request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310
+    with urlopen(request, timeout=ANSWER_TIMEOUT_SECONDS) as response:  # noqa: S310
+        return str(json.load(response)["model"])
+
+
+def print_samples(samples: Sequence[RoutedSample]) -> None:
+    """The samples as a table in the terminal, or in a log, where a line may be longer; problems stand below it."""
+    console = Console() if sys.stdout.isatty() else Console(width=LOG_WIDTH)
+    table = Table("kind", box=None, pad_edge=False)
+    table.add_column("query", no_wrap=True, max_width=SHOWN_QUERY_CHARS)
+    for title in ("LLM", "endpoint"):
+        table.add_column(title, overflow="fold")
+    for title in ("margin", "ms"):
+        table.add_column(title, justify="right")
+    for sample in samples:
+        table.add_row(*_row(sample))
+    console.print(table)
+    for sample in samples:
+        if not sample.ok:
+            console.print(f"[red]{sample.kind}: {sample.problem}")
+
+
+def _row(sample: RoutedSample) -> tuple[str, ...]:
+    decision = sample.decision
+    return (
+        sample.kind,
+        " ".join(sample.query.split()),
+        decision.llm,
+        urlsplit(decision.endpoint.address).netloc,
+        f"{decision.margin:.4f}",
+        f"{sample.milliseconds:.1f}",
+    )
