@@ -89,5 +89,5 @@ def load(config_file: Path | None = None, flags: Mapping[str, Any] | None = None
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
         raise SettingsError("; ".join(lines)) from None
-    except (yaml.YAMLError, TypeError) as error:
+    except (yaml.YAMLError, TypeError, ValueError) as error:
         raise SettingsError(f"{config_file}: not a YAML mapping: {error}") from None

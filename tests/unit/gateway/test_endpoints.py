@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import pytest
+
+from gateway import endpoints
+from gateway.errors import BundleMismatchError, EndpointsError, NoLlmError
+from gateway.pool import Pool
+from gateway.scorer import Bundle
+
+GOOD = """
+default: [beta]
+llms:
+  alpha:
+    price: 0.5
+    endpoints:
+      - {address: "http://a1:8000/v1", model: m}
+      - {address: "http://a2:8000/v1", model: m}
+  beta:
+    endpoints:
+      - {address: "https://b/v1", model: n}
+  gamma:
+    endpoints:
+      - {address: "https://g/v1", model: n, in_use: false}
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "endpoints.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Pool:
+    return Pool(endpoints.read(write(tmp_path, GOOD)))
+
+
+def test_endpoints_of_one_llm_take_turns(pool: Pool) -> None:
+    assert [pool.endpoint("alpha").address[7:9] for _ in range(4)] == ["a1", "a2", "a1", "a2"]
+
+
+def test_an_llm_without_endpoint_in_use_may_not_answer(pool: Pool) -> None:
+    assert pool.eligible(None) == {"alpha", "beta"}
+    with pytest.raises(NoLlmError, match="gamma"):
+        pool.eligible(frozenset({"gamma"}))
+
+
+def test_names_that_differ_from_the_bundle_are_printed_both_ways(pool: Pool) -> None:
+    with pytest.raises(BundleMismatchError, match=r"missing in endpoints.yaml: delta; not in the bundle: gamma"):
+        pool.check(Bundle("id", ("alpha", "beta", "delta")))
+
+
+def test_the_order_of_names_does_not_matter(pool: Pool) -> None:
+    pool.check(Bundle("id", ("gamma", "beta", "alpha")))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("default: [beta]", "default: [omega]"), "default: omega: not among llms"),
+        (("default: [beta]", "default: []"), "default: "),
+        (("default: [beta]", ""), "default: Field required"),
+        (("https://b/v1", "b:8000"), r"llms.beta.endpoints.0.address: .*base URL"),
+        (("price: 0.5", "price: -1"), "llms.alpha.price: "),
+        (("price: 0.5", "price: .nan"), "llms.alpha.price: "),
+        (("price: 0.5", "prize: 1"), "llms.alpha.prize: Extra"),
+        (("  beta:", "  alpha:"), "alpha: appears twice"),
+        (("default: [beta]", "default: [beta"), "not YAML"),
+        ((GOOD, ""), "file: "),
+        ((GOOD, "[]"), "file: "),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_field(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    path = write(tmp_path, GOOD.replace(*change))
+    with pytest.raises(EndpointsError, match=message) as error:
+        endpoints.read(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(EndpointsError, match="cannot be read"):
+        endpoints.read(tmp_path / "nowhere.yaml")
