@@ -136,7 +136,8 @@ def _wait(running: Service) -> None:
 @contextmanager
 def _running() -> Iterator[ExitStack]:
     """Stops in reverse order whatever the block started, on Ctrl-C and SIGTERM too, and says errors in one line."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background job starts with SIGINT ignored
+        signal.signal(number, _interrupt)
     try:
         with ExitStack() as stack:
             yield stack
