@@ -23,6 +23,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from routerdc.data_rows import READERS, DataError, Malformed, RepeatedKeys, Row, read_rows
 
+__all__ = ["BadRow", "DataError", "Dataset", "Metric", "files_of", "known_metric", "load", "load_all", "pool"]
+
 SHOWN_BAD_ROWS = 20
 
 

@@ -1,0 +1,1 @@
+"""Judges routers, ours and others, by the same lines: scores of queries in, quality, cost and calibration out."""

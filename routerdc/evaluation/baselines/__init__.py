@@ -1,0 +1,1 @@
+"""What a trained router must beat. Everything here learns from embeddings of a frozen encoder alone."""

@@ -1,0 +1,179 @@
+"""The whole evaluation of a router: contenders, calibration, robustness, overlaps and cost, into one `Report`.
+
+Does not know files of a bundle, torch, or how results are shown. A router is a `Subject`: anything that scores queries.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from contract.bundle import LlmSpec
+from routerdc.data import Dataset
+from routerdc.data_duplicates import contained, repeated
+from routerdc.evaluation.baselines.kmeans_experts import CLUSTERS, kmeans_experts
+from routerdc.evaluation.baselines.knn import NEIGHBOURS, knn
+from routerdc.evaluation.baselines.linear_probe import linear_probe
+from routerdc.evaluation.baselines.training_rows import TrainingRows
+from routerdc.evaluation.calibration import probabilities, reliability
+from routerdc.evaluation.cost_report import cost_reports
+from routerdc.evaluation.estimates import lines, members
+from routerdc.evaluation.judging import EvalSet, Kind, aligned, by_queries, judge, prepare_sets
+from routerdc.evaluation.published import published_line
+from routerdc.evaluation.references import (
+    Embed,
+    best_single,
+    dataset_expert,
+    hindsight_expert,
+    oracle,
+    random_llm,
+    single_llm,
+)
+from routerdc.evaluation.report import Calibration, Line, Overlap, ReliabilityCurve, Report, SetSummary
+from routerdc.evaluation.robustness import perturbations, removals
+from routerdc.evaluation.selection import Contender, Scorer
+
+KNN = f"kNN, k = {NEIGHBOURS}"
+KMEANS = f"k-means experts, {CLUSTERS} clusters"
+PROBE = "linear probe"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The router under evaluation. `score`: queries → (n, n_llms) float32 in the order of `llms`."""
+
+    name: str
+    bundle_id: str
+    llms: tuple[LlmSpec, ...]
+    score: Scorer
+
+    @property
+    def llm_names(self) -> tuple[str, ...]:
+        """LLM names in score order."""
+        return tuple(llm.name for llm in self.llms)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to do besides the main table."""
+
+    robustness: bool = True
+    cost: bool = False
+    seed: int = 0
+
+
+def evaluate(
+    subject: Subject, train: Sequence[Dataset], test: Sequence[Dataset], embed: Embed, options: Options
+) -> Report:
+    """Judges `subject` and everything it should beat on the test sets; `embed` is what the baselines learn from.
+
+    Raises:
+        DataError: the data sets do not fit the router's pool, or have no costs where `options.cost` needs them.
+    """
+    llms = subject.llm_names
+    trained = [aligned(dataset, llms) for dataset in train]
+    sets = prepare_sets(test, train, llms)
+    rows = TrainingRows.of(trained, embed)
+    baselines = {KNN: knn(rows, embed), KMEANS: kmeans_experts(rows, embed), PROBE: linear_probe(rows, embed)}
+    return Report(
+        bundle=subject.name,
+        bundle_id=subject.bundle_id,
+        llms=list(llms),
+        sets=[_summary(one) for one in sets],
+        lines=_lines(subject, baselines, trained, sets, embed, options.seed),
+        calibration=_calibration(subject, sets),
+        perturbed=perturbations(subject.score, sets, options.seed) if options.robustness else [],
+        removals=removals(subject.score, sets, trained, llms) if options.robustness else [],
+        overlaps=_overlaps(sets, trained),
+        costs=cost_reports(subject.score, subject.llms, baselines, trained, sets, options.seed) if options.cost else [],
+        notes=_notes([*train, *test], llms),
+    )
+
+
+def _lines(
+    subject: Subject,
+    baselines: dict[str, Scorer],
+    train: Sequence[Dataset],
+    sets: Sequence[EvalSet],
+    embed: Embed,
+    seed: int,
+) -> list[Line]:
+    llms = subject.llm_names
+    best = best_single(train)
+    best_name = f"best single LLM, chosen on train: {llms[best]}"
+    contenders: list[tuple[str, Kind, Contender]] = [
+        (f"router: {subject.name}", "router", by_queries(subject.score)),
+        *((name, "baseline", by_queries(scorer)) for name, scorer in baselines.items()),
+        (best_name, "reference", single_llm(best)),
+        ("expert per data set, chosen on train", "reference", dataset_expert(train, embed)),
+        ("random LLM", "reference", random_llm),
+        ("hindsight expert per data set", "bound", hindsight_expert),
+        ("oracle", "bound", oracle),
+        *((llm, "llm", single_llm(column)) for column, llm in enumerate(llms)),
+    ]
+    judged = [judge(name, kind, contender, sets) for name, kind, contender in contenders]
+    published = published_line(sets, llms)
+    return [*lines(judged, sets, [best_name, KNN], llms, seed), *([published] if published else [])]
+
+
+def _calibration(subject: Subject, sets: Sequence[EvalSet]) -> dict[str, Calibration]:
+    """By group; empty for a router without calibration."""
+    found = {}
+    for group, names in members(sets).items():
+        tests = [one.dataset for one in sets if one.name in names]
+        predicted = [probabilities(subject.score(dataset.queries), subject.llms) for dataset in tests]
+        known = [part for part in predicted if part is not None]
+        if len(known) == len(tests):
+            quality = np.concatenate([dataset.quality() for dataset in tests])
+            scores = np.concatenate([subject.score(dataset.queries) for dataset in tests])
+            choice = np.where(np.isnan(quality), -np.inf, scores).argmax(axis=1)
+            found[group] = _reliability(np.concatenate(known), quality, choice, subject.llm_names)
+    return found
+
+
+def _reliability(
+    predicted: npt.NDArray[np.float64],
+    quality: npt.NDArray[np.float32],
+    choice: npt.NDArray[np.int64],
+    llms: Sequence[str],
+) -> Calibration:
+    rows = np.arange(len(choice))
+    everything = reliability(predicted, quality)
+    return Calibration(
+        ece=everything.ece,
+        ece_of_choice=reliability(predicted[rows, choice], quality[rows, choice]).ece,
+        ece_per_llm={llm: reliability(predicted[:, j], quality[:, j]).ece for j, llm in enumerate(llms)},
+        curve=ReliabilityCurve(
+            predicted=list(everything.predicted), observed=list(everything.observed), weight=list(everything.weight)
+        ),
+    )
+
+
+def _summary(test: EvalSet) -> SetSummary:
+    missing = 100 * float(np.isnan(test.dataset.scores).mean())
+    return SetSummary(name=test.name, group=test.group, rows=len(test.dataset), missing=missing)
+
+
+def _overlaps(sets: Sequence[EvalSet], train: Sequence[Dataset]) -> list[Overlap]:
+    trained = [query for dataset in train for query in dataset.queries]
+    return [
+        Overlap(
+            name=test.name,
+            inside=repeated(test.dataset.queries),
+            in_train=contained(test.dataset.queries, trained),
+        )
+        for test in sets
+    ]
+
+
+def _notes(datasets: Sequence[Dataset], llms: Sequence[str]) -> list[str]:
+    notes = []
+    for dataset in datasets:
+        if unknown := [llm for llm in dataset.llms if llm not in llms]:
+            notes.append(f"{dataset.name}: not in the router's pool, left out: {', '.join(unknown)}")
+        if absent := [llm for llm in llms if llm not in dataset.llms]:
+            notes.append(f"{dataset.name}: no scores, never chosen there: {', '.join(absent)}")
+        if dataset.skipped:
+            notes.append(f"{dataset.name}: {len(dataset.skipped)} bad rows skipped")
+    return notes

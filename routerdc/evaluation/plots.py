@@ -1,0 +1,128 @@
+"""The plots of a report, as matplotlib figures."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from routerdc.evaluation.report import CostReport, Report
+
+COLOURS = {
+    "router": "#d1495b",
+    "published": "#8d6a9f",
+    "baseline": "#00798c",
+    "reference": "#30638e",
+    "bound": "#9aa5b1",
+    "llm": "#cbd2d9",
+}
+
+
+def plots(report: Report) -> dict[str, Figure]:
+    """Title → figure, for everything that the report has data for."""
+    figures = {"Average quality": quality(report), "Share of each LLM": shares(report)}
+    if report.calibration:
+        figures["Reliability"] = calibration(report)
+    if report.perturbed:
+        figures["Changed prompts"] = perturbed(report)
+    for cost in report.costs:
+        figures[f"Cost against quality: {cost.name}"] = cost_curves(cost)
+    return figures
+
+
+def quality(report: Report) -> Figure:
+    """Averages of all contenders but the oracle (it would squeeze the scale), one panel per group."""
+    shown = [line for line in report.lines if line.name != "oracle"]
+    figure = Figure(figsize=(11, 0.34 * len(shown) + 1.2), layout="constrained")
+    for axes, group in zip(_row(figure, len(report.groups)), report.groups, strict=True):
+        lines = [line for line in shown if group in line.groups][::-1]
+        means = [line.groups[group] for line in lines]
+        axes.barh(
+            [line.name for line in lines], [mean.mean for mean in means], color=[COLOURS[line.kind] for line in lines]
+        )
+        for place, mean in enumerate(means):
+            if mean.low is not None and mean.high is not None:
+                axes.plot([mean.low, mean.high], [place, place], color="#1f2933", linewidth=1)
+            axes.annotate(f" {mean.mean:.2f}", (mean.high or mean.mean, place), va="center", fontsize=7)
+        _zoom(axes, [mean.mean for mean in means])
+        axes.set(title=group, xlabel="quality, %")
+        axes.tick_params(labelsize=7)
+    return figure
+
+
+def _zoom(axes: Axes, values: list[float]) -> None:
+    low, high = min(values), max(values)
+    margin = max(1.0, 0.35 * (high - low))
+    axes.set_xlim(max(0.0, low - margin), high + margin)
+
+
+def shares(report: Report) -> Figure:
+    """Who answers what: one bar per routing contender and group."""
+    bars = [
+        (f"{line.name}\n{group}", line.shares[group])
+        for line in report.lines
+        if line.kind in {"router", "baseline"}
+        for group in report.groups
+    ][::-1]
+    figure = Figure(figsize=(11, 0.42 * len(bars) + 1.6), layout="constrained")
+    axes = figure.subplots()
+    left = [0.0] * len(bars)
+    for llm in report.llms:
+        widths = [share[llm] for _, share in bars]
+        axes.barh([name for name, _ in bars], widths, left=left, label=llm)
+        left = [start + width for start, width in zip(left, widths, strict=True)]
+    axes.set(xlim=(0, 100), xlabel="% of the queries, every data set weighing the same")
+    axes.tick_params(labelsize=7)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=7, frameon=False)
+    return figure
+
+
+def calibration(report: Report) -> Figure:
+    """Predicted against observed probability; dots grow with their share of the predictions."""
+    figure = Figure(figsize=(5 * len(report.calibration), 4.4), layout="constrained")
+    for axes, (group, found) in zip(_row(figure, len(report.calibration)), report.calibration.items(), strict=True):
+        axes.plot([0, 1], [0, 1], color=COLOURS["bound"], linestyle="--", linewidth=1)
+        axes.plot(found.curve.predicted, found.curve.observed, color=COLOURS["router"], linewidth=1)
+        sizes = [12 + 400 * weight for weight in found.curve.weight]
+        axes.scatter(found.curve.predicted, found.curve.observed, s=sizes, color=COLOURS["router"], alpha=0.6)
+        axes.set(title=f"{group}: ECE {found.ece:.3f}", xlabel="predicted", ylabel="observed", xlim=(0, 1), ylim=(0, 1))
+    return figure
+
+
+def perturbed(report: Report) -> Figure:
+    """Average quality under each kind of changed prompts."""
+    figure = Figure(figsize=(11, 0.4 * len(report.perturbed) + 1.2), layout="constrained")
+    for axes, group in zip(_row(figure, len(report.groups)), report.groups, strict=True):
+        lines = report.perturbed[::-1]
+        means = [line.groups[group] for line in lines]
+        axes.barh([line.name for line in lines], [mean.mean for mean in means], color=COLOURS["router"])
+        for place, mean in enumerate(means):
+            if mean.low is not None and mean.high is not None:
+                axes.plot([mean.low, mean.high], [place, place], color="#1f2933", linewidth=1)
+        _zoom(axes, [mean.mean for mean in means])
+        axes.set(title=group, xlabel="quality, %")
+        axes.tick_params(labelsize=7)
+    return figure
+
+
+def cost_curves(cost: CostReport) -> Figure:
+    """Hulls in the plane of cost (logarithmic) and quality, with every single LLM as a dot."""
+    figure = Figure(figsize=(9, 5.6), layout="constrained")
+    axes = figure.subplots()
+    for curve in cost.curves:
+        costs = [1000 * dollars for dollars in [*curve.costs[1:], max(cost.high, curve.costs[-1])]]
+        heights = [*curve.quality[1:], curve.quality[-1]]
+        style = {"router": "-", "single LLMs (hull)": "--", "oracle": ":"}.get(curve.name, "-")
+        width = 2.4 if curve.name == "router" else 1.3
+        axes.plot(costs, heights, style, linewidth=width, label=f"{curve.name}, AIQ {curve.aiq.mean:.2f}")
+    for llm in cost.singles:
+        axes.plot(1000 * llm.cost, llm.quality, "o", color="#52606d", markersize=4)
+        axes.annotate(
+            llm.name, (1000 * llm.cost, llm.quality), fontsize=6.5, xytext=(3, -8), textcoords="offset points"
+        )
+    axes.set(xscale="log", xlabel="US dollars per 1,000 queries", ylabel="quality, %", title=cost.name)
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=8, loc="lower right")
+    return figure
+
+
+def _row(figure: Figure, count: int) -> list[Axes]:
+    grid = figure.subplots(1, count, squeeze=False)
+    return list(grid[0])
