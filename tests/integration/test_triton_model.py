@@ -1,0 +1,153 @@
+"""Model `routerdc` in a real tritonserver, asked by a plain tritonclient."""
+
+import json
+import threading
+from functools import partial
+from pathlib import Path
+from queue import Queue
+
+import numpy as np
+import pytest
+from tritonclient.grpc import InferenceServerClient, InferResult
+from tritonclient.utils import InferenceServerException
+
+from contract.bundle import GRAPH_FOLDER, Manifest
+from contract.tensors import (
+    BUNDLE_ID,
+    CHOICE,
+    EMBEDDING,
+    PARAMETER_BUNDLE_ID,
+    PARAMETER_LLMS,
+    ROUTER_MODEL,
+    SCORES,
+    TOKEN_COUNT,
+    TRUNCATED,
+)
+from export.graph import REFERENCE_FILE
+from export.parity import FP32, Answers, check, compare
+from export.samples import sample_queries
+from tests.integration.conftest import BUNDLE
+from tests.integration.kserve import infer, query_input
+
+GOOD_QUERY = "What is 12 times 7?"
+
+
+def ask_all(client: InferenceServerClient, queries: list[str | bytes]) -> list[InferResult | InferenceServerException]:
+    """Sends every query as a request of its own, all at once; answers in order."""
+    answers: Queue[tuple[int, InferResult | InferenceServerException]] = Queue()
+
+    def collect(i: int, result: InferResult, error: InferenceServerException | None) -> None:
+        answers.put((i, error or result))
+
+    for i, query in enumerate(queries):
+        client.async_infer(ROUTER_MODEL, [query_input(query)], callback=partial(collect, i))
+    return [answer for _, answer in sorted((answers.get(timeout=60) for _ in queries), key=lambda pair: pair[0])]
+
+
+def counts(client: InferenceServerClient) -> tuple[int, int]:
+    """(rows inferred, executions) since the model was loaded."""
+    statistics = client.get_inference_statistics(ROUTER_MODEL).model_stats[0]
+    return statistics.inference_count, statistics.execution_count
+
+
+def test_all_outputs_have_the_contracts_types_and_shapes(client: InferenceServerClient, manifest: Manifest) -> None:
+    answer = infer(client, GOOD_QUERY)
+    shapes = {
+        name: (answer.as_numpy(name).dtype, answer.as_numpy(name).shape)
+        for name in (CHOICE, SCORES, TOKEN_COUNT, TRUNCATED, EMBEDDING)
+    }
+    assert shapes == {
+        CHOICE: (np.int32, (1, 1)),
+        SCORES: (np.float32, (1, len(manifest.llms))),
+        TOKEN_COUNT: (np.int32, (1, 1)),
+        TRUNCATED: (np.bool_, (1, 1)),
+        EMBEDDING: (np.float32, (1, manifest.dim)),
+    }
+    assert answer.as_numpy(BUNDLE_ID).tolist() == [[manifest.bundle_id.encode()]]
+    assert answer.as_numpy(CHOICE)[0, 0] == answer.as_numpy(SCORES)[0].argmax()
+    np.testing.assert_allclose(np.linalg.norm(answer.as_numpy(EMBEDDING)), 1, rtol=1e-5)
+
+
+def test_the_configuration_turns_choices_into_names(client: InferenceServerClient, manifest: Manifest) -> None:
+    parameters = client.get_model_config(ROUTER_MODEL).config.parameters
+    assert json.loads(parameters[PARAMETER_LLMS].string_value) == list(manifest.llm_names)
+    assert parameters[PARAMETER_BUNDLE_ID].string_value == manifest.bundle_id
+
+
+def test_only_the_outputs_asked_for_come_back(client: InferenceServerClient) -> None:
+    answer = infer(client, GOOD_QUERY, outputs=[CHOICE])
+    assert [output.name for output in answer.get_response().outputs] == [CHOICE]
+
+
+def test_answers_agree_with_torch_on_every_sample_query(client: InferenceServerClient, manifest: Manifest) -> None:
+    reference = Answers.read(BUNDLE / GRAPH_FOLDER / REFERENCE_FILE)
+    alone = ask_all(client, list(sample_queries()))
+    assert not [answer for answer in alone if isinstance(answer, InferenceServerException)]
+    columns = {
+        name: np.concatenate([answer.as_numpy(name) for answer in alone]) for name in (EMBEDDING, SCORES, TOKEN_COUNT)
+    }
+    served = Answers(columns[EMBEDDING], columns[SCORES], columns[TOKEN_COUNT][:, 0])
+    check(compare(reference, served, manifest.scale), FP32, "Triton")
+
+
+def test_an_answer_does_not_depend_on_its_batch(client: InferenceServerClient) -> None:
+    queries = sample_queries()[:40]
+    together = infer(client, *queries).as_numpy(SCORES)
+    alone = np.concatenate([infer(client, query).as_numpy(SCORES) for query in queries])
+    np.testing.assert_allclose(together, alone, atol=1e-4)
+    np.testing.assert_array_equal(together.argmax(axis=1), alone.argmax(axis=1))
+
+
+def test_concurrent_requests_are_merged(client: InferenceServerClient) -> None:
+    rows_before, executions_before = counts(client)
+    ask_all(client, [f"{GOOD_QUERY} And {i}?" for i in range(200)])
+    rows, executions = counts(client)
+    assert rows - rows_before == 200
+    assert executions - executions_before < 100
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (b"\xff\xfe", "query: not UTF-8"),
+        (b"", "query: empty"),
+        (b" \n", "query: empty"),
+        (b"a" * 2**21, "the limit is"),
+    ],
+    ids=["not-utf8", "empty", "blank", "too-long"],
+)
+def test_a_bad_query_fails_alone(client: InferenceServerClient, bad: bytes, message: str) -> None:
+    good = [f"{GOOD_QUERY} And {i}?" for i in range(60)]
+    answers = ask_all(client, [*good[:30], bad, *good[30:]])
+    refusal = answers.pop(30)
+    assert isinstance(refusal, InferenceServerException)
+    assert message in str(refusal.message())
+    assert "INVALID_ARGUMENT" in str(refusal.status())
+    assert not [answer for answer in answers if isinstance(answer, InferenceServerException)]
+
+
+def test_a_bad_row_of_a_batched_request_is_named(client: InferenceServerClient) -> None:
+    with pytest.raises(InferenceServerException, match=r"query\[2\]: empty"):
+        infer(client, "a", "b", "", "d")
+
+
+def test_a_request_that_waited_past_its_deadline_is_not_computed(client: InferenceServerClient) -> None:
+    rows_before, _ = counts(client)
+    busy = threading.Thread(target=infer, args=(client, *sample_queries()[:60]))
+    busy.start()
+    expired = 0
+    for i in range(20):
+        try:
+            infer(client, f"{GOOD_QUERY} {i}", timeout=1)  # microseconds in Triton's queue
+        except InferenceServerException as error:
+            expired += "timeout" in str(error.message()).lower()
+    busy.join()
+    assert expired
+    assert counts(client)[0] - rows_before == 60 + 20 - expired
+
+
+def test_the_servers_log_holds_no_query(client: InferenceServerClient, triton_log: Path) -> None:
+    infer(client, "a very private sentence")
+    with pytest.raises(InferenceServerException):
+        infer(client, b"another private sentence \xff")
+    assert "private sentence" not in triton_log.read_text(encoding="utf-8", errors="replace")

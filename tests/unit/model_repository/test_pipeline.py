@@ -1,0 +1,63 @@
+"""The pipeline around a fake engine whose embedding tells which text it belongs to."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from head import Head
+from pipeline import Pipeline
+from settings import Settings
+from tokenization import Tokenization
+from tokenizers import Tokenizer
+
+BUNDLE_TOKENIZER = Path(__file__).parents[3] / "bundles/default/tokenizer.json"
+
+
+class FirstTokenEngine:
+    """Embeds a text as the angle of its first word's token id; notes the shapes it was called with."""
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+
+    def embed(self, input_ids: npt.NDArray[np.int32], attention_mask: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        self.shapes.append(input_ids.shape)
+        assert (input_ids[attention_mask == 0] == 0).all()
+        angle = input_ids[:, 1].astype(np.float32) / 1e4
+        return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def pipeline_around(engine: FirstTokenEngine, slice_tokens: int = 64) -> Pipeline:
+    tokenization = Tokenization(Tokenizer.from_file(str(BUNDLE_TOKENIZER)), 32, "right")
+    head = Head(np.eye(2, dtype=np.float32), np.zeros(2, dtype=np.float32), 1.0)
+    return Pipeline("0123456789abcdef", tokenization, engine, head, slice_tokens)
+
+
+TEXTS = ["dog " * 20, "cat", "house boat", "tree " * 50, "cat " * 3, "river"]
+
+
+def test_answers_are_in_the_order_of_the_texts() -> None:
+    pipeline = pipeline_around(FirstTokenEngine())
+    together = pipeline.route(TEXTS)
+    alone = [pipeline.route([text]) for text in TEXTS]
+    np.testing.assert_array_equal(together.scores, np.concatenate([one.scores for one in alone]))
+    np.testing.assert_array_equal(together.token_count, np.concatenate([one.token_count for one in alone]))
+    np.testing.assert_array_equal(together.truncated, [False, False, False, True, False, False])
+    np.testing.assert_array_equal(together.choice, together.scores.argmax(axis=1))
+
+
+def test_no_engine_call_exceeds_the_token_budget() -> None:
+    engine = FirstTokenEngine()
+    pipeline_around(engine, slice_tokens=64).route(TEXTS * 10)
+    assert all(rows * width <= 64 for rows, width in engine.shapes)
+
+
+def test_almost_no_padding_is_computed() -> None:
+    engine = FirstTokenEngine()
+    routing = pipeline_around(engine, slice_tokens=128).route(TEXTS * 10)
+    assert routing.token_count.sum() / sum(rows * width for rows, width in engine.shapes) >= 0.9
+
+
+def test_an_empty_version_folder_says_how_to_fill_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="routerdc export"):
+        Pipeline.load(tmp_path, Settings(slice_tokens=1, max_query_bytes=1, engine_threads=1))

@@ -1,0 +1,34 @@
+import json
+
+import pytest
+from settings import Settings
+
+GOOD = {"slice_tokens": "512", "max_query_bytes": "1024", "engine_threads": "0"}
+
+
+def model_config(**parameters: str) -> str:
+    values = {name: {"string_value": value} for name, value in {**GOOD, **parameters}.items()}
+    return json.dumps({"name": "routerdc", "parameters": values})
+
+
+def test_parameters_become_numbers() -> None:
+    assert Settings.from_model_config(model_config()) == Settings(512, 1024, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("slice_tokens", "many", "parameter slice_tokens must be a whole number, not 'many'"),
+        ("slice_tokens", "", "parameter slice_tokens must be a whole number"),
+        ("max_query_bytes", "0", "parameter max_query_bytes must be at least 1"),
+        ("engine_threads", "-1", "parameter engine_threads must be at least 0"),
+    ],
+)
+def test_a_bad_parameter_is_refused_by_name(name: str, value: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Settings.from_model_config(model_config(**{name: value}))
+
+
+def test_a_missing_parameter_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="slice_tokens"):
+        Settings.from_model_config("{}")

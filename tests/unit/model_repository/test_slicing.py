@@ -1,0 +1,35 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from slicing import pad, slices
+
+LENGTHS = st.lists(st.integers(1, 600), max_size=80)
+
+
+@given(lengths=LENGTHS, budget=st.integers(1, 4096))
+def test_every_row_is_in_exactly_one_slice(lengths: list[int], budget: int) -> None:
+    rows = [int(row) for part in slices(lengths, budget) for row in part]
+    assert sorted(rows) == list(range(len(lengths)))
+
+
+@given(lengths=LENGTHS, budget=st.integers(1, 4096))
+def test_a_slice_of_several_rows_stays_within_the_budget(lengths: list[int], budget: int) -> None:
+    for part in slices(lengths, budget):
+        assert len(part) == 1 or len(part) * max(lengths[row] for row in part) <= budget
+
+
+@given(lengths=LENGTHS, budget=st.integers(1, 4096))
+def test_slices_come_shortest_first_so_that_neighbours_are_alike(lengths: list[int], budget: int) -> None:
+    seen = [lengths[row] for part in slices(lengths, budget) for row in part]
+    assert seen == sorted(seen)
+
+
+def test_a_full_slice_is_not_cut_early() -> None:
+    assert [list(part) for part in slices([10, 10, 10, 10], 20)] == [[0, 1], [2, 3]]
+
+
+def test_padding_is_zero_and_masked() -> None:
+    input_ids, attention_mask = pad([np.array([5, 6, 7], dtype=np.int32), np.array([8], dtype=np.int32)])
+    assert input_ids.tolist() == [[5, 6, 7], [8, 0, 0]]
+    assert attention_mask.tolist() == [[1, 1, 1], [1, 0, 0]]
+    assert input_ids.dtype == attention_mask.dtype == np.int32
