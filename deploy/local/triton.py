@@ -10,7 +10,6 @@ import http.client
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -55,13 +54,14 @@ class TritonServer:
     def __init__(
         self, repository: Path, *, log: Path, ports: TritonPorts = ANY_FREE_PORTS, host: str = LOCALHOST
     ) -> None:
-        """`repository`: as `routerdc export` writes it; `log`: gets the server's output."""
+        """`repository`: as `routerdc export` writes it; `log`: gets the server's output; links to its backends
+        are kept beside it.
+        """
         self._repository = repository
         self._log = log
         self._host = host
         self._wanted_ports = ports
         self._ports: TritonPorts | None = None
-        self._folder: TemporaryDirectory[str] | None = None
         self._process: ChildProcess | None = None
 
     def start(self, timeout_seconds: float = START_TIMEOUT_SECONDS) -> None:
@@ -77,8 +77,7 @@ class TritonServer:
             raise FileNotFoundError(f"{self._repository}: no model repository there: run `routerdc export` first")
         install = find_triton()
         self._ports = self._wanted_ports.claimed(self._host)
-        self._folder = TemporaryDirectory(prefix="routerdc-triton-")
-        backends = Path(self._folder.name)
+        backends = self._log.absolute().with_suffix(".backends")
         install.link_backends(backends)
         self._process = ChildProcess(
             "tritonserver",
@@ -96,11 +95,9 @@ class TritonServer:
             raise
 
     def stop(self) -> None:
-        """Lets requests in flight finish, ends the server and removes its temporary files."""
+        """Lets requests in flight finish, then ends the server."""
         if self._process:
             self._process.stop(EXIT_TIMEOUT_SECONDS + 5)
-        if self._folder:
-            self._folder.cleanup()
 
     def is_ready(self) -> bool:
         """Whether the server and every model in it answer."""

@@ -37,9 +37,10 @@ class TritonInstall:
         python = folder / "python"
         python.mkdir(parents=True, exist_ok=True)
         for source in (*self.python_backend.iterdir(), self.stub):
-            if source.is_file():
-                (python / source.name).unlink(missing_ok=True)
-                (python / source.name).symlink_to(source)
+            link = python / source.name
+            if source.is_file() and link.resolve() != source.resolve():
+                link.unlink(missing_ok=True)
+                link.symlink_to(source)
 
     def environment(self) -> dict[str, str]:
         """This process's environment, in which server and stub find their libraries and our Python packages.
