@@ -1,0 +1,47 @@
+"""The whole local stack, once for all end-to-end tests: demo endpoints, a real Triton, the gateway."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from deploy.local.command import SHIPPED_BUNDLE
+from deploy.local.stack import GatewayPorts, Service, demo_endpoints, export_bundle, service
+from deploy.local.triton import ANY_FREE_PORTS
+from gateway.client import RouterClient
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What runs, and the files it was started with."""
+
+    service: Service
+    endpoints_file: Path
+    repository: Path
+
+
+@pytest.fixture(scope="session")
+def monkeypatch_session() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, monkeypatch_session: pytest.MonkeyPatch) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    repository = export_bundle(SHIPPED_BUNDLE, folder)
+    any_ports = GatewayPorts(0, 0)
+    # What is tested is what comes out, on machines that may be busy: no query falls back for want of time.
+    monkeypatch_session.setenv("ROUTERDC_DEADLINE_MS", "20000")
+    with (
+        demo_endpoints(SHIPPED_BUNDLE, folder) as endpoints_file,
+        service(repository, endpoints_file, folder, ANY_FREE_PORTS, any_ports) as running,
+    ):
+        yield Stack(running, endpoints_file, repository)
+
+
+@pytest.fixture
+def client(stack: Stack) -> Iterator[RouterClient]:
+    with RouterClient(stack.service.gateway_address) as client:
+        yield client

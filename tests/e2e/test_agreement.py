@@ -1,0 +1,69 @@
+"""Five hundred real queries get the same LLM from the gateway, from a plain tritonclient and from torch."""
+
+import random
+
+import numpy as np
+from tritonclient import grpc as triton
+
+from contract.v1 import router_pb2 as pb
+from deploy.local.command import SHIPPED_BUNDLE
+from gateway.client import RouterClient, route_request
+from routerdc.data import load
+from routerdc.router import Router
+from tests.e2e.conftest import Stack
+from tests.shared_data import ROUTERDC, needs_routerdc
+
+QUERIES = 500
+BATCH = 50
+DEADLINE_MS = 20_000
+SCORE_TOLERANCE = 1e-4
+
+
+def real_queries() -> list[str]:
+    """A fixed sample over all test sets, in distribution and out of it."""
+    files = sorted(ROUTERDC.glob("test_*/*.json"))
+    queries = [query for file in files for query in load(file).queries]
+    return random.Random(0).sample(sorted(set(queries)), QUERIES)
+
+
+def by_gateway(client: RouterClient, queries: list[str]) -> list[pb.RouteResponse]:
+    """One response for each query; half of them asked for one by one, half in batches."""
+    half = len(queries) // 2
+    single = [client.route(query, max_candidates=100, deadline_ms=DEADLINE_MS) for query in queries[:half]]
+    batches = [queries[i : i + BATCH] for i in range(half, len(queries), BATCH)]
+    results = [
+        result
+        for batch in batches
+        for result in client.route_batch([route_request(q, max_candidates=100) for q in batch], deadline_ms=DEADLINE_MS)
+    ]
+    return single + [result.response for result in results]
+
+
+def by_tritonclient(address: str, queries: list[str]) -> np.ndarray:  # type: ignore[type-arg]
+    """Choices (n,), asked for in batches by a client that knows nothing of us."""
+    choices = []
+    with triton.InferenceServerClient(address) as client:
+        for i in range(0, len(queries), BATCH):
+            rows = np.array([[query.encode()] for query in queries[i : i + BATCH]], dtype=np.object_)
+            tensor = triton.InferInput("query", list(rows.shape), "BYTES")
+            tensor.set_data_from_numpy(rows)
+            choices.append(client.infer("routerdc", [tensor]).as_numpy("choice")[:, 0])
+    return np.concatenate(choices)
+
+
+@needs_routerdc
+def test_gateway_tritonclient_and_torch_agree_on_500_real_queries(stack: Stack, client: RouterClient) -> None:
+    queries = real_queries()
+    router = Router.load(SHIPPED_BUNDLE)
+    names = router.manifest.llm_names
+    torch_scores = router.score(queries)
+    expected = [names[column] for column in torch_scores.argmax(axis=1)]
+
+    responses = by_gateway(client, queries)
+    assert {response.reason for response in responses} <= {pb.REASON_ROUTED, pb.REASON_CACHED}
+    assert [response.llm for response in responses] == expected
+    scores = [{candidate.llm: candidate.score for candidate in response.candidates} for response in responses]
+    np.testing.assert_allclose([[row[name] for name in names] for row in scores], torch_scores, atol=SCORE_TOLERANCE)
+
+    choices = by_tritonclient(stack.service.triton.grpc_address, queries)
+    assert [names[choice] for choice in choices] == expected
