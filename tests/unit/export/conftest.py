@@ -1,0 +1,82 @@
+"""A small real bundle: a tiny randomly initialised encoder on disk and a router trained on nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModel
+
+from contract.bundle import EncoderSpec, LlmSpec, file_sha256
+from export.samples import sample_queries
+from routerdc.bundle_io import save_bundle
+from routerdc.model import RouterConfig, RouterModel, load_encoder
+from routerdc.tokenization import load_tokenizer
+
+DEFAULT_BUNDLE = Path(__file__).parents[3] / "bundles/default"
+WIDTH, MAX_TOKENS = 32, 48
+SIZES: dict[str, Any] = {
+    "vocab_size": 30522,
+    "hidden_size": WIDTH,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+}
+ENCODERS: dict[str, dict[str, Any]] = {
+    "bert": {"max_position_embeddings": 64},
+    "deberta-v2": {
+        "max_position_embeddings": 64,
+        "relative_attention": True,
+        "position_buckets": 16,
+        "pos_att_type": ["p2c", "c2p"],
+        "norm_rel_ebd": "layer_norm",
+        "share_att_key": True,
+        "position_biased_input": False,
+        "type_vocab_size": 0,
+    },
+    "xlm-roberta": {"max_position_embeddings": 66, "pad_token_id": 1, "type_vocab_size": 1},
+    "modernbert": {"max_position_embeddings": 64, "local_attention": 16, "pad_token_id": 0},
+}
+"""Transformers' model type → what its configuration needs besides `SIZES`, as the published encoders have it."""
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes a bundle over a tiny encoder of the architecture asked for."""
+
+    def make(architecture: str) -> Path:
+        folder = tmp_path_factory.mktemp(architecture)
+        torch.manual_seed(7)
+        encoder_config = AutoConfig.for_model(architecture, **SIZES, **ENCODERS[architecture])
+        build: Any = AutoModel.from_config
+        build(encoder_config).save_pretrained(folder / "encoder")
+        config = RouterConfig(n_llms=5, features=WIDTH, dim=16, projection="linear", pooling="mean", scale=4.0)
+        encoder = EncoderSpec(
+            name=f"tiny {architecture}",
+            sources=(f"path:{folder / 'encoder'}",),
+            weights_sha256=file_sha256(folder / "encoder/model.safetensors"),
+            pooling="mean",
+        )
+        save_bundle(
+            folder / "bundle",
+            RouterModel(load_encoder(folder / "encoder"), config),
+            load_tokenizer(DEFAULT_BUNDLE),
+            name="tiny",
+            encoder=encoder,
+            llms=[LlmSpec(name=f"llm-{i}") for i in range(5)],
+            max_tokens=MAX_TOKENS,
+            truncation_side="left",
+        )
+        return folder / "bundle"
+
+    return make
+
+
+@pytest.fixture
+def few_samples(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every fourth sample query instead of all, for speed."""
+    queries = sample_queries()[::4]
+    for module in ("graph", "engine", "repository"):
+        monkeypatch.setattr(f"export.{module}.sample_queries", lambda: queries)
+    return queries

@@ -1,0 +1,190 @@
+"""The steps on tiny encoders of every architecture, and what makes them fail."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner
+from onnx import numpy_helper
+
+from contract.bundle import GRAPH_FOLDER, Manifest
+from contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
+from export.command import export as export_command
+from export.engine import ENGINE_FILE, HEAD_FILE, make_engine
+from export.errors import ParityError
+from export.graph import GRAPH_FILE, REFS_FILE, inputs_of, make_graph
+from export.record import RECORD_FILE, Record
+from export.repository import make_repository
+from tests.unit.export.conftest import DEFAULT_BUNDLE, ENCODERS
+
+MakeBundle = Callable[[str], Path]
+
+
+@pytest.fixture(scope="session")
+def traced(tiny_bundle: MakeBundle) -> Path:
+    """A tiny BERT bundle with its graph. Copy it to change it."""
+    bundle = tiny_bundle("bert")
+    make_graph(bundle)
+    return bundle
+
+
+@pytest.fixture
+def bundle(traced: Path, tmp_path: Path) -> Path:
+    shutil.copytree(traced, tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def invoke(*arguments: str | Path) -> tuple[int, str]:
+    result = CliRunner().invoke(export_command, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize("architecture", ENCODERS)
+def test_every_architecture_passes_every_step(
+    architecture: str, tiny_bundle: MakeBundle, tmp_path: Path, few_samples: list[str]
+) -> None:
+    bundle = tiny_bundle(architecture)
+    results = [
+        make_graph(bundle),
+        make_engine(bundle, tmp_path / "engine"),
+        make_repository(bundle, tmp_path / "engine", tmp_path / "repository"),
+    ]
+    assert [parity.agreement for parity in results] == [1.0] * 3
+    assert [parity.queries for parity in results] == [len(few_samples)] * 3
+    assert max(parity.max_score_error for parity in results) < 1e-5
+
+
+def test_the_graph_has_the_contracts_inputs_and_output(bundle: Path) -> None:
+    graph = onnx.load(bundle / GRAPH_FOLDER / GRAPH_FILE).graph
+
+    def shapes(values: list[onnx.ValueInfoProto]) -> dict[str, tuple[int, list[str | int]]]:
+        types = {value.name: value.type.tensor_type for value in values}
+        dims = {name: [dim.dim_param or dim.dim_value for dim in kind.shape.dim] for name, kind in types.items()}
+        return {name: (kind.elem_type, dims[name]) for name, kind in types.items()}
+
+    int32, float32 = onnx.TensorProto.INT32, onnx.TensorProto.FLOAT
+    free = ["batch", "sequence"]
+    assert shapes(list(graph.input)) == {INPUT_IDS: (int32, free), ATTENTION_MASK: (int32, free)}
+    assert shapes(list(graph.output)) == {EMBEDDING: (float32, ["batch", 16])}
+
+
+def test_the_graph_holds_no_weights_and_no_path_of_this_machine(bundle: Path) -> None:
+    stored = (bundle / GRAPH_FOLDER / GRAPH_FILE).read_bytes()
+    kept = [numpy_helper.to_array(tensor) for tensor in onnx.load_from_string(stored).graph.initializer]
+    assert sum(array.nbytes for array in kept if array.dtype == np.float32) < 256 * len(kept)
+    assert b"site-packages" not in stored
+    assert b".py" not in stored
+
+
+def test_the_shipped_graph_is_current_and_small() -> None:
+    folder = DEFAULT_BUNDLE / GRAPH_FOLDER
+    assert Record.current(folder, inputs_of(Manifest.read(DEFAULT_BUNDLE))), "run `routerdc export graph` and commit it"
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 1_000_000
+
+
+def test_a_second_export_makes_nothing(bundle: Path, tmp_path: Path) -> None:
+    first = invoke("--bundle", bundle, "--out", tmp_path / "out")
+    second = invoke("--bundle", bundle, "--out", tmp_path / "out")
+    assert (first[0], first[1].count("made")) == (0, 2)
+    assert (second[0], second[1].count("current")) == (0, 3)
+
+
+def test_a_step_that_is_named_runs_again(bundle: Path, tmp_path: Path) -> None:
+    invoke("--bundle", bundle, "--out", tmp_path / "out")
+    code, output = invoke("engine", "--bundle", bundle, "--out", tmp_path / "out")
+    assert (code, output.count("made")) == (0, 1)
+
+
+def test_every_artefact_has_its_record(bundle: Path, tmp_path: Path) -> None:
+    invoke("--bundle", bundle, "--out", tmp_path / "out")
+    for folder in (bundle / GRAPH_FOLDER, tmp_path / "out/engine", tmp_path / "out/model_repository/routerdc"):
+        record = json.loads((folder / RECORD_FILE).read_text())
+        assert record["bundle_id"] == Manifest.read(bundle).bundle_id
+        assert record["parity"]["agreement"] == 1.0
+        assert record["versions"]["onnx"] == onnx.__version__
+
+
+def test_a_changed_artefact_is_made_anew(bundle: Path, tmp_path: Path) -> None:
+    invoke("--bundle", bundle, "--out", tmp_path / "out")
+    (tmp_path / "out/model_repository/routerdc/1/head.py").write_text("broken")
+    code, output = invoke("--bundle", bundle, "--out", tmp_path / "out")
+    assert (code, output.count("made")) == (0, 1)
+
+
+def test_a_damaged_weight_fails_the_export(bundle: Path, tmp_path: Path) -> None:
+    path = bundle / GRAPH_FOLDER / REFS_FILE
+    refs = json.loads(path.read_text())
+    first, second = (
+        next(name for name in refs if refs[name]["tensor"].endswith(end)) for end in ("key.weight", "value.weight")
+    )
+    refs[first], refs[second] = refs[second], refs[first]
+    path.write_text(json.dumps(refs))
+    code, output = invoke("engine", "--bundle", bundle, "--out", tmp_path / "out")
+    assert code == 1
+    assert "does not agree with torch" in output
+
+
+def test_a_damaged_head_fails_the_repository_and_leaves_the_old_one(bundle: Path, tmp_path: Path) -> None:
+    engine, repository = tmp_path / "engine", tmp_path / "repository"
+    make_engine(bundle, engine)
+    make_repository(bundle, engine, repository)
+    before = sorted(path.stat().st_ino for path in repository.rglob("*"))
+    with np.load(engine / HEAD_FILE) as head:
+        arrays = dict(head)
+    arrays["llm_embeddings"] = arrays["llm_embeddings"][::-1]
+    (engine / HEAD_FILE).unlink()  # the repository holds a link to the same file
+    np.savez(engine / HEAD_FILE, **arrays)
+    with pytest.raises(ParityError, match="argmax agreement"):
+        make_repository(bundle, engine, repository)
+    assert sorted(path.stat().st_ino for path in repository.rglob("*")) == before
+
+
+def test_the_weights_lie_on_the_disk_once(bundle: Path, tmp_path: Path) -> None:
+    make_engine(bundle, tmp_path / "engine")
+    make_repository(bundle, tmp_path / "engine", tmp_path / "repository")
+    assert (tmp_path / "engine" / ENGINE_FILE).stat().st_nlink == 2
+
+
+def test_without_torch_a_traced_bundle_exports(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _hide_torch(monkeypatch)
+    assert invoke("--bundle", bundle, "--out", tmp_path / "out")[0] == 0
+
+
+def test_without_torch_an_untraced_bundle_says_what_to_install(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(bundle / GRAPH_FOLDER)
+    _hide_torch(monkeypatch)
+    code, output = invoke("--bundle", bundle, "--out", tmp_path / "out")
+    assert code == 1
+    assert "routerdc-triton[train]" in output
+
+
+def test_steps_out_of_order_say_which_is_missing(bundle: Path, tmp_path: Path) -> None:
+    code, output = invoke("repository", "--bundle", bundle, "--out", tmp_path / "out")
+    assert (code, "run `routerdc export engine` first" in output) == (1, True)
+    shutil.rmtree(bundle / GRAPH_FOLDER)
+    code, output = invoke("engine", "--bundle", bundle, "--out", tmp_path / "out")
+    assert (code, "run `routerdc export graph" in output) == (1, True)
+
+
+def test_no_bundle_is_an_error_of_one_line(tmp_path: Path) -> None:
+    code, output = invoke("--bundle", tmp_path)
+    assert code == 1
+    assert "no bundle here" in output
+
+
+def _hide_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine where torch is not installed."""
+    for name in [name for name in sys.modules if name.split(".")[0] in ("torch", "transformers")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    for name in [name for name in sys.modules if name.startswith("routerdc.")]:
+        monkeypatch.delitem(sys.modules, name)
