@@ -81,9 +81,12 @@ class Coalescer:
         """See `Scorer.score`."""
         loop = asyncio.get_running_loop()
         arrived_ns = time.perf_counter_ns()
+        remaining_seconds = deadline - time.monotonic()
+        if remaining_seconds <= 0:
+            raise ScorerTimeoutError("the deadline had passed before the query could be sent")
         waiter: asyncio.Future[Scores] = loop.create_future()
         entry = self._join(query, waiter)
-        timer = loop.call_later(max(0.0, deadline - time.monotonic()), _expire, waiter)
+        timer = loop.call_later(remaining_seconds, _expire, waiter)
         try:
             scores = await waiter
         finally:

@@ -7,7 +7,7 @@ when every answer comes from the cache.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from logging import INFO, WARNING
 
 import structlog
 from grpc_health.v1 import health_pb2
@@ -38,6 +38,11 @@ class Health:
         self._metrics = metrics
         self._problem: str | None = "not probed yet"
 
+    @property
+    def ready(self) -> bool:
+        """What the last look said."""
+        return self._problem is None
+
     async def update(self) -> str | None:
         """Probes once and publishes the outcome: None when ready, else what is wrong."""
         bundle_id, problem = None, None
@@ -48,7 +53,7 @@ class Health:
         except GatewayError as error:
             problem = str(error)
         if (problem is None) is not (self._problem is None):
-            log.warning("readiness", ready=problem is None, bundle_id=bundle_id, problem=problem)
+            log.log(INFO if problem is None else WARNING, "readiness", bundle_id=bundle_id, problem=problem)
         self._problem = problem
         self._metrics.readiness(problem is None, bundle_id)
         await self._publish(problem is None)
@@ -58,8 +63,10 @@ class Health:
         """Probes for ever."""
         while True:
             await asyncio.sleep(interval_seconds)
-            with suppress(GatewayError):
+            try:
                 await self.update()
+            except Exception:  # a defect; but a watcher that died would leave health as it was for ever
+                log.exception("watching failed")
 
     async def drain(self) -> None:
         """Not serving from now on, whatever Triton says."""

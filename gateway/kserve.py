@@ -93,7 +93,13 @@ def model_info(config: Any) -> ModelInfo:
         bundle_id = parameters[tensors.PARAMETER_BUNDLE_ID]
     except (KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"parameters of model {config.name}: {error!r}") from None
-    if not isinstance(llms, list) or not all(isinstance(name, str) for name in llms) or len(set(llms)) != len(llms):
+    if not bundle_id:
+        raise ValueError(f"parameter {tensors.PARAMETER_BUNDLE_ID} of model {config.name} is empty")
+    if (
+        not isinstance(llms, list)
+        or not all(isinstance(name, str) for name in llms)
+        or not 0 < len(set(llms)) == len(llms)
+    ):
         raise ValueError(f"parameter {tensors.PARAMETER_LLMS} of model {config.name} is not a list of distinct names")
     return ModelInfo(Bundle(bundle_id, tuple(llms)), max(1, config.max_batch_size))
 

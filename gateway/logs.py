@@ -1,10 +1,13 @@
 """Structured logs: one JSON object a line on stderr.
 
-Prompts are never logged: events carry request id, LLM, reason, times and token counts. Nothing here filters; it is the
-call sites that know no text.
+Prompts are never logged: events carry request id, LLM, reason, times and token counts. Nothing here filters; the call
+sites do not pass text. What happens for every query is logged at level debug only, and warnings are throttled: an
+outage must not bring a flood of them on top.
 """
 
 import sys
+import time
+from typing import Any
 
 import structlog
 
@@ -22,3 +25,23 @@ def configure(level: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+class Throttled:
+    """A warning that is logged at most once a second for each cause, with the number of those left out since."""
+
+    def __init__(self, log: Any, event: str, interval_seconds: float = 1.0) -> None:
+        self._log = log
+        self._event = event
+        self._interval_seconds = interval_seconds
+        self._due: dict[str, float] = {}
+        self._left_out: dict[str, int] = {}
+
+    def __call__(self, cause: str, **fields: Any) -> None:
+        """Logs `fields` unless the same cause was logged a moment ago. Causes must be few: they are remembered."""
+        now = time.monotonic()
+        if now < self._due.get(cause, 0.0):
+            self._left_out[cause] = self._left_out.get(cause, 0) + 1
+            return
+        self._due[cause] = now + self._interval_seconds
+        self._log.warning(self._event, cause=cause, left_out=self._left_out.pop(cause, 0), **fields)

@@ -14,6 +14,7 @@ from gateway import policy
 from gateway.admission import Admission
 from gateway.decision import Candidate, Decision, Reason
 from gateway.errors import ScorerError
+from gateway.logs import Throttled
 from gateway.metrics import Metrics
 from gateway.pool import Pool
 from gateway.scorer import Scored, Scorer
@@ -33,6 +34,7 @@ class Router:
         self._admission = admission
         self._metrics = metrics
         self._cost_weight = cost_weight
+        self._warn = Throttled(log, "fallback")
 
     @property
     def bundle_id(self) -> str:
@@ -72,9 +74,17 @@ class Router:
                 decision = _ranked(query, pool, eligible, cost, scored, arrived_ns)
             except ScorerError as error:
                 self._metrics.fallback(error.cause)
-                log.warning("fallback", request_id=query.request_id, cause=error.cause, error=str(error))
+                self._warn(error.cause, request_id=query.request_id, error=str(error))
                 decision = _unscored(query, pool, eligible, Reason.FALLBACK, error.told, arrived_ns)
         self._metrics.decision(decision)
+        log.debug(
+            "decided",
+            request_id=decision.request_id,
+            llm=decision.candidates[0].llm,
+            reason=decision.reason.value,
+            ms=decision.total_ns / 1e6,
+            token_count=decision.token_count,
+        )
         return decision
 
 

@@ -124,7 +124,9 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
         answer = status.of(error)
         self._metrics.error(code_pb2.Code.Name(answer.code))
         if isinstance(error, GatewayError):
-            log.info("refused", request_id=request_id, code=code_pb2.Code.Name(answer.code), error=type(error).__name__)
+            log.debug(
+                "refused", request_id=request_id, code=code_pb2.Code.Name(answer.code), error=type(error).__name__
+            )
         else:
             log.error("internal error", request_id=request_id, exc_info=error)
         return answer

@@ -25,6 +25,7 @@ from gateway.errors import (
 )
 from gateway.scorer import Bundle, Scores
 
+_PROBE_TIMEOUT_SECONDS = 2.0  # a Triton under load is slow, not gone
 _KNOWN_BUNDLES = 4  # a rollover has two; a few more cost nothing
 
 _CHANNEL_OPTIONS = [
@@ -55,7 +56,7 @@ class TritonScorer:
 
         Args:
             address: host:port of Triton's gRPC.
-            timeout_seconds: the deadline of every call. Triton gets it too, and drops what waited longer in its queue.
+            timeout_seconds: the deadline of a batch. Triton gets it too, and drops what waited longer in its queue.
         """
         self._address = address
         self._timeout_seconds = timeout_seconds
@@ -85,10 +86,10 @@ class TritonScorer:
         Raises:
             ScorerError: Triton cannot be reached, the model is not ready, or it is not one that we can read.
         """
-        ready = await self._call(self._stub.ModelReady, service_pb2.ModelReadyRequest(name=ROUTER_MODEL))
+        ready = await self._ask(self._stub.ModelReady, service_pb2.ModelReadyRequest(name=ROUTER_MODEL))
         if not ready.ready:
             raise ScorerUnavailableError(f"model {ROUTER_MODEL} is not ready in Triton at {self._address}")
-        answer = await self._call(self._stub.ModelConfig, service_pb2.ModelConfigRequest(name=ROUTER_MODEL))
+        answer = await self._ask(self._stub.ModelConfig, service_pb2.ModelConfigRequest(name=ROUTER_MODEL))
         try:
             info = kserve.model_info(answer.config)
         except ValueError as error:
@@ -99,7 +100,8 @@ class TritonScorer:
 
     async def score_batch(self, queries: Sequence[str]) -> list[Scores]:
         """See `BatchScorer.score_batch`. Cancelling it cancels the request in Triton."""
-        response = await self._call(self._stub.ModelInfer, kserve.infer_request(queries, self._timeout_seconds))
+        request = kserve.infer_request(queries, self._timeout_seconds)
+        response = await self._ask(self._stub.ModelInfer, request, self._timeout_seconds)
         try:
             rows = kserve.rows(response, len(queries))
         except ValueError as error:
@@ -107,14 +109,14 @@ class TritonScorer:
         return [await self._scores(row) for row in rows]
 
     async def _scores(self, row: kserve.Row) -> Scores:
-        bundle = self._bundles.get(row.bundle_id) or await self._ask_for(row.bundle_id)
+        bundle = self._bundles.get(row.bundle_id) or await self._names_of(row.bundle_id)
         if len(row.scores) != len(bundle.llms):
             raise ScorerFailedError(
                 f"{len(row.scores)} scores for the {len(bundle.llms)} LLMs of bundle {row.bundle_id}"
             )
         return Scores(bundle, row.scores, row.token_count, row.truncated)
 
-    async def _ask_for(self, bundle_id: str) -> Bundle:
+    async def _names_of(self, bundle_id: str) -> Bundle:
         """The names that belong to a bundle seen for the first time; one question for all who wait."""
         async with self._learning:
             if bundle_id not in self._bundles:
@@ -130,9 +132,9 @@ class TritonScorer:
         if len(self._bundles) > _KNOWN_BUNDLES:
             del self._bundles[next(iter(self._bundles))]
 
-    async def _call(self, method: Any, request: Any) -> Any:
+    async def _ask(self, method: Any, request: Any, timeout_seconds: float = _PROBE_TIMEOUT_SECONDS) -> Any:
         try:
-            return await method(request, timeout=self._timeout_seconds)
+            return await method(request, timeout=timeout_seconds)
         except aio.AioRpcError as error:
             raise _translated(error, self._address) from None
 

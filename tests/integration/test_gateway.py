@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tritonclient.grpc import InferenceServerClient
 
 from contract.bundle import Manifest
-from contract.tensors import CHOICE, SCORES, TOKEN_COUNT, TRUNCATED
+from contract.tensors import CHOICE, ROUTER_MODEL, SCORES, TOKEN_COUNT
 from contract.v1 import router_pb2 as pb
 from deploy.local.triton import TritonServer
 from export.samples import sample_queries
@@ -31,6 +31,7 @@ TEST_DATA = Path(__file__).parents[3] / "shared/data/routerdc/test_in_distributi
 REAL_QUERIES = 500
 DEADLINE_MS = 60_000.0
 
+Ask = Callable[[AsyncRouterClient, list[str]], Awaitable[list[pb.RouteResponse]]]
 Gateway = Callable[..., AbstractAsyncContextManager[AsyncRouterClient]]
 
 
@@ -40,6 +41,14 @@ def endpoints_file(tmp_path: Path, manifest: Manifest) -> Path:
     llms = {name: {"endpoints": [{"address": f"http://{name}.test/v1", "model": name}]} for name in manifest.llm_names}
     path = tmp_path / "endpoints.yaml"
     path.write_text(yaml.safe_dump({"default": [manifest.llm_names[2]], "llms": llms}), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def misnamed_file(endpoints_file: Path, manifest: Manifest) -> Path:
+    """An endpoints.yaml in which one LLM has another name than in the bundle."""
+    path = endpoints_file.with_name("misnamed.yaml")
+    path.write_text(endpoints_file.read_text(encoding="utf-8").replace(manifest.llm_names[0], "unheard-of"))
     return path
 
 
@@ -71,40 +80,47 @@ def real_queries() -> list[str]:
     return [*picked, *rows[-1][-(REAL_QUERIES - len(picked)) :]]
 
 
-async def check_agreement(
-    gateway: Gateway, triton: TritonServer, client: InferenceServerClient, manifest: Manifest, queries: list[str]
+def check(
+    answers: list[pb.RouteResponse], asked: InferenceServerClient, queries: list[str], manifest: Manifest
 ) -> None:
-    """Unary calls, a batch and a stream all say what a plain tritonclient says."""
+    """The gateway's `answers` are what a plain tritonclient gets for the same queries."""
     expected = [
-        infer(client, *queries[i : i + 64], outputs=[CHOICE, SCORES, TOKEN_COUNT, TRUNCATED])
-        for i in range(0, len(queries), 64)
+        infer(asked, *queries[i : i + 64], outputs=[CHOICE, SCORES, TOKEN_COUNT]) for i in range(0, len(queries), 64)
     ]
-    choices = [manifest.llm_names[c] for answer in expected for c in answer.as_numpy(CHOICE)[:, 0]]
-    scores = np.concatenate([answer.as_numpy(SCORES) for answer in expected])
-    counts = np.concatenate([answer.as_numpy(TOKEN_COUNT)[:, 0] for answer in expected])
-    requests = [route_request(query, max_candidates=99, request_id=str(i)) for i, query in enumerate(queries)]
-
-    async def stream() -> AsyncIterator[pb.RouteRequest]:
-        for request in requests:
-            yield request
-
-    async with gateway(triton.grpc_address, cache_entries=0) as router:
-        unary = await asyncio.gather(*(router.route(q, max_candidates=99, deadline_ms=DEADLINE_MS) for q in queries))
-        batch = [result.response for result in await router.route_batch(requests, deadline_ms=DEADLINE_MS)]
-        streamed = {r.request_id: r.response async for r in router.route_stream(stream())}
-    for answers in (unary, batch, [streamed[str(i)] for i in range(len(queries))]):
-        assert [a.llm for a in answers] == choices
-        assert [a.token_count for a in answers] == counts.tolist()
-        assert {a.bundle_id for a in answers} == {manifest.bundle_id}
-        by_name = [{c.llm: c.score for c in a.candidates} for a in answers]
-        routed = np.array([[row[name] for name in manifest.llm_names] for row in by_name])
-        np.testing.assert_allclose(routed, scores, atol=1e-5)
+    outputs = {name: np.concatenate([e.as_numpy(name) for e in expected]) for name in (CHOICE, SCORES, TOKEN_COUNT)}
+    by_name = [{candidate.llm: candidate.score for candidate in answer.candidates} for answer in answers]
+    assert [a.llm for a in answers] == [manifest.llm_names[choice] for choice in outputs[CHOICE][:, 0]]
+    assert [a.token_count for a in answers] == outputs[TOKEN_COUNT][:, 0].tolist()
+    assert {a.bundle_id for a in answers} == {manifest.bundle_id}
+    routed = np.array([[row[name] for name in manifest.llm_names] for row in by_name])
+    np.testing.assert_allclose(routed, outputs[SCORES], atol=1e-5)
 
 
+async def one_by_one(router: AsyncRouterClient, queries: list[str]) -> list[pb.RouteResponse]:
+    return await asyncio.gather(*(router.route(q, max_candidates=99, deadline_ms=DEADLINE_MS) for q in queries))
+
+
+async def as_a_batch(router: AsyncRouterClient, queries: list[str]) -> list[pb.RouteResponse]:
+    requests = [route_request(query, max_candidates=99) for query in queries]
+    return [result.response for result in await router.route_batch(requests, deadline_ms=DEADLINE_MS)]
+
+
+async def as_a_stream(router: AsyncRouterClient, queries: list[str]) -> list[pb.RouteResponse]:
+    async def requests() -> AsyncIterator[pb.RouteRequest]:
+        for i, query in enumerate(queries):
+            yield route_request(query, max_candidates=99, request_id=str(i))
+
+    answers = {result.request_id: result.response async for result in router.route_stream(requests())}
+    return [answers[str(i)] for i in range(len(queries))]
+
+
+@pytest.mark.parametrize("ask", [one_by_one, as_a_batch, as_a_stream])
 async def test_gateway_and_tritonclient_agree_on_the_sample_queries(
-    gateway: Gateway, triton: TritonServer, client: InferenceServerClient, manifest: Manifest
+    gateway: Gateway, triton: TritonServer, client: InferenceServerClient, manifest: Manifest, ask: Ask
 ) -> None:
-    await check_agreement(gateway, triton, client, manifest, sample_queries())
+    async with gateway(triton.grpc_address) as router:
+        answers = await ask(router, sample_queries())
+    check(answers, client, sample_queries(), manifest)
 
 
 async def test_gateway_and_tritonclient_agree_on_real_queries(
@@ -112,7 +128,8 @@ async def test_gateway_and_tritonclient_agree_on_real_queries(
 ) -> None:
     queries = real_queries()
     assert len(queries) == REAL_QUERIES
-    await check_agreement(gateway, triton, client, manifest, queries)
+    async with gateway(triton.grpc_address) as router:
+        check(await one_by_one(router, queries), client, queries, manifest)
 
 
 async def test_a_chat_is_routed_as_its_last_user_message(gateway: Gateway, triton: TritonServer) -> None:
@@ -153,20 +170,26 @@ async def test_too_little_time_gives_the_default_in_time(
     assert (response.llm, response.reason) == (manifest.llm_names[2], pb.REASON_FALLBACK)
 
 
-async def test_hundreds_of_callers_share_few_requests_to_triton(gateway: Gateway, triton: TritonServer) -> None:
-    async with gateway(triton.grpc_address, cache_entries=0) as router:
-        queries = [f"What is {i} times {i + 1}?" for i in range(300)]
-        responses = await asyncio.gather(*(router.route(query, deadline_ms=DEADLINE_MS) for query in queries))
+async def test_hundreds_of_callers_share_few_requests_to_triton(
+    gateway: Gateway, triton: TritonServer, client: InferenceServerClient
+) -> None:
+    def requests() -> int:
+        return sum(
+            int(m.inference_stats.success.count) for m in client.get_inference_statistics(ROUTER_MODEL).model_stats
+        )
+
+    before = await asyncio.to_thread(requests)
+    async with gateway(triton.grpc_address) as router:
+        responses = await one_by_one(router, [f"What is {i} times {i + 1}?" for i in range(300)])
     assert {response.reason for response in responses} == {pb.REASON_ROUTED}
+    assert await asyncio.to_thread(requests) - before < 100
 
 
 async def test_names_that_differ_from_the_bundle_keep_it_from_starting(
-    gateway: Gateway, triton: TritonServer, endpoints_file: Path, manifest: Manifest
+    gateway: Gateway, triton: TritonServer, misnamed_file: Path, manifest: Manifest
 ) -> None:
-    text = endpoints_file.read_text(encoding="utf-8").replace(manifest.llm_names[0], "unheard-of")
-    endpoints_file.write_text(text, encoding="utf-8")
     with pytest.raises(EndpointsError, match=f"missing in endpoints.yaml: {manifest.llm_names[0]}.*: unheard-of"):
-        async with gateway(triton.grpc_address):
+        async with gateway(triton.grpc_address, endpoints_file=misnamed_file):
             pass
 
 

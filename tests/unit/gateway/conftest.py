@@ -1,9 +1,11 @@
 """A real grpc.aio server on a free port, with a scriptable scorer behind it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
+import structlog
 from grpc import aio
 
 from contract.v1 import router_pb2_grpc
@@ -23,6 +25,14 @@ LIMITS = Limits(
     max_batch_queries=8,
     max_stream_in_flight=4,
 )
+
+
+@pytest.fixture(autouse=True)
+def events() -> Iterator[list[MutableMapping[str, Any]]]:
+    """Everything that is logged, at every level."""
+    structlog.reset_defaults()
+    with structlog.testing.capture_logs() as captured:
+        yield captured
 
 
 def endpoints_file(**changes: object) -> EndpointsFile:

@@ -109,8 +109,14 @@ async def test_the_process_writes_its_ports_serves_and_drains_on_sigterm(tmp_pat
     file = tmp_path / "endpoints.yaml"
     file.write_text(yaml.safe_dump(json.loads(endpoints_file().model_dump_json())), encoding="utf-8")
     ports_file = tmp_path / "ports.json"
-    async with fake_triton() as triton:
-        flags = ["--port=0", "--metrics-port=0", f"--ports-file={ports_file}", f"--endpoints-file={file}"]
+    async with fake_triton(delay_seconds=0.5) as triton:
+        flags = [
+            "--port=0",
+            "--metrics-port=0",
+            "--deadline-ms=9000",
+            f"--ports-file={ports_file}",
+            f"--endpoints-file={file}",
+        ]
         code = "from contract.command import main; main()"
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", code, "gateway", *flags, f"--triton-address={triton.address}", stderr=subprocess.PIPE
@@ -118,9 +124,12 @@ async def test_the_process_writes_its_ports_serves_and_drains_on_sigterm(tmp_pat
         try:
             await until(ports_file.exists, seconds=30)
             ports = json.loads(ports_file.read_text())
-            result = await run_route("hello", "--address", f"127.0.0.1:{ports['grpc']}")
-            assert "beta" in result.output
+            asking = asyncio.create_task(
+                run_route("hello", "--address", f"127.0.0.1:{ports['grpc']}", "--deadline-ms=9000")
+            )
+            await until(lambda: triton.requests)
             process.send_signal(signal.SIGTERM)
+            assert "beta" in (await asking).output
             _, logs = await asyncio.wait_for(process.communicate(), 10)
         finally:
             if process.returncode is None:

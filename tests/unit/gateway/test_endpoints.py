@@ -3,9 +3,7 @@ from pathlib import Path
 import pytest
 
 from gateway import endpoints
-from gateway.errors import BundleMismatchError, EndpointsError, NoLlmError
-from gateway.pool import Pool
-from gateway.scorer import Bundle
+from gateway.errors import EndpointsError
 
 GOOD = """
 default: [beta]
@@ -28,30 +26,6 @@ def write(folder: Path, text: str) -> Path:
     path = folder / "endpoints.yaml"
     path.write_text(text, encoding="utf-8")
     return path
-
-
-@pytest.fixture
-def pool(tmp_path: Path) -> Pool:
-    return Pool(endpoints.read(write(tmp_path, GOOD)))
-
-
-def test_endpoints_of_one_llm_take_turns(pool: Pool) -> None:
-    assert [pool.endpoint("alpha").address[7:9] for _ in range(4)] == ["a1", "a2", "a1", "a2"]
-
-
-def test_an_llm_without_endpoint_in_use_may_not_answer(pool: Pool) -> None:
-    assert pool.eligible(None) == {"alpha", "beta"}
-    with pytest.raises(NoLlmError, match="gamma"):
-        pool.eligible(frozenset({"gamma"}))
-
-
-def test_names_that_differ_from_the_bundle_are_printed_both_ways(pool: Pool) -> None:
-    with pytest.raises(BundleMismatchError, match=r"missing in endpoints.yaml: delta; not in the bundle: gamma"):
-        pool.check(Bundle("id", ("alpha", "beta", "delta")))
-
-
-def test_the_order_of_names_does_not_matter(pool: Pool) -> None:
-    pool.check(Bundle("id", ("gamma", "beta", "alpha")))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import asyncio
 import json
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -106,15 +106,21 @@ async def test_metrics_are_on_a_port_of_their_own(chosen: Any) -> None:
     assert "secret" not in text
 
 
-async def test_prompts_are_not_logged(chosen: Any, capfd: pytest.CaptureFixture[str]) -> None:
+async def test_prompts_are_not_logged_at_any_level(chosen: Any, events: list[MutableMapping[str, Any]]) -> None:
     async with fake_triton() as triton, gateway(chosen, triton) as (channel, _):
         stub = router_pb2_grpc.RouterStub(channel)
         await stub.Route(pb.RouteRequest(query="a secret prompt", request_id="logged"))
         triton.fault = grpc.StatusCode.INVALID_ARGUMENT
         with pytest.raises(aio.AioRpcError):
             await stub.Route(pb.RouteRequest(query="another secret"))
-    captured = capfd.readouterr()
-    assert "secret" not in captured.out + captured.err
+    decided = next(event for event in events if event["event"] == "decided")
+    assert (decided["request_id"], decided["llm"], decided["reason"], decided["token_count"]) == (
+        "logged",
+        "beta",
+        "routed",
+        7,
+    )
+    assert "secret" not in repr(events)
 
 
 async def test_reflection_lists_the_services(chosen: Any) -> None:

@@ -1,0 +1,31 @@
+from gateway.logs import Throttled
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.events: list[dict[str, object]] = []
+
+    def warning(self, event: str, **fields: object) -> None:
+        self.events.append(fields)
+
+
+def test_a_flood_of_one_cause_is_one_line_and_other_causes_are_heard() -> None:
+    log = Recorder()
+    warn = Throttled(log, "fallback", interval_seconds=3600)
+    for _ in range(100):
+        warn("timeout", error="slow")
+    warn("unavailable", error="gone")
+    assert log.events == [
+        {"cause": "timeout", "left_out": 0, "error": "slow"},
+        {"cause": "unavailable", "left_out": 0, "error": "gone"},
+    ]
+
+
+def test_what_was_left_out_is_counted_in_the_next_line() -> None:
+    log = Recorder()
+    warn = Throttled(log, "fallback", interval_seconds=3600)
+    for _ in range(3):
+        warn("timeout")
+    warn._due.clear()
+    warn("timeout")
+    assert [event["left_out"] for event in log.events] == [0, 2]
