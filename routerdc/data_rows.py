@@ -68,6 +68,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
+_AFTER_VALUE = (",", "]", " ", "\t", "\r", "\n")
+
+
 class _Text:
     """A window on a text file that grows on demand and remembers the line it stands on."""
 
@@ -99,7 +102,7 @@ class _Text:
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text)
-                complete = end < len(self._text)  # `12` may go on as `123` in the next piece
+                complete = self._text[end : end + 1] in _AFTER_VALUE  # `12` may go on as `12.3` in the next piece
             except json.JSONDecodeError as error:
                 if not self._more():
                     self._advance(error.pos)

@@ -37,6 +37,7 @@ from routerdc.evaluation.selection import Contender, Scorer
 KNN = f"kNN, k = {NEIGHBOURS}"
 KMEANS = f"k-means experts, {CLUSTERS} clusters"
 PROBE = "linear probe"
+BEST_SINGLE = "best single LLM, chosen on train"
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,10 @@ def _lines(
 ) -> list[Line]:
     llms = subject.llm_names
     best = best_single(train)
-    best_name = f"best single LLM, chosen on train: {llms[best]}"
     contenders: list[tuple[str, Kind, Contender]] = [
         (f"router: {subject.name}", "router", by_queries(subject.score)),
         *((name, "baseline", by_queries(scorer)) for name, scorer in baselines.items()),
-        (best_name, "reference", single_llm(best)),
+        (BEST_SINGLE, "reference", single_llm(best)),
         ("expert per data set, chosen on train", "reference", dataset_expert(train, embed)),
         ("random LLM", "reference", random_llm),
         ("hindsight expert per data set", "bound", hindsight_expert),
@@ -114,7 +114,7 @@ def _lines(
     ]
     judged = [judge(name, kind, contender, sets) for name, kind, contender in contenders]
     published = published_line(sets, llms)
-    return [*lines(judged, sets, [best_name, KNN], llms, seed), *([published] if published else [])]
+    return [*lines(judged, sets, [BEST_SINGLE, KNN], llms, seed), *([published] if published else [])]
 
 
 def _calibration(subject: Subject, sets: Sequence[EvalSet]) -> dict[str, Calibration]:

@@ -4,6 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from routerdc.evaluation.report import CostReport, Report
+from routerdc.evaluation.tables import short_names
 
 COLOURS = {
     "router": "#d1495b",
@@ -64,9 +65,9 @@ def shares(report: Report) -> Figure:
     figure = Figure(figsize=(11, 0.42 * len(bars) + 1.6), layout="constrained")
     axes = figure.subplots()
     left = [0.0] * len(bars)
-    for llm in report.llms:
+    for llm, label in zip(report.llms, short_names(report.llms), strict=True):
         widths = [share[llm] for _, share in bars]
-        axes.barh([name for name, _ in bars], widths, left=left, label=llm)
+        axes.barh([name for name, _ in bars], widths, left=left, label=label)
         left = [start + width for start, width in zip(left, widths, strict=True)]
     axes.set(xlim=(0, 100), xlabel="% of the queries, every data set weighing the same")
     axes.tick_params(labelsize=7)
@@ -112,11 +113,9 @@ def cost_curves(cost: CostReport) -> Figure:
         style = {"router": "-", "single LLMs (hull)": "--", "oracle": ":"}.get(curve.name, "-")
         width = 2.4 if curve.name == "router" else 1.3
         axes.plot(costs, heights, style, linewidth=width, label=f"{curve.name}, AIQ {curve.aiq.mean:.2f}")
-    for llm in cost.singles:
+    for llm, label in zip(cost.singles, short_names([llm.name for llm in cost.singles]), strict=True):
         axes.plot(1000 * llm.cost, llm.quality, "o", color="#52606d", markersize=4)
-        axes.annotate(
-            llm.name, (1000 * llm.cost, llm.quality), fontsize=6.5, xytext=(3, -8), textcoords="offset points"
-        )
+        axes.annotate(label, (1000 * llm.cost, llm.quality), fontsize=6.5, xytext=(3, -8), textcoords="offset points")
     axes.set(xscale="log", xlabel="US dollars per 1,000 queries", ylabel="quality, %", title=cost.name)
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8, loc="lower right")

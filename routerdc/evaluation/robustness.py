@@ -22,7 +22,6 @@ Change = Callable[[str, np.random.Generator], str]
 CHANGES: dict[str, Change] = {
     "templates stripped": lambda query, _: strip_template(query),
     "options shuffled": shuffle_options,
-    "templates stripped, options shuffled": lambda query, generator: strip_template(shuffle_options(query, generator)),
     f"typos in {TYPO_RATE:.0%} of the letters": with_typos,
 }
 

@@ -18,6 +18,12 @@ class Table:
     note: str = ""
 
 
+def short_names(llms: Sequence[str]) -> list[str]:
+    """Names without their organisation (`org/name`), where that leaves them different."""
+    short = [llm.rsplit("/", 1)[-1] for llm in llms]
+    return short if len(set(short)) == len(short) else list(llms)
+
+
 def tables(report: Report) -> list[Table]:
     """All tables that the report has data for."""
     found = [
@@ -69,7 +75,9 @@ def _shares(report: Report) -> Table:
     ]
     note = "; ".join(_collapse(line) for line in routing if line.collapsed_to)
     note = note or f"No router has collapsed (one LLM with at least {COLLAPSE_SHARE:.0%} of the queries)."
-    return Table("Share of each LLM in percent", ["", *report.llms], rows, list(range(len(report.groups))), note)
+    return Table(
+        "Share of each LLM in percent", ["", *short_names(report.llms)], rows, list(range(len(report.groups))), note
+    )
 
 
 def _collapse(line: Line) -> str:
@@ -81,7 +89,7 @@ def _calibration(report: Report) -> Table:
         [group, f"{found.ece:.3f}", f"{found.ece_of_choice:.3f}", *(f"{e:.3f}" for e in found.ece_per_llm.values())]
         for group, found in report.calibration.items()
     ]
-    header = ["", "all predictions", "the chosen LLM's", *report.llms]
+    header = ["", "all predictions", "the chosen LLM's", *short_names(report.llms)]
     return Table("Expected calibration error", header, rows)
 
 
