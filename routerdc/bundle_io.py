@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
@@ -102,7 +102,7 @@ def _write_weights(path: Path, model: RouterModel, encoder: EncoderSpec) -> None
     tensors = {
         key: value.detach().cpu().contiguous().clone() for key, value in model.state_dict().items() if key not in same
     }
-    save_file(tensors, path, metadata={_CONFIG_KEY: json.dumps(dataclasses.asdict(model.config))})
+    path.write_bytes(save(tensors, metadata={_CONFIG_KEY: json.dumps(dataclasses.asdict(model.config))}))
 
 
 def _unchanged(encoder: nn.Module, pinned: nn.Module) -> list[str]:

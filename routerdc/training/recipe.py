@@ -1,0 +1,161 @@
+"""A recipe: everything that decides how a router is trained, as one readable YAML file (`routerdc/recipes/`).
+
+Unknown and missing fields are errors that name the field. Does not know data.
+"""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from routerdc.encoder_source import MINILM_SOURCES
+
+RECIPES = "routerdc.recipes"
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be used; the message names the field."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class EncoderRecipe(_Frozen):
+    """The pretrained encoder. `sources`: see `contract.bundle.EncoderSpec`; `trained`: fine-tuned, or kept frozen."""
+
+    name: str
+    sources: tuple[str, ...] = Field(min_length=1)
+    layers: int | None = Field(default=None, ge=0)
+    pooling: Literal["cls", "mean"]
+    max_tokens: int = Field(ge=8)
+    truncation_side: Literal["left", "right"]
+    trained: bool
+
+
+class HeadRecipe(_Frozen):
+    """Projection and scale (1 / temperature); see `routerdc.model.RouterConfig`."""
+
+    projection: Literal["none", "linear", "mlp"]
+    hidden: int = Field(default=0, ge=0)
+    dim: int | None = Field(default=None, ge=1, description="null: the encoder's width")
+    scale: float = Field(gt=0)
+    bias: bool
+
+
+class PublishedLoss(_Frozen):
+    """The sample–LLM loss of the paper: `positives` is K+, `negatives` is K-."""
+
+    kind: Literal["published"]
+    positives: int = Field(ge=1)
+    negatives: int = Field(ge=1)
+
+
+class WeightedLoss(_Frozen):
+    """Weighted sample–LLM loss plus `correctness_weight` times the correctness loss."""
+
+    kind: Literal["weighted"]
+    sharpness: float = Field(gt=0)
+    correctness_weight: float = Field(ge=0)
+
+
+class SampleSample(_Frozen):
+    """The sample–sample loss: λ is `weight`, H is `negatives` (null: all of the batch)."""
+
+    weight: float = Field(ge=0)
+    negatives: int | None = Field(default=None, ge=1)
+    temperature: float = Field(gt=0)
+
+
+class DataRecipe(_Frozen):
+    """What is learned from: labels, clusters, and how often each data set is drawn.
+
+    `labels`: "score" (the number in the file), "quality" (1 if right), or "shrunk" (quality with its noise taken out:
+    see `routerdc.training.targets`). `clusters`: "given" (cluster_id, computed by t-SNE and k-means where a file has
+    none), or "data_set" (one a file; k-means clusters where there is a single file). `rows_per_data_set`: copies or
+    leaves out rows until each data set has that many; null: every data set is drawn equally often instead.
+    """
+
+    labels: Literal["score", "quality", "shrunk"]
+    clusters: Literal["given", "data_set"]
+    n_clusters: int = Field(ge=1)
+    rows_per_data_set: int | None = Field(default=None, ge=1)
+    without_templates: bool = Field(description="learn also from copies whose prompt template is taken away")
+    held_out: float = Field(ge=0, lt=0.5, description="share kept for calibration and early stopping")
+
+
+class OptimizerRecipe(_Frozen):
+    """AdamW. `schedule`: "constant", or "one_cycle" (warm-up, then cosine down to nearly zero)."""
+
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    schedule: Literal["constant", "one_cycle"]
+    steps: int = Field(ge=1)
+    batch_size: int = Field(ge=2)
+    feature_noise: float = Field(default=0.0, ge=0, description="Gaussian noise on standardised frozen features")
+    evaluate_every: int | None = Field(default=None, ge=1, description="keep the best of these steps; null: the last")
+
+
+class Recipe(_Frozen):
+    """A whole recipe."""
+
+    name: str
+    encoder: EncoderRecipe
+    head: HeadRecipe
+    sample_llm: PublishedLoss | WeightedLoss = Field(discriminator="kind")
+    sample_sample: SampleSample
+    data: DataRecipe
+    optimizer: OptimizerRecipe
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.optimizer.feature_noise and self.encoder.trained:
+            raise ValueError("optimizer.feature_noise: only a frozen encoder's features can get noise")
+        if self.optimizer.evaluate_every and not self.data.held_out:
+            raise ValueError("optimizer.evaluate_every: needs data.held_out above 0")
+        return self
+
+    def changed(self, **fields: Any) -> Self:
+        """A copy with some fields changed: `recipe.changed(encoder={"layers": 2}, optimizer={"steps": 10})`."""
+        merged = self.model_dump()
+        for name, value in fields.items():
+            merged[name] = {**merged[name], **value} if isinstance(value, dict) else value
+        return self.model_validate(merged)
+
+    def with_encoder(self, source: str) -> Self:
+        """The same recipe over another encoder: "minilm", or a source (hub:…, path:…, wheel:…); all of its layers."""
+        name, sources = (MINILM, MINILM_SOURCES) if source == "minilm" else (source.partition(":")[2], (source,))
+        return self.changed(encoder={"name": name, "sources": sources, "layers": None})
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """A shipped recipe by its name ("default", "paper"), or a YAML file by its path.
+
+    Raises:
+        RecipeError: there is no such recipe, or a field is wrong.
+    """
+    path = Path(name_or_path)
+    shipped = files(RECIPES) / f"{name_or_path}.yaml"
+    if path.suffix not in {".yaml", ".yml"}:
+        if not shipped.is_file():
+            raise RecipeError(f"{name_or_path}: no such recipe; shipped are {', '.join(shipped_recipes())}")
+        text = shipped.read_text(encoding="utf-8")
+    elif path.is_file():
+        text = path.read_text(encoding="utf-8")
+    else:
+        raise RecipeError(f"{path}: no such file")
+    try:
+        return Recipe.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{name_or_path}: not YAML: {error}") from None
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise RecipeError(f"{name_or_path}: {faults}") from None
+
+
+def shipped_recipes() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted(Path(item.name).stem for item in files(RECIPES).iterdir() if item.name.endswith(".yaml"))
