@@ -198,10 +198,7 @@ def _judged(model: RouterModel, inputs: Inputs, data: TrainingData) -> tuple[dic
     by_expert = rows.quality[np.arange(len(rows)), np.nanargmax(best, axis=1)[rows.data_set]]
     return {
         "router": _percent(routed, data.names),
-        "best_single_llm": {
-            "llm": data.llms[single],
-            **_percent(per_data_set(rows.quality[:, single], rows.data_set), data.names),
-        },
+        "best_single_llm": _percent(per_data_set(rows.quality[:, single], rows.data_set), data.names),
         "best_llm_per_data_set": _percent(per_data_set(by_expert, rows.data_set), data.names),
     }, platt(scores, torch.from_numpy(rows.quality))
 

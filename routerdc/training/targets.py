@@ -21,6 +21,7 @@ MARGIN = 1.0
 FOLDS, REPEATS = 5, 4
 FEATURE_NORM = 10.0**0.5  # fixes what a strength means: every feature vector gets this length
 FEWEST_ROWS = 50
+COMPONENTS = 64  # at these strengths the ridge hears no more of a domain's features than its first components
 Floats = npt.NDArray[np.float32]
 
 
@@ -40,7 +41,7 @@ def shrunk_quality(
     targets = np.empty_like(quality)
     for domain in np.unique(domains):
         rows = np.flatnonzero(domains == domain)
-        targets[rows] = _shrunk(unit[rows], quality[rows], np.random.default_rng(seed), margin)
+        targets[rows] = _shrunk(_leading_components(unit[rows]), quality[rows], np.random.default_rng(seed), margin)
     return targets
 
 
@@ -55,6 +56,12 @@ def _shrunk(features: Floats, quality: Floats, generator: np.random.Generator, m
     strength = _best_strength(features, quality, generator, margin)
     predicted = _Ridge(features, quality).predict(features, strength)
     return np.clip(predicted, 0, 1)
+
+
+def _leading_components(features: Floats) -> Floats:
+    centred = features - features.mean(axis=0)
+    _, axes = np.linalg.eigh((centred.T @ centred).astype(np.float64))
+    return np.asarray(centred @ axes[:, -COMPONENTS:], dtype=np.float32)
 
 
 def _best_strength(features: Floats, quality: Floats, generator: np.random.Generator, margin: float) -> float:
