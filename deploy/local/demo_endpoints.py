@@ -4,16 +4,14 @@
 
 Every LLM gets a port of its own on 127.0.0.1, chosen by the system; when all of them listen, FILE holds {name: port} as
 JSON. `PUT /demo/behaviour` on an endpoint changes how it answers from then on (see `Behaviour`). This module knows
-nothing of routing: it answers whatever arrives, and says in its answer which LLM it stands in for.
+nothing of routing: it answers whatever arrives, and says in its answer which LLM it stands in for. What it says stands
+in demo_answers.py.
 """
 
 import asyncio
 import json
 import os
 import signal
-import time
-import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +19,13 @@ import click
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from deploy.local import demo_answers
+
 MAX_BODY_BYTES = 16 * 2**20
 
 
 class Behaviour(BaseModel):
-    """How an endpoint answers completions."""
+    """How an endpoint answers requests for an answer of the LLM."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,6 +35,7 @@ class Behaviour(BaseModel):
         default=200, ge=200, le=599, description="other than 200: answered with an error of that status"
     )
     reset: bool = Field(default=False, description="close the connection without an answer")
+    reset_after_chunks: int | None = Field(default=None, ge=0, description="close it in the middle of a stream")
 
 
 class DemoEndpoint:
@@ -49,7 +50,8 @@ class DemoEndpoint:
         application = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_errors_as_openai])
         application.router.add_get("/health", self._health)
         application.router.add_get("/v1/models", self._models)
-        application.router.add_post("/v1/chat/completions", self._chat_completions)
+        for api in demo_answers.INPUT_FIELDS:
+            application.router.add_post(api, self._complete)
         application.router.add_put("/demo/behaviour", self._set_behaviour)
         return application
 
@@ -67,68 +69,34 @@ class DemoEndpoint:
             raise web.HTTPBadRequest(text=str(error)) from None
         return web.json_response(self.behaviour.model_dump())
 
-    async def _chat_completions(self, request: web.Request) -> web.StreamResponse:
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await _json_object(request)
-        messages = body.get("messages")
-        if not isinstance(messages, list) or not messages:
-            raise web.HTTPBadRequest(text="messages: a list with at least one message is needed")
+        given = body.get(field := demo_answers.INPUT_FIELDS[request.path])
+        if not isinstance(given, list | str) or not given:
+            raise web.HTTPBadRequest(text=f"{field}: is needed and must not be empty")
         await asyncio.sleep(self.behaviour.delay_ms / 1000)
         if self.behaviour.reset:
-            assert request.transport is not None  # noqa: S101 - a request that is being answered has one
-            request.transport.abort()
+            _close(request)
         if self.behaviour.status != 200:
             return _openai_error(self.behaviour.status, "this demo endpoint was told to fail")
-        answer = self._answer(messages)
         if body.get("stream"):
-            return await self._stream(request, answer)
-        return web.json_response(self._completion(answer, messages))
+            return await self._stream(request, given)
+        return web.json_response(demo_answers.whole(request.path, self.name, given))
 
-    def _answer(self, messages: list[Any]) -> str:
-        return (
-            f"This is a demo endpoint standing in for {self.name}: no LLM runs here. It received {len(messages)} "
-            "message(s). Put the addresses of your real servers into endpoints.yaml."
-        )
-
-    def _completion(self, answer: str, messages: list[Any]) -> dict[str, Any]:
-        prompt_tokens = sum(len(str(message).split()) for message in messages)  # words: a demo has no tokenizer
-        completion_tokens = len(answer.split())
-        return {
-            "id": _completion_id(),
-            "object": "chat.completion",
-            "created": int(time.time()),
-            "model": self.name,
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": answer}, "finish_reason": "stop"}],
-            "usage": {
-                "prompt_tokens": prompt_tokens,
-                "completion_tokens": completion_tokens,
-                "total_tokens": prompt_tokens + completion_tokens,
-            },
-        }
-
-    async def _stream(self, request: web.Request, answer: str) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, given: str | list[Any]) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
         await response.prepare(request)
-        async for chunk in self._chunks(answer):
-            await response.write(f"data: {chunk}\n\n".encode())
+        for number, event in enumerate(demo_answers.events(request.path, self.name, given)):
+            if number == self.behaviour.reset_after_chunks:
+                _close(request)
+            await response.write(event.encode())
+            await asyncio.sleep(self.behaviour.chunk_delay_ms / 1000)
         return response
 
-    async def _chunks(self, answer: str) -> AsyncIterator[str]:
-        shared = {
-            "id": _completion_id(),
-            "object": "chat.completion.chunk",
-            "created": int(time.time()),
-            "model": self.name,
-        }
-        deltas: list[dict[str, str]] = [{"role": "assistant"}, *({"content": word + " "} for word in answer.split())]
-        for delta in deltas:
-            yield json.dumps({**shared, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
-            await asyncio.sleep(self.behaviour.chunk_delay_ms / 1000)
-        yield json.dumps({**shared, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-        yield "[DONE]"
 
-
-def _completion_id() -> str:
-    return f"chatcmpl-demo-{uuid.uuid4().hex[:12]}"
+def _close(request: web.Request) -> None:
+    assert request.transport is not None  # noqa: S101 - a request that is being answered has one
+    request.transport.abort()
 
 
 async def _json_object(request: web.Request) -> dict[str, Any]:

@@ -81,3 +81,28 @@ async def test_unknown_behaviour_is_refused(client: Client) -> None:
     response = await client.put("/demo/behaviour", json={"statsu": 500})
     assert response.status == 400
     assert "statsu" in (await response.json())["error"]["message"]
+
+
+async def test_completion_answers_with_text_whole_and_in_chunks(client: Client) -> None:
+    whole = await (await client.post("/v1/completions", json={"model": "m", "prompt": "hello"})).json()
+    stream = await client.post("/v1/completions", json={"model": "m", "prompt": "hello", "stream": True})
+    events = [line[6:] for line in (await stream.text()).splitlines() if line.startswith("data: ")]
+    assert events[-1] == "[DONE]"
+    assert "".join(json.loads(e)["choices"][0]["text"] for e in events[:-1]).strip() == whole["choices"][0]["text"]
+
+
+async def test_response_answers_with_an_output_message_whole_and_in_events(client: Client) -> None:
+    whole = await (await client.post("/v1/responses", json={"model": "m", "input": "hello"})).json()
+    text = whole["output"][0]["content"][0]["text"]
+    stream = await client.post("/v1/responses", json={"model": "m", "input": "hello", "stream": True})
+    events = [json.loads(line[6:]) for line in (await stream.text()).splitlines() if line.startswith("data: ")]
+    assert [events[0]["type"], events[-1]["type"]] == ["response.created", "response.completed"]
+    assert "".join(event.get("delta", "") for event in events).strip() == text
+
+
+async def test_scripted_reset_in_mid_stream_breaks_it_off(client: Client) -> None:
+    await client.put("/demo/behaviour", json={"reset_after_chunks": 2, "chunk_delay_ms": 0})
+    response = await client.post("/v1/chat/completions", json={**CHAT, "stream": True})
+    assert response.status == 200
+    with pytest.raises(aiohttp.ClientError):
+        await response.read()

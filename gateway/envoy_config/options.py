@@ -1,0 +1,30 @@
+"""What may be chosen about Envoy; endpoints.yaml says the rest."""
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+
+MIB = 2**20
+
+
+class BodyMode(enum.StrEnum):
+    """How Envoy hands request bodies to the gateway."""
+
+    BUFFERED = "buffered"
+    DUPLEX = "duplex"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Addresses are (host, port)."""
+
+    listen: tuple[str, int] = ("127.0.0.1", 10000)
+    admin: tuple[str, int] = ("127.0.0.1", 9901)
+    gateways: tuple[tuple[str, int], ...] = (("127.0.0.1", 50051),)
+    gateway_ca: Path | None = None
+    body_mode: BodyMode = BodyMode.BUFFERED
+    max_body_bytes: int = 8 * MIB
+    decision_timeout_ms: int = 1000
+    first_byte_timeout_seconds: int = 300
+    idle_timeout_seconds: int = 300
+    access_log: str = "/dev/stdout"

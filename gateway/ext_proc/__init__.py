@@ -1,0 +1,10 @@
+"""OpenAI's HTTP API, routed: Envoy carries the traffic and asks here, over its external processing protocol.
+
+    servicer → exchange → routing → router (the gateway's use case)
+
+    openai_body, openai_query, openai_answers   what OpenAI clients send and get
+    clusters                                    what Envoy calls the endpoints of an LLM
+    mutations                                   answers in Envoy's protobufs
+
+Everything but servicer and routing is pure. No byte of an LLM's answer passes through here.
+"""

@@ -1,0 +1,144 @@
+"""One HTTP request as Envoy tells it: each message that arrives becomes the messages to answer with.
+
+BUFFERED: headers are let go at once, the body comes whole and goes back whole. FULL_DUPLEX_STREAMED: nothing is answered
+until the body is complete; then headers and body go back in pieces. Requests that are not routed pass unchanged. Any
+order of messages is answered somehow; only Envoy's documented orders make sense.
+"""
+
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from envoy.extensions.filters.http.ext_proc.v3 import processing_mode_pb2
+from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
+
+from gateway.ext_proc import mutations
+from gateway.ext_proc.openai_answers import OpenAiError, invalid, too_large
+from gateway.ext_proc.openai_query import Api
+from gateway.ext_proc.routing import Routed, Routing
+
+_DUPLEX = processing_mode_pb2.ProcessingMode.FULL_DUPLEX_STREAMED
+_MODELS = "/v1/models"
+_APIS = {api.value: api for api in Api}
+
+Responses = list[pb.ProcessingResponse]
+
+
+class Exchange:
+    """State between the messages of one HTTP request."""
+
+    def __init__(self, routing: Routing) -> None:
+        self._routing = routing
+        self._duplex_request = self._duplex_response = False
+        self._api: Api | None = None  # None: not routed, or routed or answered already
+        self._body = bytearray()
+        self._routed: Routed | None = None
+
+    async def answer(self, request: pb.ProcessingRequest) -> Responses:
+        """What to send to Envoy for `request`, in order; mostly one message."""
+        try:
+            return await self._answer(request)
+        except OpenAiError as error:
+            self._api = None
+            return [pb.ProcessingResponse(immediate_response=mutations.error(error))]
+
+    async def _answer(self, request: pb.ProcessingRequest) -> Responses:
+        if request.HasField("protocol_config"):
+            self._duplex_request = request.protocol_config.request_body_mode == _DUPLEX
+            self._duplex_response = request.protocol_config.response_body_mode == _DUPLEX
+        match request.WhichOneof("request"):
+            case "request_headers":
+                return self._request_headers(request.request_headers)
+            case "request_body":
+                return await self._request_body(request.request_body)
+            case "request_trailers":
+                return await self._request_trailers()
+            case "response_headers":
+                return [self._response_headers(request.response_headers)]
+            case "response_body":
+                return list(self._unchanged("response_body", request.response_body, self._duplex_response))
+            case "response_trailers":
+                return [pb.ProcessingResponse(response_trailers=pb.TrailersResponse())]
+            case _:
+                return []
+
+    def _request_headers(self, message: pb.HttpHeaders) -> Responses:
+        headers = _headers(message)
+        method, path = headers.get(":method"), headers.get(":path", "").partition("?")[0]
+        if method == "GET" and (path == _MODELS or path.startswith(_MODELS + "/")):
+            return [pb.ProcessingResponse(immediate_response=mutations.immediate(200, self._models(path)))]
+        self._api = _APIS.get(path) if method == "POST" else None
+        if self._api is not None:
+            if message.end_of_stream:
+                raise invalid(None, "is empty: a JSON object is needed")
+            self._check_size(int(length) if (length := headers.get("content-length", "")).isdecimal() else 0)
+            if self._duplex_request:
+                return []
+        return [_headers_response(mutations.continued())]
+
+    def _models(self, path: str) -> bytes:
+        return self._routing.model(unquote(path[len(_MODELS) + 1 :])) if path != _MODELS else self._routing.models()
+
+    async def _request_body(self, message: pb.HttpBody) -> Responses:
+        if self._api is None:
+            return list(self._unchanged("request_body", message, self._duplex_request))
+        self._check_size(len(self._body) + len(message.body))
+        self._body += message.body
+        if message.end_of_stream:
+            return await self._route(self._api, last=True)
+        if self._duplex_request:
+            return []
+        # Envoy was told to buffer the body and did so only in part: it is longer than Envoy's own limit.
+        raise too_large(len(self._body))
+
+    async def _request_trailers(self) -> Responses:
+        """In mode FULL_DUPLEX_STREAMED they, not a last chunk, may end the body."""
+        routed = await self._route(self._api, last=False) if self._api is not None and self._duplex_request else []
+        return [*routed, pb.ProcessingResponse(request_trailers=pb.TrailersResponse())]
+
+    async def _route(self, api: Api, *, last: bool) -> Responses:
+        body, self._body, self._api = bytes(self._body), bytearray(), None
+        self._routed = routed = await self._routing.route(api, body)
+        picker = self._routing.plane.endpoint_picker
+        mutation = mutations.request_mutation(routed, endpoint_picker=picker)
+        if self._duplex_request:
+            response = _headers_response(mutation)
+            rest = [_body_response("request_body", chunk) for chunk in mutations.chunks(routed.body, last=last)]
+        else:
+            mutation.body_mutation.CopyFrom(mutations.whole_body(routed.body))
+            response, rest = _body_response("request_body", mutation), []
+        response.dynamic_metadata.CopyFrom(mutations.metadata(routed, endpoint_picker=picker))
+        return [response, *rest]
+
+    def _response_headers(self, message: pb.HttpHeaders) -> pb.ProcessingResponse:
+        common = mutations.continued()
+        if self._routed is not None:
+            common = mutations.response_mutation(self._routed, _headers(message).get(mutations.LLM_HEADER))
+        return pb.ProcessingResponse(response_headers=pb.HeadersResponse(response=common))
+
+    def _unchanged(self, field: str, message: pb.HttpBody, duplex: bool) -> Iterator[pb.ProcessingResponse]:
+        """A piece of a body that is not ours: in duplex mode what is not sent back is lost."""
+        if not duplex:
+            yield _body_response(field, mutations.continued())
+            return
+        for chunk in mutations.chunks(message.body, last=message.end_of_stream):
+            yield _body_response(field, chunk)
+
+    def _check_size(self, size_bytes: int) -> None:
+        if size_bytes > (limit := self._routing.plane.max_body_bytes):
+            raise too_large(limit)
+
+
+def _headers(message: pb.HttpHeaders) -> dict[str, str]:
+    """Envoy sends `raw_value`; other proxies that speak the protocol may send `value`."""
+    return {h.key.lower(): (h.raw_value or h.value.encode()).decode(errors="replace") for h in message.headers.headers}
+
+
+def _headers_response(common: pb.CommonResponse) -> pb.ProcessingResponse:
+    return pb.ProcessingResponse(request_headers=pb.HeadersResponse(response=common))
+
+
+def _body_response(field: str, common: pb.CommonResponse) -> pb.ProcessingResponse:
+    body = pb.BodyResponse(response=common)
+    if field == "request_body":
+        return pb.ProcessingResponse(request_body=body)
+    return pb.ProcessingResponse(response_body=body)

@@ -1,0 +1,44 @@
+"""The gRPC service `envoy.service.ext_proc.v3.ExternalProcessor`: one stream for each HTTP request.
+
+Knows grpc's server side; decides nothing.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import structlog
+from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
+from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
+
+from gateway.ext_proc.exchange import Exchange
+from gateway.ext_proc.routing import Routing
+
+SERVICE = pb.DESCRIPTOR.services_by_name["ExternalProcessor"].full_name
+
+log = structlog.get_logger("gateway.ext_proc")
+
+Context = Any  # grpc.aio.ServicerContext; the generated stubs and types-grpcio do not agree on its type
+
+
+class ExternalProcessor(external_processor_pb2_grpc.ExternalProcessorServicer):
+    """Serves a `Routing` to Envoy."""
+
+    def __init__(self, routing: Routing) -> None:
+        self._routing = routing
+
+    async def Process(  # noqa: N802
+        self, request_iterator: AsyncIterator[pb.ProcessingRequest], context: Context
+    ) -> AsyncIterator[pb.ProcessingResponse]:
+        """Answers the messages of one HTTP request. A client that hangs up cancels the stream and what it waits for.
+
+        A defect ends the stream with INTERNAL; Envoy then goes on without us (its `failure_mode_allow`).
+        """
+        exchange = Exchange(self._routing)
+        try:
+            async for request in request_iterator:
+                for response in await exchange.answer(request):
+                    yield response
+        except Exception as error:
+            log.error("internal error", exc_info=error)
+            await context.abort(grpc.StatusCode.INTERNAL, "internal error in the gateway; its log has the details")
