@@ -88,7 +88,7 @@ def evaluate(
         removals=removals(subject.score, sets, trained, llms) if options.robustness else [],
         overlaps=_overlaps(sets, trained),
         costs=cost_reports(subject.score, subject.llms, baselines, trained, sets, options.seed) if options.cost else [],
-        notes=_notes([*train, *test], llms),
+        notes=[f"{BEST_SINGLE}: {llms[best_single(trained)]}", *_notes([*train, *test], llms)],
     )
 
 

@@ -143,8 +143,8 @@ def _costs(cost: CostReport) -> Table:
     title = f"Cost against quality: {cost.name}, {cost.rows} queries"
     note = (
         f"AIQ between {1000 * cost.low:.3f} and {1000 * cost.high:.3f} dollars per 1,000 queries. The last two "
-        f"columns: where the quality of the best single LLM ({best.name}: {best.quality:.2f} % at {1000 * best.cost:.3f} "
-        "dollars per 1,000 queries) is reached."
+        f"columns: where the quality of the best single LLM ({best.name}: {best.quality:.2f} % at "
+        f"{1000 * best.cost:.3f} dollars per 1,000 queries) is reached."
     )
     return Table(title, header, rows, [0], note)
 
