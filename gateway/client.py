@@ -28,7 +28,9 @@ _RETRIES = {
     "initialBackoff": "0.02s",
     "maxBackoff": "0.5s",
     "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+    # CANCELLED, unless the caller cancelled, is what a stopping server answers to calls that it had not looked
+    # at yet (https://github.com/grpc/grpc/issues/41785).
+    "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"],
 }
 _SERVICE_CONFIG = {"methodConfig": [{"name": [{"service": "routerdc.v1.Router"}], "retryPolicy": _RETRIES}]}
 _CHANNEL_OPTIONS: list[tuple[str, str | int]] = [

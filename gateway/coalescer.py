@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from gateway.errors import InvalidRequestError, ScorerTimeoutError
+from gateway.errors import InvalidRequestError, ScorerTimeoutError, ScorerUnavailableError
 from gateway.scorer import BatchScorer, Bundle, Scored, Scores
 
 _Outcome = Scores | Exception
@@ -135,8 +135,14 @@ class Coalescer:
         batch.task = asyncio.create_task(self._run(batch))
 
     async def _run(self, batch: _Batch) -> None:
-        outcomes = await self._outcomes([entry.query for entry in batch.entries])
-        self._forget(batch)
+        outcomes: Sequence[_Outcome] = [ScorerUnavailableError("the call was cancelled")] * len(batch.entries)
+        try:
+            outcomes = await self._outcomes([entry.query for entry in batch.entries])
+        finally:
+            self._forget(batch)
+            self._settle(batch, outcomes)
+
+    def _settle(self, batch: _Batch, outcomes: Sequence[_Outcome]) -> None:
         for entry, outcome in zip(batch.entries, outcomes, strict=True):
             entry.settle(outcome)
 

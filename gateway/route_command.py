@@ -51,15 +51,25 @@ def _explained(code: str, message: str, address: str) -> str:
 
 
 def _print(response: pb.RouteResponse) -> None:
-    table = Table(box=None, pad_edge=False)
-    for title in ("LLM", "score", "after cost", "endpoint", "model"):
-        table.add_column(title, justify="right" if "score" in title or "cost" in title else "left")
+    costs = any(candidate.adjusted_score != candidate.score for candidate in response.candidates)
+    table = Table("LLM", box=None, pad_edge=False)
+    for title in (["score"] if response.bundle_id else []) + (["after cost"] if costs else []):
+        table.add_column(title, justify="right")
+    table.add_column("endpoint", overflow="fold")
     for candidate in response.candidates:
-        scores = (f"{candidate.score:.4f}", f"{candidate.adjusted_score:.4f}") if response.bundle_id else ("", "")
-        table.add_row(candidate.llm, *scores, candidate.endpoint.address, candidate.endpoint.model)
+        scores = [f"{candidate.score:.4f}"] if response.bundle_id else []
+        scores += [f"{candidate.adjusted_score:.4f}"] if costs else []
+        table.add_row(candidate.llm, *scores, _endpoint(candidate))
+    table.columns[0].overflow = "fold"
     console = Console()
     console.print(table)
     console.print(_summary(response), highlight=False)
+
+
+def _endpoint(candidate: pb.Candidate) -> str:
+    """Address, and the model name to ask for there where it is not the LLM's own."""
+    endpoint = candidate.endpoint
+    return endpoint.address if endpoint.model == candidate.llm else f"{endpoint.address} ({endpoint.model})"
 
 
 def _summary(response: pb.RouteResponse) -> str:

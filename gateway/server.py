@@ -93,9 +93,10 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         try:
             yield ports
         finally:
-            log.info("draining", grace_seconds=settings.grace_seconds)
+            log.info("draining", delay_seconds=settings.drain_delay_seconds, grace_seconds=settings.grace_seconds)
             watching.cancel()
             await health.drain()
+            await asyncio.sleep(settings.drain_delay_seconds)
             servicer.drain()
             await server.stop(settings.grace_seconds)
 

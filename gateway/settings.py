@@ -32,7 +32,8 @@ class Settings(BaseSettings):
     triton_address: str = Field("127.0.0.1:8001", min_length=1, description="host:port of Triton's gRPC")
     startup_timeout_seconds: float = Field(60, gt=0, description="how long to wait for Triton's model at start")
     health_interval_seconds: float = Field(1, gt=0, description="time between two looks at Triton's readiness")
-    grace_seconds: float = Field(10, ge=0, description="time for calls in flight to be answered at shutdown")
+    drain_delay_seconds: float = Field(0, ge=0, description="at shutdown, time for load balancers to see NOT_SERVING")
+    grace_seconds: float = Field(10, ge=0, description="then, time for calls in flight to be answered")
 
     deadline_ms: float = Field(200, gt=0, description="scores that take longer are not waited for: the default answers")
     deadline_reserve_ms: float = Field(2, ge=0, description="kept of the caller's own deadline to send the answer")

@@ -17,7 +17,7 @@ class FakeScorer:
 
     bundle: Bundle = BUNDLE
     values: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    faults: dict[str, Exception] = field(default_factory=dict)
+    faults: dict[str, BaseException] = field(default_factory=dict)
     delays_seconds: dict[str, float] = field(default_factory=dict)
     batches: list[list[str]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)

@@ -85,6 +85,20 @@ async def test_a_defect_of_the_scorer_reaches_the_callers_and_does_not_stop_the_
     assert isinstance((await outcomes(target, "b"))[0], Scored)
 
 
+async def test_a_batch_that_was_cancelled_from_within_fails_for_those_who_wait_and_frees_its_place() -> None:
+    scorer = FakeScorer(faults={"a": asyncio.CancelledError()})
+    target = coalescer(scorer)
+    assert isinstance((await outcomes(target, "a"))[0], ScorerUnavailableError)
+    assert isinstance((await outcomes(target, "b"))[0], Scored)
+
+
+async def test_a_deadline_that_has_passed_sends_nothing() -> None:
+    scorer = FakeScorer()
+    with pytest.raises(ScorerTimeoutError):
+        await coalescer(scorer).score("late", soon(-0.001))
+    assert scorer.batches == []
+
+
 async def test_a_caller_leaves_at_its_own_deadline_and_the_others_are_answered() -> None:
     scorer = FakeScorer(delays_seconds={"slow": 0.1})
     target = coalescer(scorer)

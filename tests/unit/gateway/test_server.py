@@ -149,6 +149,17 @@ async def test_draining_says_not_serving_first_and_answers_what_is_in_flight(cho
             await leaving
 
 
+async def test_during_the_drain_delay_it_is_not_serving_but_answers_whoever_still_comes(chosen: Any) -> None:
+    async with fake_triton() as triton:
+        context = gateway(chosen, triton, drain_delay_seconds=0.5)
+        _, ports = await context.__aenter__()
+        async with aio.insecure_channel(f"127.0.0.1:{ports.grpc}") as late:
+            leaving = asyncio.ensure_future(context.__aexit__(None, None, None))
+            await health_becomes(late, "", NOT_SERVING)
+            assert (await router_pb2_grpc.RouterStub(late).Route(pb.RouteRequest(query="q"))).llm == "beta"
+        await leaving
+
+
 async def test_names_that_differ_keep_it_from_starting_and_are_printed(chosen: Any) -> None:
     async with fake_triton(configured=Bundle("id", ("alpha", "beta", "delta"))) as triton:
         with pytest.raises(EndpointsError, match=r"missing in endpoints.yaml: delta; not in the bundle: gamma"):
