@@ -41,14 +41,16 @@ class Spent:
     costs: Points
     quality: Points
 
-    def points(self, counts: npt.NDArray[np.float64] | None = None) -> Points:
-        """(settings, 2) means over the rows, each taken `counts` times (n,)."""
-        weight = np.ones(len(self.costs)) if counts is None else counts
-        weights = np.where(np.isnan(self.quality), 0.0, weight[:, None])
-        total = np.maximum(weights.sum(axis=0), 1e-12)
-        cost = (weights * np.nan_to_num(self.costs)).sum(axis=0) / total
-        quality = (weights * np.nan_to_num(self.quality)).sum(axis=0) / total
-        return np.column_stack([cost, quality])
+    def points(self) -> Points:
+        """(settings, 2) means over the rows."""
+        return np.asarray(self.resampled_points(np.ones((1, len(self.costs))))[0])
+
+    def resampled_points(self, counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(resamples, settings, 2) means over the rows, each taken `counts` (resamples, n) times."""
+        known = ~np.isnan(self.quality)
+        total = np.maximum(counts @ known.astype(np.float64), 1e-12)
+        means = [counts @ np.where(known, table, 0.0) / total for table in (self.costs, self.quality)]
+        return np.stack(means, axis=-1)
 
 
 def trade(scores: Floats, workload: Workload, expected: Floats | None = None, settings: int = WEIGHTS) -> Spent:
@@ -82,20 +84,20 @@ def single_llms(workload: Workload) -> Spent:
 
 def hull(points: Points) -> Points:
     """The non-decreasing upper convex hull of points and origin, (vertices, 2), by rising cost."""
-    candidates = np.concatenate([[[0.0, 0.0]], points[np.lexsort((-points[:, 1], points[:, 0]))]])
-    vertices: list[npt.NDArray[np.float64]] = []
-    for point in candidates:
-        if vertices and point[1] <= vertices[-1][1]:
+    vertices = [(0.0, 0.0)]
+    for cost, quality in points[np.lexsort((-points[:, 1], points[:, 0]))].tolist():
+        if quality <= vertices[-1][1]:
             continue  # dearer and no better
-        while len(vertices) > 1 and _turns_up(vertices[-2], vertices[-1], point):
+        while len(vertices) > 1 and _turns_up(vertices[-2], vertices[-1], (cost, quality)):
             vertices.pop()
-        vertices.append(point)
+        vertices.append((cost, quality))
     return np.array(vertices)
 
 
-def _turns_up(first: npt.NDArray[np.float64], middle: npt.NDArray[np.float64], last: npt.NDArray[np.float64]) -> bool:
-    (run, rise), (run_on, rise_on) = middle - first, last - middle
-    return bool(rise_on * run >= rise * run_on)
+def _turns_up(first: tuple[float, float], middle: tuple[float, float], last: tuple[float, float]) -> bool:
+    run, rise = middle[0] - first[0], middle[1] - first[1]
+    run_on, rise_on = last[0] - middle[0], last[1] - middle[1]
+    return rise_on * run >= rise * run_on
 
 
 def quality_at(vertices: Points, cost: npt.ArrayLike) -> npt.NDArray[np.float64]:

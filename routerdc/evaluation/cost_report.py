@@ -119,7 +119,8 @@ def _aiq_samples(spent: dict[str, Spent], low: float, high: float, seed: int) ->
     rows = len(next(iter(spent.values())).costs)
     counts = generator.multinomial(rows, np.full(rows, 1 / rows), size=AIQ_RESAMPLES).astype(np.float64)
     return {
-        name: np.array([aiq(hull(one.points(count)), low, high) for count in counts]) for name, one in spent.items()
+        name: np.array([aiq(hull(points), low, high) for points in one.resampled_points(counts)])
+        for name, one in spent.items()
     }
 
 

@@ -83,7 +83,7 @@ def test_rows_count_only_for_llms_that_know_them() -> None:
 
 def test_resampled_points_weigh_rows_by_their_counts() -> None:
     load = workload([[1], [0]], [[2], [4]], [3])
-    np.testing.assert_allclose(single_llms(load).points(np.array([3.0, 1.0])), [[2.5, 0.75]])
+    np.testing.assert_allclose(single_llms(load).resampled_points(np.array([[3.0, 1.0]])), [[[2.5, 0.75]]])
 
 
 @given(order=st.permutations(range(3)))

@@ -1,0 +1,169 @@
+"""The whole evaluation on a small world."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from contract.bundle import LlmSpec
+from routerdc.data import DataError, Dataset
+from routerdc.evaluation.evaluate import BEST_SINGLE, KNN, Options, Subject, evaluate
+from routerdc.evaluation.judging import IN_DISTRIBUTION, OUT_OF_DISTRIBUTION
+from routerdc.evaluation.report import Line, Report
+from tests.unit.routerdc.evaluation.conftest import LLMS, embed, only_cheap
+
+BARE = Options(robustness=False)
+
+
+def line(report: Report, name: str) -> Line:
+    return next(one for one in report.lines if one.name.startswith(name))
+
+
+def test_means_groups_and_shares_by_hand(subject: Subject, train: list[Dataset], test: list[Dataset]) -> None:
+    report = evaluate(subject, train, test, embed, BARE)
+    sums, verses, odes = (100 * dataset.scores.mean(axis=0) for dataset in test)
+    router = line(report, "router")
+    assert [(one.name, one.group) for one in report.sets] == [
+        ("sums", IN_DISTRIBUTION),
+        ("verses", IN_DISTRIBUTION),
+        ("odes", OUT_OF_DISTRIBUTION),
+    ]
+    assert router.groups[IN_DISTRIBUTION].mean == pytest.approx((sums[0] + verses[1]) / 2)
+    assert router.groups[OUT_OF_DISTRIBUTION].mean == pytest.approx(odes[1])
+    assert router.shares[IN_DISTRIBUTION] == {"mathematician": 50, "poet": 50, "cheap": 0}
+    assert line(report, "poet").sets["sums"].mean == pytest.approx(sums[1])
+    assert line(report, "random").sets["odes"].mean == pytest.approx(odes.mean())
+    assert line(report, "oracle").sets["odes"].mean == pytest.approx(100 * test[2].scores.max(axis=1).mean())
+    assert line(report, "expert per data set").groups == router.groups  # the nearest centroid of odes is verses
+    assert line(report, "hindsight").sets["odes"].mean == pytest.approx(odes.max())
+    assert router.collapsed_to is None
+    assert line(report, BEST_SINGLE).collapsed_to is not None
+
+
+def test_differences_are_paired(subject: Subject, train: list[Dataset], test: list[Dataset]) -> None:
+    report = evaluate(subject, train, test, embed, BARE)
+    against = line(report, "router").versus
+    assert set(against) == {BEST_SINGLE, KNN}
+    best = line(report, BEST_SINGLE).groups[IN_DISTRIBUTION].mean
+    difference = against[BEST_SINGLE][IN_DISTRIBUTION]
+    assert difference.mean == pytest.approx(line(report, "router").groups[IN_DISTRIBUTION].mean - best)
+    assert difference.low is not None
+    assert difference.low > 0
+    same = line(report, "expert per data set").versus[BEST_SINGLE][IN_DISTRIBUTION]
+    assert same == difference
+
+
+def test_collapsed_router_is_called_so(subject: Subject, train: list[Dataset], test: list[Dataset]) -> None:
+    stuck = replace(subject, score=only_cheap)
+    assert line(evaluate(stuck, train, test, embed, BARE), "router").collapsed_to == "cheap"
+
+
+def test_order_of_columns_in_the_data_changes_nothing(
+    subject: Subject, train: list[Dataset], test: list[Dataset]
+) -> None:
+    def mixed(datasets: list[Dataset]) -> list[Dataset]:
+        return [dataset.aligned([*np.roll(LLMS, index + 1)]) for index, dataset in enumerate(datasets)]
+
+    options = Options(cost=True)
+    straight = evaluate(subject, train, test, embed, options)
+    assert evaluate(subject, mixed(train), mixed(test), embed, options) == straight
+
+
+def test_missing_scores_restrict_the_choice_and_are_never_zero(
+    subject: Subject, train: list[Dataset], test: list[Dataset]
+) -> None:
+    scores = np.full((2, 3), np.nan, dtype=np.float32)
+    scores[0, 2] = 1.0
+    scores[1, :2] = [0.0, 1.0]
+    gaps = Dataset("gaps", ("sum 1", "verse 2"), LLMS, scores)
+    report = evaluate(subject, train, [gaps], embed, BARE)
+    assert line(report, "router").sets["gaps"].mean == 100
+    assert line(report, "cheap").sets["gaps"].mean == 100
+    assert line(report, "mathematician").sets["gaps"].mean == 0
+    assert report.sets[0].missing == 50
+
+
+def test_llms_outside_the_pool_are_left_out_and_named(
+    subject: Subject, train: list[Dataset], test: list[Dataset]
+) -> None:
+    wider = replace(
+        test[0], llms=("stranger", *LLMS), scores=np.column_stack([np.ones(50), test[0].scores]), costs=None
+    )
+    report = evaluate(subject, train, [wider], embed, BARE)
+    assert report.lines == evaluate(subject, train, test[:1], embed, BARE).lines
+    assert report.notes[1:] == ["sums: not in the router's pool, left out: stranger"]
+
+
+def test_data_that_knows_none_of_the_llms_is_refused(
+    subject: Subject, train: list[Dataset], test: list[Dataset]
+) -> None:
+    with pytest.raises(DataError, match="sums: knows none of the router's LLMs"):
+        evaluate(replace(subject, llms=(LlmSpec(name="new"),)), train, test, embed, BARE)
+
+
+def test_two_test_sets_with_one_name_are_refused(subject: Subject, train: list[Dataset], test: list[Dataset]) -> None:
+    with pytest.raises(DataError, match="test sets with one name: sums"):
+        evaluate(subject, train, [test[0], test[0]], embed, BARE)
+
+
+def test_calibration_is_reported_by_group_or_not_at_all(
+    subject: Subject, train: list[Dataset], test: list[Dataset]
+) -> None:
+    found = evaluate(subject, train, test, embed, BARE).calibration
+    assert set(found) == {IN_DISTRIBUTION, OUT_OF_DISTRIBUTION}
+    truth = test[2].scores
+    predicted = 1 / (1 + np.exp(-(1.2 * np.array([0, 2, 1]) - 1)))
+    apart = np.abs(predicted - truth.mean(axis=0))
+    assert list(found[OUT_OF_DISTRIBUTION].ece_per_llm.values()) == pytest.approx(list(apart))
+    assert found[OUT_OF_DISTRIBUTION].ece_of_choice == pytest.approx(apart[1])
+    plain = replace(subject, llms=tuple(LlmSpec(name=llm) for llm in LLMS))
+    assert evaluate(plain, train, test, embed, BARE).calibration == {}
+
+
+def test_overlaps_with_the_training_data_are_counted(
+    subject: Subject, train: list[Dataset], test: list[Dataset]
+) -> None:
+    leaky = replace(test[0], queries=(train[0].queries[0].upper(), *test[0].queries[1:]))
+    overlap = evaluate(subject, train, [leaky], embed, BARE).overlaps[0]
+    assert (overlap.name, overlap.inside, overlap.in_train) == ("sums", 0, 1)
+
+
+def test_smaller_pools_and_changed_prompts(subject: Subject, train: list[Dataset], test: list[Dataset]) -> None:
+    report = evaluate(subject, train, test, embed, Options())
+    without = {removal.llm: removal for removal in report.removals}
+    verse = 100 * test[2].scores.mean(axis=0)
+    assert without["poet"].router[OUT_OF_DISTRIBUTION] == pytest.approx(verse[2])  # its second choice
+    assert without["cheap"].router[OUT_OF_DISTRIBUTION] == pytest.approx(verse[1])
+    best_left = 100 * test[2].scores[:, :2].max(axis=1).mean()
+    assert without["cheap"].oracle[OUT_OF_DISTRIBUTION] == pytest.approx(best_left)
+    unchanged, stripped, shuffled, typos = report.perturbed
+    assert unchanged.groups == line(report, "router").groups
+    assert (stripped.changed, stripped.same_choice, shuffled.changed) == (0, 100, 0)
+    assert typos.changed > 0
+    assert typos.same_choice < 100  # this router looks at the first letters
+
+
+def test_cost_curves_know_router_baselines_hull_and_oracle(
+    subject: Subject, train: list[Dataset], test: list[Dataset]
+) -> None:
+    reports = evaluate(subject, train, test, embed, Options(robustness=False, cost=True)).costs
+    assert [report.name for report in reports] == ["all data sets", "sums", "verses", "odes"]
+    whole = reports[0]
+    curves = {curve.name: curve for curve in whole.curves}
+    assert whole.rows == 120
+    assert [whole.low, whole.high] == pytest.approx([0.001, 0.004])
+    areas = {name: curve.aiq.mean for name, curve in curves.items()}
+    assert areas["oracle"] > areas["router"] > areas["single LLMs (hull)"]
+    assert curves["router"].versus.keys() == {KNN, "single LLMs (hull)"}
+    reached = curves["router"].cost_of_best_single
+    assert reached is not None
+    assert reached < whole.best_single.cost
+
+
+def test_cost_without_costs_says_what_to_do(subject: Subject, train: list[Dataset], test: list[Dataset]) -> None:
+    options = Options(robustness=False, cost=True)
+    unpriced = [replace(dataset, costs=None) for dataset in test]
+    with pytest.raises(DataError, match="no costs in sums, verses, odes: give `costs` per row"):
+        evaluate(subject, train, unpriced, embed, options)
+    with pytest.raises(DataError, match="no costs in the training data"):
+        evaluate(subject, [replace(dataset, costs=None) for dataset in train], test, embed, options)
