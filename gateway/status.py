@@ -27,6 +27,7 @@ CODES: dict[type[BaseException], code_pb2.Code.ValueType] = {
     errors.TritonMissingError: code_pb2.INTERNAL,
 }
 
+MAX_MESSAGE_CHARS = 500
 INTERNAL_MESSAGE = "internal error in the gateway; its log has the details under this request id"
 
 
@@ -35,7 +36,8 @@ def of(error: BaseException) -> status_pb2.Status:
     code = CODES.get(type(error))
     if code is None:
         return status_pb2.Status(code=code_pb2.INTERNAL, message=INTERNAL_MESSAGE)
-    return status_pb2.Status(code=code, message=str(error), details=[_packed(detail) for detail in _details(error)])
+    details = [_packed(detail) for detail in _details(error)]
+    return status_pb2.Status(code=code, message=_bounded(str(error)), details=details)
 
 
 def retry_delay_ms(status: status_pb2.Status) -> int | None:
@@ -49,13 +51,18 @@ def retry_delay_ms(status: status_pb2.Status) -> int | None:
 
 def _details(error: BaseException) -> list[Message]:
     if isinstance(error, errors.InvalidRequestError):
-        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.problem)
+        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=_bounded(error.problem))
         return [error_details_pb2.BadRequest(field_violations=[violation])]
     if isinstance(error, errors.OverloadedError):
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(int(error.retry_after_seconds * 1e9))
         return [error_details_pb2.RetryInfo(retry_delay=delay)]
     return []
+
+
+def _bounded(text: str) -> str:
+    """A status travels in the trailers, and clients refuse trailers of more than 8 KiB; what callers sent may be longer."""
+    return text if len(text) <= MAX_MESSAGE_CHARS else text[: MAX_MESSAGE_CHARS - 1] + "…"
 
 
 def _packed(detail: Message) -> any_pb2.Any:

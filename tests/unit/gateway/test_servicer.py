@@ -85,6 +85,11 @@ async def test_a_wrong_field_is_named_in_the_status_details(start: Start) -> Non
     assert detail.field_violations[0].field == "query"
 
 
+async def test_a_refusal_reaches_the_caller_however_long_the_wrong_field_was(start: Start) -> None:
+    error = await refused((await start()).stub.Route(pb.RouteRequest(query="q", allowed_llms=["x" * 100_000])))
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
 async def test_a_query_that_the_scorer_refuses_is_the_callers_mistake(start: Start) -> None:
     scorer = FakeScorer(faults={"q": InvalidRequestError("query", "refused")})
     running = await start(scorer)

@@ -41,3 +41,9 @@ def test_an_unmapped_error_is_internal_and_its_text_stays_inside(error: Exceptio
     answer = status.of(error)
     assert answer.code == code_pb2.INTERNAL
     assert "secret" not in answer.message
+
+
+def test_a_long_message_is_cut_so_that_it_fits_into_the_trailers() -> None:
+    answer = status.of(errors.InvalidRequestError("allowed_llms", "not in the pool: " + "中" * 100_000))
+    assert len(answer.message) == status.MAX_MESSAGE_CHARS
+    assert answer.ByteSize() < 4096
