@@ -61,7 +61,7 @@ def _details(error: BaseException) -> list[Message]:
 
 
 def _bounded(text: str) -> str:
-    """A status travels in the trailers, and clients refuse trailers of more than 8 KiB; what callers sent may be longer."""
+    """A status travels in the trailers, which clients refuse over 8 KiB; what callers sent may be longer."""
     return text if len(text) <= MAX_MESSAGE_CHARS else text[: MAX_MESSAGE_CHARS - 1] + "…"
 
 
