@@ -5,6 +5,7 @@ Each LLM's cluster has filters of its own, run for every attempt: nothing of the
 """
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2, outlier_detection_pb2
@@ -47,13 +48,14 @@ def llm_cluster(cluster: Cluster, options: Options) -> cluster_pb2.Cluster:
     return cluster_pb2.Cluster(
         name=cluster.name,
         type=_discovery([host.endpoint.address.socket_address.address for host in hosts]),
+        dns_lookup_family=cluster_pb2.Cluster.V4_PREFERRED,  # "localhost" is mostly served there
         connect_timeout=seconds(_CONNECT_TIMEOUT_SECONDS),
         lb_policy=cluster_pb2.Cluster.LEAST_REQUEST,
         per_connection_buffer_limit_bytes={"value": buffer_bytes(options)},
         circuit_breakers=_circuit_breakers(),
         outlier_detection=_outlier_detection(),
         load_assignment=_assignment(cluster.name, hosts),
-        transport_socket=_tls(endpoints[0]) if tls else None,
+        transport_socket=_tls(getattr(endpoints[0], "ca_file", None) or options.system_ca) if tls else None,
         typed_extension_protocol_options={_HTTP_OPTIONS: packed(_http(cluster, tls=tls))},
     )
 
@@ -66,13 +68,14 @@ def gateway_cluster(options: Options) -> cluster_pb2.Cluster:
     return cluster_pb2.Cluster(
         name=GATEWAY,
         type=_discovery([host for host, _ in options.gateways]),
+        dns_lookup_family=cluster_pb2.Cluster.V4_PREFERRED,
         connect_timeout=seconds(0.5),
         lb_policy=cluster_pb2.Cluster.LEAST_REQUEST,
         common_lb_config=cluster_pb2.Cluster.CommonLbConfig(healthy_panic_threshold={"value": 0}),
         circuit_breakers=_circuit_breakers(),
         health_checks=[_health_check()],
         load_assignment=_assignment(GATEWAY, hosts),
-        transport_socket=_tls_socket(options.gateway_ca) if options.gateway_ca else None,
+        transport_socket=_tls(options.gateway_ca) if options.gateway_ca else None,
         typed_extension_protocol_options={_HTTP_OPTIONS: packed(http2)},
     )
 
@@ -169,17 +172,9 @@ def _discovery(hosts: Sequence[str]) -> "cluster_pb2.Cluster.DiscoveryType":
     return cluster_pb2.Cluster.STATIC if all(map(is_ip, hosts)) else cluster_pb2.Cluster.STRICT_DNS
 
 
-def _tls(endpoint: Endpoint) -> base_pb2.TransportSocket:
-    return _tls_socket(getattr(endpoint, "ca_file", None))
-
-
-def _tls_socket(ca_file: object | None) -> base_pb2.TransportSocket:
-    """TLS that checks the server's certificate and name, against `ca_file` or the system's authorities."""
-    trusted = common_pb2.CertificateValidationContext()
-    if ca_file is None:
-        trusted.system_root_certs.SetInParent()
-    else:
-        trusted.trusted_ca.filename = str(ca_file)
+def _tls(ca_file: Path) -> base_pb2.TransportSocket:
+    """TLS that checks the server's certificate and name against the authorities in `ca_file`."""
+    trusted = common_pb2.CertificateValidationContext(trusted_ca=base_pb2.DataSource(filename=str(ca_file)))
     context = tls_pb2.UpstreamTlsContext(
         auto_host_sni=True,
         auto_sni_san_validation=True,

@@ -51,6 +51,13 @@ _ADDRESS = _Address()
     "--gateway-ca", type=click.Path(path_type=Path), help="Authority of the gateways' certificates; speaks TLS."
 )
 @click.option(
+    "--system-ca",
+    type=click.Path(path_type=Path),
+    default=_DEFAULTS.system_ca,
+    show_default=True,
+    help="Authorities trusted for https endpoints without a ca_file.",
+)
+@click.option(
     "--body-mode",
     type=click.Choice([mode.value for mode in BodyMode]),
     default=_DEFAULTS.body_mode.value,

@@ -33,6 +33,8 @@ PRIORITY_GROUPS = "envoy.router.cluster_specifier_plugin.priority_group"
 # Another candidate may well manage what one could not: overloaded, out of quota, crashed, starting.
 RETRIABLE_STATUSES = (429, 500, 502, 503, 504)
 
+# No healthy upstream, connection failure and termination, timeouts, resets, overflow, retry limit, no cluster, idle.
+_UPSTREAM_FLAGS = ("UH", "UF", "UC", "UT", "UR", "LR", "UO", "URX", "NC", "SI", "UPE")
 _SEND_MODES = {
     BodyMode.BUFFERED: processing_mode_pb2.ProcessingMode.BUFFERED,
     BodyMode.DUPLEX: processing_mode_pb2.ProcessingMode.FULL_DUPLEX_STREAMED,
@@ -100,6 +102,7 @@ def _connection_manager(routes: route_pb2.RouteConfiguration, options: Options) 
             _filter("envoy.filters.http.router", router_pb2.Router()),
         ],
         access_log=[_access_log(options)],
+        local_reply_config=_errors_in_openai_form(),
         use_remote_address={"value": True},
         # Nobody is internal: a caller's x-envoy-… headers (retries, timeouts) are dropped, whatever its address.
         internal_address_config=hcm_pb2.HttpConnectionManager.InternalAddressConfig(),
@@ -223,6 +226,20 @@ def _answered_here(prefix: str, error: OpenAiError, *, asked: bool = False) -> r
         response_headers_to_add=[overwrite("content-type", "application/json")],
         typed_per_filter_config=off,
     )
+
+
+def _errors_in_openai_form() -> hcm_pb2.LocalReplyConfig:
+    """Envoy's own errors about endpoints. Those of the gateway have the form already, and no response flag."""
+    error = struct_pb2.Struct()
+    told = {"message": "%LOCAL_REPLY_BODY%", "type": "server_error", "param": None, "code": "%RESPONSE_FLAGS_LONG%"}
+    error.update({"error": told})
+    mapper = hcm_pb2.ResponseMapper(
+        filter=accesslog_pb2.AccessLogFilter(
+            response_flag_filter=accesslog_pb2.ResponseFlagFilter(flags=_UPSTREAM_FLAGS)
+        ),
+        body_format_override=substitution_format_string_pb2.SubstitutionFormatString(json_format=error),
+    )
+    return hcm_pb2.LocalReplyConfig(mappers=[mapper])
 
 
 def _access_log(options: Options) -> accesslog_pb2.AccessLog:

@@ -22,6 +22,7 @@ class Options:
     admin: tuple[str, int] = ("127.0.0.1", 9901)
     gateways: tuple[tuple[str, int], ...] = (("127.0.0.1", 50051),)
     gateway_ca: Path | None = None
+    system_ca: Path = Path("/etc/ssl/certs/ca-certificates.crt")  # Debian, Ubuntu, Alpine, distroless
     body_mode: BodyMode = BodyMode.BUFFERED
     max_body_bytes: int = 8 * MIB
     decision_timeout_ms: int = 1000

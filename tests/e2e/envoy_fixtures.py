@@ -1,0 +1,184 @@
+"""The data plane without Triton: demo endpoints and a gateway with a scripted scorer in this process, a real Envoy.
+
+async with data_plane(folder) as plane:
+    await plane.client.chat.completions.create(model="auto", …)
+"""
+
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import openai
+import yaml
+from aiohttp import web
+from click.testing import CliRunner
+from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
+from grpc import aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+
+from deploy.local.demo_endpoints import Behaviour, DemoEndpoint
+from deploy.local.envoy import Envoy
+from gateway import endpoints
+from gateway.admission import Admission
+from gateway.envoy_config.command import envoy_config
+from gateway.ext_proc.routing import DataPlane, Routing
+from gateway.ext_proc.servicer import ExternalProcessor
+from gateway.metrics import Metrics
+from gateway.pool import Pool
+from gateway.router import Router
+from tests.unit.gateway.fake_scorer import BUNDLE, FakeScorer
+from tests.unit.gateway.waiting import until
+
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request as an endpoint got it."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass
+class RecordingEndpoint:
+    """A demo endpoint that remembers what came, and which answers were not taken to their end."""
+
+    demo: DemoEndpoint
+    port: int = 0
+    received: list[Received] = field(default_factory=list)
+    abandoned: int = 0
+
+    def behave(self, **behaviour: Any) -> None:
+        self.demo.behaviour = Behaviour(**({"chunk_delay_ms": 0} | behaviour))
+
+    async def start(self, stack: AsyncExitStack, tls: ssl.SSLContext | None) -> None:
+        application = self.demo.application()
+        application.middlewares.append(self._record)
+        runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
+        await site.start()
+        self.port = runner.addresses[0][1]
+
+    @web.middleware
+    async def _record(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        self.received.append(Received(request.path, dict(request.headers), await request.read()))
+        try:
+            response: web.StreamResponse = await handler(request)
+        except web.HTTPNotFound:  # a path that the demo does not know fails as it is told to, too
+            return web.Response(status=self.demo.behaviour.status if self.demo.behaviour.status != 200 else 404)
+        except BaseException:
+            self.abandoned += 1
+            raise
+        return response
+
+
+@dataclass
+class Plane:
+    """What a test needs."""
+
+    client: openai.AsyncOpenAI
+    envoy: Envoy
+    scorer: FakeScorer
+    llms: dict[str, RecordingEndpoint]
+    metrics: Metrics
+    gateway: aio.Server
+    access_log: Path
+
+    def reset(self) -> None:
+        """Well-behaved endpoints that remember nothing."""
+        self.scorer.values.clear()
+        self.scorer.faults.clear()
+        self.scorer.delays_seconds.clear()
+        self.scorer.batches.clear()
+        for llm in self.llms.values():
+            llm.received.clear()
+            llm.abandoned = 0
+            llm.behave()
+
+    def prefer(self, query: str, *order: str) -> None:
+        """From now on the scorer ranks the LLMs like this for `query`."""
+        self.scorer.values[query] = tuple(-float(order.index(llm)) for llm in BUNDLE.llms)
+
+
+@asynccontextmanager
+async def data_plane(
+    folder: Path,
+    *,
+    llms: Mapping[str, Mapping[str, Any]] | None = None,
+    flags: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    tls: Mapping[str, ssl.SSLContext] | None = None,
+    plane: DataPlane | None = None,
+    **file: Any,
+) -> AsyncIterator[Plane]:
+    """Everything running, on ports that the system chooses.
+
+    Args:
+        folder: for configuration and logs.
+        llms: fields of an LLM's endpoint in endpoints.yaml, over the default ones; "{port}" is its port.
+        flags: of `routerdc envoy-config`.
+        environment: Envoy's.
+        tls: of an LLM's endpoint.
+        plane: the gateway's side of it.
+        file: more of endpoints.yaml.
+    """
+    async with AsyncExitStack() as stack:
+        recording = {name: RecordingEndpoint(DemoEndpoint(name)) for name in BUNDLE.llms}
+        for name, llm in recording.items():
+            await llm.start(stack, (tls or {}).get(name))
+            llm.behave()
+        endpoints_file = folder / "endpoints.yaml"
+        endpoints_file.write_text(yaml.safe_dump(_endpoints(recording, llms or {}, file)), encoding="utf-8")
+        scorer, metrics = FakeScorer(), Metrics()
+        router = Router(Pool(endpoints.read(endpoints_file)), scorer, Admission(100, 0.05), metrics)
+        routing = Routing(router, plane or DataPlane(deadline_seconds=5, max_query_bytes=MIB))
+        server, port = await _gateway(stack, routing)
+        config, access_log = folder / "envoy.yaml", folder / "access.log"
+        command = ["--endpoints", endpoints_file, "--out", config, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+        command += ["--gateway", f"127.0.0.1:{port}", "--access-log", access_log, *flags]
+        result = CliRunner().invoke(envoy_config, [str(argument) for argument in command])
+        assert result.exit_code == 0, result.output
+        envoy = stack.enter_context(Envoy(config, log=folder / "envoy.log", environment=environment))
+        client = openai.AsyncOpenAI(base_url=envoy.base_url, api_key="the-callers-own", max_retries=0, timeout=30)
+        await stack.enter_async_context(client)
+        # While Envoy was started nothing else ran in this process, so it may think that the gateway is down.
+        await until(lambda: _serves(client))
+        yield Plane(client, envoy, scorer, recording, metrics, server, access_log)
+
+
+def _endpoints(
+    recording: Mapping[str, RecordingEndpoint], changes: Mapping[str, Mapping[str, Any]], file: Mapping[str, Any]
+) -> dict[str, Any]:
+    llms = {}
+    for name, llm in recording.items():
+        endpoint = {"address": "http://127.0.0.1:{port}/v1", "model": f"{name}/model"} | changes.get(name, {})
+        llms[name] = {"endpoints": [endpoint | {"address": endpoint["address"].format(port=llm.port)}]}
+    return {"default": ["gamma", "alpha"], "llms": llms} | file
+
+
+async def _gateway(stack: AsyncExitStack, routing: Routing) -> tuple[aio.Server, int]:
+    server = aio.server(options=[("grpc.max_receive_message_length", 16 * MIB)])
+    external_processor_pb2_grpc.add_ExternalProcessorServicer_to_server(ExternalProcessor(routing), server)
+    health = health_aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    await health.set("live", health_pb2.HealthCheckResponse.SERVING)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    stack.push_async_callback(server.stop, None)
+    return server, port
+
+
+async def _serves(client: openai.AsyncOpenAI) -> bool:
+    try:
+        await client.models.list()
+    except openai.InternalServerError:
+        return False
+    return True

@@ -1,0 +1,205 @@
+"""OpenAI's own client through a real Envoy: what is asked for as `auto` reaches the LLM that the router chose, unchanged."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import openai
+import pytest
+import pytest_asyncio
+
+from tests.e2e.envoy_fixtures import MIB, Plane, data_plane
+from tests.unit.gateway.waiting import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["buffered", "duplex"])
+async def running(request: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane]:
+    folder = tmp_path_factory.mktemp(request.param)
+    async with data_plane(folder, flags=["--body-mode", request.param]) as plane:
+        yield plane
+
+
+@pytest.fixture
+def plane(running: Plane) -> Plane:
+    running.reset()
+    return running
+
+
+def user(content: Any) -> Any:
+    return [{"role": "user", "content": content}]
+
+
+async def test_auto_goes_to_the_chosen_llm_and_headers_say_so(plane: Plane) -> None:
+    plane.prefer("what is 2+2?", "beta", "alpha", "gamma")
+    raw = await plane.client.chat.completions.with_raw_response.create(model="auto", messages=user("what is 2+2?"))
+    assert raw.parse().model == "beta"
+    assert raw.headers["x-routerdc-llm"] == "beta"
+    assert raw.headers["x-routerdc-reason"] == "routed"
+    assert float(raw.headers["x-routerdc-time-ms"]) > 0
+    assert raw.headers["x-envoy-attempt-count"] == "1"
+    (received,) = plane.llms["beta"].received
+    assert json.loads(received.body) == {"model": "beta/model", "messages": user("what is 2+2?")}
+    assert received.headers["Host"] == "127.0.0.1"
+
+
+async def test_nothing_internal_and_no_key_of_the_caller_reaches_an_endpoint(plane: Plane) -> None:
+    await plane.client.chat.completions.create(
+        model="auto", messages=user("hi"), extra_headers={"x-envoy-max-retries": "9", "x-routerdc-llm": "mine"}
+    )
+    (received,) = plane.llms["beta"].received
+    names = {name.lower() for name in received.headers}
+    assert "authorization" not in names
+    assert not {name for name in names if name.startswith(("x-routerdc", "x-gateway", "x-envoy-max"))}
+
+
+async def test_stream_arrives_chunk_by_chunk(plane: Plane) -> None:
+    plane.llms["beta"].behave(chunk_delay_ms=5)
+    stream = await plane.client.chat.completions.create(model="auto", messages=user("hi"), stream=True)
+    loop, times, words = asyncio.get_running_loop(), [], []
+    async for chunk in stream:
+        times.append(loop.time())
+        words.append(chunk.choices[0].delta.content or "")
+    assert "standing in for beta" in "".join(words)
+    assert len({round(at, 3) for at in times}) > len(times) / 3  # not all at once
+
+
+async def test_tools_and_unknown_fields_arrive_byte_for_byte(plane: Plane) -> None:
+    body = (
+        '{"messages":[{"role":"user","content":"caf\\u00e9 \\ud83d\\ude00"},{"role":"assistant","content":null,'
+        '"tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{\\"model\\": \\"auto\\"}"}}]},'
+        '{"role":"tool","tool_call_id":"1","content":"42"}],  "seed": 123456789012345678901234567890, "model" : %s ,'
+        '"tools":[{"type":"function","function":{"name":"f","parameters":{"model":"auto"}}}],"x":1.10E+2}'
+    )
+    answer = await _post(plane, (body % '"auto"').encode())
+    assert answer.status_code == 200
+    assert plane.llms["beta"].received[0].body == (body % '"beta/model"').encode()
+    assert plane.scorer.batches == [["café 😀"]]
+
+
+async def test_content_arrays_are_routed_by_their_text_and_images_pass(plane: Plane) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "iVBORw0KGgo" * 1000}}
+    content = [{"type": "text", "text": "what is"}, image, {"type": "text", "text": "this?"}]
+    plane.prefer("what is\nthis?", "gamma", "alpha", "beta")
+    await plane.client.chat.completions.create(model="auto", messages=user(content))
+    assert plane.scorer.batches == [["what is\nthis?"]]
+    assert json.loads(plane.llms["gamma"].received[0].body)["messages"] == user(content)
+
+
+async def test_only_an_image_goes_to_the_default_and_says_so(plane: Plane) -> None:
+    content = [{"type": "image_url", "image_url": {"url": "data:,"}}]
+    raw = await plane.client.chat.completions.with_raw_response.create(model="auto", messages=user(content))
+    assert (raw.headers["x-routerdc-llm"], raw.headers["x-routerdc-reason"]) == ("gamma", "fallback")
+
+
+async def test_completions_are_routed_by_their_prompt(plane: Plane) -> None:
+    plane.prefer("once upon", "alpha", "beta", "gamma")
+    completion = await plane.client.completions.create(model="auto", prompt="once upon")
+    assert "standing in for alpha" in completion.choices[0].text
+
+
+async def test_responses_are_routed_by_their_input_whole_and_streamed(plane: Plane) -> None:
+    plane.prefer("hello there", "alpha", "beta", "gamma")
+    response = await plane.client.responses.create(model="auto", input="hello there")
+    assert "standing in for alpha" in response.output_text
+    given: Any = [{"role": "user", "content": [{"type": "input_text", "text": "hello there"}]}]
+    stream = await plane.client.responses.create(model="auto", input=given, stream=True)
+    kinds = [event.type async for event in stream]
+    assert kinds[-1] == "response.completed"
+    assert len(plane.llms["alpha"].received) == 2
+
+
+async def test_named_llm_is_asked_itself(plane: Plane) -> None:
+    raw = await plane.client.chat.completions.with_raw_response.create(model="gamma", messages=user("hi"))
+    assert raw.parse().model == "gamma"
+    assert raw.headers["x-routerdc-reason"] == "named"
+    assert json.loads(plane.llms["gamma"].received[0].body)["model"] == "gamma/model"
+    assert plane.scorer.batches == []
+
+
+async def test_models_lists_virtual_models_and_llms(plane: Plane) -> None:
+    assert [model.id async for model in plane.client.models.list()] == ["auto", "alpha", "beta", "gamma"]
+    assert (await plane.client.models.retrieve("beta")).owned_by == "pool"
+    with pytest.raises(openai.NotFoundError, match="there are: auto, alpha, beta, gamma"):
+        await plane.client.models.retrieve("delta")
+
+
+async def test_unknown_model_gets_404_that_names_the_models(plane: Plane) -> None:
+    with pytest.raises(openai.NotFoundError) as caught:
+        await plane.client.chat.completions.create(model="gpt-7", messages=user("hi"))
+    assert caught.value.code == "model_not_found"
+    assert caught.value.param == "model"
+    assert "auto, alpha, beta, gamma" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "said"),
+    [
+        (b"{", None, "not a JSON object"),
+        (b'{"model": "auto", "messages": ["\xff"]}', None, "not UTF-8"),
+        (b'{"messages": [{"role": "user", "content": "hi"}]}', "model", "required"),
+        (b'{"model": "auto"}', "messages", "required"),
+        (b'{"model": "auto", "messages": []}', "messages", "required"),
+        (b'{"model": "auto", "messages": [3]}', "messages[0]", "object"),
+        (b'{"model": "auto", "messages": [{"role": "user", "content": 3}]}', "messages[0].content", "string or a list"),
+    ],
+)
+async def test_bad_body_gets_400_that_names_the_field(plane: Plane, body: bytes, param: str | None, said: str) -> None:
+    answer = await _post(plane, body)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert (error["param"], error["type"]) == (param, "invalid_request_error")
+    assert said in error["message"]
+
+
+async def test_other_paths_get_404_in_openai_form(plane: Plane) -> None:
+    with pytest.raises(openai.NotFoundError, match="/v1/chat/completions"):
+        await plane.client.embeddings.create(model="auto", input="hi")
+
+
+async def test_body_of_8_mib_arrives_whole(plane: Plane) -> None:
+    head, tail = b'{"model": "auto", "messages": [{"role": "user", "content": "hi"}], "user": "', b'"}'
+    body = head + b"x" * (8 * MIB - len(head) - len(tail)) + tail
+    answer = await _post(plane, body)
+    assert answer.status_code == 200
+    assert plane.llms["beta"].received[0].body == body.replace(b'"auto"', b'"beta/model"', 1)
+
+
+async def test_larger_body_gets_413(plane: Plane) -> None:
+    answer = await _post(plane, b'{"model": "auto", "x": "' + b"x" * 9 * MIB + b'"}')
+    assert answer.status_code == 413
+
+
+async def test_client_that_hangs_up_in_mid_stream_ends_the_endpoints_work(plane: Plane) -> None:
+    plane.llms["beta"].behave(chunk_delay_ms=200)
+    stream = await plane.client.chat.completions.create(model="auto", messages=user("hi"), stream=True)
+    await anext(aiter(stream))
+    await stream.close()
+    await until(lambda: plane.llms["beta"].abandoned == 1)
+
+
+async def test_client_that_hangs_up_before_the_decision_cancels_the_scoring(plane: Plane) -> None:
+    plane.scorer.delays_seconds["slow"] = 4
+    with pytest.raises(openai.APITimeoutError):
+        await plane.client.chat.completions.create(model="auto", messages=user("slow"), timeout=0.3)
+    await until(lambda: "slow" in plane.scorer.cancelled)
+
+
+async def test_five_streams_at_once_each_get_their_own_answer(plane: Plane) -> None:
+    for n in range(5):
+        plane.prefer(f"query {n}", *(("alpha", "beta", "gamma") if n % 2 else ("gamma", "beta", "alpha")))
+
+    async def one(n: int) -> str:
+        stream = await plane.client.chat.completions.create(model="auto", messages=user(f"query {n}"), stream=True)
+        return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+
+    answers = await asyncio.gather(*map(one, range(5)))
+    assert [("alpha" in answer) for answer in answers] == [False, True, False, True, False]
+
+
+async def _post(plane: Plane, body: bytes) -> Any:
+    """A body that OpenAI's client would not write."""
+    url = f"{plane.envoy.base_url}/chat/completions"
+    return await plane.client._client.post(url, content=body, headers={"content-type": "application/json"})

@@ -1,0 +1,166 @@
+"""OpenAI's client through a real Envoy when something fails: an endpoint, the router, the gateway."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+import pytest_asyncio
+
+from gateway.errors import ScorerUnavailableError
+from tests.e2e.envoy_fixtures import Plane, data_plane
+from tests.unit.gateway.waiting import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+HELLO: Any = [{"role": "user", "content": "hello"}]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane]:
+    flags = ["--decision-timeout-ms", "500", "--first-byte-timeout-seconds", "1"]
+    virtual = {"auto": {}, "careful": {"default": ["beta"]}}
+    async with data_plane(tmp_path_factory.mktemp("faults"), flags=flags, virtual_models=virtual) as plane:
+        yield plane
+
+
+@pytest.fixture
+def plane(running: Plane) -> Plane:
+    running.reset()
+    running.prefer("hello", "alpha", "beta", "gamma")
+    return running
+
+
+@pytest.mark.parametrize(
+    "fault", [{"status": 503}, {"status": 500}, {"status": 429}, {"reset": True}, {"delay_ms": 3000}], ids=str
+)
+async def test_next_candidate_answers_where_the_first_fails(plane: Plane, fault: dict[str, Any]) -> None:
+    plane.llms["alpha"].behave(**fault)
+    raw = await plane.client.chat.completions.with_raw_response.create(model="auto", messages=HELLO)
+    assert raw.parse().model == raw.headers["x-routerdc-llm"] == "beta"
+    assert raw.headers["x-envoy-attempt-count"] == "2"
+    assert json.loads(plane.llms["beta"].received[0].body) == {"model": "beta/model", "messages": HELLO}
+    assert plane.llms["beta"].received[0].path == "/v1/chat/completions"
+
+
+async def test_third_candidate_answers_a_stream_where_two_fail(plane: Plane) -> None:
+    plane.llms["alpha"].behave(reset=True)
+    plane.llms["beta"].behave(status=503)
+    stream = await plane.client.chat.completions.create(model="auto", messages=HELLO, stream=True)
+    assert "standing in for gamma" in "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+    assert json.loads(plane.llms["gamma"].received[0].body)["model"] == "gamma/model"
+
+
+async def test_last_error_is_answered_where_all_fail(plane: Plane) -> None:
+    for llm in plane.llms.values():
+        llm.behave(status=503)
+    with pytest.raises(openai.InternalServerError, match="told to fail"):
+        await plane.client.chat.completions.create(model="auto", messages=HELLO)
+    assert [len(llm.received) for llm in plane.llms.values()] == [1, 1, 1]
+
+
+async def test_error_that_another_llm_would_make_too_is_passed_on(plane: Plane) -> None:
+    plane.llms["alpha"].behave(status=400)
+    with pytest.raises(openai.BadRequestError):
+        await plane.client.chat.completions.create(model="auto", messages=HELLO)
+    assert plane.llms["beta"].received == []
+
+
+async def test_stream_that_breaks_off_is_not_begun_anew(plane: Plane) -> None:
+    plane.llms["alpha"].behave(reset_after_chunks=3, chunk_delay_ms=10)
+    stream = await plane.client.chat.completions.create(model="auto", messages=HELLO, stream=True)
+    with pytest.raises(openai.APIConnectionError):
+        [chunk async for chunk in stream]
+    assert plane.llms["beta"].received == []
+
+
+async def test_named_llm_is_tried_again_and_never_replaced(plane: Plane) -> None:
+    plane.llms["alpha"].behave(status=503)
+    with pytest.raises(openai.InternalServerError):
+        await plane.client.chat.completions.create(model="alpha", messages=HELLO)
+    assert [len(llm.received) for llm in plane.llms.values()] == [2, 0, 0]
+
+
+@pytest.mark.parametrize(("model", "default"), [("auto", "gamma"), ("careful", "beta")])
+async def test_default_answers_where_the_scorer_fails(plane: Plane, model: str, default: str) -> None:
+    plane.scorer.faults["hello"] = ScorerUnavailableError("down")
+    raw = await plane.client.chat.completions.with_raw_response.create(model=model, messages=HELLO)
+    assert (raw.headers["x-routerdc-llm"], raw.headers["x-routerdc-reason"]) == (default, "fallback")
+
+
+@pytest.mark.parametrize(("model", "default"), [("auto", "gamma"), ("careful", "beta")])
+async def test_default_answers_where_the_gateway_is_too_slow(plane: Plane, model: str, default: str) -> None:
+    plane.scorer.delays_seconds["hello"] = 3
+    raw = await plane.client.chat.completions.with_raw_response.create(model=model, messages=HELLO)
+    assert (raw.headers["x-routerdc-llm"], raw.headers["x-routerdc-reason"]) == (default, "fallback")
+    assert json.loads(plane.llms[default].received[0].body) == {"model": f"{default}/model", "messages": HELLO}
+
+
+async def test_access_log_tells_the_decision_and_no_prompt(plane: Plane) -> None:
+    secret: Any = [{"role": "user", "content": "my secret prompt"}]
+    plane.prefer("my secret prompt", "beta", "alpha", "gamma")
+    plane.llms["beta"].behave(status=503)
+    raw = await plane.client.chat.completions.with_raw_response.create(
+        model="auto", messages=secret, extra_query={"secret": "yes"}
+    )
+    request_id = raw.headers["x-request-id"]
+    await until(lambda: request_id in plane.access_log.read_text())
+    text = plane.access_log.read_text()
+    entry = next(entry for entry in map(json.loads, text.splitlines()) if entry["request_id"] == request_id)
+    told = {name: entry[name] for name in ("chosen_llm", "answered_by", "reason", "attempts", "status", "path")}
+    assert told == {
+        "chosen_llm": "beta",
+        "answered_by": "alpha",
+        "reason": "routed",
+        "attempts": 2,
+        "status": 200,
+        "path": "/v1/chat/completions",
+    }
+    assert "secret" not in text
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def orphaned(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane]:
+    """A data plane whose gateway has gone."""
+    virtual = {"auto": {}, "careful": {"default": ["beta"]}}
+    async with data_plane(tmp_path_factory.mktemp("orphaned"), virtual_models=virtual) as plane:
+        await plane.gateway.stop(None)
+        yield plane
+
+
+@pytest.mark.parametrize(
+    ("model", "llm"), [("auto", "gamma"), ("careful", "beta"), ("alpha", "alpha"), ("beta", "beta")]
+)
+async def test_without_a_gateway_defaults_and_named_llms_still_answer(orphaned: Plane, model: str, llm: str) -> None:
+    orphaned.reset()
+    raw = await orphaned.client.chat.completions.with_raw_response.create(model=model, messages=HELLO)
+    assert raw.parse().model == raw.headers["x-routerdc-llm"] == llm
+    assert raw.headers["x-routerdc-reason"] == "fallback"
+    assert json.loads(orphaned.llms[llm].received[0].body) == {"model": f"{llm}/model", "messages": HELLO}
+
+
+async def test_without_a_gateway_a_failing_default_is_followed_by_the_next(orphaned: Plane) -> None:
+    orphaned.reset()
+    orphaned.llms["gamma"].behave(reset=True)
+    raw = await orphaned.client.chat.completions.with_raw_response.create(model="auto", messages=HELLO)
+    assert raw.headers["x-routerdc-llm"] == "alpha"
+    assert json.loads(orphaned.llms["alpha"].received[0].body)["model"] == "alpha/model"
+
+
+async def test_without_a_gateway_other_models_and_the_list_are_refused(orphaned: Plane) -> None:
+    with pytest.raises(openai.InternalServerError, match="router is not reachable"):
+        await orphaned.client.chat.completions.create(model="gpt-7", messages=HELLO)
+    with pytest.raises(openai.InternalServerError, match="router is not reachable"):
+        await orphaned.client.models.list()
+
+
+async def test_endpoint_that_is_down_is_passed_over(tmp_path: Path) -> None:
+    nobody = {"alpha": {"address": "http://127.0.0.1:9/v1"}}
+    async with data_plane(tmp_path, llms=nobody) as plane:
+        plane.prefer("hello", "alpha", "beta", "gamma")
+        answers = await asyncio.gather(
+            *(plane.client.chat.completions.create(model="auto", messages=HELLO) for _ in range(20))
+        )
+        assert {answer.model for answer in answers} == {"beta"}
