@@ -8,6 +8,10 @@
           - address: http://10.0.0.7:8000/v1 # base URL
             model: mistralai/Mistral-7B-v0.1 # the model name to ask for there
             in_use: false                    # optional, true by default; false takes the endpoint out
+            weight: 3                        # optional, 1 by default; three times as many turns as an endpoint with 1
+            api_key_env: MISTRAL_API_KEY     # optional, or api_key_file: where the data plane finds the key
+            ca_file: /etc/ssl/ours.pem       # optional: who vouches for an https endpoint
+    virtual_models: {cheap: {cost_weight: 0.05}} # optional; see virtual_models.py
 
 Operators own this file, the bundle's LLM names come from Triton, and the two must have the same names. This module
 reads and checks the file; it knows nothing of scores or requests.
@@ -21,6 +25,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gateway.errors import EndpointsError
+from gateway.virtual_models import AUTO, VirtualModel
 
 
 def _is_url(address: str) -> str:
@@ -40,6 +45,16 @@ class Endpoint(_Frozen):
     address: Annotated[str, AfterValidator(_is_url)]
     model: str = Field(min_length=1)
     in_use: bool = True
+    weight: int = Field(default=1, ge=1, le=1000)
+    api_key_env: str | None = Field(default=None, min_length=1, description="the variable's name, never the key")
+    api_key_file: Path | None = None
+    ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.api_key_env is not None and self.api_key_file is not None:
+            raise ValueError("set api_key_env or api_key_file, not both")
+        return self
 
 
 class Llm(_Frozen):
@@ -54,11 +69,19 @@ class EndpointsFile(_Frozen):
 
     default: tuple[str, ...] = Field(min_length=1)
     llms: dict[str, Llm] = Field(min_length=1)
+    virtual_models: dict[str, VirtualModel] = Field(default=AUTO)
 
     @model_validator(mode="after")
-    def _defaults_are_in_the_pool(self) -> Self:
-        if unknown := [name for name in self.default if name not in self.llms]:
-            raise ValueError(f"default: {', '.join(unknown)}: not among llms ({', '.join(self.llms)})")
+    def _names_are_in_the_pool(self) -> Self:
+        named = {"default": self.default}
+        for name, virtual in self.virtual_models.items():
+            named |= {f"virtual_models.{name}.allowed": virtual.allowed}
+            named |= {f"virtual_models.{name}.default": virtual.default}
+        for field, names in named.items():
+            if unknown := [name for name in names if name not in self.llms]:
+                raise ValueError(f"{field}: {', '.join(unknown)}: not among llms ({', '.join(self.llms)})")
+        if both := sorted(set(self.virtual_models) & set(self.llms)):
+            raise ValueError(f"virtual_models: {', '.join(both)}: an LLM has that name")
         return self
 
 

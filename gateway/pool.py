@@ -3,8 +3,7 @@
 Built from endpoints.yaml, replaced as a whole when that changes. Knows nothing of scores or requests.
 """
 
-from collections.abc import Collection
-from itertools import cycle
+from collections.abc import Collection, Iterator, Sequence
 
 from gateway.endpoints import Endpoint, EndpointsFile
 from gateway.errors import BundleMismatchError, NoLlmError
@@ -12,16 +11,17 @@ from gateway.scorer import Bundle
 
 
 class Pool:
-    """LLMs by name. Several endpoints of one LLM take turns."""
+    """LLMs by name. Several endpoints of one LLM take turns, as often as their weights say."""
 
     def __init__(self, file: EndpointsFile) -> None:
         self.llms = file.llms
         self.names = frozenset(file.llms)
         self.defaults = file.default
+        self.virtual_models = file.virtual_models
         self.prices = {name: llm.price for name, llm in file.llms.items() if llm.price is not None}
         in_use = {name: [e for e in llm.endpoints if e.in_use] for name, llm in file.llms.items()}
         self.healthy = frozenset(name for name, endpoints in in_use.items() if endpoints)
-        self._turns = {name: cycle(endpoints) for name, endpoints in in_use.items() if endpoints}
+        self._turns = {name: _turns(endpoints) for name, endpoints in in_use.items() if endpoints}
 
     def endpoint(self, llm: str) -> Endpoint:
         """The endpoint of `llm` (one that is healthy) whose turn it is."""
@@ -46,6 +46,17 @@ class Pool:
         """
         if self.names != frozenset(bundle.llms):
             raise BundleMismatchError(_difference(bundle.bundle_id, set(bundle.llms), self.names))
+
+
+def _turns(endpoints: Sequence[Endpoint]) -> Iterator[Endpoint]:
+    """Endless turns in proportion to the weights, spread evenly (smooth weighted round robin, as in nginx)."""
+    total = sum(endpoint.weight for endpoint in endpoints)
+    owed = [0] * len(endpoints)
+    while True:
+        owed = [turns + endpoint.weight for turns, endpoint in zip(owed, endpoints, strict=True)]
+        chosen = owed.index(max(owed))
+        owed[chosen] -= total
+        yield endpoints[chosen]
 
 
 def _difference(bundle_id: str, in_bundle: Collection[str], in_file: Collection[str]) -> str:

@@ -37,6 +37,17 @@ def write(folder: Path, text: str) -> Path:
         (("https://b/v1", "b:8000"), r"llms.beta.endpoints.0.address: .*base URL"),
         (("price: 0.5", "price: -1"), "llms.alpha.price: "),
         (("price: 0.5", "price: .nan"), "llms.alpha.price: "),
+        (("model: n}", "model: n, api_key_env: A, api_key_file: b}"), "llms.beta.endpoints.0: .*not both"),
+        (("model: n}", "model: n, weight: 0}"), "llms.beta.endpoints.0.weight: "),
+        (
+            ("llms:", "virtual_models: {small: {allowed: [omega]}}\nllms:"),
+            "virtual_models.small.allowed: omega: not am",
+        ),
+        (
+            ("llms:", "virtual_models: {small: {default: [omega]}}\nllms:"),
+            "virtual_models.small.default: omega: not am",
+        ),
+        (("llms:", "virtual_models: {alpha: {}}\nllms:"), "virtual_models: alpha: an LLM has that name"),
         (("price: 0.5", "prize: 1"), "llms.alpha.prize: Extra"),
         (("  beta:", "  alpha:"), "alpha: appears twice"),
         (("default: [beta]", "default: [beta"), "not YAML"),

@@ -21,6 +21,12 @@ def test_endpoints_of_one_llm_take_turns(pool: Pool) -> None:
     assert [pool.endpoint("alpha").address[-2:] for _ in range(4)] == ["a1", "a2", "a1", "a2"]
 
 
+def test_turns_follow_the_weights_and_are_spread_evenly() -> None:
+    endpoints = [{"address": f"http://{name}", "model": "m", "weight": weight} for name, weight in (("a", 3), ("b", 1))]
+    pool = Pool(EndpointsFile.model_validate({"default": ["alpha"], "llms": {"alpha": {"endpoints": endpoints}}}))
+    assert "".join(pool.endpoint("alpha").address[-1] for _ in range(8)) == "aabaaaba"
+
+
 def test_an_llm_without_endpoint_in_use_may_not_answer(pool: Pool) -> None:
     assert pool.eligible(None) == {"alpha", "beta"}
     with pytest.raises(NoLlmError, match="gamma"):
