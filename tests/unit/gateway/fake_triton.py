@@ -28,6 +28,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
     answering: Bundle | None = None
     ready: bool = True
     fault: grpc.StatusCode | None = None
+    fault_details: str = "query: out of order"
     delay_seconds: float = 0.0
     drop_output: str = ""
     score: float = 1.0
@@ -56,7 +57,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
             self.cancelled += 1
             raise
         if self.fault is not None:
-            await context.abort(self.fault, "query: out of order")
+            await context.abort(self.fault, self.fault_details)
         return self._answer(request.inputs[0].shape[0])
 
     def _answer(self, rows: int) -> Any:
