@@ -4,14 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from envoy.config.bootstrap.v3 import bootstrap_pb2
+from envoy.config.overload.v3 import overload_pb2
+from envoy.extensions.resource_monitors.downstream_connections.v3 import downstream_connections_pb2
 
 from gateway.endpoints import EndpointsFile
 from gateway.envoy_config.clusters import gateway_cluster, llm_cluster, secrets
-from gateway.envoy_config.dump import address, plain
+from gateway.envoy_config.dump import address, packed, plain
 from gateway.envoy_config.listener import listener, with_newer_fields
 from gateway.envoy_config.options import Options
 from gateway.ext_proc.clusters import Cluster, attempts, clusters_of, first_of_each
 from gateway.policy import fallback_order
+
+_MAX_CONNECTIONS = 50_000
 
 
 def render(file: EndpointsFile, options: Options) -> dict[str, Any]:
@@ -20,6 +24,7 @@ def render(file: EndpointsFile, options: Options) -> dict[str, Any]:
     names = [cluster.name for cluster in clusters]
     bootstrap = bootstrap_pb2.Bootstrap(
         admin=bootstrap_pb2.Admin(address=address(*options.admin)),
+        overload_manager=overload_pb2.OverloadManager(resource_monitors=[_connection_limit()]),
         static_resources=bootstrap_pb2.Bootstrap.StaticResources(
             listeners=[listener(names, _without_gateway(file), options)],
             clusters=[gateway_cluster(options), *(llm_cluster(cluster, options) for cluster in clusters)],
@@ -29,6 +34,13 @@ def render(file: EndpointsFile, options: Options) -> dict[str, Any]:
     data = plain(bootstrap)
     data["static_resources"]["listeners"] = [with_newer_fields(one) for one in data["static_resources"]["listeners"]]
     return data
+
+
+def _connection_limit() -> overload_pb2.ResourceMonitor:
+    limit = downstream_connections_pb2.DownstreamConnectionsConfig(max_active_downstream_connections=_MAX_CONNECTIONS)
+    return overload_pb2.ResourceMonitor(
+        name="envoy.resource_monitors.global_downstream_max_connections", typed_config=packed(limit)
+    )
 
 
 def _in_use(cluster: Cluster) -> bool:

@@ -29,12 +29,12 @@ from gateway.ext_proc.clusters import Cluster, base_path
 GATEWAY = "gateway"
 LIVE = "live"
 """The health service that says the gateway's process runs: it falls back by itself where Triton does not."""
-INTERNAL_HEADERS = ("authorization", "x-routerdc-llm", "x-gateway-model-name", "x-envoy-max-retries")
-"""Meant for the gateway or for Envoy, none of an endpoint's business."""
+CALLERS_CREDENTIALS = ("authorization", "x-api-key", "api-key", "cookie")
+INTERNAL_HEADERS = ("x-routerdc-llm", "x-gateway-model-name", "x-envoy-max-retries")
 
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _CONNECT_TIMEOUT_SECONDS = 2
-# Shorter than the 5 s after which uvicorn (vLLM and many others) closes: no request leaves on a connection that is going.
+# uvicorn (vLLM and many others) closes after 5 s: no request leaves on a connection that is just going.
 _KEEP_ALIVE_SECONDS = 4
 # Envoy's defaults would refuse the fourth concurrent retry.
 _MAX_IN_FLIGHT = 16_384
@@ -126,7 +126,7 @@ def _headers(cluster: Cluster) -> header_mutation_pb2.HeaderMutation:
     return header_mutation_pb2.HeaderMutation(
         mutations=header_mutation_pb2.Mutations(
             request_mutations=[
-                *(mutation(remove=name) for name in INTERNAL_HEADERS),
+                *(mutation(remove=name) for name in (*CALLERS_CREDENTIALS, *INTERNAL_HEADERS)),
                 *(mutation(append=overwrite(name, value)) for name, value in given),
             ],
             response_mutations=[mutation(append=overwrite("x-routerdc-llm", cluster.llm))],

@@ -14,7 +14,7 @@ from gateway.errors import EndpointsError
 _DEFAULTS = Options()
 
 
-class _Address(click.ParamType):
+class _Address(click.ParamType[tuple[str, int]]):
     name = "HOST:PORT"
 
     def convert(

@@ -253,7 +253,7 @@ def _access_log(options: Options) -> accesslog_pb2.AccessLog:
 
 
 def with_newer_fields(listener: dict[str, Any]) -> dict[str, Any]:
-    """Adds the one plain field that Envoy 1.40 has and the published protobufs do not: each retry asks for its cluster."""
+    """Adds the one plain field that Envoy 1.40 has and the published protobufs have not: retries change the cluster."""
     for chain in listener["filter_chains"]:
         for host in chain["filters"][0]["typed_config"]["route_config"]["virtual_hosts"]:
             for route in host["routes"]:

@@ -26,8 +26,9 @@ local function model_span(json)
       if close == nil then return nil end
       local value = json:match('^%s*:%s*()', close + 1)
       if value and depth == 1 and json:sub(at, close) == '"model"' then
-        if json:sub(value, value) ~= '"' then return nil end
-        return value, string_end(json, value)
+        local last = json:sub(value, value) == '"' and string_end(json, value)
+        if last then return value, last end
+        return nil
       end
       at = close
     else

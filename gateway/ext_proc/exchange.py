@@ -1,8 +1,8 @@
 """One HTTP request as Envoy tells it: each message that arrives becomes the messages to answer with.
 
-BUFFERED: headers are let go at once, the body comes whole and goes back whole. FULL_DUPLEX_STREAMED: nothing is answered
-until the body is complete; then headers and body go back in pieces. Requests that are not routed pass unchanged. Any
-order of messages is answered somehow; only Envoy's documented orders make sense.
+BUFFERED: headers are let go at once, the body comes whole and goes back whole. FULL_DUPLEX_STREAMED: nothing is
+answered until the body is complete; then headers and body go back in pieces. Requests that are not routed pass
+unchanged. Any order of messages is answered somehow; only Envoy's documented orders make sense.
 """
 
 from collections.abc import Iterator

@@ -5,6 +5,7 @@ Kubernetes Gateway API inference extension (proposal 004-endpoint-picker-protoco
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from envoy.config.core.v3 import base_pb2
 from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
@@ -47,7 +48,7 @@ def metadata(routed: Routed, *, endpoint_picker: bool) -> struct_pb2.Struct:
     """Dynamic metadata of a routed request."""
     told = {"llm": routed.llm, "model": routed.model, **_told(routed)}
     groups = [{"name": cluster} for cluster in routed.attempts]
-    spaces: dict[str, Mapping[str, object]] = {METADATA: told, CANDIDATES_METADATA: {"priority_groups": groups}}
+    spaces: dict[str, Any] = {METADATA: told, CANDIDATES_METADATA: {"priority_groups": groups}}
     if endpoint_picker:
         spaces[ENDPOINT_METADATA] = {ENDPOINT_HEADER: ",".join(routed.endpoints)}
     struct = struct_pb2.Struct()
@@ -77,7 +78,7 @@ def chunks(body: bytes, *, last: bool) -> Iterator[pb.CommonResponse]:
 def immediate(status: int, body: bytes) -> pb.ImmediateResponse:
     """Answers in the LLM's place, in JSON."""
     answer = pb.ImmediateResponse(headers=_set({"content-type": "application/json"}), body=body)
-    answer.status.code = status  # type: ignore[assignment]
+    answer.status.code = status
     return answer
 
 

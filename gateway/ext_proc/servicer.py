@@ -21,7 +21,7 @@ log = structlog.get_logger("gateway.ext_proc")
 Context = Any  # grpc.aio.ServicerContext; the generated stubs and types-grpcio do not agree on its type
 
 
-class ExternalProcessor(external_processor_pb2_grpc.ExternalProcessorServicer):
+class ExternalProcessor(external_processor_pb2_grpc.ExternalProcessorServicer):  # type: ignore[misc]
     """Serves a `Routing` to Envoy."""
 
     def __init__(self, routing: Routing) -> None:

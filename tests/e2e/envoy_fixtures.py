@@ -4,6 +4,7 @@ async with data_plane(folder) as plane:
     await plane.client.chat.completions.create(model="auto", …)
 """
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -146,10 +147,11 @@ async def data_plane(
         command += ["--gateway", f"127.0.0.1:{port}", "--access-log", access_log, *flags]
         result = CliRunner().invoke(envoy_config, [str(argument) for argument in command])
         assert result.exit_code == 0, result.output
-        envoy = stack.enter_context(Envoy(config, log=folder / "envoy.log", environment=environment))
+        envoy = Envoy(config, log=folder / "envoy.log", environment=environment)
+        stack.callback(envoy.stop)
+        await asyncio.to_thread(envoy.start)  # this process goes on answering Envoy's health checks meanwhile
         client = openai.AsyncOpenAI(base_url=envoy.base_url, api_key="the-callers-own", max_retries=0, timeout=30)
         await stack.enter_async_context(client)
-        # While Envoy was started nothing else ran in this process, so it may think that the gateway is down.
         await until(lambda: _serves(client))
         yield Plane(client, envoy, scorer, recording, metrics, server, access_log)
 
@@ -159,9 +161,9 @@ def _endpoints(
 ) -> dict[str, Any]:
     llms = {}
     for name, llm in recording.items():
-        endpoint = {"address": "http://127.0.0.1:{port}/v1", "model": f"{name}/model"} | changes.get(name, {})
+        endpoint = {"address": "http://127.0.0.1:{port}/v1", "model": f"{name}/model"} | dict(changes.get(name, {}))
         llms[name] = {"endpoints": [endpoint | {"address": endpoint["address"].format(port=llm.port)}]}
-    return {"default": ["gamma", "alpha"], "llms": llms} | file
+    return {"default": ["gamma", "alpha"], "llms": llms} | dict(file)
 
 
 async def _gateway(stack: AsyncExitStack, routing: Routing) -> tuple[aio.Server, int]:

@@ -1,4 +1,4 @@
-"""OpenAI's own client through a real Envoy: what is asked for as `auto` reaches the LLM that the router chose, unchanged."""
+"""OpenAI's own client through a real Envoy: what is sent to `auto` reaches the chosen LLM, unchanged."""
 
 import asyncio
 import json

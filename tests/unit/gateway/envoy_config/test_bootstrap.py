@@ -1,0 +1,177 @@
+"""The rendered configuration: what is in it, what must never be, and that the real Envoy takes it."""
+
+import json
+import subprocess
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import certifi
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from gateway.envoy_config.command import envoy_config
+
+POOL = """
+default: [small]
+virtual_models:
+  auto: {}
+  best: {allowed: [large], default: [large]}
+llms:
+  small:
+    endpoints:
+      - {address: "http://10.0.0.1:8000/v1", model: org/small}
+      - {address: "http://10.0.0.2:8000/v1", model: org/small, in_use: false}
+      - {address: "http://10.0.0.3:8000/v1", model: org/small}
+  large:
+    endpoints:
+      - {address: "https://api.example.com/v1", model: large-2, api_key_env: LARGE_KEY}
+      - {address: "https://other.example.com/openai/v1", model: 'la"rge', api_key_file: KEY_FILE, ca_file: CA_FILE}
+"""
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Path:
+    file = tmp_path / "endpoints.yaml"
+    text = POOL.replace("KEY_FILE", str(tmp_path / "key")).replace("CA_FILE", str(tmp_path / "ca.pem"))
+    file.write_text(text, encoding="utf-8")
+    (tmp_path / "key").write_text("sk-secret-in-a-file")
+    return file
+
+
+def render(pool: Path, *flags: object) -> Result:
+    result = CliRunner().invoke(
+        envoy_config, ["--endpoints", str(pool), *map(str, flags)], env={"LARGE_KEY": "sk-secret"}
+    )
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.fixture
+def config(pool: Path) -> dict[str, Any]:
+    data: dict[str, Any] = yaml.safe_load(render(pool).output)
+    return data
+
+
+def cluster(config: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = (one for one in config["static_resources"]["clusters"] if one["name"] == name)
+    result: dict[str, Any] = found
+    return result
+
+
+def filters(cluster: dict[str, Any]) -> dict[str, Any]:
+    (options,) = cluster["typed_extension_protocol_options"].values()
+    return {one["name"].rpartition(".")[2]: one["typed_config"] for one in options["http_filters"]}
+
+
+def manager(config: dict[str, Any]) -> dict[str, Any]:
+    chain = config["static_resources"]["listeners"][0]["filter_chains"][0]
+    result: dict[str, Any] = chain["filters"][0]["typed_config"]
+    return result
+
+
+def llm_route(config: dict[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = manager(config)["route_config"]["virtual_hosts"][0]["routes"][0]
+    return result
+
+
+def test_alike_endpoints_in_use_are_one_cluster(config: dict[str, Any]) -> None:
+    small = cluster(config, "small#1")
+    hosts = small["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    addresses = [host["endpoint"]["address"]["socket_address"] for host in hosts]
+    assert addresses == [{"address": f"10.0.0.{n}", "port_value": 8000} for n in (1, 3)]
+    assert "transport_socket" not in small
+    assert (small["type"], small["lb_policy"]) == ("STATIC", "LEAST_REQUEST")
+    assert small["outlier_detection"]["consecutive_5xx"] == 5
+
+
+def test_https_checks_name_and_authority(config: dict[str, Any], tmp_path: Path) -> None:
+    trusted = []
+    for name in ("large#1", "large#2"):
+        context = cluster(config, name)["transport_socket"]["typed_config"]
+        assert context["auto_host_sni"] is context["auto_sni_san_validation"] is True
+        trusted.append(context["common_tls_context"]["validation_context"]["trusted_ca"]["filename"])
+    assert trusted == ["/etc/ssl/certs/ca-certificates.crt", str(tmp_path / "ca.pem")]
+
+
+def test_keys_are_named_and_never_written(pool: Path, config: dict[str, Any], tmp_path: Path) -> None:
+    secrets = {one["name"]: one["generic_secret"]["secret"] for one in config["static_resources"]["secrets"]}
+    assert secrets == {
+        "large#1": {"environment_variable": "LARGE_KEY"},
+        "large#2": {"filename": str(tmp_path / "key")},
+    }
+    assert "sk-secret" not in render(pool).output
+    assert "credential_injector" in filters(cluster(config, "large#1"))
+    assert "credential_injector" not in filters(cluster(config, "small#1"))
+
+
+def test_what_is_the_callers_is_removed_before_a_key_is_added(config: dict[str, Any]) -> None:
+    names = list(filters(cluster(config, "large#1")))
+    assert names == ["header_mutation", "credential_injector", "lua", "upstream_codec"]
+    mutations = filters(cluster(config, "large#1"))["header_mutation"]["mutations"]["request_mutations"]
+    assert {"remove": "authorization"} in mutations
+
+
+def test_without_gateway_each_model_has_its_candidates(config: dict[str, Any]) -> None:
+    candidates = llm_route(config)["metadata"]["filter_metadata"]["envoy.filters.http.lua"]["candidates"]
+    assert candidates == {
+        "auto": ["small#1", "small#1", "large#1", "large#2"],
+        "best": ["large#1", "large#2"],
+        "small": ["small#1", "small#1"],
+        "large": ["large#1", "large#2"],
+    }
+
+
+def test_answers_may_stream_for_ever_but_must_begin_and_go_on(pool: Path) -> None:
+    flags = ("--first-byte-timeout-seconds", 7, "--idle-timeout-seconds", 8)
+    action = llm_route(yaml.safe_load(render(pool, *flags).output))["route"]
+    assert (action["timeout"], action["idle_timeout"]) == ("0s", "8s")
+    assert action["retry_policy"]["per_try_timeout"] == "7s"
+    assert action["retry_policy"]["refresh_cluster_on_retry"] is True
+    assert {429, 503} <= set(action["retry_policy"]["retriable_status_codes"])
+
+
+def test_access_log_has_no_body_and_no_query(config: dict[str, Any]) -> None:
+    logged = manager(config)["access_log"][0]["typed_config"]["log_format"]["json_format"]
+    assert logged["path"] == "%PATH(NQ)%"
+    assert not [value for value in logged.values() if "BODY" in value or "AUTHORIZATION" in value.upper()]
+
+
+def test_requests_go_on_without_a_decision(config: dict[str, Any]) -> None:
+    ext_proc = manager(config)["http_filters"][0]["typed_config"]
+    assert ext_proc["failure_mode_allow"] is True
+    gateway = cluster(config, "gateway")
+    assert gateway["health_checks"][0]["grpc_health_check"] == {"service_name": "live"}
+
+
+def test_same_input_gives_the_same_text(pool: Path) -> None:
+    assert render(pool).output == render(pool).output
+
+
+def test_wrong_endpoints_file_is_one_line(tmp_path: Path) -> None:
+    result = CliRunner().invoke(envoy_config, ["--endpoints", str(tmp_path / "none.yaml")])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert "none.yaml" in result.output
+
+
+@pytest.mark.parametrize("address", ["10000", "host:", "host:70000", ":1"])
+def test_wrong_address_is_refused(pool: Path, address: str) -> None:
+    result = CliRunner().invoke(envoy_config, ["--endpoints", str(pool), "--listen", address])
+    assert result.exit_code == 2
+    assert "HOST:PORT" in result.output
+
+
+@pytest.mark.parametrize("mode", ["buffered", "duplex"])
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+def test_envoy_takes_it(pool: Path, tmp_path: Path, mode: str, suffix: str) -> None:
+    out = tmp_path / f"envoy.{suffix}"
+    (tmp_path / "ca.pem").write_bytes(Path(certifi.where()).read_bytes())
+    render(pool, "--out", out, "--body-mode", mode, "--system-ca", certifi.where())
+    if suffix == "json":
+        json.loads(out.read_text())
+    envoy = str(resources.files("envoy") / "_bin" / "envoy")
+    command = [envoy, "--mode", "validate", "--config-path", str(out), "--log-level", "error", "--use-dynamic-base-id"]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=60, env={"LARGE_KEY": "x"}, check=False)
+    assert checked.returncode == 0, checked.stderr

@@ -1,0 +1,37 @@
+"""A `Routing` over a scripted scorer: beta, alpha, gamma unless a query is scripted."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway.admission import Admission
+from gateway.ext_proc.routing import DataPlane, Routing
+from gateway.metrics import Metrics
+from gateway.pool import Pool
+from gateway.router import Router
+from tests.unit.gateway.conftest import endpoints_file
+from tests.unit.gateway.fake_scorer import FakeScorer
+
+MakeRouting = Callable[..., Routing]
+
+
+@pytest.fixture
+def scorer() -> FakeScorer:
+    return FakeScorer()
+
+
+@pytest.fixture
+def make_routing(scorer: FakeScorer) -> MakeRouting:
+    """`make_routing(any field of DataPlane, in_flight=…, file={fields of endpoints.yaml})`."""
+
+    def make(*, in_flight: int = 10, file: dict[str, Any] | None = None, **plane: Any) -> Routing:
+        router = Router(Pool(endpoints_file(**(file or {}))), scorer, Admission(in_flight, 0.05), Metrics())
+        return Routing(router, DataPlane(**({"deadline_seconds": 1, "max_query_bytes": 1000} | plane)))
+
+    return make
+
+
+@pytest.fixture
+def routing(make_routing: MakeRouting) -> Routing:
+    return make_routing()

@@ -1,0 +1,79 @@
+"""The service over a real grpc.aio server: large messages, callers that leave, defects."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import grpc
+import pytest
+from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
+from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
+from grpc import aio
+
+from gateway.ext_proc.routing import Routing
+from gateway.ext_proc.servicer import SERVICE, ExternalProcessor
+from tests.unit.gateway.ext_proc.test_exchange import BODY, ROUTED, body, headers
+from tests.unit.gateway.fake_scorer import FakeScorer
+from tests.unit.gateway.waiting import until
+
+Serve = Callable[[Routing], Awaitable["external_processor_pb2_grpc.ExternalProcessorStub"]]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    server, channels = aio.server(), []
+
+    async def start(routing: Routing) -> "external_processor_pb2_grpc.ExternalProcessorStub":
+        external_processor_pb2_grpc.add_ExternalProcessorServicer_to_server(ExternalProcessor(routing), server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        channels.append(aio.insecure_channel(f"127.0.0.1:{port}"))
+        return external_processor_pb2_grpc.ExternalProcessorStub(channels[-1])
+
+    yield start
+    for channel in channels:
+        await channel.close()
+    await server.stop(None)
+
+
+async def test_stream_is_answered_message_by_message(serve: Serve, routing: Routing) -> None:
+    call = (await serve(routing)).Process()
+    await call.write(headers())
+    assert (await call.read()).HasField("request_headers")
+    await call.write(body(BODY))
+    assert (await call.read()).request_body.response.body_mutation.body == ROUTED
+    await call.done_writing()
+    assert await call.read() is aio.EOF
+    assert await call.code() is grpc.StatusCode.OK
+
+
+async def test_caller_that_leaves_cancels_the_scoring(serve: Serve, routing: Routing, scorer: FakeScorer) -> None:
+    scorer.delays_seconds["hi"] = 30
+    call = (await serve(routing)).Process()
+    await call.write(headers())
+    await call.read()
+    await call.write(body(BODY))
+    await until(lambda: scorer.batches)
+    call.cancel()
+    await until(lambda: scorer.cancelled == ["hi"])
+
+
+async def test_defect_ends_the_stream_and_logs_no_prompt(
+    serve: Serve, routing: Routing, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(routing, "route", broken)
+    call = (await serve(routing)).Process()
+    await call.write(headers())
+    await call.read()
+    await call.write(body(json.dumps({"model": "auto", "messages": ["my secret prompt"]}).encode()))
+    with pytest.raises(aio.AioRpcError):
+        await call.read()
+    assert await call.code() is grpc.StatusCode.INTERNAL
+    assert "my secret prompt" not in "".join(capsys.readouterr())
+
+
+def test_service_has_envoys_name() -> None:
+    assert SERVICE == "envoy.service.ext_proc.v3.ExternalProcessor"
+    assert pb.ProcessingRequest.DESCRIPTOR.full_name == "envoy.service.ext_proc.v3.ProcessingRequest"
