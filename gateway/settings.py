@@ -29,7 +29,9 @@ class Settings(BaseSettings):
     metrics_port: int = Field(9464, ge=0, le=65535, description="port of Prometheus metrics; 0: the system chooses")
     ports_file: Path | None = Field(None, description='JSON file to write the ports to: {"grpc": …, "metrics": …}')
     endpoints_file: Path = Field(Path("endpoints.yaml"), description="LLM name → endpoints; see gateway/endpoints.py")
-    triton_address: str = Field("127.0.0.1:8001", min_length=1, description="host:port of Triton's gRPC")
+    triton_address: str = Field(
+        "127.0.0.1:8001", min_length=1, description="host:port of Triton's gRPC, or several: ipv4:HOST:PORT,…"
+    )
     startup_timeout_seconds: float = Field(60, gt=0, description="how long to wait for Triton's model at start")
     health_interval_seconds: float = Field(1, gt=0, description="time between two looks at Triton's readiness")
     drain_delay_seconds: float = Field(0, ge=0, description="at shutdown, time for load balancers to see NOT_SERVING")

@@ -31,7 +31,7 @@ _KNOWN_BUNDLES = 4  # a rollover has two; a few more cost nothing
 _CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    ("grpc.lb_policy_name", "round_robin"),  # a DNS name with several addresses is balanced over all of them
+    ("grpc.lb_policy_name", "round_robin"),
     # A Triton that comes back is used within a second; grpc would wait up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
@@ -61,7 +61,9 @@ class TritonScorer:
         """Connects lazily.
 
         Args:
-            address: host:port of Triton's gRPC.
+            address: host:port of Triton's gRPC, or any target that grpc knows: the addresses behind a DNS name
+                (dns:///triton:8001) or in a list (ipv4:10.0.0.1:8001,10.0.0.2:8001) share the work, those that
+                cannot be reached are passed over.
             timeout_seconds: the deadline of a batch. Triton gets it too, and drops what waited longer in its queue.
         """
         self._address = address

@@ -1,5 +1,6 @@
 import asyncio
 import re
+from contextlib import AsyncExitStack
 
 import grpc
 import pytest
@@ -88,6 +89,31 @@ async def test_nobody_listening_is_unavailable_at_once() -> None:
     async with TritonScorer("127.0.0.1:1", timeout_seconds=30) as scorer:
         with pytest.raises(errors.ScorerUnavailableError):
             await asyncio.wait_for(scorer.score_batch(["q"]), 10)
+
+
+async def test_several_addresses_share_the_work_and_one_that_is_gone_is_passed_over() -> None:
+    async with fake_triton() as stays:
+        async with fake_triton() as goes, AsyncExitStack() as stack:
+            scorer = TritonScorer(f"ipv4:{stays.address},{goes.address}", timeout_seconds=5)
+            await stack.enter_async_context(scorer)
+
+            async def both_were_asked() -> bool:
+                await scorer.score_batch(["q"])
+                return bool(stays.requests and goes.requests)
+
+            await until(both_were_asked)
+            keep = stack.pop_all()
+        async with keep:
+            await until(lambda: answers(scorer))
+            for _ in range(20):
+                await scorer.score_batch(["q"])
+
+
+async def answers(scorer: TritonScorer) -> bool:
+    try:
+        return bool(await scorer.score_batch(["q"]))
+    except errors.ScorerUnavailableError:
+        return False
 
 
 async def test_a_model_that_is_not_ready_is_unavailable() -> None:
