@@ -30,6 +30,8 @@ class OnnxRuntimeEngine:
         options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
         options.inter_op_num_threads = 1
         options.enable_mem_pattern = False  # one pattern would be kept for every shape ever seen
+        # Idle threads sleep: Triton, the tokenizer and the gateway need the same cores (docs/design, 2026-11-22).
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def embed(self, input_ids: npt.NDArray[np.int32], attention_mask: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
