@@ -1,16 +1,11 @@
 """`routerdc evaluate`: a bundle against everything it should beat."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from contract.bundle import BundleError, Manifest
 from routerdc.data_rows import DataError
-
-if TYPE_CHECKING:
-    from routerdc.evaluation.evaluate import Subject
-    from routerdc.router import Router
 
 DEFAULT_BUNDLE = Path("bundles/default")
 DEFAULT_OUT = Path("build/evaluation")
@@ -32,6 +27,7 @@ DEFAULT_OUT = Path("build/evaluation")
 @click.option("--cost", is_flag=True, help="Also draw cost against quality (the data need costs or prices).")
 @click.option("--robustness/--no-robustness", default=True, show_default=True, help="Changed prompts, smaller pools.")
 @click.option("--skip-bad-rows", is_flag=True, help="Leave bad rows out and count them instead of stopping.")
+@click.option("--device", default="cpu", show_default=True, help="Where encoders run: cpu, cuda, …")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of bootstrap, typos and shuffled options.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=DEFAULT_OUT, show_default=True,
@@ -44,6 +40,7 @@ def evaluate(
     cost: bool,
     robustness: bool,
     skip_bad_rows: bool,
+    device: str,
     seed: int,
     out: Path,
 ) -> None:
@@ -52,34 +49,18 @@ def evaluate(
     from routerdc.evaluation.evaluate import Options
     from routerdc.evaluation.evaluate import evaluate as run
     from routerdc.evaluation.frozen_encoder import frozen_encoder
+    from routerdc.evaluation.loading import subject
     from routerdc.evaluation.terminal import show
     from routerdc.evaluation.writing import write
 
     try:
-        manifest = Manifest.read(bundle)
         train = load_all(train_paths, skip_bad_rows=skip_bad_rows)
         test = load_all(test_paths, skip_bad_rows=skip_bad_rows)
         options = Options(robustness=robustness, cost=cost, seed=seed)
-        report = run(_subject(bundle, manifest), train, test, frozen_encoder(manifest.encoder), options)
+        encoder = Manifest.read(bundle).encoder
+        report = run(subject(bundle, device), train, test, frozen_encoder(encoder, device), options)
     except (BundleError, DataError) as error:
         raise click.ClickException(str(error)) from None
     show(report)
     for path in write(report, out):
         click.echo(f"wrote {path}")
-
-
-def _subject(bundle: Path, manifest: Manifest) -> "Subject":
-    """Scores are cached by the bundle's id; the weights are loaded when the first query is not in the cache."""
-    from functools import cache
-
-    from routerdc.evaluation.cached import Cached
-    from routerdc.evaluation.evaluate import Subject
-
-    @cache
-    def router() -> "Router":
-        from routerdc.router import Router
-
-        return Router.load(bundle)
-
-    score = Cached(lambda queries: router().score(queries), f"scores {manifest.bundle_id}", f"scoring with {bundle}")
-    return Subject(manifest.name, manifest.bundle_id, manifest.llms, score)

@@ -96,7 +96,7 @@ def _report(name: str, workload: Workload, scores: dict[str, Floats], llms: Sequ
     spent[ORACLE] = trade(np.nan_to_num(workload.quality, nan=-np.inf), workload, expected=workload.costs)
     points = alone.points()
     low, high = float(points[:, 0].min()), float(points[:, 0].max())
-    best = int(points[:, 1].argmax())
+    best = int(np.lexsort((points[:, 0], -points[:, 1]))[0])  # of equals the cheapest
     samples = _aiq_samples(spent, low, high, seed)
     return CostReport(
         name=name,

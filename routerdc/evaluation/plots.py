@@ -1,5 +1,6 @@
 """The plots of a report, as matplotlib figures."""
 
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -64,6 +65,7 @@ def shares(report: Report) -> Figure:
     ][::-1]
     figure = Figure(figsize=(11, 0.42 * len(bars) + 1.6), layout="constrained")
     axes = figure.subplots()
+    axes.set_prop_cycle(color=colormaps["tab20"].colors)
     left = [0.0] * len(bars)
     for llm, label in zip(report.llms, short_names(report.llms), strict=True):
         widths = [share[llm] for _, share in bars]
@@ -110,9 +112,12 @@ def cost_curves(cost: CostReport) -> Figure:
     for curve in cost.curves:
         costs = [1000 * dollars for dollars in [*curve.costs[1:], max(cost.high, curve.costs[-1])]]
         heights = [*curve.quality[1:], curve.quality[-1]]
-        style = {"router": "-", "single LLMs (hull)": "--", "oracle": ":"}.get(curve.name, "-")
+        style = {"single LLMs (hull)": "--", "oracle": ":"}.get(curve.name, "-")
+        colour = {"router": COLOURS["router"], "single LLMs (hull)": "#52606d", "oracle": COLOURS["bound"]}.get(
+            curve.name
+        )
         width = 2.4 if curve.name == "router" else 1.3
-        axes.plot(costs, heights, style, linewidth=width, label=f"{curve.name}, AIQ {curve.aiq.mean:.2f}")
+        axes.plot(costs, heights, style, color=colour, linewidth=width, label=f"{curve.name}, AIQ {curve.aiq.mean:.2f}")
     for llm, label in zip(cost.singles, short_names([llm.name for llm in cost.singles]), strict=True):
         axes.plot(1000 * llm.cost, llm.quality, "o", color="#52606d", markersize=4)
         axes.annotate(label, (1000 * llm.cost, llm.quality), fontsize=6.5, xytext=(3, -8), textcoords="offset points")
