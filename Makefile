@@ -51,7 +51,25 @@ check: $(VENV)/.dev  ## ruff, mypy strict, import layers, generated code
 test: check  ## check, then all tests: unit, integration (a real Triton), e2e (the whole stack)
 	$(BIN)/pytest
 
+DATA ?= ../shared/data
+EVALUATION := build/evaluation
+# RouterBench's ARC prompts begin with the same worked examples: the question stands at the end.
+CUT_LEFT := sed -e 's/truncation_side: right/truncation_side: left/' -e 's/max_tokens: [0-9]*/max_tokens: 128/'
+
+evaluate: $(VENV)/.dev  ## judge the shipped bundle, and one trained on RouterBench: the tables in docs/evaluation
+	$(BIN)/routerdc evaluate --out $(EVALUATION)/routerdc --train $(DATA)/routerdc/train \
+		--test $(DATA)/routerdc/test_in_distribution --test $(DATA)/routerdc/test_out_of_distribution
+	$(CUT_LEFT) routerdc/recipes/default.yaml > $(EVALUATION)/routerbench.yaml
+	$(BIN)/routerdc train $(DATA)/routerbench/*_train.jsonl --recipe $(EVALUATION)/routerbench.yaml \
+		--out $(EVALUATION)/bundle-routerbench
+	$(BIN)/routerdc evaluate --out $(EVALUATION)/routerbench --bundle $(EVALUATION)/bundle-routerbench --cost \
+		$(addprefix --train ,$(wildcard $(DATA)/routerbench/*_train.jsonl)) \
+		$(addprefix --test ,$(wildcard $(DATA)/routerbench/*_test.jsonl))
+	mkdir -p docs/evaluation
+	for name in routerdc routerbench; do cp $(EVALUATION)/$$name/report.md docs/evaluation/$$name.md; done
+	cp $(EVALUATION)/routerbench/cost.png docs/evaluation/
+
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
-.PHONY: help setup setup-dev run proto lint check test clean
+.PHONY: evaluate help setup setup-dev run proto lint check test clean

@@ -4,6 +4,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from routerdc.evaluation.cost_report import HULL, ORACLE, ROUTER
 from routerdc.evaluation.report import CostReport, Report
 from routerdc.evaluation.tables import short_names
 
@@ -15,6 +16,13 @@ COLOURS = {
     "bound": "#9aa5b1",
     "llm": "#cbd2d9",
 }
+
+CURVES = {
+    ROUTER: ("-", COLOURS["router"], 2.4),
+    HULL: ("--", "#52606d", 1.3),
+    ORACLE: (":", COLOURS["bound"], 1.3),
+}
+"""line style, colour and width by name of a cost curve"""
 
 
 def plots(report: Report) -> dict[str, Figure]:
@@ -65,7 +73,7 @@ def shares(report: Report) -> Figure:
     ][::-1]
     figure = Figure(figsize=(11, 0.42 * len(bars) + 1.6), layout="constrained")
     axes = figure.subplots()
-    axes.set_prop_cycle(color=colormaps["tab20"].colors)
+    axes.set_prop_cycle(color=colormaps["tab20"](range(20)))
     left = [0.0] * len(bars)
     for llm, label in zip(report.llms, short_names(report.llms), strict=True):
         widths = [share[llm] for _, share in bars]
