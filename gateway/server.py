@@ -22,7 +22,14 @@ from contract.v1 import router_pb2_grpc
 from gateway import endpoints
 from gateway.admission import Admission
 from gateway.coalescer import Coalescer
-from gateway.errors import BundleMismatchError, EndpointsError, PortInUseError, ScorerError, TritonMissingError
+from gateway.errors import (
+    BundleMismatchError,
+    EndpointsError,
+    PortInUseError,
+    ScorerError,
+    SettingsError,
+    TritonMissingError,
+)
 from gateway.health import SERVICE, Health
 from gateway.metrics import Metrics
 from gateway.pool import Pool
@@ -205,5 +212,8 @@ def _port_in_use(host: str, port: int, flag: str) -> PortInUseError:
 def _write_ports(path: Path, ports: Ports) -> None:
     """In one piece: whoever waits for the file never reads half of it."""
     draft = path.with_name(path.name + ".tmp")
-    draft.write_text(json.dumps(ports._asdict()) + "\n", encoding="utf-8")
-    draft.replace(path)
+    try:
+        draft.write_text(json.dumps(ports._asdict()) + "\n", encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise SettingsError(f"ports_file cannot be written: {error}") from None

@@ -3,7 +3,9 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from gateway.route_command import route
 from gateway.settings import Settings
 from tests.unit.gateway.conftest import Running, endpoints_file
 from tests.unit.gateway.fake_scorer import BUNDLE, FakeScorer
-from tests.unit.gateway.fake_triton import fake_triton
+from tests.unit.gateway.fake_triton import FakeTriton, fake_triton
 from tests.unit.gateway.waiting import until
 
 Start = Callable[..., Awaitable[Running]]
@@ -105,40 +107,56 @@ def test_the_gateway_imports_no_training_library() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-async def test_the_process_writes_its_ports_serves_and_drains_on_sigterm(tmp_path: Path) -> None:
-    file = tmp_path / "endpoints.yaml"
+@dataclass
+class Started:
+    """`routerdc gateway` as a process of its own, in front of a Triton that takes `delay_seconds`."""
+
+    process: asyncio.subprocess.Process
+    triton: FakeTriton
+    address: str
+
+    async def ended(self, seconds: float) -> list[str]:
+        """What was logged, once the process has ended with 0."""
+        _, logs = await asyncio.wait_for(self.process.communicate(), seconds)
+        assert self.process.returncode == 0
+        return [line for line in logs.decode().splitlines() if line.startswith("{")]
+
+
+@asynccontextmanager
+async def started(folder: Path, delay_seconds: float) -> AsyncIterator[Started]:
+    file, ports_file = folder / "endpoints.yaml", folder / "ports.json"
     file.write_text(yaml.safe_dump(json.loads(endpoints_file().model_dump_json())), encoding="utf-8")
-    ports_file = tmp_path / "ports.json"
-    async with fake_triton(delay_seconds=0.5) as triton:
-        flags = [
-            "--port=0",
-            "--metrics-port=0",
-            "--deadline-ms=9000",
-            f"--ports-file={ports_file}",
-            f"--endpoints-file={file}",
-        ]
-        code = "from contract.command import main; main()"
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", code, "gateway", *flags, f"--triton-address={triton.address}", stderr=subprocess.PIPE
-        )
+    flags = ["--port=0", "--metrics-port=0", "--deadline-ms=60000", f"--ports-file={ports_file}"]
+    command = [sys.executable, "-c", "from contract.command import main; main()", "gateway", *flags]
+    async with fake_triton(delay_seconds=delay_seconds) as triton:
+        command += [f"--endpoints-file={file}", f"--triton-address={triton.address}"]
+        process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE)
         try:
             await until(ports_file.exists, seconds=30)
-            ports = json.loads(ports_file.read_text())
-            asking = asyncio.create_task(
-                run_route("hello", "--address", f"127.0.0.1:{ports['grpc']}", "--deadline-ms=9000")
-            )
-            await until(lambda: triton.requests)
-            process.send_signal(signal.SIGTERM)
-            assert "beta" in (await asking).output
-            _, logs = await asyncio.wait_for(process.communicate(), 10)
+            yield Started(process, triton, f"127.0.0.1:{json.loads(ports_file.read_text())['grpc']}")
         finally:
             if process.returncode is None:
                 process.kill()
-    assert process.returncode == 0
-    lines = [json.loads(line) for line in logs.decode().splitlines() if line.startswith("{")]
-    assert [line["event"] for line in lines if line["event"] in ("serving", "draining", "stopped")] == [
-        "serving",
-        "draining",
-        "stopped",
-    ]
-    assert next(line for line in lines if line["event"] == "serving")["bundle_id"] == BUNDLE.bundle_id
+
+
+async def test_the_process_drains_on_sigterm(tmp_path: Path) -> None:
+    async with started(tmp_path, delay_seconds=0.5) as gateway:
+        asking = asyncio.create_task(run_route("hello", "--address", gateway.address, "--deadline-ms=30000"))
+        await until(lambda: gateway.triton.requests)
+        gateway.process.send_signal(signal.SIGTERM)
+        assert "beta" in (await asking).output
+        events = [json.loads(line) for line in await gateway.ended(10)]
+    names = [event["event"] for event in events]
+    assert names[names.index("serving") :] == ["serving", "draining", "stopped"]
+    assert events[names.index("serving")]["bundle_id"] == BUNDLE.bundle_id
+
+
+async def test_a_second_signal_stops_the_process_at_once(tmp_path: Path) -> None:
+    async with started(tmp_path, delay_seconds=60) as gateway:
+        asking = asyncio.create_task(run_route("hello", "--address", gateway.address, "--deadline-ms=30000"))
+        await until(lambda: gateway.triton.requests)
+        for _ in range(2):
+            gateway.process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.3)
+        await gateway.ended(5)
+        assert (await asking).exit_code == 1
