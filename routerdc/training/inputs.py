@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from routerdc.model import RouterModel
-from routerdc.tokenization import pad
+from routerdc.tokenization import batches_by_length
 
 EVALUATION_BATCH = 256
+SLICE = 16  # rows of a batch that go through the encoder together, sorted by length: less padding is computed
 
 
 class Inputs(Protocol):
@@ -34,8 +35,11 @@ class TokenInputs:
         return len(self._ids)
 
     def embed(self, model: RouterModel, rows: Tensor, generator: torch.Generator | None) -> Tensor:
-        batch = pad(self._ids, rows.tolist()).to(model.llm_embeddings.device)
-        return model.embed(batch.input_ids, batch.attention_mask)
+        device = model.llm_embeddings.device
+        slices = [one.to(device) for one in batches_by_length([self._ids[row] for row in rows.tolist()], SLICE)]
+        embedding = torch.cat([model.embed(one.input_ids, one.attention_mask) for one in slices])
+        place = torch.tensor([row for one in slices for row in one.rows], device=device)
+        return embedding[place.argsort()]
 
 
 class FeatureInputs:

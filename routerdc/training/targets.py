@@ -3,21 +3,18 @@
 One answer per query says little: on multiple choice every LLM of a pool of similar ones is right on about half of the
 queries, by chance on many. A router that learns these labels as they stand learns the noise (a probe on them lost 2
 points to the plain average per domain). So, in the spirit of empirical Bayes, each domain's rows are shrunk to the
-domain's mean,
-and only that part of the rest is kept which a ridge regression on the features predicts on rows it has not seen:
+domain's mean, and only that part of the rest is kept which a ridge regression on the features predicts:
 
     target_i = mean_d + ridge_{d, λ_d}(features_i)
 
-λ_d is chosen by repeated cross-validation inside the training rows: the largest lower bound (mean gain minus `MARGIN`
-standard errors) of the quality of the choice, against choosing by the mean. "No residual" is a candidate, and wins on
-most domains.
+λ_d is chosen by repeated cross-validation inside the training rows, by the quality of the choice. "No residual" (λ = ∞)
+is a candidate, wins ties, and wins on most domains.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 STRENGTHS = (10.0, 30.0, 100.0, 300.0, float("inf"))
-MARGIN = 1.0
 FOLDS, REPEATS = 5, 4
 FEATURE_NORM = 10.0**0.5  # fixes what a strength means: every feature vector gets this length
 FEWEST_ROWS = 50
@@ -25,9 +22,7 @@ COMPONENTS = 64  # at these strengths the ridge hears no more of a domain's feat
 Floats = npt.NDArray[np.float32]
 
 
-def shrunk_quality(
-    features: Floats, quality: Floats, domains: npt.NDArray[np.int64], seed: int, margin: float = MARGIN
-) -> Floats:
+def shrunk_quality(features: Floats, quality: Floats, domains: npt.NDArray[np.int64], seed: int) -> Floats:
     """Targets, (n, n_llms). NaN only in a domain's column where nobody knows the LLM's quality.
 
     Args:
@@ -35,13 +30,12 @@ def shrunk_quality(
         quality: (n, n_llms) in [0, 1], NaN where unknown.
         domains: (n,).
         seed: of the cross-validation's folds.
-        margin: standard errors by which a residual must beat the mean.
     """
     unit = features / np.linalg.norm(features, axis=1, keepdims=True) * FEATURE_NORM
     targets = np.empty_like(quality)
     for domain in np.unique(domains):
         rows = np.flatnonzero(domains == domain)
-        targets[rows] = _shrunk(_leading_components(unit[rows]), quality[rows], np.random.default_rng(seed), margin)
+        targets[rows] = _shrunk(_leading_components(unit[rows]), quality[rows], np.random.default_rng(seed))
     return targets
 
 
@@ -52,8 +46,8 @@ def column_means(quality: Floats) -> Floats:
     return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan).astype(np.float32)
 
 
-def _shrunk(features: Floats, quality: Floats, generator: np.random.Generator, margin: float) -> Floats:
-    strength = _best_strength(features, quality, generator, margin)
+def _shrunk(features: Floats, quality: Floats, generator: np.random.Generator) -> Floats:
+    strength = _best_strength(features, quality, generator)
     predicted = _Ridge(features, quality).predict(features, strength)
     return np.clip(predicted, 0, 1)
 
@@ -64,21 +58,18 @@ def _leading_components(features: Floats) -> Floats:
     return np.asarray(centred @ axes[:, -COMPONENTS:], dtype=np.float32)
 
 
-def _best_strength(features: Floats, quality: Floats, generator: np.random.Generator, margin: float) -> float:
+def _best_strength(features: Floats, quality: Floats, generator: np.random.Generator) -> float:
     if len(features) < FEWEST_ROWS:
         return float("inf")
-    gains = np.zeros((len(STRENGTHS), len(features)))
+    earned = np.zeros(len(STRENGTHS))
     for _ in range(REPEATS):
         fold_of = generator.permutation(len(features)) % FOLDS
         for fold in range(FOLDS):
             held = fold_of == fold
             ridge = _Ridge(features[~held], quality[~held])
-            by_mean = _earned(ridge.predict(features[held], float("inf")), quality[held])
             for index, strength in enumerate(STRENGTHS):
-                gains[index, held] += _earned(ridge.predict(features[held], strength), quality[held]) - by_mean
-    gains /= REPEATS
-    lower = gains.mean(axis=1) - margin * gains.std(axis=1) / np.sqrt(len(features))
-    return STRENGTHS[int(len(lower) - 1 - np.argmax(lower[::-1]))]  # the strongest of equals
+                earned[index] += _earned(ridge.predict(features[held], strength), quality[held]).sum()
+    return STRENGTHS[int(len(STRENGTHS) - 1 - np.argmax(earned[::-1]))]  # the strongest of equals
 
 
 def _earned(predicted: Floats, quality: Floats) -> npt.NDArray[np.float64]:

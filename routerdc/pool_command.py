@@ -1,0 +1,98 @@
+"""`routerdc pool add` and `routerdc pool remove`: a new bundle with one LLM more or less."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from contract.bundle import LlmSpec, Manifest
+    from routerdc.model import RouterModel
+    from routerdc.router import Router
+
+_BUNDLE = click.option(
+    "--bundle",
+    default="bundles/default",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The router to start from; it stays as it is.",
+)
+_OUT = click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The new bundle.")
+
+
+@click.group()
+def pool() -> None:
+    """Add an LLM to a trained router, or remove one, without touching the others."""
+
+
+@pool.command()
+@click.argument("name")
+@click.option(
+    "--scores",
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="Queries with the new LLM's scores; scores of LLMs in the pool beside them make fewer queries go further.",
+)
+@_BUNDLE
+@_OUT
+@click.option("--price", type=click.FloatRange(min=0), help="US dollars per million tokens.")
+def add(name: str, scores: Path, bundle: Path, out: Path, price: float | None) -> None:
+    """Learn the LLM NAME from scored queries."""
+    import torch
+
+    from contract.bundle import BundleError, Calibration, LlmSpec
+    from routerdc.data import load
+    from routerdc.data_rows import DataError
+    from routerdc.pool_change import PoolError, with_llm
+    from routerdc.router import Router
+
+    try:
+        router, scored = Router.load(bundle), load(scores)
+        embedding = torch.from_numpy(router.embed(scored.queries))
+        model = with_llm(router.model, router.llms, embedding, scored, name)
+        spec = LlmSpec(name=name, price=price, calibration=Calibration(slope=1.0, intercept=0.0))  # scores are logits
+        manifest = _write(router, model, (*router.manifest.llms, spec), f"added {name}, {len(scored)} queries", out)
+    except (BundleError, DataError, PoolError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"bundle {manifest.bundle_id} in {out}: {len(manifest.llms)} LLMs")
+
+
+@pool.command()
+@click.argument("name")
+@_BUNDLE
+@_OUT
+def remove(name: str, bundle: Path, out: Path) -> None:
+    """Drop the LLM NAME."""
+    from contract.bundle import BundleError
+    from routerdc.pool_change import PoolError, without_llm
+    from routerdc.router import Router
+
+    try:
+        router = Router.load(bundle)
+        model = without_llm(router.model, router.llms, name)
+        kept = tuple(llm for llm in router.manifest.llms if llm.name != name)
+        manifest = _write(router, model, kept, f"removed {name}", out)
+    except (BundleError, PoolError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"bundle {manifest.bundle_id} in {out}: {len(manifest.llms)} LLMs")
+
+
+def _write(router: "Router", model: "RouterModel", llms: "tuple[LlmSpec, ...]", change: str, out: Path) -> "Manifest":
+    from routerdc.bundle_io import save_bundle
+    from routerdc.training.model_card import write_model_card
+
+    old = router.manifest
+    changes = [*old.training.get("pool_changes", []), change]
+    manifest = save_bundle(
+        out,
+        model,
+        router.tokenizer,
+        name=out.resolve().name,
+        encoder=old.encoder,
+        llms=llms,
+        max_tokens=old.tokenizer.max_tokens,
+        truncation_side=old.tokenizer.truncation_side,
+        training={**old.training, "from_bundle": old.bundle_id, "pool_changes": changes},
+    )  # no metrics: those of the old pool are not this one's
+    write_model_card(out, manifest)
+    return manifest

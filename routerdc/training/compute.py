@@ -1,0 +1,139 @@
+"""How little compute is enough: quality of the same recipe at several depths, token limits and sides to cut.
+
+A router's throughput follows its encoder's compute almost linearly, and often the first words in the first layers tell
+a query's kind. This measures it on the user's own training data (cross-validation and leave-one-data-set-out), never on
+a test set.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from torch import nn
+from tqdm import tqdm
+
+from routerdc.data import Dataset
+from routerdc.tokenization import token_ids
+from routerdc.training.features import CACHE_FOLDER
+from routerdc.training.fit import Encoder, open_encoder
+from routerdc.training.recipe import Recipe
+from routerdc.training.validation import cross_validated, leave_one_out
+
+TOLERANCE_POINTS = 0.2
+
+
+@dataclass(frozen=True)
+class Point:
+    """One way of encoding. Qualities in per cent, means over data sets and seeds; compute in 10⁹ operations a query."""
+
+    layers: int
+    max_tokens: int
+    truncation_side: str
+    gflop_per_query: float
+    seen: float
+    unseen: float | None
+
+    @property
+    def quality(self) -> float:
+        """What is compared: the mean of both questions where both were asked."""
+        return self.seen if self.unseen is None else (self.seen + self.unseen) / 2
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is tried, and how thoroughly."""
+
+    layers: Sequence[int]
+    max_tokens: Sequence[int]
+    sides: Sequence[Literal["left", "right"]]
+    seeds: int
+    folds: int
+
+    def __iter__(self) -> Iterator[tuple[int, int, Literal["left", "right"]]]:
+        for side in self.sides:
+            for limit in self.max_tokens:
+                for depth in self.layers:
+                    yield depth, limit, side
+
+
+def measure(
+    datasets: Sequence[Dataset], recipe: Recipe, grid: Grid, *, device: str = "cpu", cache: Path | None = CACHE_FOLDER
+) -> list[Point]:
+    """Every point of `grid`, cheapest first.
+
+    Raises:
+        ValueError: the recipe trains its encoder, which would take days here.
+    """
+    if recipe.encoder.trained:
+        raise ValueError(f"recipe {recipe.name}: trains its encoder; compute is tuned with a frozen one")
+    points = []
+    for depth, limit, side in tqdm(list(grid), desc="points", disable=None):
+        changed = {"layers": depth, "max_tokens": limit, "truncation_side": side}
+        points.append(_point(datasets, recipe.changed(encoder=changed), grid, device, cache))
+    return sorted(points, key=lambda point: point.gflop_per_query)
+
+
+def cheapest_good(points: Sequence[Point], tolerance: float = TOLERANCE_POINTS) -> Point:
+    """The cheapest point whose quality is within `tolerance` per cent points of the best."""
+    best = max(point.quality for point in points)
+    good = [point for point in points if point.quality >= best - tolerance]
+    return min(good, key=lambda point: point.gflop_per_query)
+
+
+def save(points: Sequence[Point], chosen: Point, folder: Path) -> None:
+    """Writes `compute.json` and the plot `compute.png`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [{**asdict(point), "quality": point.quality, "chosen": point == chosen} for point in points]
+    (folder / "compute.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    _plot(points, chosen, folder / "compute.png")
+
+
+def _point(datasets: Sequence[Dataset], recipe: Recipe, grid: Grid, device: str, cache: Path | None) -> Point:
+    encoder = open_encoder(recipe.encoder, device, cache)
+    seeds = range(grid.seeds)
+    seen = [cross_validated(datasets, recipe, seed, grid.folds, encoder).average for seed in seeds]
+    several = len(datasets) > 1
+    unseen = [leave_one_out(datasets, recipe, seed, encoder).average for seed in seeds] if several else []
+    return Point(
+        layers=recipe.encoder.layers or 0,
+        max_tokens=recipe.encoder.max_tokens,
+        truncation_side=recipe.encoder.truncation_side,
+        gflop_per_query=_gflop(encoder, datasets, recipe),
+        seen=100 * float(np.mean(seen)),
+        unseen=100 * float(np.mean(unseen)) if unseen else None,
+    )
+
+
+def _gflop(encoder: Encoder, datasets: Sequence[Dataset], recipe: Recipe) -> float:
+    """Matrix products of the encoder for the average query, in 10⁹ multiplications and additions."""
+    limits = recipe.encoder.max_tokens, recipe.encoder.truncation_side
+    lengths = [len(ids) for data in datasets for ids in token_ids(encoder.tokenizer, data.queries, *limits)]
+    tokens = np.array(lengths, dtype=np.float64)
+    weights = sum(part.weight.numel() for part in encoder.model.modules() if isinstance(part, nn.Linear))
+    attention = 4 * (recipe.encoder.layers or 0) * encoder.width * tokens**2
+    return float(np.mean(2 * weights * tokens + attention)) / 1e9
+
+
+def _plot(points: Sequence[Point], chosen: Point, path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    for side in sorted({point.truncation_side for point in points}):
+        for limit in sorted({point.max_tokens for point in points}):
+            line = [point for point in points if (point.max_tokens, point.truncation_side) == (limit, side)]
+            axes.plot(*_xy(line), "o-" if side == "right" else "s--", label=f"{limit} tokens, cut {side}")
+    axes.plot(*_xy([chosen]), "k*", markersize=16, label="cheapest within the tolerance")
+    axes.set(xlabel="10⁹ operations per query", ylabel="quality of the choice, per cent", xscale="symlog")
+    axes.legend(fontsize="small")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def _xy(points: Sequence[Point]) -> tuple[list[float], list[float]]:
+    return [point.gflop_per_query for point in points], [point.quality for point in points]

@@ -1,0 +1,83 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from contract.bundle import Manifest
+from routerdc.router import Router
+from routerdc.training.command import train
+from routerdc.training.compute import Point, cheapest_good
+from routerdc.training.compute_command import tune_compute
+from tests.unit.routerdc.tiny import tiny_datasets, tiny_recipe
+
+
+@pytest.fixture
+def files(tmp_path: Path, encoder_folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """(folder of data, recipe file), in an empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    data = tmp_path / "data"
+    data.mkdir()
+    for dataset in tiny_datasets(30):
+        rows = [
+            {"question": query, "scores": dict(zip(dataset.llms, map(float, row), strict=True))}
+            for query, row in zip(dataset.queries, dataset.scores, strict=True)
+        ]
+        (data / f"{dataset.name}.json").write_text(json.dumps(rows))
+    recipe = tiny_recipe(encoder_folder, optimizer={"steps": 5})
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
+    return data, tmp_path / "mine.yaml"
+
+
+def test_train_writes_a_bundle_with_a_model_card(files: tuple[Path, Path], tmp_path: Path) -> None:
+    data, recipe = files
+    result = CliRunner().invoke(train, [str(data), "--recipe", str(recipe), "--out", str(tmp_path / "bundle")])
+    assert result.exit_code == 0, result.output
+    manifest = Manifest.read(tmp_path / "bundle")
+    assert manifest.name == "bundle"
+    assert manifest.training["data_sets"] == {"code": 30, "sums": 30}
+    assert set(manifest.metrics["held_out"]) == {"router", "best_single_llm", "best_llm_per_data_set"}
+    card = (tmp_path / "bundle" / "README.md").read_text()
+    assert manifest.bundle_id in card
+    assert all(name in card for name in manifest.llm_names)
+    assert Router.load(tmp_path / "bundle").score(["add w1"]).shape == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--recipe", "nonsense"], "no such recipe"),
+        (["--encoder", "path:/nowhere"], "path:/nowhere"),
+    ],
+)
+def test_train_says_in_one_line_what_is_wrong(files: tuple[Path, Path], arguments: list[str], reason: str) -> None:
+    data, recipe = files
+    given = arguments if "--recipe" in arguments else [*arguments, "--recipe", str(recipe)]
+    result = CliRunner().invoke(train, [str(data), "--out", "bundle", *given])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert reason in result.output
+    assert not Path("bundle").exists()
+
+
+def test_tune_compute_measures_every_point_and_names_one(files: tuple[Path, Path], tmp_path: Path) -> None:
+    data, recipe = files
+    grid = ["--layers", "0", "--layers", "2", "--max-tokens", "8", "--side", "left", "--folds", "2"]
+    result = CliRunner().invoke(tune_compute, [str(data), "--recipe", str(recipe), "--out", str(tmp_path / "o"), *grid])
+    assert result.exit_code == 0, result.output
+    points = json.loads((tmp_path / "o" / "compute.json").read_text())
+    assert [(point["layers"], point["max_tokens"]) for point in points] == [(0, 8), (2, 8)]
+    assert points[0]["gflop_per_query"] == 0 < points[1]["gflop_per_query"]
+    assert sum(point["chosen"] for point in points) == 1
+    assert (tmp_path / "o" / "compute.png").stat().st_size > 1000
+
+
+def test_the_cheapest_point_within_the_tolerance_is_taken() -> None:
+    points = [
+        Point(1, 64, "right", 1.0, 58.0, 46.0),
+        Point(2, 64, "right", 2.0, 59.0, 46.0),
+        Point(6, 64, "right", 6.0, 59.2, 46.1),
+    ]
+    assert cheapest_good(points) == points[1]
+    assert cheapest_good(points, tolerance=0.0) == points[2]
