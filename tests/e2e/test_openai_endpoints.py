@@ -23,7 +23,7 @@ ENV_KEY, FILE_KEY = "sk-from-the-environment", "sk-from-a-file"
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def keyed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane]:
     folder = tmp_path_factory.mktemp("keyed")
-    (folder / "key").write_text(FILE_KEY)
+    (folder / "key").write_text(FILE_KEY + "\n")
     llms = {"alpha": {"api_key_env": "ALPHA_KEY"}, "gamma": {"api_key_file": str(folder / "key")}}
     async with data_plane(folder, llms=llms, environment={"ALPHA_KEY": ENV_KEY}) as plane:
         yield plane
