@@ -1,7 +1,8 @@
 """Turns concurrent queries into few batches, a scorer in front of a batch scorer.
 
 An idle coalescer sends at once: what arrives in the same turn of the event loop goes together. While `max_concurrent`
-batches are in flight, queries gather and leave as the next batch. The same query twice in flight is one row.
+batches are in flight, queries gather and leave as the next batch, those with the nearest deadline first, so that a
+large RouteBatch does not hold up single queries. The same query twice in flight is one row.
 
 A batch lives as long as somebody waits for it: each caller leaves at its own deadline or when it is cancelled, and when
 the last one has left, the batch is cancelled too. A batch that is refused because of one of its queries is split until
@@ -13,7 +14,8 @@ Does not know Triton, nor what scores mean.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from itertools import islice
+from heapq import nsmallest
+from operator import attrgetter
 
 from gateway.errors import InvalidRequestError, ScorerTimeoutError, ScorerUnavailableError
 from gateway.scorer import BatchScorer, Bundle, Scored, Scores
@@ -24,10 +26,11 @@ _Outcome = Scores | Exception
 class _Entry:
     """One distinct query and everybody who waits for it."""
 
-    __slots__ = ("batch", "query", "sent_ns", "waiters")
+    __slots__ = ("batch", "deadline", "query", "sent_ns", "waiters")
 
-    def __init__(self, query: str) -> None:
+    def __init__(self, query: str, deadline: float) -> None:
         self.query = query
+        self.deadline = deadline  # the nearest of those who wait
         self.waiters: set[asyncio.Future[Scores]] = set()
         self.batch: _Batch | None = None  # None until it is sent
         self.sent_ns = 0
@@ -85,7 +88,7 @@ class Coalescer:
         if remaining_seconds <= 0:
             raise ScorerTimeoutError("the deadline had passed before the query could be sent")
         waiter: asyncio.Future[Scores] = loop.create_future()
-        entry = self._join(query, waiter)
+        entry = self._join(query, waiter, deadline)
         timer = loop.call_later(remaining_seconds, _expire, waiter)
         try:
             scores = await waiter
@@ -95,11 +98,12 @@ class Coalescer:
         started_ns = max(arrived_ns, entry.sent_ns)
         return Scored(scores, False, started_ns - arrived_ns, time.perf_counter_ns() - started_ns)
 
-    def _join(self, query: str, waiter: asyncio.Future[Scores]) -> _Entry:
+    def _join(self, query: str, waiter: asyncio.Future[Scores], deadline: float) -> _Entry:
         entry = self._in_flight.get(query) or self._pending.get(query)
         if entry is None:
-            entry = self._pending[query] = _Entry(query)
+            entry = self._pending[query] = _Entry(query, deadline)
             self._schedule_flush()
+        entry.deadline = min(entry.deadline, deadline)
         entry.waiters.add(waiter)
         return entry
 
@@ -120,10 +124,15 @@ class Coalescer:
     def _flush(self) -> None:
         self._flush_is_due = False
         while self._pending and len(self._batches) < self._max_concurrent:
-            entries = list(islice(self._pending.values(), self._max_batch))
+            entries = self._most_urgent()
             for entry in entries:
                 del self._pending[entry.query]
             self._send(_Batch(entries))
+
+    def _most_urgent(self) -> list[_Entry]:
+        if len(self._pending) <= self._max_batch:
+            return list(self._pending.values())
+        return nsmallest(self._max_batch, self._pending.values(), key=_deadline)
 
     def _send(self, batch: _Batch) -> None:
         sent_ns = time.perf_counter_ns()
@@ -170,6 +179,9 @@ class Coalescer:
                 del self._in_flight[entry.query]
         if self._pending:
             self._schedule_flush()
+
+
+_deadline = attrgetter("deadline")
 
 
 def _expire(waiter: asyncio.Future[Scores]) -> None:

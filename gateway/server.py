@@ -87,7 +87,10 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         stack.push_async_callback(server.stop, None)
         ports = Ports(_bind(server, settings), stack.enter_context(_metrics_server(settings, metrics)))
         triton = await stack.enter_async_context(
-            TritonScorer(settings.triton_address, timeout_seconds=settings.deadline_ms / 1000)
+            TritonScorer(
+                settings.triton_address,
+                timeout_seconds=max(settings.deadline_ms, settings.batch_deadline_ms) / 1000,
+            )
         )
         await _wait_for_bundle(triton, pool, settings)
         health = Health(triton.probe, pool.check, metrics)
@@ -132,6 +135,7 @@ def _servicer(settings: Settings, pool: Pool, triton: TritonScorer, metrics: Met
 def _limits(settings: Settings) -> Limits:
     return Limits(
         deadline_seconds=settings.deadline_ms / 1000,
+        batch_deadline_seconds=settings.batch_deadline_ms / 1000,
         deadline_reserve_seconds=settings.deadline_reserve_ms / 1000,
         max_query_bytes=settings.max_query_bytes,
         max_batch_queries=settings.max_batch_queries,

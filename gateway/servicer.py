@@ -36,6 +36,7 @@ class Limits:
     """What one call may ask for, and how long it may take."""
 
     deadline_seconds: float
+    batch_deadline_seconds: float
     deadline_reserve_seconds: float
     max_query_bytes: int
     max_batch_queries: int
@@ -54,7 +55,9 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
     async def Route(self, request: pb.RouteRequest, context: Context) -> pb.RouteResponse:  # noqa: N802
         """Decides for one query; a cancelled call cancels the scoring that only it waits for."""
         try:
-            decision = await self._router.route(self._checked(request), self._deadline(context))
+            decision = await self._router.route(
+                self._checked(request), self._deadline(context, self._limits.deadline_seconds)
+            )
         except Exception as error:
             await self._abort(context, self._status(error, request.request_id))
         return converters.route_response(decision)
@@ -98,14 +101,17 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
                 queries[i] = self._checked(row)
             except InvalidRequestError as error:
                 outcomes[i] = self._status(error, row.request_id)
-        decided = await self._router.route_many(list(queries.values()), self._deadline(context))
+        deadline = self._deadline(context, self._limits.batch_deadline_seconds)
+        decided = await self._router.route_many(list(queries.values()), deadline)
         for i, outcome in zip(queries, decided, strict=True):
             outcomes[i] = outcome if isinstance(outcome, Decision) else self._status(outcome, queries[i].request_id)
         return [outcome for outcome in outcomes if outcome is not None]
 
     async def _result(self, request: pb.RouteRequest, context: Context) -> pb.RouteResult:
         try:
-            decision = await self._router.route(self._checked(request), self._deadline(context))
+            decision = await self._router.route(
+                self._checked(request), self._deadline(context, self._limits.deadline_seconds)
+            )
         except Exception as error:
             return converters.route_result(request.request_id, self._status(error, request.request_id))
         return converters.route_result(request.request_id, decision)
@@ -113,9 +119,9 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
     def _checked(self, request: pb.RouteRequest) -> RouteQuery:
         return checked(request, self._router.pool.names, self._limits.max_query_bytes)
 
-    def _deadline(self, context: Context) -> float:
-        """When to have decided: the configured time, or less where the caller will be gone by then."""
-        seconds, remaining = self._limits.deadline_seconds, context.time_remaining()
+    def _deadline(self, context: Context, seconds: float) -> float:
+        """When to have decided: `seconds` from now, or less where the caller will be gone by then."""
+        remaining = context.time_remaining()
         if remaining is not None:
             seconds = min(seconds, remaining - self._limits.deadline_reserve_seconds)
         return time.monotonic() + seconds

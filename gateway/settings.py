@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     grace_seconds: float = Field(10, ge=0, description="then, time for calls in flight to be answered")
 
     deadline_ms: float = Field(200, gt=0, description="scores that take longer are not waited for: the default answers")
+    batch_deadline_ms: float = Field(
+        10_000, gt=0, description="the same for RouteBatch, which waits for all its queries"
+    )
     deadline_reserve_ms: float = Field(2, ge=0, description="kept of the caller's own deadline to send the answer")
     cost_weight: float = Field(0, ge=0, description="score points per US dollar per million tokens, unless a call says")
 

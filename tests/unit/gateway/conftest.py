@@ -20,6 +20,7 @@ from tests.unit.gateway.fake_scorer import BUNDLE, FakeScorer
 
 LIMITS = Limits(
     deadline_seconds=5.0,
+    batch_deadline_seconds=5.0,
     deadline_reserve_seconds=0.002,
     max_query_bytes=1000,
     max_batch_queries=8,

@@ -55,6 +55,16 @@ async def test_no_batch_is_larger_than_the_limit_and_no_more_are_in_flight() -> 
     assert scorer.batches == [["a", "b"], ["c", "d"], ["e", "f"], ["g"]]
 
 
+async def test_the_nearest_deadline_goes_first_so_that_bulk_does_not_hold_up_single_queries() -> None:
+    scorer = FakeScorer(delays_seconds={"first": 0.03})
+    target = coalescer(scorer, max_batch=2)
+    bulk = [asyncio.create_task(target.score(query, soon(60))) for query in ("first", *"abcd")]
+    await asyncio.sleep(0.01)
+    await target.score("urgent", soon(1))
+    assert scorer.batches[:2] == [["first", "a"], ["urgent", "b"]]
+    await asyncio.gather(*bulk)
+
+
 async def test_the_same_query_in_flight_is_scored_once() -> None:
     scorer = FakeScorer(delays_seconds={"q": 0.05})
     target = coalescer(scorer)

@@ -193,6 +193,12 @@ async def test_a_batch_answers_row_by_row_and_bad_rows_fail_alone(start: Start) 
     assert scorer.batches[0] == ["to alpha", "to gamma", "refused", "to beta"]
 
 
+async def test_a_batch_has_a_deadline_of_its_own(start: Start) -> None:
+    running = await start(FakeScorer(delays_seconds={"q": 0.2}), deadline_seconds=0.01)
+    results = (await running.stub.RouteBatch(pb.RouteBatchRequest(requests=[pb.RouteRequest(query="q")]))).results
+    assert results[0].response.reason == pb.REASON_ROUTED
+
+
 async def test_an_empty_batch_has_no_results(start: Start) -> None:
     assert not (await (await start()).stub.RouteBatch(pb.RouteBatchRequest())).results
 
