@@ -28,15 +28,8 @@ def test_perf_analyzer_measures_the_model(triton: TritonServer, binary: Path, tm
     queries = [query for query in sample_queries() if len(query) < 500]
     data.write_text(json.dumps({"data": [{QUERY: [query]} for query in queries]}), encoding="utf-8")
     command = [str(binary), "-m", ROUTER_MODEL, "-i", "grpc", "-u", triton.grpc_address, f"--input-data={data}"]
-    limits = [
-        "--concurrency-range=8",
-        "--measurement-mode=count_windows",
-        "--measurement-request-count=50",
-        "-r",
-        "3",
-        "-s",
-        "99",
-    ]
+    any_will_do = ["--measurement-request-count=50", "--stability-percentage=100000", "--max-trials=3"]
+    limits = ["--concurrency-range=8", "--measurement-mode=count_windows", *any_will_do]
     run = subprocess.run(
         [*command, *limits],
         env=perf_analyzer.environment(tmp_path, find_triton()),
