@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routerdc import data_rows
@@ -186,6 +186,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(values=st.lists(json_values, max_size=5), indent=st.sampled_from([None, 1]), piece=st.integers(1, 9))
 def test_json_read_in_pieces_of_any_size_equals_json_read_whole(
     tmp_path_factory: pytest.TempPathFactory, values: list[object], indent: int | None, piece: int

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -46,6 +46,7 @@ def test_cost_to_reach_a_quality_by_interpolation() -> None:
     assert cost_to_reach(vertices, 0.81) is None
 
 
+@settings(deadline=None)
 @given(
     points=hnp.arrays(np.float64, (8, 2), elements=st.floats(0.01, 1)),
     extra=hnp.arrays(np.float64, (3, 2), elements=st.floats(0.01, 1)),
@@ -86,6 +87,7 @@ def test_resampled_points_weigh_rows_by_their_counts() -> None:
     np.testing.assert_allclose(single_llms(load).resampled_points(np.array([[3.0, 1.0]])), [[[2.5, 0.75]]])
 
 
+@settings(deadline=None)
 @given(order=st.permutations(range(3)))
 def test_order_of_the_llms_changes_nothing(order: list[int]) -> None:
     generator = np.random.default_rng(0)

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -38,6 +38,7 @@ def test_wrong_shape_and_nan_scores_are_refused() -> None:
         selection([[1.0, NAN], [1.0, 0.0]], [[True, True]] * 2)
 
 
+@settings(deadline=None)
 @given(
     scores=hnp.arrays(np.float32, (6, 4), elements=st.sampled_from([0.0, 0.5, 1.0])),
     known=hnp.arrays(np.bool_, (6, 4)),
