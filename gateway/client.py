@@ -3,9 +3,9 @@
     with RouterClient("127.0.0.1:50051") as router:
         decision = router.route("Write a function that reverses a list.", deadline_ms=50)
 
-Every call has a deadline; a stream lives as long as its caller wants. Calls that the gateway refused before doing anything (RESOURCE_EXHAUSTED) or that did not
-reach one (UNAVAILABLE) are tried again within the deadline, by grpc's own retries: with growing pauses, or after the
-time that the gateway asked for. Does not know the rest of the gateway.
+Every call has a deadline; a stream lives as long as its caller wants. Calls that the gateway refused before doing
+anything (RESOURCE_EXHAUSTED) or that did not reach one (UNAVAILABLE) are tried again within the deadline, by grpc's own
+retries: with growing pauses, or after the time that the gateway asked for. Does not know the rest of the gateway.
 """
 
 import json
