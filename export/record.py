@@ -39,7 +39,7 @@ class Record(BaseModel):
         record = cls(
             step=step,
             bundle_id=bundle_id,
-            command=" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            command=_command(),
             created=datetime.now(UTC).replace(microsecond=0),
             versions=_versions(),
             inputs=inputs,
@@ -62,6 +62,12 @@ class Record(BaseModel):
 def _hashes(folder: Path) -> dict[str, str]:
     files = (path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
     return {str(path.relative_to(folder)): file_sha256(path) for path in files if path.name != RECORD_FILE}
+
+
+def _command() -> str:
+    """As it was typed, but of absolute paths only the end: a record travels, where this machine keeps files does not."""
+    arguments = [f"…/{Path(argument).name}" if argument.startswith("/") else argument for argument in sys.argv[1:]]
+    return " ".join([Path(sys.argv[0]).name, *arguments])
 
 
 def _versions() -> dict[str, str]:

@@ -110,6 +110,14 @@ def test_every_artefact_has_its_record(bundle: Path, tmp_path: Path) -> None:
         assert record["versions"]["onnx"] == onnx.__version__
 
 
+def test_a_record_does_not_tell_where_this_machine_keeps_its_files(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/opt/bin/routerdc", "export", "--bundle", str(bundle)])
+    make_engine(bundle, tmp_path / "engine")
+    assert json.loads((tmp_path / "engine" / RECORD_FILE).read_text())["command"] == "routerdc export --bundle …/bundle"
+
+
 def test_a_changed_artefact_is_made_anew(bundle: Path, tmp_path: Path) -> None:
     invoke("--bundle", bundle, "--out", tmp_path / "out")
     (tmp_path / "out/model_repository/routerdc/1/head.py").write_text("broken")

@@ -1,5 +1,7 @@
 """The model's files may not import the contract, so that they repeat its names is checked here."""
 
+import ast
+import sys
 from pathlib import Path
 
 import engine
@@ -47,3 +49,17 @@ def test_the_configuration_declares_the_contracts_tensors() -> None:
         tensors.EMBEDDING: ("TYPE_FP32", [-1]),
         tensors.BUNDLE_ID: ("TYPE_STRING", [1]),
     }
+
+
+def test_the_model_imports_only_what_its_container_has() -> None:
+    code = sorted((CONFIG.parent / "1").glob("*.py"))
+    siblings = {path.stem for path in code}
+    allowed = {"numpy", "tokenizers", "onnxruntime", "triton_python_backend_utils", *siblings, *sys.stdlib_module_names}
+    imported = {
+        name.split(".")[0]
+        for path in code
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""])
+    }
+    assert imported <= allowed
