@@ -65,7 +65,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 
 def _command() -> str:
-    """As it was typed, but of absolute paths only the end: a record travels, where this machine keeps files does not."""
+    """As it was typed, but only the end of absolute paths: a record travels to other machines."""
     arguments = [f"…/{Path(argument).name}" if argument.startswith("/") else argument for argument in sys.argv[1:]]
     return " ".join([Path(sys.argv[0]).name, *arguments])
 
