@@ -12,6 +12,7 @@ from envoy.extensions.filters.http.ext_proc.v3 import processing_mode_pb2
 from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 
 from gateway.ext_proc import mutations
+from gateway.ext_proc.memory import BodyMemory
 from gateway.ext_proc.openai_answers import OpenAiError, invalid, too_large
 from gateway.ext_proc.openai_query import Api
 from gateway.ext_proc.routing import Routed, Routing
@@ -26,20 +27,30 @@ Responses = list[pb.ProcessingResponse]
 class Exchange:
     """State between the messages of one HTTP request."""
 
-    def __init__(self, routing: Routing) -> None:
+    def __init__(self, routing: Routing, memory: BodyMemory) -> None:
         self._routing = routing
+        self._memory = memory
         self._duplex_request = self._duplex_response = False
         self._api: Api | None = None  # None: not routed, or routed or answered already
         self._body = bytearray()
         self._routed: Routed | None = None
 
     async def answer(self, request: pb.ProcessingRequest) -> Responses:
-        """What to send to Envoy for `request`, in order; mostly one message."""
+        """What to send to Envoy for `request`, in order; mostly one message.
+
+        Raises:
+            BodyMemoryError: there is no room for the body.
+        """
         try:
             return await self._answer(request)
         except OpenAiError as error:
-            self._api = None
+            self.close()
             return [pb.ProcessingResponse(immediate_response=mutations.error(error))]
+
+    def close(self) -> None:
+        """Forgets the body; nothing is routed any more."""
+        self._memory.give_back(len(self._body))
+        self._body, self._api = bytearray(), None
 
     async def _answer(self, request: pb.ProcessingRequest) -> Responses:
         if request.HasField("protocol_config"):
@@ -82,6 +93,7 @@ class Exchange:
         if self._api is None:
             return list(self._unchanged("request_body", message, self._duplex_request))
         self._check_size(len(self._body) + len(message.body))
+        self._memory.take(len(message.body))
         self._body += message.body
         if message.end_of_stream:
             return await self._route(self._api, last=True)
@@ -96,8 +108,8 @@ class Exchange:
         return [*routed, pb.ProcessingResponse(request_trailers=pb.TrailersResponse())]
 
     async def _route(self, api: Api, *, last: bool) -> Responses:
-        body, self._body, self._api = bytes(self._body), bytearray(), None
-        self._routed = routed = await self._routing.route(api, body)
+        self._routed = routed = await self._routing.route(api, bytes(self._body))
+        self.close()
         picker = self._routing.plane.endpoint_picker
         mutation = mutations.request_mutation(routed, endpoint_picker=picker)
         if self._duplex_request:

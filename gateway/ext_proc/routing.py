@@ -35,6 +35,7 @@ class DataPlane:
     deadline_seconds: float
     max_query_bytes: int
     max_body_bytes: int = 8 * 2**20
+    max_held_bytes: int = 512 * 2**20
     max_candidates: int = 3
     endpoint_picker: bool = False
 

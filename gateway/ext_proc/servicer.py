@@ -12,6 +12,7 @@ from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
 
 from gateway.ext_proc.exchange import Exchange
+from gateway.ext_proc.memory import BodyMemory, BodyMemoryError
 from gateway.ext_proc.routing import Routing
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ExternalProcessor"].full_name
@@ -26,19 +27,26 @@ class ExternalProcessor(external_processor_pb2_grpc.ExternalProcessorServicer): 
 
     def __init__(self, routing: Routing) -> None:
         self._routing = routing
+        self._memory = BodyMemory(routing.plane.max_held_bytes)
 
     async def Process(  # noqa: N802
         self, request_iterator: AsyncIterator[pb.ProcessingRequest], context: Context
     ) -> AsyncIterator[pb.ProcessingResponse]:
         """Answers the messages of one HTTP request. A client that hangs up cancels the stream and what it waits for.
 
-        A defect ends the stream with INTERNAL; Envoy then goes on without us (its `failure_mode_allow`).
+        A defect ends the stream with INTERNAL, a lack of memory with RESOURCE_EXHAUSTED; Envoy then goes on without us
+        (its `failure_mode_allow`).
         """
-        exchange = Exchange(self._routing)
+        exchange = Exchange(self._routing, self._memory)
         try:
             async for request in request_iterator:
                 for response in await exchange.answer(request):
                     yield response
+        except BodyMemoryError as error:
+            log.warning("no room", error=str(error))
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         except Exception as error:
             log.error("internal error", exc_info=error)
             await context.abort(grpc.StatusCode.INTERNAL, "internal error in the gateway; its log has the details")
+        finally:
+            exchange.close()

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.ext_proc.exchange import Exchange
+from gateway.ext_proc.memory import BodyMemory, BodyMemoryError
 from gateway.ext_proc.mutations import ENDPOINT_HEADER, MAX_CHUNK_BYTES
 from gateway.ext_proc.routing import Routing
 from tests.unit.gateway.ext_proc.conftest import MakeRouting
@@ -46,8 +47,12 @@ TRAILERS = pb.ProcessingRequest(request_trailers=pb.HttpTrailers())
 
 
 async def answers(routing: Routing, *requests: pb.ProcessingRequest) -> list[pb.ProcessingResponse]:
-    exchange = Exchange(routing)
-    return [response for request in requests for response in await exchange.answer(request)]
+    memory = BodyMemory(2**30)
+    exchange = Exchange(routing, memory)
+    responses = [response for request in requests for response in await exchange.answer(request)]
+    exchange.close()
+    assert memory.held_bytes == 0
+    return responses
 
 
 def kinds(responses: Sequence[pb.ProcessingResponse]) -> list[str]:
@@ -81,7 +86,7 @@ async def test_buffered_body_comes_back_whole_with_everything_that_routes_it(rou
 
 
 async def test_duplex_headers_wait_for_the_body(routing: Routing) -> None:
-    exchange = Exchange(routing)
+    exchange = Exchange(routing, BodyMemory(2**20))
     assert await exchange.answer(headers(mode=MODE.FULL_DUPLEX_STREAMED)) == []
     assert await exchange.answer(body(BODY[:10], ends=False)) == []
     first, second = await exchange.answer(body(BODY[10:]))
@@ -179,6 +184,21 @@ async def test_endpoint_picker_tells_header_and_metadata(make_routing: MakeRouti
     response = (await answers(make_routing(endpoint_picker=True), headers(), body(BODY)))[-1]
     assert set_headers(response.request_body.response)[ENDPOINT_HEADER] == "beta.test:80"
     assert response.dynamic_metadata["envoy.lb"][ENDPOINT_HEADER] == "beta.test:80"
+
+
+async def test_bodies_that_wait_take_room_until_they_are_decided_or_gone(routing: Routing) -> None:
+    memory = BodyMemory(100)
+    waiting, other = Exchange(routing, memory), Exchange(routing, memory)
+    for exchange in (waiting, other):
+        await exchange.answer(headers(mode=MODE.FULL_DUPLEX_STREAMED))
+    await waiting.answer(body(b"x" * 60, ends=False))
+    with pytest.raises(BodyMemoryError):
+        await other.answer(body(b"x" * 60, ends=False))
+    assert memory.held_bytes == 60
+    waiting.close()
+    waiting.close()
+    await other.answer(body(b"x" * 60))
+    assert memory.held_bytes == 0
 
 
 messages = st.sampled_from(

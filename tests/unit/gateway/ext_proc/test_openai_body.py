@@ -15,6 +15,7 @@ names = st.text(min_size=1).filter(lambda name: name.isprintable())
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.just("model"), inner, max_size=4),
+    max_leaves=8,
 )
 objects = st.dictionaries(st.text().filter(lambda key: key != "model"), values, max_size=6)
 styles = st.fixed_dictionaries(

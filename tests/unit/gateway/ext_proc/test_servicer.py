@@ -11,6 +11,7 @@ from grpc import aio
 
 from gateway.ext_proc.routing import Routing
 from gateway.ext_proc.servicer import SERVICE, ExternalProcessor
+from tests.unit.gateway.ext_proc.conftest import MakeRouting
 from tests.unit.gateway.ext_proc.test_exchange import BODY, ROUTED, body, headers
 from tests.unit.gateway.fake_scorer import FakeScorer
 from tests.unit.gateway.waiting import until
@@ -72,6 +73,18 @@ async def test_defect_ends_the_stream_and_logs_no_prompt(
         await call.read()
     assert await call.code() is grpc.StatusCode.INTERNAL
     assert "my secret prompt" not in "".join(capsys.readouterr())
+
+
+async def test_lack_of_memory_ends_the_stream_so_that_envoy_goes_on_alone(
+    serve: Serve, make_routing: MakeRouting
+) -> None:
+    call = (await serve(make_routing(max_held_bytes=10))).Process()
+    await call.write(headers())
+    await call.read()
+    await call.write(body(BODY))
+    with pytest.raises(aio.AioRpcError):
+        await call.read()
+    assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_service_has_envoys_name() -> None:
