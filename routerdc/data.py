@@ -11,7 +11,7 @@ import math
 import re
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Self
@@ -26,6 +26,7 @@ from routerdc.data_rows import READERS, DataError, Malformed, RepeatedKeys, Row,
 __all__ = ["BadRow", "DataError", "Dataset", "Metric", "files_of", "known_metric", "load", "load_all", "pool"]
 
 SHOWN_BAD_ROWS = 20
+DEAREST_DOLLARS = 1e6  # a query: whatever is above is another unit
 
 
 class Metric(Enum):
@@ -63,7 +64,7 @@ class Sidecar(BaseModel):
     tokens_per_query: float = Field(default=500, gt=0, description="prompt and answer together, for `prices`")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Scored queries. Column j of `scores` and `costs` belongs to `llms[j]` (in order of first appearance)."""
 
@@ -77,7 +78,7 @@ class Dataset:
     cluster_ids: npt.NDArray[np.int64] | None = None
     """(n,), None unless every row has one"""
     metric: Metric = Metric.PASS_RATE
-    skipped: tuple[BadRow, ...] = field(default=(), compare=False)
+    skipped: tuple[BadRow, ...] = ()
     """rows left out with `skip_bad_rows`"""
 
     def __len__(self) -> int:
@@ -192,7 +193,7 @@ class _Table:
         scores = _numbers(value, "scores", upper=1.0)
         if not any(number is not None for number in scores.values()):
             raise _RowError("scores: none given: write {LLM name: number}, or remove the row")
-        costs = _numbers(value, "costs", upper=math.inf) if value.get("costs") is not None else {}
+        costs = _numbers(value, "costs", upper=DEAREST_DOLLARS) if value.get("costs") is not None else {}
         cluster = _cluster(value)
         self.queries.append(question)
         self._scores.append(self._packed(scores))
@@ -241,6 +242,10 @@ def _question(row: dict[str, Any]) -> str:
         raise _RowError(f"question: not text but {_kind(question)}")
     if not question.strip():
         raise _RowError("question: empty")
+    try:
+        question.encode()
+    except UnicodeEncodeError:
+        raise _RowError("question: not valid Unicode (half of a surrogate pair)") from None
     return question
 
 
@@ -265,15 +270,15 @@ def _number_fault(number: Any, upper: float) -> str | None:
         return f"not a number but {_kind(number)}"
     if isinstance(number, float) and not math.isfinite(number):
         return f"{number} is not a finite number (write null for a missing one)"
-    if not 0 <= number <= upper:
-        return f"{number} is outside [0, 1]" if upper == 1.0 else f"{number} is negative"
-    return None
+    return None if 0 <= number <= upper else f"{str(number)[:20]} is outside [0, {upper:g}]"
 
 
 def _cluster(row: dict[str, Any]) -> int | None:
     cluster = row.get("cluster_id")
     if cluster is not None and (isinstance(cluster, bool) or not isinstance(cluster, int)):
         raise _RowError(f"cluster_id: not an integer but {_kind(cluster)}")
+    if cluster is not None and abs(cluster) >= 1 << 63:
+        raise _RowError("cluster_id: beyond 64 bits")
     return cluster
 
 

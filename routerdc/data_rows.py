@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 PIECE_CHARS = 1 << 20
+LONGEST_CELL_CHARS = 1 << 28  # Python's own limit is 128 KiB: shorter than some prompts
 
 
 class DataError(ValueError):
@@ -131,8 +132,8 @@ def _read_json(path: Path) -> Iterator[Row]:
             line = text.line
             try:
                 value = text.value()
-            except json.JSONDecodeError as error:
-                raise DataError(f"{path}:{text.line}: row {number} is not JSON: {error.msg}") from None
+            except (ValueError, RecursionError) as error:
+                raise DataError(f"{path}:{text.line}: row {number} is not JSON: {_reason(error)}") from None
             yield Row(number, line, value)
 
 
@@ -145,11 +146,19 @@ def _read_jsonl(path: Path) -> Iterator[Row]:
             number += 1
             try:
                 yield Row(number, line, _DECODER.decode(text))
-            except json.JSONDecodeError as error:
-                yield Row(number, line, Malformed(f"not JSON: {error.msg} at column {error.colno}"))
+            except (ValueError, RecursionError) as error:
+                yield Row(number, line, Malformed(f"not JSON: {_reason(error)}"))
+
+
+def _reason(error: ValueError | RecursionError) -> str:
+    """Also of what the parser refuses beyond syntax: numbers of thousands of digits, endless nesting."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at column {error.colno}"
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error).split(";")[0]
 
 
 def _read_csv(path: Path) -> Iterator[Row]:
+    csv.field_size_limit(LONGEST_CELL_CHARS)
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, strict=True)
         try:
