@@ -96,16 +96,16 @@ class Routing:
         text = query(api, parsed.fields)
         pool = self._pool
         if (virtual := self._virtual_models.get(parsed.model)) is not None:
-            choice = await self._routed(virtual, text)
+            choice = await self._routed(pool, virtual, text)
         elif parsed.model in pool.llms:
             choice = _named(pool, parsed.model)
         else:
             raise openai_answers.model_not_found(parsed.model, self._names)
         return _answer(pool, parsed, choice, started)
 
-    async def _routed(self, virtual: VirtualModel, text: str) -> "_Choice":
+    async def _routed(self, pool: Pool, virtual: VirtualModel, text: str) -> "_Choice":
         if not text.strip():
-            return _default(self._pool, virtual, "there is no text to route")
+            return _default(pool, virtual, "there is no text to route")
         tail, truncated = _tail(text, self.plane.max_query_bytes)
         request = RouteQuery(
             text=tail,
@@ -118,9 +118,9 @@ class Routing:
             decision = await self._router.route(request, time.monotonic() + self.plane.deadline_seconds)
         except Exception as error:  # whatever it is, the request must not fail because of the router
             log.warning("not routed", request_id=request.request_id, error=type(error).__name__)
-            return _default(self._pool, virtual, "the router could not decide")
+            return _default(pool, virtual, "the router could not decide")
         if decision.reason.value == FALLBACK and virtual.default:
-            return _default(self._pool, virtual, decision.reason_detail)
+            return _default(pool, virtual, decision.reason_detail)
         candidates = tuple((c.llm, c.endpoint) for c in decision.candidates)
         return _Choice(candidates, decision.reason.value, decision.reason_detail, truncated or decision.truncated)
 
@@ -152,9 +152,10 @@ def _named(pool: Pool, llm: str) -> _Choice:
 
 
 def _default(pool: Pool, virtual: VirtualModel, detail: str) -> _Choice:
-    """Who answers undecided; LLMs thought to be ill too, where there is nobody else: that can only be wrong."""
+    """Who answers undecided. LLMs thought to be ill come last, but come: where there is nobody else, try."""
     allowed = virtual.allowed or tuple(pool.llms)
     ranked = policy.fallback_order((*virtual.default, *pool.defaults), tuple(pool.llms), allowed)
+    ranked.sort(key=lambda llm: llm not in pool.healthy)
     if not (candidates := clusters.first_of_each(pool.llms, ranked)):
         raise OpenAiError(503, f"model: every endpoint of {', '.join(allowed)} is out of use", param="model")
     return _Choice(candidates, FALLBACK, detail)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.ext_proc.openai_answers import OpenAiError
@@ -27,6 +27,7 @@ styles = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(objects, names, names, st.integers(0, 6), styles)
 def test_only_the_model_changes(fields: dict[str, Any], old: str, new: str, at: int, style: dict[str, Any]) -> None:
     members = list(fields.items())
@@ -41,6 +42,7 @@ def test_only_the_model_changes(fields: dict[str, Any], old: str, new: str, at: 
     assert changed == before + json.dumps(new).encode() + after
 
 
+@settings(deadline=None)
 @given(objects, st.sampled_from(["llm", 'a "b" \\ c', "模型"]))
 def test_fields_are_what_json_says_but_for_numbers(fields: dict[str, Any], model: str) -> None:
     def without_integers(value: Any) -> Any:
@@ -56,12 +58,14 @@ def test_fields_are_what_json_says_but_for_numbers(fields: dict[str, Any], model
     assert parsed.fields == without_integers({"model": model, **fields})
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     with suppress(OpenAiError):
         parse(body)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet='{}[]":,\\ model1.eE-', max_size=40))
 def test_what_is_read_is_what_json_reads(text: str) -> None:
     try:
