@@ -115,6 +115,7 @@ class Envoy:
             "--concurrency": self._threads,
             "--log-level": "warning",
             "--drain-time-s": 1,
+            "--file-flush-interval-msec": 250,  # somebody looks at the access log
         }
         # Without a base id of its own, a second Envoy on the machine would not start.
         command = [str(resources.files("envoy") / "_bin" / "envoy"), "--use-dynamic-base-id"]
