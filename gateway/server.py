@@ -4,14 +4,10 @@ listen → wait for Triton and check names → serve → SIGTERM: not serving, a
 """
 
 import asyncio
-import json
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
-import prometheus_client
 import structlog
 from grpc import aio
 from grpc_health.v1 import health_pb2_grpc
@@ -22,33 +18,20 @@ from contract.v1 import router_pb2_grpc
 from gateway import endpoints
 from gateway.admission import Admission
 from gateway.coalescer import Coalescer
-from gateway.errors import (
-    BundleMismatchError,
-    EndpointsError,
-    PortInUseError,
-    ScorerError,
-    SettingsError,
-    TritonMissingError,
-)
+from gateway.errors import BundleMismatchError, EndpointsError, ScorerError, TritonMissingError
 from gateway.health import SERVICE, Health
+from gateway.listen import Ports, bind, metrics_server, server_options, write_ports
 from gateway.metrics import Metrics
 from gateway.pool import Pool
 from gateway.router import Router
 from gateway.score_cache import ScoreCache
 from gateway.servicer import Limits, RouterServicer
-from gateway.settings import ENV_PREFIX, Settings
+from gateway.settings import Settings
 from gateway.triton_scorer import TritonScorer
 
 log = structlog.get_logger("gateway.server")
 
 _STARTUP_POLL_SECONDS = 0.2
-
-
-class Ports(NamedTuple):
-    """Where the gateway listens."""
-
-    grpc: int
-    metrics: int
 
 
 def run(settings: Settings) -> None:
@@ -68,7 +51,7 @@ async def _run(settings: Settings) -> None:
     with suppress(asyncio.CancelledError):
         async with serving(settings) as ports:
             if settings.ports_file is not None:
-                _write_ports(settings.ports_file, ports)
+                write_ports(settings.ports_file, ports)
             await asyncio.Event().wait()
     log.info("stopped")
 
@@ -83,9 +66,9 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
     pool = Pool(endpoints.read(settings.endpoints_file))
     metrics = Metrics()
     async with AsyncExitStack() as stack:
-        server = aio.server(options=_server_options(settings))
+        server = aio.server(options=server_options(settings))
         stack.push_async_callback(server.stop, None)
-        ports = Ports(_bind(server, settings), stack.enter_context(_metrics_server(settings, metrics)))
+        ports = Ports(bind(server, settings), stack.enter_context(metrics_server(settings, metrics)))
         triton = await stack.enter_async_context(
             TritonScorer(
                 settings.triton_address,
@@ -167,57 +150,3 @@ async def _wait_for_bundle(triton: TritonScorer, pool: Pool, settings: Settings)
     except TimeoutError:
         seconds = f"{settings.startup_timeout_seconds:g} s"
         raise TritonMissingError(f"waited {seconds}: {problem}; start it, or set --triton-address") from None
-
-
-def _server_options(settings: Settings) -> list[tuple[str, int]]:
-    return [
-        ("grpc.max_receive_message_length", settings.max_message_bytes),
-        ("grpc.max_send_message_length", settings.max_message_bytes),
-        ("grpc.so_reuseport", 0),  # or a second gateway would silently share the port
-        # Idle clients may ping, so that they notice a gateway that vanished; so do we with them.
-        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.keepalive_time_ms", 60_000),
-        ("grpc.keepalive_timeout_ms", 10_000),
-    ]
-
-
-def _bind(server: aio.Server, settings: Settings) -> int:
-    try:
-        return server.add_insecure_port(f"{settings.host}:{settings.port}")
-    except RuntimeError:
-        raise _port_in_use(settings.host, settings.port, "port") from None
-
-
-@contextmanager
-def _metrics_server(settings: Settings, metrics: Metrics) -> Iterator[int]:
-    try:
-        server, thread = prometheus_client.start_http_server(
-            settings.metrics_port, settings.host, registry=metrics.registry
-        )
-    except OSError:
-        raise _port_in_use(settings.host, settings.metrics_port, "metrics-port") from None
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def _port_in_use(host: str, port: int, flag: str) -> PortInUseError:
-    variable = ENV_PREFIX + flag.replace("-", "_").upper()
-    return PortInUseError(
-        f"cannot listen on {host}:{port}: somebody else does, or it is no address of this machine; stop that program "
-        f"or choose another port with --{flag} or {variable} (0: any)"
-    )
-
-
-def _write_ports(path: Path, ports: Ports) -> None:
-    """In one piece: whoever waits for the file never reads half of it."""
-    draft = path.with_name(path.name + ".tmp")
-    try:
-        draft.write_text(json.dumps(ports._asdict()) + "\n", encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        raise SettingsError(f"ports_file cannot be written: {error}") from None

@@ -18,8 +18,9 @@ from contract.v1 import router_pb2_grpc
 from gateway import settings
 from gateway.errors import EndpointsError, PortInUseError, TritonMissingError
 from gateway.health import FOLLOWING, LIVE
+from gateway.listen import Ports
 from gateway.scorer import Bundle
-from gateway.server import Ports, serving
+from gateway.server import serving
 from tests.unit.gateway.conftest import endpoints_file
 from tests.unit.gateway.fake_scorer import BUNDLE
 from tests.unit.gateway.fake_triton import FakeTriton, fake_triton

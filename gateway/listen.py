@@ -1,0 +1,93 @@
+"""Where the gateway listens: ports that are named when somebody else has them, the metrics' own server, the ports file.
+
+Does not know what is served there.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import prometheus_client
+from grpc import aio
+
+from gateway.errors import PortInUseError, SettingsError
+from gateway.metrics import Metrics
+from gateway.settings import ENV_PREFIX, Settings
+
+
+class Ports(NamedTuple):
+    """Where the gateway listens."""
+
+    grpc: int
+    metrics: int
+
+
+def server_options(settings: Settings) -> list[tuple[str, int]]:
+    """Channel arguments of the gRPC server."""
+    return [
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", settings.max_message_bytes),
+        ("grpc.so_reuseport", 0),  # or a second gateway would silently share the port
+        # Idle clients may ping, so that they notice a gateway that vanished; so do we with them.
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+    ]
+
+
+def bind(server: aio.Server, settings: Settings) -> int:
+    """The port that `server` got.
+
+    Raises:
+        PortInUseError: it cannot have the one in `settings`.
+    """
+    try:
+        return server.add_insecure_port(f"{settings.host}:{settings.port}")
+    except RuntimeError:
+        raise _port_in_use(settings.host, settings.port, "port") from None
+
+
+@contextmanager
+def metrics_server(settings: Settings, metrics: Metrics) -> Iterator[int]:
+    """Exposes `metrics` over HTTP, in a thread of its own, while the block runs; gives the port.
+
+    Raises:
+        PortInUseError: it cannot have the one in `settings`.
+    """
+    try:
+        server, thread = prometheus_client.start_http_server(
+            settings.metrics_port, settings.host, registry=metrics.registry
+        )
+    except OSError:
+        raise _port_in_use(settings.host, settings.metrics_port, "metrics-port") from None
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _port_in_use(host: str, port: int, flag: str) -> PortInUseError:
+    variable = ENV_PREFIX + flag.replace("-", "_").upper()
+    return PortInUseError(
+        f"cannot listen on {host}:{port}: somebody else does, or it is no address of this machine; stop that program "
+        f"or choose another port with --{flag} or {variable} (0: any)"
+    )
+
+
+def write_ports(path: Path, ports: Ports) -> None:
+    """Writes `ports` as JSON, in one piece: whoever waits for the file never reads half of it.
+
+    Raises:
+        SettingsError: `path` cannot be written.
+    """
+    draft = path.with_name(path.name + ".tmp")
+    try:
+        draft.write_text(json.dumps(ports._asdict()) + "\n", encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise SettingsError(f"ports_file cannot be written: {error}") from None
