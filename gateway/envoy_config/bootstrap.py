@@ -12,6 +12,7 @@ from gateway.envoy_config.clusters import gateway_cluster, llm_cluster, secrets
 from gateway.envoy_config.dump import address, packed, plain
 from gateway.envoy_config.listener import listener, with_newer_fields
 from gateway.envoy_config.options import Options
+from gateway.errors import EndpointsError
 from gateway.ext_proc.clusters import Cluster, attempts, clusters_of, first_of_each
 from gateway.policy import fallback_order
 
@@ -19,7 +20,12 @@ _MAX_CONNECTIONS = 50_000
 
 
 def render(file: EndpointsFile, options: Options) -> dict[str, Any]:
-    """Envoy's bootstrap configuration as JSON data; no secret is in it, only where Envoy finds them."""
+    """Envoy's bootstrap configuration as JSON data; no secret is in it, only where Envoy finds them.
+
+    Raises:
+        EndpointsError: a model name cannot be written into a header, through which Envoy's filters hand it on.
+    """
+    _check_models(file)
     clusters = [cluster for name, llm in file.llms.items() for cluster in clusters_of(name, llm) if _in_use(cluster)]
     names = [cluster.name for cluster in clusters]
     bootstrap = bootstrap_pb2.Bootstrap(
@@ -43,6 +49,17 @@ def _connection_limit() -> overload_pb2.ResourceMonitor:
     )
 
 
+def _check_models(file: EndpointsFile) -> None:
+    for name, llm in file.llms.items():
+        for i, endpoint in enumerate(llm.endpoints):
+            if (
+                not (endpoint.model.isascii() and endpoint.model.isprintable())
+                or endpoint.model != endpoint.model.strip()
+            ):
+                where = f"llms.{name}.endpoints.{i}.model"
+                raise EndpointsError(f"{where}: {endpoint.model!r}: Envoy needs printable ASCII, no space around it")
+
+
 def _in_use(cluster: Cluster) -> bool:
     return any(endpoint.in_use for endpoint in cluster.endpoints)
 
@@ -50,9 +67,7 @@ def _in_use(cluster: Cluster) -> bool:
 def _without_gateway(file: EndpointsFile) -> Mapping[str, tuple[str, ...]]:
     """Which clusters are tried for which model while no gateway answers."""
     candidates = {}
-    for name, virtual in getattr(
-        file, "virtual_models", __import__("gateway.virtual_models").virtual_models.AUTO
-    ).items():
+    for name, virtual in file.virtual_models.items():
         order = fallback_order((*virtual.default, *file.default), tuple(file.llms), virtual.allowed or tuple(file.llms))
         candidates[name] = attempts(file.llms, first_of_each(file.llms, order[:3]))
     for name in file.llms:

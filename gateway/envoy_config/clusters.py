@@ -55,7 +55,7 @@ def llm_cluster(cluster: Cluster, options: Options) -> cluster_pb2.Cluster:
         circuit_breakers=_circuit_breakers(),
         outlier_detection=_outlier_detection(),
         load_assignment=_assignment(cluster.name, hosts),
-        transport_socket=_tls(getattr(endpoints[0], "ca_file", None) or options.system_ca) if tls else None,
+        transport_socket=_tls(endpoints[0].ca_file or options.system_ca) if tls else None,
         typed_extension_protocol_options={_HTTP_OPTIONS: packed(_http(cluster, tls=tls))},
     )
 
@@ -84,11 +84,11 @@ def secrets(clusters: Sequence[Cluster]) -> Iterator[secret_pb2.Secret]:
     """API keys by name of their cluster: where Envoy finds them, never what they are."""
     for cluster in clusters:
         endpoint = cluster.endpoints[0]
-        if getattr(endpoint, "api_key_env", None) or getattr(endpoint, "api_key_file", None):
+        if endpoint.api_key_env or endpoint.api_key_file:
             source = (
-                base_pb2.DataSource(environment_variable=getattr(endpoint, "api_key_env", None))
-                if getattr(endpoint, "api_key_env", None)
-                else base_pb2.DataSource(filename=str(getattr(endpoint, "api_key_file", None)))
+                base_pb2.DataSource(environment_variable=endpoint.api_key_env)
+                if endpoint.api_key_env
+                else base_pb2.DataSource(filename=str(endpoint.api_key_file))
             )
             yield secret_pb2.Secret(name=cluster.name, generic_secret=secret_pb2.GenericSecret(secret=source))
 
@@ -114,7 +114,7 @@ def _http(cluster: Cluster, *, tls: bool) -> http_protocol_options_pb2.HttpProto
 def _filters(cluster: Cluster) -> Iterator[tuple[str, Message]]:
     endpoint = cluster.endpoints[0]
     yield "envoy.filters.http.header_mutation", _headers(cluster)
-    if getattr(endpoint, "api_key_env", None) or getattr(endpoint, "api_key_file", None):
+    if endpoint.api_key_env or endpoint.api_key_file:
         yield "envoy.filters.http.credential_injector", _credential(cluster)
     yield lua_filters.NAME, lua_filters.adapt()
     yield "envoy.filters.http.upstream_codec", upstream_codec_pb2.UpstreamCodec()
@@ -154,8 +154,8 @@ def _host(endpoint: Endpoint) -> endpoint_components_pb2.LbEndpoint:
     assert url.hostname is not None  # noqa: S101 - endpoints.py has checked it
     host = _lb_endpoint(url.hostname, url.port or (443 if url.scheme == "https" else 80))
     host.endpoint.hostname = url.hostname  # becomes the request's host, and the server name of TLS
-    if getattr(endpoint, "weight", 1) != 1:
-        host.load_balancing_weight.value = getattr(endpoint, "weight", 1)
+    if endpoint.weight != 1:
+        host.load_balancing_weight.value = endpoint.weight
     return host
 
 

@@ -67,14 +67,7 @@ def base_path(endpoint: Endpoint) -> str:
 
 def _kind(endpoint: Endpoint) -> tuple[object, ...]:
     scheme = urlsplit(endpoint.address).scheme
-    return (
-        scheme,
-        base_path(endpoint),
-        endpoint.model,
-        getattr(endpoint, "api_key_env", None),
-        getattr(endpoint, "api_key_file", None),
-        getattr(endpoint, "ca_file", None),
-    )
+    return scheme, base_path(endpoint), endpoint.model, endpoint.api_key_env, endpoint.api_key_file, endpoint.ca_file
 
 
 def first_of_each(llms: Mapping[str, Llm], names: Sequence[str]) -> tuple[tuple[str, Endpoint], ...]:

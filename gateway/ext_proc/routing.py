@@ -130,7 +130,7 @@ class Routing:
 
     @property
     def _virtual_models(self) -> dict[str, VirtualModel]:
-        return getattr(self._pool, "virtual_models", __import__("gateway.virtual_models").virtual_models.AUTO)
+        return self._pool.virtual_models
 
     @property
     def _names(self) -> tuple[str, ...]:

@@ -156,6 +156,17 @@ def test_wrong_endpoints_file_is_one_line(tmp_path: Path) -> None:
     assert "none.yaml" in result.output
 
 
+@pytest.mark.parametrize("model", ["模型", " padded", "two\\nlines"])
+def test_model_name_that_no_header_can_hold_is_refused(tmp_path: Path, model: str) -> None:
+    file = tmp_path / "endpoints.yaml"
+    file.write_text(
+        POOL.replace("KEY_FILE", "/k").replace("CA_FILE", "/c").replace("org/small", f'"{model}"'), encoding="utf-8"
+    )
+    result = CliRunner().invoke(envoy_config, ["--endpoints", str(file)])
+    assert result.exit_code == 1
+    assert "llms.small.endpoints.0.model" in result.output
+
+
 @pytest.mark.parametrize("address", ["10000", "host:", "host:70000", ":1"])
 def test_wrong_address_is_refused(pool: Path, address: str) -> None:
     result = CliRunner().invoke(envoy_config, ["--endpoints", str(pool), "--listen", address])
