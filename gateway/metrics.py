@@ -44,6 +44,10 @@ class Metrics:
         self._cache_entries = Gauge("routerdc_cache_entries", "Entries in the score cache", **here)
         self._ready = Gauge("routerdc_ready", "1 while Triton is ready and serves the pool's bundle", **here)
         self._bundle = Gauge("routerdc_bundle_info", "1 for the bundle that Triton serves", ["bundle_id"], **here)
+        self._reloads = Counter("routerdc_reloads", "Changed files read again", ["file", "outcome"], **here)
+        self._reload_ok = Gauge(
+            "routerdc_last_reload_successful", "1 while what the file says is in use", ["file"], **here
+        )
 
     def watch(self, in_flight: Callable[[], float], cache_entries: Callable[[], float]) -> None:
         """Where to read the gauges when they are scraped."""
@@ -80,3 +84,12 @@ class Metrics:
         if bundle_id is not None:
             self._bundle.clear()
             self._bundle.labels(bundle_id).set(1)
+
+    def watched(self, file: str) -> None:
+        """`file` is in use and will be read again when it changes."""
+        self._reload_ok.labels(file).set(1)
+
+    def reload(self, file: str, ok: bool) -> None:
+        """`file` was read again; its content was taken, or refused."""
+        self._reloads.labels(file, "ok" if ok else "refused").inc()
+        self._reload_ok.labels(file).set(ok)

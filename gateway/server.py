@@ -7,6 +7,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
 import structlog
 from grpc import aio
@@ -18,11 +19,13 @@ from contract.v1 import router_pb2_grpc
 from gateway import endpoints
 from gateway.admission import Admission
 from gateway.coalescer import Coalescer
+from gateway.endpoints import EndpointsFile
 from gateway.errors import BundleMismatchError, EndpointsError, ScorerError, TritonMissingError
 from gateway.health import SERVICE, Health
 from gateway.listen import Ports, bind, metrics_server, server_options, write_ports
 from gateway.metrics import Metrics
 from gateway.pool import Pool
+from gateway.reload import Reloader
 from gateway.router import Router
 from gateway.score_cache import ScoreCache
 from gateway.servicer import Limits, RouterServicer
@@ -63,8 +66,11 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
     Raises:
         StartupError: it cannot start.
     """
-    pool = Pool(endpoints.read(settings.endpoints_file))
     metrics = Metrics()
+    reloader = Reloader(metrics)
+    file = settings.endpoints_file
+    source = reloader.source("endpoints", [file], partial(endpoints.read, file))
+    pool = Pool(source.content)
     async with AsyncExitStack() as stack:
         server = aio.server(options=server_options(settings))
         stack.push_async_callback(server.stop, None)
@@ -76,10 +82,13 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
             )
         )
         await _wait_for_bundle(triton, pool, settings)
-        health = Health(triton.probe, pool.check, metrics)
-        servicer = _servicer(settings, pool, triton, metrics)
+        router = _router(settings, pool, triton, metrics)
+        source.on_change(partial(_replace_pool, router, triton))
+        health = Health(triton.probe, lambda bundle: router.pool.check(bundle), metrics)
+        servicer = RouterServicer(router, metrics, _limits(settings))
         _register(server, servicer, health)
         await health.update()
+        await stack.enter_async_context(reloader.watching(settings.reload_interval_seconds))
         watching = asyncio.create_task(health.watch(settings.health_interval_seconds))
         await server.start()
         log.info("serving", host=settings.host, **ports._asdict(), bundle_id=triton.bundle.bundle_id)
@@ -94,7 +103,7 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
             await server.stop(settings.grace_seconds)
 
 
-def _servicer(settings: Settings, pool: Pool, triton: TritonScorer, metrics: Metrics) -> RouterServicer:
+def _router(settings: Settings, pool: Pool, triton: TritonScorer, metrics: Metrics) -> Router:
     coalescer = Coalescer(
         triton,
         max_batch=min(settings.max_triton_batch, triton.max_batch),
@@ -111,8 +120,14 @@ def _servicer(settings: Settings, pool: Pool, triton: TritonScorer, metrics: Met
     admission = Admission(settings.max_in_flight, retry_after_seconds=settings.deadline_ms / 1000)
     metrics.watch(in_flight=lambda: admission.in_flight, cache_entries=lambda: len(cache))
     scorer = cache if settings.cache_entries else coalescer
-    router = Router(pool, scorer, admission, metrics, cost_weight=settings.cost_weight)
-    return RouterServicer(router, metrics, _limits(settings))
+    return Router(pool, scorer, admission, metrics, cost_weight=settings.cost_weight)
+
+
+def _replace_pool(router: Router, triton: TritonScorer, file: EndpointsFile) -> None:
+    """Queries in flight keep the pool that they began with."""
+    pool = Pool(file)
+    pool.check(triton.bundle)
+    router.pool = pool
 
 
 def _limits(settings: Settings) -> Limits:

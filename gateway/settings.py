@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     )
     startup_timeout_seconds: float = Field(60, gt=0, description="how long to wait for Triton's model at start")
     health_interval_seconds: float = Field(1, gt=0, description="time between two looks at Triton's readiness")
+    reload_interval_seconds: float = Field(1, gt=0, description="time between two looks at files that may change")
     drain_delay_seconds: float = Field(0, ge=0, description="at shutdown, time for load balancers to see NOT_SERVING")
     grace_seconds: float = Field(10, ge=0, description="then, time for calls in flight to be answered")
 

@@ -1,0 +1,96 @@
+"""endpoints.yaml changes under a gateway that is answering."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from grpc import aio
+
+from contract.v1 import router_pb2 as pb
+from contract.v1 import router_pb2_grpc
+from gateway import settings
+from gateway.scorer import Bundle
+from gateway.server import serving
+from tests.unit.gateway.conftest import endpoints_file
+from tests.unit.gateway.fake_scorer import BUNDLE
+from tests.unit.gateway.fake_triton import fake_triton
+from tests.unit.gateway.waiting import until
+
+
+def write(path: Path, **llms: str) -> None:
+    """One endpoint for each LLM, at the address given for it."""
+    content = json.loads(endpoints_file().model_dump_json())
+    for name, address in llms.items():
+        content["llms"][name] = {"endpoints": [{"address": address, "model": "m"}]}
+    draft = path.with_name("draft")
+    draft.write_text(yaml.safe_dump(content), encoding="utf-8")
+    draft.replace(path)
+
+
+@pytest.fixture
+def chosen(tmp_path: Path) -> Any:
+    write(tmp_path / "endpoints.yaml")
+
+    def _chosen(triton: str) -> settings.Settings:
+        flags = {"port": 0, "metrics_port": 0, "endpoints_file": tmp_path / "endpoints.yaml", "triton_address": triton}
+        intervals = {"health_interval_seconds": 0.02, "reload_interval_seconds": 0.02}
+        return settings.load(None, flags | intervals | {"deadline_ms": 10_000})
+
+    return _chosen
+
+
+async def test_no_call_fails_while_endpoints_change_under_load(chosen: Any, tmp_path: Path) -> None:
+    seen: list[str] = []
+    done = asyncio.Event()
+
+    async def ask(stub: Any, name: str) -> None:
+        i = 0
+        while not done.is_set():
+            response = await stub.Route(pb.RouteRequest(query=f"{name} {(i := i + 1)}"))
+            assert (response.llm, response.reason) == ("beta", pb.REASON_ROUTED)
+            if response.endpoint.address not in seen:
+                seen.append(response.endpoint.address)
+
+    addresses = [f"http://beta-{i}.test/v1" for i in range(5)]
+    async with (
+        fake_triton(delay_seconds=0.002) as triton,
+        serving(chosen(triton.address)) as ports,
+        aio.insecure_channel(f"127.0.0.1:{ports.grpc}") as channel,
+        asyncio.TaskGroup() as group,
+    ):
+        for caller in range(16):
+            group.create_task(ask(router_pb2_grpc.RouterStub(channel), str(caller)))
+        for address in addresses:
+            write(tmp_path / "endpoints.yaml", beta=address)
+            await until(lambda address=address: address in seen)  # type: ignore[misc]
+        done.set()
+    assert seen == ["http://beta.test/v1", *addresses] or seen == addresses
+
+
+async def test_an_llm_joins_once_file_and_bundle_name_it(chosen: Any, tmp_path: Path) -> None:
+    async with (
+        fake_triton() as triton,
+        serving(chosen(triton.address)) as ports,
+        aio.insecure_channel(f"127.0.0.1:{ports.grpc}") as channel,
+    ):
+        stub: Any = router_pb2_grpc.RouterStub(channel)
+
+        async def names() -> list[str]:
+            return [llm.name for llm in (await stub.ListLlms(pb.ListLlmsRequest())).llms]
+
+        write(tmp_path / "endpoints.yaml", delta="http://delta.test/v1")
+        await asyncio.sleep(0.2)
+        assert await names() == list(BUNDLE.llms)
+        assert (await stub.Route(pb.RouteRequest(query="before"))).reason == pb.REASON_ROUTED
+        triton.configured = Bundle("3333333333333333", ("delta", *BUNDLE.llms))
+
+        async def joined() -> bool:
+            return "delta" in await names()
+
+        await until(joined)
+        response = await stub.Route(pb.RouteRequest(query="after", max_candidates=9))
+    assert (response.bundle_id, response.llm) == ("3333333333333333", "alpha")
+    assert {candidate.llm for candidate in response.candidates} == {"delta", *BUNDLE.llms}
