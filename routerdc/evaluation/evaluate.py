@@ -88,7 +88,7 @@ def evaluate(
         removals=removals(subject.score, sets, trained, llms) if options.robustness else [],
         overlaps=_overlaps(sets, trained),
         costs=cost_reports(subject.score, subject.llms, baselines, trained, sets, options.seed) if options.cost else [],
-        notes=[f"{BEST_SINGLE}: {llms[best_single(trained)]}", *_notes([*train, *test], llms)],
+        notes=[f"{BEST_SINGLE}: {llms[best_single(trained)]}", *_notes(train, test, sets, llms)],
     )
 
 
@@ -167,9 +167,16 @@ def _overlaps(sets: Sequence[EvalSet], train: Sequence[Dataset]) -> list[Overlap
     ]
 
 
-def _notes(datasets: Sequence[Dataset], llms: Sequence[str]) -> list[str]:
-    notes = []
-    for dataset in datasets:
+def _notes(
+    train: Sequence[Dataset], test: Sequence[Dataset], sets: Sequence[EvalSet], llms: Sequence[str]
+) -> list[str]:
+    used = {one.name: len(one.dataset) for one in sets}
+    notes = [
+        f"{dataset.name}: {left_out} test rows left out: fewer than two LLMs to choose from"
+        for dataset in test
+        if (left_out := len(dataset) - used[dataset.name])
+    ]
+    for dataset in [*train, *test]:
         if unknown := [llm for llm in dataset.llms if llm not in llms]:
             notes.append(f"{dataset.name}: not in the router's pool, left out: {', '.join(unknown)}")
         if absent := [llm for llm in llms if llm not in dataset.llms]:

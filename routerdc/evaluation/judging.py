@@ -62,32 +62,30 @@ def by_queries(scorer: Scorer) -> Contender:
 
 
 def prepare_sets(test: Sequence[Dataset], train: Sequence[Dataset], llms: Sequence[str]) -> list[EvalSet]:
-    """Test sets with exactly the columns `llms`, in distribution first.
+    """Test sets with exactly the columns `llms`, in distribution first; without rows that leave nothing to choose.
 
     Raises:
-        DataError: two test sets have one name, or one knows none of the LLMs.
+        DataError: two test sets have one name, or one knows too few of the LLMs.
     """
     names = [dataset.name for dataset in test]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise DataError(f"test sets with one name: {', '.join(twice)}: set `name` in a .yaml beside one of the files")
     trained = {dataset.name for dataset in train}
-    sets = [
-        EvalSet(aligned(dataset, llms), IN_DISTRIBUTION if dataset.name in trained else OUT_OF_DISTRIBUTION)
-        for dataset in test
-    ]
+    groups = [IN_DISTRIBUTION if dataset.name in trained else OUT_OF_DISTRIBUTION for dataset in test]
+    sets = [EvalSet(aligned(dataset, llms, least_known=2), group) for dataset, group in zip(test, groups, strict=True)]
     return sorted(sets, key=lambda test: test.group)
 
 
-def aligned(dataset: Dataset, llms: Sequence[str]) -> Dataset:
-    """The data set with exactly the columns `llms`, without the rows that know none of them.
+def aligned(dataset: Dataset, llms: Sequence[str], least_known: int = 1) -> Dataset:
+    """The data set with exactly the columns `llms`, without the rows that know fewer than `least_known` of them.
 
     Raises:
         DataError: no row is left.
     """
     columns = dataset.aligned(llms)
-    known = ~np.isnan(columns.scores).all(axis=1)
+    known = (~np.isnan(columns.scores)).sum(axis=1) >= min(least_known, len(llms))
     if not known.any():
-        raise DataError(f"{dataset.name}: knows none of the router's LLMs ({', '.join(llms)})")
+        raise DataError(f"{dataset.name}: no row knows enough of the router's LLMs ({', '.join(llms)})")
     return columns if known.all() else columns.select(known)
 
 

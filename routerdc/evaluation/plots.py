@@ -1,5 +1,6 @@
 """The plots of a report, as matplotlib figures."""
 
+import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -118,20 +119,18 @@ def cost_curves(cost: CostReport) -> Figure:
     figure = Figure(figsize=(9, 5.6), layout="constrained")
     axes = figure.subplots()
     for curve in cost.curves:
-        costs = [1000 * dollars for dollars in [*curve.costs[1:], max(cost.high, curve.costs[-1])]]
-        heights = [*curve.quality[1:], curve.quality[-1]]
-        style = {"single LLMs (hull)": "--", "oracle": ":"}.get(curve.name, "-")
-        colour = {"router": COLOURS["router"], "single LLMs (hull)": "#52606d", "oracle": COLOURS["bound"]}.get(
-            curve.name
-        )
-        width = 2.4 if curve.name == "router" else 1.3
-        axes.plot(costs, heights, style, color=colour, linewidth=width, label=f"{curve.name}, AIQ {curve.aiq.mean:.2f}")
+        # dense, because straight lines bend on a logarithmic axis
+        dense = np.geomspace(curve.costs[1], max(cost.high, curve.costs[-1]), 400)
+        heights = np.interp(dense, curve.costs, curve.quality)
+        style, colour, width = CURVES.get(curve.name, ("-", None, 1.3))
+        label = f"{curve.name}, AIQ {curve.aiq.mean:.2f}"
+        axes.plot(1000 * dense, heights, style, color=colour, linewidth=width, label=label)
     for llm, label in zip(cost.singles, short_names([llm.name for llm in cost.singles]), strict=True):
         axes.plot(1000 * llm.cost, llm.quality, "o", color="#52606d", markersize=4)
         axes.annotate(label, (1000 * llm.cost, llm.quality), fontsize=6.5, xytext=(3, -8), textcoords="offset points")
     axes.set(xscale="log", xlabel="US dollars per 1,000 queries", ylabel="quality, %", title=cost.name)
     axes.grid(alpha=0.25)
-    axes.legend(fontsize=8, loc="lower right")
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return figure
 
 

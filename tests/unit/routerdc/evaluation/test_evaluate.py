@@ -72,15 +72,16 @@ def test_order_of_columns_in_the_data_changes_nothing(
 def test_missing_scores_restrict_the_choice_and_are_never_zero(
     subject: Subject, train: list[Dataset], test: list[Dataset]
 ) -> None:
-    scores = np.full((2, 3), np.nan, dtype=np.float32)
-    scores[0, 2] = 1.0
-    scores[1, :2] = [0.0, 1.0]
-    gaps = Dataset("gaps", ("sum 1", "verse 2"), LLMS, scores)
+    nan = np.nan
+    scores = np.array([[nan, 0, 1], [0, 1, nan], [nan, nan, 0], [nan, nan, nan]], dtype=np.float32)
+    gaps = Dataset("gaps", ("sum 1", "verse 2", "verse 3", "verse 4"), LLMS, scores)
     report = evaluate(subject, train, [gaps], embed, BARE)
     assert line(report, "router").sets["gaps"].mean == 100
     assert line(report, "cheap").sets["gaps"].mean == 100
     assert line(report, "mathematician").sets["gaps"].mean == 0
-    assert report.sets[0].missing == 50
+    assert report.sets[0].rows == 2
+    assert report.sets[0].missing == pytest.approx(100 / 3)
+    assert "gaps: 2 test rows left out: fewer than two LLMs to choose from" in report.notes
 
 
 def test_llms_outside_the_pool_are_left_out_and_named(
@@ -97,7 +98,7 @@ def test_llms_outside_the_pool_are_left_out_and_named(
 def test_data_that_knows_none_of_the_llms_is_refused(
     subject: Subject, train: list[Dataset], test: list[Dataset]
 ) -> None:
-    with pytest.raises(DataError, match="sums: knows none of the router's LLMs"):
+    with pytest.raises(DataError, match="sums: no row knows enough of the router's LLMs"):
         evaluate(replace(subject, llms=(LlmSpec(name="new"),)), train, test, embed, BARE)
 
 
