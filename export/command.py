@@ -15,6 +15,7 @@ from export.engine import engine_inputs, make_engine
 from export.errors import ExportError
 from export.graph import inputs_of, make_graph
 from export.parity import Parity
+from export.precision import PRECISIONS, Precision
 from export.record import Record
 from export.repository import make_repository, repository_inputs
 
@@ -57,14 +58,21 @@ class Step:
     show_default=True,
     help="Gets the folders engine/ and model_repository/.",
 )
-def export(step: str, bundle: Path, out: Path) -> None:
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="fp32",
+    show_default=True,
+    help="Of the encoder's weights and matrix products.",
+)
+def export(step: str, bundle: Path, out: Path, precision: Precision) -> None:
     """Turns a bundle into a model repository for Triton, and proves after every step that it agrees with torch.
 
     STEP is graph (needs torch), engine or repository. Without it, every step runs whose result is not current.
     """
     table = Table("step", "", "queries", "same choice", "score error", "embedding error", "artefact")
     try:
-        for part in _steps(bundle, out):
+        for part in _steps(bundle, out, precision):
             if step in ("all", part.name):
                 _add(table, part, *part.result(forced=step == part.name))
     except (BundleError, ExportError) as error:
@@ -72,12 +80,19 @@ def export(step: str, bundle: Path, out: Path) -> None:
     Console().print(table)
 
 
-def _steps(bundle: Path, out: Path) -> list[Step]:
+def _steps(bundle: Path, out: Path, precision: Precision) -> list[Step]:
+    if precision == "bf16":
+        raise ExportError("--precision bf16: ONNX Runtime has no bf16 kernels for the CPU: use fp32, or fp16 for a GPU")
     manifest = Manifest.read(bundle)
     engine, repository = out / "engine", out / "model_repository"
     return [
         Step("graph", bundle / GRAPH_FOLDER, partial(inputs_of, manifest), partial(make_graph, bundle)),
-        Step("engine", engine, partial(engine_inputs, bundle, manifest), partial(make_engine, bundle, engine)),
+        Step(
+            "engine",
+            engine,
+            partial(engine_inputs, bundle, manifest, precision),
+            partial(make_engine, bundle, engine, precision),
+        ),
         Step(
             "repository",
             repository / ROUTER_MODEL,

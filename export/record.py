@@ -28,7 +28,7 @@ class Record(BaseModel):
     created: datetime
     versions: dict[str, str]
     inputs: dict[str, str]
-    """SHA-256 by name"""
+    """SHA-256, or the value of an option, by name"""
     outputs: dict[str, str]
     """SHA-256 by file name in this folder"""
     parity: dict[str, Any]
@@ -50,10 +50,20 @@ class Record(BaseModel):
         return record
 
     @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The record in `folder`.
+
+        Raises:
+            FileNotFoundError: nothing was exported there.
+            pydantic.ValidationError: another version of this program wrote it.
+        """
+        return cls.model_validate_json((folder / RECORD_FILE).read_text(encoding="utf-8"))
+
+    @classmethod
     def current(cls, folder: Path, inputs: dict[str, str]) -> Self | None:
         """The record in `folder` if its artefacts stand unchanged and were made of exactly these inputs."""
         try:
-            record = cls.model_validate_json((folder / RECORD_FILE).read_text(encoding="utf-8"))
+            record = cls.read(folder)
         except (FileNotFoundError, ValidationError):
             return None
         return record if record.inputs == inputs and record.outputs == _hashes(folder) else None

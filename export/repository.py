@@ -4,12 +4,15 @@ import os
 import shutil
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from contract.bundle import GRAPH_FOLDER, Manifest, file_sha256
 from contract.tensors import ROUTER_MODEL
-from export.engine import answers_of
+from export.engine import PRECISION, answers_of
 from export.errors import ExportError
 from export.graph import REFERENCE_FILE
-from export.parity import FP32, Answers, Parity, check, compare
+from export.parity import LIMITS, Answers, Parity, check, compare
+from export.precision import Precision
 from export.record import RECORD_FILE, Record
 from export.samples import sample_queries
 from export.triton_config import CONFIG_FILE, MODEL_FOLDER, read_config, render
@@ -23,10 +26,22 @@ def repository_inputs(engine: Path) -> dict[str, str]:
     Raises:
         ExportError: the engine has not been made.
     """
-    if not (engine / RECORD_FILE).is_file():
-        raise ExportError(f"{engine}: no engine there: run `routerdc export engine` first")
+    engine_precision(engine)
     source = {path.name: file_sha256(path) for path in [MODEL_FOLDER / CONFIG_FILE, *_code()]}
     return {"engine": file_sha256(engine / RECORD_FILE), **source}
+
+
+def engine_precision(engine: Path) -> Precision:
+    """What the engine in the folder `engine` computes in.
+
+    Raises:
+        ExportError: the engine has not been made.
+    """
+    try:
+        record = Record.read(engine)
+    except FileNotFoundError:
+        raise ExportError(f"{engine}: no engine there: run `routerdc export engine` first") from None
+    return TypeAdapter[Precision](Precision).validate_python(record.inputs.get(PRECISION, "fp32"))
 
 
 def make_repository(bundle: Path, engine: Path, repository: Path) -> Parity:
@@ -43,7 +58,7 @@ def make_repository(bundle: Path, engine: Path, repository: Path) -> Parity:
     _fill(draft / ROUTER_MODEL, engine, manifest)
     reference = Answers.read(bundle / GRAPH_FOLDER / REFERENCE_FILE)
     parity = compare(reference, answers_of(draft / ROUTER_MODEL / VERSION, sample_queries()), manifest.scale)
-    check(parity, FP32, str(repository))
+    check(parity, LIMITS[engine_precision(engine)], str(repository))
     Record.write(draft / ROUTER_MODEL, "repository", manifest.bundle_id, inputs, parity)
     shutil.rmtree(repository, ignore_errors=True)
     draft.rename(repository)

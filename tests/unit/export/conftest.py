@@ -1,17 +1,21 @@
 """A small real bundle: a tiny randomly initialised encoder on disk and a router trained on nothing."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 import torch
 from transformers import AutoConfig, AutoModel
 
 from contract.bundle import EncoderSpec, LlmSpec, file_sha256
+from export.graph import trace
 from export.samples import sample_queries
 from routerdc.bundle_io import save_bundle
 from routerdc.model import RouterConfig, RouterModel, load_encoder
+from routerdc.router import Router
 from routerdc.tokenization import load_tokenizer
 
 DEFAULT_BUNDLE = Path(__file__).parents[3] / "bundles/default"
@@ -71,6 +75,17 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
         return folder / "bundle"
 
     return make
+
+
+@pytest.fixture(scope="session")
+def encoder_graph(tiny_bundle: Callable[[str], Path]) -> Callable[[str], onnx.ModelProto]:
+    """The fp32 graph, with its weights, of a tiny encoder of the architecture asked for. Copy it to change it."""
+
+    @cache
+    def trace_tiny(architecture: str) -> onnx.ModelProto:
+        return trace(Router.load(tiny_bundle(architecture)).model, MAX_TOKENS)
+
+    return trace_tiny
 
 
 @pytest.fixture

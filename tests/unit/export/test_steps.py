@@ -101,6 +101,29 @@ def test_a_step_that_is_named_runs_again(bundle: Path, tmp_path: Path) -> None:
     assert (code, output.count("made")) == (0, 1)
 
 
+def test_fp16_passes_every_step_and_its_engine_is_half_as_large(bundle: Path, tmp_path: Path) -> None:
+    sizes = {}
+    for precision in ("fp32", "fp16"):
+        out = tmp_path / precision
+        code, output = invoke("--bundle", bundle, "--out", out, "--precision", precision)
+        assert (code, output.count("made")) == (0, 2)
+        sizes[precision] = (out / "model_repository/routerdc/1" / ENGINE_FILE).stat().st_size
+    assert sizes["fp16"] < 0.55 * sizes["fp32"]
+
+
+def test_another_precision_makes_the_engine_anew(bundle: Path, tmp_path: Path) -> None:
+    invoke("--bundle", bundle, "--out", tmp_path / "out")
+    code, output = invoke("--bundle", bundle, "--out", tmp_path / "out", "--precision", "fp16")
+    assert (code, output.count("made")) == (0, 2)
+    assert Record.read(tmp_path / "out/engine").inputs["precision"] == "fp16"
+
+
+def test_bf16_is_refused_where_nothing_computes_it(bundle: Path, tmp_path: Path) -> None:
+    code, output = invoke("--bundle", bundle, "--out", tmp_path / "out", "--precision", "bf16")
+    assert code == 1
+    assert "ONNX Runtime has no bf16 kernels" in output
+
+
 def test_every_artefact_has_its_record(bundle: Path, tmp_path: Path) -> None:
     invoke("--bundle", bundle, "--out", tmp_path / "out")
     for folder in (bundle / GRAPH_FOLDER, tmp_path / "out/engine", tmp_path / "out/model_repository/routerdc"):
