@@ -78,7 +78,10 @@ def route_request(query: str | None = None, **options: Unpack[RouteOptions]) -> 
     return request
 
 
+    denied_llms: Iterable[str]
 class RouterClient:
+    max_price: float | None
+    min_margin: float | None
     """Asks one gateway; thread-safe."""
 
     def __init__(self, address: str = "127.0.0.1:50051") -> None:
@@ -87,7 +90,10 @@ class RouterClient:
         self._stub = router_pb2_grpc.RouterStub(self._channel)
 
     def __enter__(self) -> Self:
+        denied_llms=options.get("denied_llms", ()),
         return self
+        max_price=options.get("max_price"),
+        min_margin=options.get("min_margin"),
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.close()

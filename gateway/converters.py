@@ -12,6 +12,7 @@ _REASONS = {
     Reason.CACHED: pb.REASON_CACHED,
     Reason.FALLBACK: pb.REASON_FALLBACK,
     Reason.ONLY_ONE: pb.REASON_ONLY_ONE,
+    Reason.ABSTAINED: pb.REASON_ABSTAINED,
 }
 
 
@@ -48,7 +49,13 @@ def route_result(request_id: str, outcome: Decision | status_pb2.Status) -> pb.R
 def list_response(pool: Pool, bundle_id: str) -> pb.ListLlmsResponse:
     """The pool as it is now."""
     llms = [
-        pb.Llm(name=name, endpoints=map(_endpoint, llm.endpoints), price=llm.price, healthy=name in pool.healthy)
+        pb.Llm(
+            name=name,
+            endpoints=map(_endpoint, llm.endpoints),
+            price=llm.price,
+            healthy=name in pool.healthy,
+            context_tokens=llm.context_tokens,
+        )
         for name, llm in pool.llms.items()
     ]
     return pb.ListLlmsResponse(llms=llms, bundle_id=bundle_id, default_llm=pool.defaults[0])

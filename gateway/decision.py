@@ -13,6 +13,7 @@ class Reason(enum.Enum):
     CACHED = "cached"
     FALLBACK = "fallback"
     ONLY_ONE = "only_one"
+    ABSTAINED = "abstained"
 
 
 @dataclass(frozen=True, slots=True)

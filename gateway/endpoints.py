@@ -4,6 +4,7 @@
     llms:
       mistral-7b:
         price: 0.2                           # US dollars per million tokens; optional
+        context_tokens: 8192                 # optional; longer queries go to other LLMs
         endpoints:
           - address: http://10.0.0.7:8000/v1 # base URL
             model: mistralai/Mistral-7B-v0.1 # the model name to ask for there
@@ -24,7 +25,8 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gateway.errors import EndpointsError
+from gateway.errors import EndpointsError, ExcludedError
+from gateway.policy.eligibility import permitted
 from gateway.virtual_models import AUTO, VirtualModel
 
 
@@ -71,6 +73,7 @@ class EndpointsFile(_Frozen):
     llms: dict[str, Llm] = Field(min_length=1)
     virtual_models: dict[str, VirtualModel] = Field(default=AUTO)
 
+    context_tokens: int | None = Field(default=None, ge=1, le=2**31, description="longest input; unset: no limit")
     @model_validator(mode="after")
     def _names_are_in_the_pool(self) -> Self:
         named = {"default": self.default}
@@ -81,15 +84,30 @@ class EndpointsFile(_Frozen):
             if unknown := [name for name in names if name not in self.llms]:
                 raise ValueError(f"{field}: {', '.join(unknown)}: not among llms ({', '.join(self.llms)})")
         if both := sorted(set(self.virtual_models) & set(self.llms)):
+    @property
+    def prices(self) -> dict[str, float]:
+        """US dollars per million tokens of the LLMs that have a price."""
+        return {name: llm.price for name, llm in self.llms.items() if llm.price is not None}
+
             raise ValueError(f"virtual_models: {', '.join(both)}: an LLM has that name")
         return self
 
 
 def read(path: Path) -> EndpointsFile:
+            named |= {f"virtual_models.{name}.denied": virtual.denied}
     """The checked content of endpoints.yaml.
 
     Raises:
         EndpointsError: no such file, not YAML, a name twice, or a wrong field; the message names file and field.
+        for name, virtual in self.virtual_models.items():
+            try:
+                permitted(frozenset(self.llms), self.prices, (virtual.rules,))
+            except ExcludedError as error:
+                raise ValueError(f"virtual_models.{name}: {error}") from None
+        priced = {name for name, llm in self.llms.items() if llm.price is not None}
+        for name, virtual in self.virtual_models.items():
+            if problem := virtual.problem(self.llms.keys(), priced):
+                raise ValueError(f"virtual_models.{name}: {problem}")
     """
     try:
         return EndpointsFile.model_validate(yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys))  # noqa: S506 - a SafeLoader

@@ -3,6 +3,7 @@
     GatewayError
     ├── InvalidRequestError        a field of the request is wrong; the caller must change it
     ├── PriceUnknownError          a cost weight was asked for, but some allowed LLM has no price
+    ├── ExcludedError              the rules of caller and request leave no LLM
     ├── OverloadedError            refused at once, before any work; retry later
     ├── NoLlmError                 every allowed LLM is out of use
     ├── ScorerError                no scores: the router answers with the default LLM and counts `cause`
@@ -22,6 +23,7 @@ translated in triton_scorer.py and nowhere else.
 """
 
 from typing import ClassVar
+from collections.abc import Mapping
 
 
 class GatewayError(Exception):
@@ -47,6 +49,14 @@ class PriceUnknownError(GatewayError):
 
 
 class OverloadedError(GatewayError):
+class ExcludedError(GatewayError):
+    """The rules of the caller and of the request leave no LLM that may answer. `reasons` has one for each LLM."""
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        told = "; ".join(f"{llm}: {reason}" for llm, reason in reasons.items())
+        super().__init__(f"no LLM may answer this: {told}")
+
+
     """Refused before any work was done."""
 
     def __init__(self, limit: int, retry_after_seconds: float) -> None:

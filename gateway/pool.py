@@ -18,7 +18,8 @@ class Pool:
         self.names = frozenset(file.llms)
         self.defaults = file.default
         self.virtual_models = file.virtual_models
-        self.prices = {name: llm.price for name, llm in file.llms.items() if llm.price is not None}
+        self.prices = file.prices
+        self.context_tokens = {n: llm.context_tokens for n, llm in file.llms.items() if llm.context_tokens is not None}
         in_use = {name: [e for e in llm.endpoints if e.in_use] for name, llm in file.llms.items()}
         self.healthy = frozenset(name for name, endpoints in in_use.items() if endpoints)
         self._turns = {name: _turns(endpoints) for name, endpoints in in_use.items() if endpoints}
@@ -27,15 +28,15 @@ class Pool:
         """The endpoint of `llm` (one that is healthy) whose turn it is."""
         return next(self._turns[llm])
 
-    def eligible(self, allowed: frozenset[str] | None) -> frozenset[str]:
-        """The LLMs that may answer: allowed (None: all) and healthy.
+    def eligible(self, permitted: frozenset[str]) -> frozenset[str]:
+        """Those of `permitted` that are healthy.
 
         Raises:
             NoLlmError: there is none.
         """
-        eligible = self.healthy if allowed is None else self.healthy & allowed
+        eligible = self.healthy & permitted
         if not eligible:
-            raise NoLlmError(f"every endpoint of {', '.join(sorted(allowed or self.names))} is out of use")
+            raise NoLlmError(f"every endpoint of {', '.join(sorted(permitted))} is out of use")
         return eligible
 
     def check(self, bundle: Bundle) -> None:

@@ -23,7 +23,10 @@ def route(
     address: str,
     deadline_ms: float,
     allow: tuple[str, ...],
+@click.option("--deny", multiple=True, metavar="LLM", help="this LLM may not answer (repeat for more)")
     cost_weight: float | None,
+@click.option("--max-price", type=float, help="no LLM that costs more US dollars per million tokens")
+@click.option("--min-margin", type=float, help="the default answers unless the best LLM is ahead by this much")
     candidates: int,
     as_json: bool,
 ) -> None:
@@ -34,10 +37,20 @@ def route(
     try:
         with RouterClient(address) as router:
             response = router.route(
-                text, allowed_llms=allow, cost_weight=cost_weight, max_candidates=candidates, deadline_ms=deadline_ms
+                text,
+                allowed_llms=allow,
+                denied_llms=deny,
+                cost_weight=cost_weight,
+                max_price=max_price,
+                min_margin=min_margin,
+                max_candidates=candidates,
+                deadline_ms=deadline_ms,
             )
     except RouteError as error:
+    deny: tuple[str, ...],
         raise click.ClickException(_explained(error.code.name, error.message, address)) from None
+    max_price: float | None,
+    min_margin: float | None,
     if as_json:
         click.echo(json_format.MessageToJson(response, preserving_proto_field_name=True, ensure_ascii=False))
     else:

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import structlog
 
-from gateway import policy
 from gateway.admission import Admission
 from gateway.decision import Candidate, Decision, Reason
 from gateway.errors import ScorerError
 from gateway.logs import Throttled
 from gateway.metrics import Metrics
+from gateway.policy import abstention, eligibility, ranking
 from gateway.pool import Pool
 from gateway.scorer import Scored, Scorer
 from gateway.validation import RouteQuery
@@ -27,13 +27,22 @@ class Router:
     """Decides which LLM answers."""
 
     def __init__(
-        self, pool: Pool, scorer: Scorer, admission: Admission, metrics: Metrics, *, cost_weight: float = 0.0
+        self,
+        pool: Pool,
+        scorer: Scorer,
+        admission: Admission,
+        metrics: Metrics,
+        *,
+        cost_weight: float = 0.0,
+        min_margin: float = 0.0,
     ) -> None:
+        """`cost_weight` and `min_margin` hold where a query says nothing."""
         self.pool = pool
         self._scorer = scorer
         self._admission = admission
         self._metrics = metrics
         self._cost_weight = cost_weight
+        self._min_margin = min_margin
         self._warn = Throttled(log, "fallback")
 
     @property
@@ -45,7 +54,8 @@ class Router:
         """Decides for one query, not later than `deadline` (of `time.monotonic()`).
 
         Raises:
-            OverloadedError, NoLlmError, PriceUnknownError, InvalidRequestError: see errors.py. Never a ScorerError.
+            OverloadedError, NoLlmError, ExcludedError, PriceUnknownError, InvalidRequestError: see errors.py. Never a
+                ScorerError.
         """
         with self._admission.slots(1):
             return await self._decide(query, deadline)
@@ -62,16 +72,16 @@ class Router:
     async def _decide(self, query: RouteQuery, deadline: float) -> Decision:
         arrived_ns = time.perf_counter_ns()
         pool = self.pool
-        eligible = pool.eligible(query.allowed)
+        eligible = pool.eligible(eligibility.permitted(pool.names, pool.prices, query.rules))
         weight = self._cost_weight if query.cost_weight is None else query.cost_weight
-        cost = policy.costs(eligible, weight, pool.prices)
+        cost = ranking.costs(eligible, weight, pool.prices)
         if len(eligible) == 1:
             decision = _unscored(query, pool, eligible, Reason.ONLY_ONE, "no other LLM may answer", arrived_ns)
         else:
             try:
                 scored = await self._scorer.score(query.text, deadline)
                 pool.check(scored.scores.bundle)
-                decision = _ranked(query, pool, eligible, cost, scored, arrived_ns)
+                decision = self._scored(query, pool, eligible, cost, scored, arrived_ns)
             except ScorerError as error:
                 self._metrics.fallback(error.cause)
                 self._warn(error.cause, request_id=query.request_id, error=str(error))
@@ -87,37 +97,64 @@ class Router:
         )
         return decision
 
+    def _scored(
+        self,
+        query: RouteQuery,
+        pool: Pool,
+        eligible: frozenset[str],
+        cost: dict[str, float],
+        scored: Scored,
+        arrived_ns: int,
+    ) -> Decision:
+        started_ns = time.perf_counter_ns()
+        scores = scored.scores
+        if pool.context_tokens:
+            tokens = _tokens(query, None if scores.truncated else scores.token_count)
+            eligible = eligibility.fitting(eligible, pool.context_tokens, tokens)
+        ranked = ranking.rank(scores.bundle.llms, scores.values, eligible, cost)
+        min_margin = self._min_margin if query.min_margin is None else query.min_margin
+        default = abstention.default_instead(ranked, min_margin, (*query.defaults, *pool.defaults))
+        lead = ranking.margin(ranked)
+        if default is not None:
+            order, reason = ranking.with_first(ranked, default), Reason.ABSTAINED
+            detail = f"the best LLM is ahead by {lead:.4g} only, not by {min_margin:g}"
+        else:
+            order, reason = ranked, Reason.CACHED if scored.cached else Reason.ROUTED
+            detail = "highest score" if not cost else "highest score after cost"
+        candidates = tuple(
+            Candidate(r.llm, pool.endpoint(r.llm), r.score, r.adjusted_score) for r in order[: query.max_candidates]
+        )
+        done_ns = time.perf_counter_ns()
+        return Decision(
+            request_id=query.request_id,
+            candidates=candidates,
+            reason=reason,
+            reason_detail=detail,
+            margin=lead,
+            token_count=scores.token_count,
+            truncated=scores.truncated,
+            bundle_id=scores.bundle.bundle_id,
+            queue_ns=scored.queue_ns,
+            score_ns=scored.score_ns,
+            policy_ns=done_ns - started_ns,
+            total_ns=done_ns - arrived_ns,
+        )
 
-def _ranked(
-    query: RouteQuery, pool: Pool, eligible: frozenset[str], cost: dict[str, float], scored: Scored, arrived_ns: int
-) -> Decision:
-    started_ns = time.perf_counter_ns()
-    scores = scored.scores
-    ranked = policy.rank(scores.bundle.llms, scores.values, eligible, cost)
-    candidates = tuple(
-        Candidate(r.llm, pool.endpoint(r.llm), r.score, r.adjusted_score) for r in ranked[: query.max_candidates]
-    )
-    done_ns = time.perf_counter_ns()
-    return Decision(
-        request_id=query.request_id,
-        candidates=candidates,
-        reason=Reason.CACHED if scored.cached else Reason.ROUTED,
-        reason_detail="highest score" if not cost else "highest score after cost",
-        margin=policy.margin(ranked),
-        token_count=scores.token_count,
-        truncated=scores.truncated,
-        bundle_id=scores.bundle.bundle_id,
-        queue_ns=scored.queue_ns,
-        score_ns=scored.score_ns,
-        policy_ns=done_ns - started_ns,
-        total_ns=done_ns - arrived_ns,
-    )
+
+def _tokens(query: RouteQuery, counted: int | None) -> int:
+    """About what an LLM has to read; `counted` None where nobody counted the query's tokens."""
+    if counted is None:
+        return eligibility.estimated_tokens(len(query.text.encode()) + query.other_bytes)
+    return counted + eligibility.estimated_tokens(query.other_bytes)
 
 
 def _unscored(
     query: RouteQuery, pool: Pool, eligible: frozenset[str], reason: Reason, detail: str, arrived_ns: int
 ) -> Decision:
-    order = policy.fallback_order(pool.defaults, tuple(pool.llms), eligible)[: query.max_candidates]
+    if pool.context_tokens:
+        eligible = eligibility.fitting(eligible, pool.context_tokens, _tokens(query, None))
+    defaults = (*query.defaults, *pool.defaults)
+    order = ranking.fallback_order(defaults, tuple(pool.llms), eligible)[: query.max_candidates]
     return Decision(
         request_id=query.request_id,
         candidates=tuple(Candidate(llm, pool.endpoint(llm)) for llm in order),

@@ -120,7 +120,17 @@ def _router(settings: Settings, pool: Pool, triton: TritonScorer, metrics: Metri
     admission = Admission(settings.max_in_flight, retry_after_seconds=settings.deadline_ms / 1000)
     metrics.watch(in_flight=lambda: admission.in_flight, cache_entries=lambda: len(cache))
     scorer = cache if settings.cache_entries else coalescer
-    return Router(pool, scorer, admission, metrics, cost_weight=settings.cost_weight)
+    return Router(pool, scorer, admission, metrics, cost_weight=settings.cost_weight, min_margin=settings.min_margin)
+
+
+def _tls(settings: Settings, reloader: Reloader) -> ServerTls | None:
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    files = CertificateFiles(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file)
+    source = reloader.source("certificates", files.paths, partial(tls.read, files))
+    server_tls = ServerTls(source.content)
+    source.on_change(server_tls.replace)
+    return server_tls
 
 
 def _replace_pool(router: Router, triton: TritonScorer, file: EndpointsFile) -> None:

@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     max_message_bytes: int = Field(16 * _MIB, gt=0, description="largest gRPC message")
     max_batch_queries: int = Field(1024, gt=0, description="most queries in one RouteBatch")
     max_in_flight: int = Field(2048, gt=0, description="queries in flight; more are refused with RESOURCE_EXHAUSTED")
+    min_margin: float = Field(0, ge=0, description="the default answers unless the best LLM is this much ahead")
     max_stream_in_flight: int = Field(64, gt=0, description="queries in flight in one RouteStream; more are not read")
 
     max_triton_batch: int = Field(

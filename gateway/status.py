@@ -12,6 +12,7 @@ from gateway import errors
 CODES: dict[type[BaseException], code_pb2.Code.ValueType] = {
     errors.InvalidRequestError: code_pb2.INVALID_ARGUMENT,
     errors.PriceUnknownError: code_pb2.FAILED_PRECONDITION,
+    errors.ExcludedError: code_pb2.FAILED_PRECONDITION,
     errors.OverloadedError: code_pb2.RESOURCE_EXHAUSTED,
     errors.NoLlmError: code_pb2.UNAVAILABLE,
     # The router turns these into fallbacks; the codes are for whoever calls a scorer without it.

@@ -5,24 +5,29 @@ Does not know scores, endpoints or gRPC's machinery.
 
 import math
 import secrets
-from collections.abc import Set
+from collections.abc import Collection, Set
 from dataclasses import dataclass
+from typing import Literal
 
 from contract.v1 import router_pb2 as pb
 from gateway.errors import InvalidRequestError
+from gateway.policy.eligibility import CallerRules
 
 MAX_REQUEST_ID_BYTES = 128
 
 
 @dataclass(frozen=True, slots=True)
 class RouteQuery:
-    """A checked request. `allowed` None means every LLM of the pool; `cost_weight` None the configured one."""
+    """A checked request. `cost_weight` and `min_margin` None mean the configured ones."""
 
     text: str
-    allowed: frozenset[str] | None
+    rules: tuple[CallerRules, ...]  # all of them hold: the request's, and those of whoever sent it
     cost_weight: float | None
     max_candidates: int
     request_id: str
+    min_margin: float | None = None
+    defaults: tuple[str, ...] = ()  # ranked, before the pool's
+    other_bytes: int = 0  # text that is not routed and takes room in the context: the rest of a chat
 
 
 def checked(request: pb.RouteRequest, llms: Set[str], max_query_bytes: int) -> RouteQuery:
@@ -36,12 +41,15 @@ def checked(request: pb.RouteRequest, llms: Set[str], max_query_bytes: int) -> R
     Raises:
         InvalidRequestError: a field is wrong; the error names it and says what to do.
     """
+    text = _text(request, max_query_bytes)
     return RouteQuery(
-        text=_text(request, max_query_bytes),
-        allowed=_allowed(request, llms),
-        cost_weight=_cost_weight(request),
+        text=text,
+        rules=_rules(request, llms),
+        cost_weight=_number(request, "cost_weight"),
         max_candidates=max(1, request.max_candidates),
         request_id=_request_id(request),
+        min_margin=_number(request, "min_margin"),
+        other_bytes=max(0, _chat_bytes(request.chat) - len(text.encode())) if request.HasField("chat") else 0,
     )
 
 
@@ -66,23 +74,33 @@ def _last_user_text(chat: pb.ChatMessages) -> str:
     raise InvalidRequestError("chat.messages", "there is no message with role user")
 
 
-def _allowed(request: pb.RouteRequest, llms: Set[str]) -> frozenset[str] | None:
-    if not request.allowed_llms:
-        return None
-    allowed = frozenset(request.allowed_llms)
-    if unknown := sorted(allowed - llms):
-        raise InvalidRequestError(
-            "allowed_llms", f"not in the pool: {', '.join(unknown)}; it has {', '.join(sorted(llms))}"
-        )
-    return allowed
+def _chat_bytes(chat: pb.ChatMessages) -> int:
+    texts = (text for m in chat.messages for text in ([m.content] if m.content else [part.text for part in m.parts]))
+    return sum(len(text.encode()) for text in texts)
 
 
-def _cost_weight(request: pb.RouteRequest) -> float | None:
-    if not request.HasField("cost_weight"):
+def _rules(request: pb.RouteRequest, llms: Set[str]) -> tuple[CallerRules, ...]:
+    allowed = _names("allowed_llms", request.allowed_llms, llms)
+    denied = _names("denied_llms", request.denied_llms, llms)
+    max_price = _number(request, "max_price")
+    if not allowed and not denied and max_price is None:
+        return ()
+    return (CallerRules(allowed or None, denied, max_price),)
+
+
+def _names(field: str, names: Collection[str], llms: Set[str]) -> frozenset[str]:
+    if unknown := sorted(set(names) - llms):
+        raise InvalidRequestError(field, f"not in the pool: {', '.join(unknown)}; it has {', '.join(sorted(llms))}")
+    return frozenset(names)
+
+
+def _number(request: pb.RouteRequest, field: Literal["cost_weight", "max_price", "min_margin"]) -> float | None:
+    if not request.HasField(field):
         return None
-    if not math.isfinite(request.cost_weight) or request.cost_weight < 0:
-        raise InvalidRequestError("cost_weight", f"must be a finite number, 0 or more, not {request.cost_weight}")
-    return request.cost_weight
+    value: float = getattr(request, field)
+    if not math.isfinite(value) or value < 0:
+        raise InvalidRequestError(field, f"must be a finite number, 0 or more, not {value}")
+    return value
 
 
 def _request_id(request: pb.RouteRequest) -> str:

@@ -38,6 +38,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """the router could not decide in time: the configured default"""
     REASON_ONLY_ONE: _Reason.ValueType  # 4
     """only one LLM was allowed: nothing to decide"""
+    REASON_ABSTAINED: _Reason.ValueType  # 5
+    """no LLM was clearly ahead (min_margin): the configured default"""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper): ...
 
@@ -50,6 +52,8 @@ REASON_FALLBACK: Reason.ValueType  # 3
 """the router could not decide in time: the configured default"""
 REASON_ONLY_ONE: Reason.ValueType  # 4
 """only one LLM was allowed: nothing to decide"""
+REASON_ABSTAINED: Reason.ValueType  # 5
+"""no LLM was clearly ahead (min_margin): the configured default"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
@@ -139,6 +143,9 @@ class RouteRequest(_message.Message):
     COST_WEIGHT_FIELD_NUMBER: _builtins.int
     MAX_CANDIDATES_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DENIED_LLMS_FIELD_NUMBER: _builtins.int
+    MAX_PRICE_FIELD_NUMBER: _builtins.int
+    MIN_MARGIN_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     cost_weight: _builtins.float
     """score points given up per US dollar per million tokens; ≥ 0; unset: the configured one"""
@@ -146,11 +153,21 @@ class RouteRequest(_message.Message):
     """how many ranked candidates to return; 0: only the chosen one; more than there are: all"""
     request_id: _builtins.str
     """returned unchanged; made up by the gateway when empty"""
+    max_price: _builtins.float
+    """US dollars per million tokens; LLMs that cost more, or have no price, are left out"""
+    min_margin: _builtins.float
+    """The first LLM must be ahead of the second by this much (adjusted scores), or the default answers, marked
+    REASON_ABSTAINED; 0: it need not; unset: the configured one.
+    """
     @_builtins.property
     def chat(self) -> Global___ChatMessages: ...
     @_builtins.property
     def allowed_llms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """empty: every LLM of the pool"""
+
+    @_builtins.property
+    def denied_llms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """never these, even where allowed_llms names them"""
 
     def __init__(
         self,
@@ -161,17 +178,28 @@ class RouteRequest(_message.Message):
         cost_weight: _builtins.float | None = ...,
         max_candidates: _builtins.int = ...,
         request_id: _builtins.str = ...,
+        denied_llms: _abc.Iterable[_builtins.str] | None = ...,
+        max_price: _builtins.float | None = ...,
+        min_margin: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_weight", b"_cost_weight", "chat", b"chat", "cost_weight", b"cost_weight", "input", b"input", "query", b"query"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_weight", b"_cost_weight", "_max_price", b"_max_price", "_min_margin", b"_min_margin", "chat", b"chat", "cost_weight", b"cost_weight", "input", b"input", "max_price", b"max_price", "min_margin", b"min_margin", "query", b"query"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_weight", b"_cost_weight", "allowed_llms", b"allowed_llms", "chat", b"chat", "cost_weight", b"cost_weight", "input", b"input", "max_candidates", b"max_candidates", "query", b"query", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_weight", b"_cost_weight", "_max_price", b"_max_price", "_min_margin", b"_min_margin", "allowed_llms", b"allowed_llms", "chat", b"chat", "cost_weight", b"cost_weight", "denied_llms", b"denied_llms", "input", b"input", "max_candidates", b"max_candidates", "max_price", b"max_price", "min_margin", b"min_margin", "query", b"query", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cost_weight: _TypeAlias = _typing.Literal["cost_weight"]  # noqa: Y015
     _WhichOneofArgType__cost_weight: _TypeAlias = _typing.Literal["_cost_weight", b"_cost_weight"]  # noqa: Y015
+    _WhichOneofReturnType__max_price: _TypeAlias = _typing.Literal["max_price"]  # noqa: Y015
+    _WhichOneofArgType__max_price: _TypeAlias = _typing.Literal["_max_price", b"_max_price"]  # noqa: Y015
+    _WhichOneofReturnType__min_margin: _TypeAlias = _typing.Literal["min_margin"]  # noqa: Y015
+    _WhichOneofArgType__min_margin: _TypeAlias = _typing.Literal["_min_margin", b"_min_margin"]  # noqa: Y015
     _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["query", "chat"]  # noqa: Y015
     _WhichOneofArgType_input: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_weight) -> _WhichOneofReturnType__cost_weight | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_price) -> _WhichOneofReturnType__max_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_margin) -> _WhichOneofReturnType__min_margin | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
 
@@ -213,7 +241,7 @@ class Candidate(_message.Message):
     score: _builtins.float
     """the bundle's score of this LLM for the query, before policy; 0 where nothing was scored"""
     adjusted_score: _builtins.float
-    """after cost; candidates are ordered by it"""
+    """after cost"""
     @_builtins.property
     def endpoint(self) -> Global___Endpoint: ...
     def __init__(
@@ -284,8 +312,8 @@ class RouteResponse(_message.Message):
     request_id: _builtins.str
     llm: _builtins.str
     margin: _builtins.float
-    """Adjusted score of the first candidate less that of the second, among all LLMs that were allowed; unset where there is no second
-    or nothing was scored.
+    """The best adjusted score less the second best, among all LLMs that were allowed; unset where there is no second or
+    nothing was scored.
     """
     reason: Global___Reason.ValueType
     reason_detail: _builtins.str
@@ -300,7 +328,7 @@ class RouteResponse(_message.Message):
     def endpoint(self) -> Global___Endpoint: ...
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
-        """best first; the chosen LLM is the first"""
+        """the chosen LLM first, then the others by adjusted score"""
 
     @_builtins.property
     def timings(self) -> Global___StageTimings: ...
@@ -421,11 +449,14 @@ class Llm(_message.Message):
     ENDPOINTS_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int
     HEALTHY_FIELD_NUMBER: _builtins.int
+    CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     price: _builtins.float
     """US dollars per million tokens"""
     healthy: _builtins.bool
     """at least one endpoint may be asked"""
+    context_tokens: _builtins.int
+    """longest input"""
     @_builtins.property
     def endpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Endpoint]: ...
     def __init__(
@@ -435,13 +466,19 @@ class Llm(_message.Message):
         endpoints: _abc.Iterable[Global___Endpoint] | None = ...,
         price: _builtins.float | None = ...,
         healthy: _builtins.bool = ...,
+        context_tokens: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_price", b"_price", "price", b"price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_context_tokens", b"_context_tokens", "_price", b"_price", "context_tokens", b"context_tokens", "price", b"price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price", b"_price", "endpoints", b"endpoints", "healthy", b"healthy", "name", b"name", "price", b"price"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_context_tokens", b"_context_tokens", "_price", b"_price", "context_tokens", b"context_tokens", "endpoints", b"endpoints", "healthy", b"healthy", "name", b"name", "price", b"price"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__context_tokens: _TypeAlias = _typing.Literal["context_tokens"]  # noqa: Y015
+    _WhichOneofArgType__context_tokens: _TypeAlias = _typing.Literal["_context_tokens", b"_context_tokens"]  # noqa: Y015
     _WhichOneofReturnType__price: _TypeAlias = _typing.Literal["price"]  # noqa: Y015
     _WhichOneofArgType__price: _TypeAlias = _typing.Literal["_price", b"_price"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__context_tokens) -> _WhichOneofReturnType__context_tokens | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__price) -> _WhichOneofReturnType__price | None: ...
 
 Global___Llm: _TypeAlias = Llm  # noqa: Y015

@@ -14,7 +14,7 @@ from gateway.envoy_config.listener import listener, with_newer_fields
 from gateway.envoy_config.options import Options
 from gateway.errors import EndpointsError
 from gateway.ext_proc.clusters import Cluster, attempts, clusters_of, first_of_each
-from gateway.policy import fallback_order
+from gateway.policy.eligibility import permitted
 
 _MAX_CONNECTIONS = 50_000
 
@@ -68,7 +68,8 @@ def _without_gateway(file: EndpointsFile) -> Mapping[str, tuple[str, ...]]:
     """Which clusters are tried for which model while no gateway answers."""
     candidates = {}
     for name, virtual in file.virtual_models.items():
-        order = fallback_order((*virtual.default, *file.default), tuple(file.llms), virtual.allowed or tuple(file.llms))
+        allowed = permitted(frozenset(file.llms), file.prices, (virtual.rules,))
+        order = fallback_order((*virtual.default, *file.default), tuple(file.llms), allowed)
         candidates[name] = attempts(file.llms, first_of_each(file.llms, order[:3]))
     for name in file.llms:
         candidates[name] = attempts(file.llms, first_of_each(file.llms, [name]))

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from gateway import policy
 from gateway.endpoints import Endpoint
+from gateway.errors import ExcludedError
 from gateway.ext_proc import clusters, openai_answers
 from gateway.ext_proc.openai_answers import OpenAiError
 from gateway.ext_proc.openai_body import OpenAiBody, parse
 from gateway.ext_proc.openai_query import Api, query
+from gateway.policy import eligibility, ranking
 from gateway.pool import Pool
 from gateway.router import Router
 from gateway.validation import RouteQuery
@@ -109,18 +110,20 @@ class Routing:
         tail, truncated = _tail(text, self.plane.max_query_bytes)
         request = RouteQuery(
             text=tail,
-            allowed=frozenset(virtual.allowed) or None,
+            rules=(virtual.rules,),
             cost_weight=virtual.cost_weight,
             max_candidates=self.plane.max_candidates,
             request_id=secrets.token_hex(8),
+            min_margin=virtual.min_margin,
+            defaults=virtual.default,
         )
         try:
             decision = await self._router.route(request, time.monotonic() + self.plane.deadline_seconds)
+        except ExcludedError as error:
+            raise OpenAiError(400, f"model: {error}", param="model") from None
         except Exception as error:  # whatever it is, the request must not fail because of the router
             log.warning("not routed", request_id=request.request_id, error=type(error).__name__)
             return _default(pool, virtual, "the router could not decide")
-        if decision.reason.value == FALLBACK and virtual.default:
-            return _default(pool, virtual, decision.reason_detail)
         candidates = tuple((c.llm, c.endpoint) for c in decision.candidates)
         return _Choice(candidates, decision.reason.value, decision.reason_detail, truncated or decision.truncated)
 
@@ -153,11 +156,11 @@ def _named(pool: Pool, llm: str) -> _Choice:
 
 def _default(pool: Pool, virtual: VirtualModel, detail: str) -> _Choice:
     """Who answers undecided. LLMs thought to be ill come last, but come: where there is nobody else, try."""
-    allowed = virtual.allowed or tuple(pool.llms)
-    ranked = policy.fallback_order((*virtual.default, *pool.defaults), tuple(pool.llms), allowed)
+    allowed = eligibility.permitted(pool.names, pool.prices, (virtual.rules,))
+    ranked = ranking.fallback_order((*virtual.default, *pool.defaults), tuple(pool.llms), allowed)
     ranked.sort(key=lambda llm: llm not in pool.healthy)
     if not (candidates := clusters.first_of_each(pool.llms, ranked)):
-        raise OpenAiError(503, f"model: every endpoint of {', '.join(allowed)} is out of use", param="model")
+        raise OpenAiError(503, f"model: every endpoint of {', '.join(sorted(ranked))} is out of use", param="model")
     return _Choice(candidates, FALLBACK, detail)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from gateway import endpoints
 from gateway.errors import EndpointsError
+from tests.unit.gateway.conftest import endpoints_file
 
 GOOD = """
 default: [beta]
@@ -37,7 +38,7 @@ def write(folder: Path, text: str) -> Path:
         (("https://b/v1", "b:8000"), r"llms.beta.endpoints.0.address: .*base URL"),
         (("price: 0.5", "price: -1"), "llms.alpha.price: "),
         (("price: 0.5", "price: .nan"), "llms.alpha.price: "),
-        (("model: n}", "model: n, api_key_env: A, api_key_file: b}"), "llms.beta.endpoints.0: .*not both"),
+        (("model: n}", "model: n, api_key_env: A, api_key_file: /b}"), "llms.beta.endpoints.0: .*not both"),
         (("model: n}", "model: n, weight: 0}"), "llms.beta.endpoints.0.weight: "),
         (
             ("llms:", "virtual_models: {small: {allowed: [omega]}}\nllms:"),
@@ -65,3 +66,8 @@ def test_a_wrong_file_is_refused_with_the_field(tmp_path: Path, change: tuple[st
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(EndpointsError, match="cannot be read"):
         endpoints.read(tmp_path / "nowhere.yaml")
+
+
+def test_a_virtual_model_that_leaves_nobody_is_refused_with_the_reasons() -> None:
+    with pytest.raises(ValueError, match=r"virtual_models\.free: .*alpha: price 1 is over 0\.5"):
+        endpoints_file(virtual_models={"free": {"max_price": 0.5}})

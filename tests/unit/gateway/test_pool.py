@@ -28,7 +28,7 @@ def test_turns_follow_the_weights_and_are_spread_evenly() -> None:
 
 
 def test_an_llm_without_endpoint_in_use_may_not_answer(pool: Pool) -> None:
-    assert pool.eligible(None) == {"alpha", "beta"}
+    assert pool.eligible(pool.names) == {"alpha", "beta"}
     with pytest.raises(NoLlmError, match="gamma"):
         pool.eligible(frozenset({"gamma"}))
 

@@ -4,6 +4,7 @@ import pytest
 
 from contract.v1 import router_pb2 as pb
 from gateway.errors import InvalidRequestError
+from gateway.policy.eligibility import CallerRules
 from gateway.validation import RouteQuery, checked
 
 POOL = frozenset({"alpha", "beta"})
@@ -19,8 +20,19 @@ def chat(*messages: pb.ChatMessage) -> pb.RouteRequest:
 
 def test_plain_query_is_taken_as_it_is_and_gets_a_request_id() -> None:
     query = check(pb.RouteRequest(query=" 2 + 2? "))
-    assert (query.text, query.allowed, query.cost_weight, query.max_candidates) == (" 2 + 2? ", None, None, 1)
+    assert (query.text, query.rules, query.cost_weight, query.max_candidates) == (" 2 + 2? ", (), None, 1)
     assert query.request_id
+
+
+def test_what_the_request_allows_becomes_its_rules() -> None:
+    query = check(pb.RouteRequest(query="q", allowed_llms=["alpha"], denied_llms=["beta"], max_price=0))
+    assert query.rules == (CallerRules(frozenset({"alpha"}), frozenset({"beta"}), 0.0),)
+
+
+def test_other_messages_of_a_chat_are_counted_but_not_routed() -> None:
+    parts = [pb.ContentPart(type="text", text="no é"), pb.ContentPart(type="image_url")]
+    request = chat(pb.ChatMessage(role="system", content="four"), pb.ChatMessage(role="user", parts=parts))
+    assert (check(request).text, check(request).other_bytes) == ("no é", 4)
 
 
 def test_request_id_of_the_caller_is_kept() -> None:
@@ -61,6 +73,9 @@ def test_text_parts_of_a_content_array_are_joined_and_others_left_out() -> None:
         (pb.RouteRequest(query="q", cost_weight=-0.1), "cost_weight"),
         (pb.RouteRequest(query="q", cost_weight=math.nan), "cost_weight"),
         (pb.RouteRequest(query="q", cost_weight=math.inf), "cost_weight"),
+        (pb.RouteRequest(query="q", max_price=-1), "max_price"),
+        (pb.RouteRequest(query="q", min_margin=math.nan), "min_margin"),
+        (pb.RouteRequest(query="q", denied_llms=["delta"]), "denied_llms"),
         (pb.RouteRequest(query="q", request_id="x" * 129), "request_id"),
     ],
 )

@@ -9,6 +9,7 @@ from gateway.errors import InvalidRequestError, ScorerError, ScorerFailedError, 
 from gateway.ext_proc.openai_answers import OpenAiError
 from gateway.ext_proc.openai_query import Api
 from gateway.ext_proc.routing import Routing
+from tests.unit.gateway.conftest import endpoints_file
 from tests.unit.gateway.ext_proc.conftest import MakeRouting
 from tests.unit.gateway.fake_scorer import FakeScorer
 
@@ -113,3 +114,26 @@ def test_error_body_has_openais_form() -> None:
     assert body == {
         "error": {"message": "no", "type": "invalid_request_error", "param": "model", "code": "model_not_found"}
     }
+
+
+async def test_virtual_model_denies_limits_prices_and_abstains(make_routing: MakeRouting) -> None:
+    virtual = {"safe": {"denied": ["beta"]}, "cheap": {"max_price": 1}, "sure": {"min_margin": 1, "default": ["gamma"]}}
+    routing = make_routing(file={"virtual_models": virtual})
+    routed = {name: await routing.route(Api.CHAT, chat(name)) for name in virtual}
+    assert [llm for llm, _ in routed["safe"].candidates] == ["alpha", "gamma"]
+    assert (routed["cheap"].llm, routed["cheap"].reason) == ("alpha", "only_one")
+    assert (routed["sure"].llm, routed["sure"].reason) == ("gamma", "abstained")
+
+
+async def test_rules_of_a_virtual_model_hold_where_the_router_fails(
+    make_routing: MakeRouting, scorer: FakeScorer
+) -> None:
+    scorer.faults["hi"] = RuntimeError("a defect")
+    routed = await make_routing(file={"virtual_models": {"safe": {"denied": ["alpha"]}}}).route(Api.CHAT, chat("safe"))
+    assert [llm for llm, _ in routed.candidates] == ["gamma", "beta"]
+
+
+async def test_a_query_that_no_llm_can_read_is_the_callers_mistake(make_routing: MakeRouting) -> None:
+    llms = {n: llm | {"context_tokens": 1} for n, llm in endpoints_file().model_dump()["llms"].items()}
+    with pytest.raises(OpenAiError, match="alpha: reads 1 tokens, these are about 2"):
+        await make_routing(file={"llms": llms}).route(Api.CHAT, chat("auto"))

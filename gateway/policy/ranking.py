@@ -1,4 +1,4 @@
-"""Policy: from scores to ranked candidates. Pure functions on plain data.
+"""From scores to ranked candidates.
 
     adjusted_score = score - cost_weight * price
 
@@ -66,6 +66,11 @@ def margin(ranked: Sequence[Ranked]) -> float | None:
 def fallback_order(defaults: Sequence[str], llms: Sequence[str], eligible: Collection[str]) -> list[str]:
     """Who answers when nothing was scored: the eligible defaults as ranked, then the other eligible LLMs."""
     return [llm for llm in dict.fromkeys((*defaults, *llms)) if llm in eligible]
+
+
+def with_first(ranked: Sequence[Ranked], llm: str) -> list[Ranked]:
+    """`llm`, which is one of `ranked`, before all the others, whose order stays."""
+    return sorted(ranked, key=lambda r: r.llm != llm)
 
 
 def _adjusted_score(ranked: Ranked) -> float:
