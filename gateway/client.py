@@ -10,6 +10,8 @@ retries: with growing pauses, or after the time that the gateway asked for. Does
 
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
@@ -53,12 +55,33 @@ class RouteError(Exception):
         self.fields = fields
 
 
+@dataclass(frozen=True, slots=True)
+class ClientTls:
+    """Files in PEM: who vouches for the gateway (None: the system's authorities), and the caller's own certificate."""
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """Reads the files.
+
+        Raises:
+            OSError: one cannot be read.
+        """
+        ca, key, cert = (path and path.read_bytes() for path in (self.ca_file, self.key_file, self.cert_file))
+        return grpc.ssl_channel_credentials(ca, key, cert)
+
+
 class RouteOptions(TypedDict, total=False):
     """What else a request may say; see RouteRequest in router.proto."""
 
     messages: Sequence[Mapping[str, object]]  # a chat in OpenAI's form, instead of a query
     allowed_llms: Iterable[str]
+    denied_llms: Iterable[str]
     cost_weight: float | None
+    max_price: float | None
+    min_margin: float | None
     max_candidates: int
     request_id: str
 
@@ -67,7 +90,10 @@ def route_request(query: str | None = None, **options: Unpack[RouteOptions]) -> 
     """One request, from a query or from `messages` (whose content is a string or an array of parts)."""
     request = pb.RouteRequest(
         allowed_llms=options.get("allowed_llms", ()),
+        denied_llms=options.get("denied_llms", ()),
         cost_weight=options.get("cost_weight"),
+        max_price=options.get("max_price"),
+        min_margin=options.get("min_margin"),
         max_candidates=options.get("max_candidates", 0),
         request_id=options.get("request_id", ""),
     )
@@ -78,22 +104,19 @@ def route_request(query: str | None = None, **options: Unpack[RouteOptions]) -> 
     return request
 
 
-    denied_llms: Iterable[str]
 class RouterClient:
-    max_price: float | None
-    min_margin: float | None
     """Asks one gateway; thread-safe."""
 
-    def __init__(self, address: str = "127.0.0.1:50051") -> None:
-        """`address` is host:port; the connection is made at the first call."""
-        self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
+    def __init__(self, address: str = "127.0.0.1:50051", *, tls: ClientTls | None = None) -> None:
+        """`address` is host:port; the connection is made at the first call. `tls` None: a connection without TLS."""
+        if tls is None:
+            self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
+        else:
+            self._channel = grpc.secure_channel(address, tls.credentials(), options=_CHANNEL_OPTIONS)
         self._stub = router_pb2_grpc.RouterStub(self._channel)
 
     def __enter__(self) -> Self:
-        denied_llms=options.get("denied_llms", ()),
         return self
-        max_price=options.get("max_price"),
-        min_margin=options.get("min_margin"),
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.close()
@@ -148,9 +171,12 @@ class RouterClient:
 class AsyncRouterClient:
     """The same for asyncio; cancelling a call cancels it in the gateway, and in Triton."""
 
-    def __init__(self, address: str = "127.0.0.1:50051") -> None:
-        """`address` is host:port; the connection is made at the first call."""
-        self._channel = aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
+    def __init__(self, address: str = "127.0.0.1:50051", *, tls: ClientTls | None = None) -> None:
+        """See `RouterClient`."""
+        if tls is None:
+            self._channel = aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
+        else:
+            self._channel = aio.secure_channel(address, tls.credentials(), options=_CHANNEL_OPTIONS)
         self._stub: router_pb2_grpc.RouterAsyncStub = router_pb2_grpc.RouterStub(self._channel)
 
     async def __aenter__(self) -> Self:

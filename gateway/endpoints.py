@@ -37,6 +37,15 @@ def _is_url(address: str) -> str:
     return address
 
 
+def _is_absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path: Envoy reads the file, wherever it runs")
+    return path
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_is_absolute)]
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -48,9 +57,10 @@ class Endpoint(_Frozen):
     model: str = Field(min_length=1)
     in_use: bool = True
     weight: int = Field(default=1, ge=1, le=1000)
-    api_key_env: str | None = Field(default=None, min_length=1, description="the variable's name, never the key")
-    api_key_file: Path | None = None
-    ca_file: Path | None = None
+    # Strict enough to refuse a key that was put there by mistake.
+    api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="variable's name")
+    api_key_file: AbsolutePath | None = None
+    ca_file: AbsolutePath | None = None
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:
@@ -63,6 +73,7 @@ class Llm(_Frozen):
     """One LLM of the pool."""
 
     price: float | None = Field(default=None, ge=0, description="US dollars per million tokens")
+    context_tokens: int | None = Field(default=None, ge=1, le=2**31, description="longest input; unset: no limit")
     endpoints: tuple[Endpoint, ...] = Field(min_length=1)
 
 
@@ -73,32 +84,21 @@ class EndpointsFile(_Frozen):
     llms: dict[str, Llm] = Field(min_length=1)
     virtual_models: dict[str, VirtualModel] = Field(default=AUTO)
 
-    context_tokens: int | None = Field(default=None, ge=1, le=2**31, description="longest input; unset: no limit")
-    @model_validator(mode="after")
-    def _names_are_in_the_pool(self) -> Self:
-        named = {"default": self.default}
-        for name, virtual in self.virtual_models.items():
-            named |= {f"virtual_models.{name}.allowed": virtual.allowed}
-            named |= {f"virtual_models.{name}.default": virtual.default}
-        for field, names in named.items():
-            if unknown := [name for name in names if name not in self.llms]:
-                raise ValueError(f"{field}: {', '.join(unknown)}: not among llms ({', '.join(self.llms)})")
-        if both := sorted(set(self.virtual_models) & set(self.llms)):
     @property
     def prices(self) -> dict[str, float]:
         """US dollars per million tokens of the LLMs that have a price."""
         return {name: llm.price for name, llm in self.llms.items() if llm.price is not None}
 
-            raise ValueError(f"virtual_models: {', '.join(both)}: an LLM has that name")
-        return self
-
-
-def read(path: Path) -> EndpointsFile:
+    @model_validator(mode="after")
+    def _names_are_in_the_pool(self) -> Self:
+        named = {"default": self.default}
+        for name, virtual in self.virtual_models.items():
+            named |= {f"virtual_models.{name}.allowed": virtual.allowed}
             named |= {f"virtual_models.{name}.denied": virtual.denied}
-    """The checked content of endpoints.yaml.
-
-    Raises:
-        EndpointsError: no such file, not YAML, a name twice, or a wrong field; the message names file and field.
+            named |= {f"virtual_models.{name}.default": virtual.default}
+        for field, names in named.items():
+            if unknown := [name for name in names if name not in self.llms]:
+                raise ValueError(f"{field}: {', '.join(unknown)}: not among llms ({', '.join(self.llms)})")
         for name, virtual in self.virtual_models.items():
             try:
                 permitted(frozenset(self.llms), self.prices, (virtual.rules,))
@@ -108,6 +108,16 @@ def read(path: Path) -> EndpointsFile:
         for name, virtual in self.virtual_models.items():
             if problem := virtual.problem(self.llms.keys(), priced):
                 raise ValueError(f"virtual_models.{name}: {problem}")
+        if both := sorted(set(self.virtual_models) & set(self.llms)):
+            raise ValueError(f"virtual_models: {', '.join(both)}: an LLM has that name")
+        return self
+
+
+def read(path: Path) -> EndpointsFile:
+    """The checked content of endpoints.yaml.
+
+    Raises:
+        EndpointsError: no such file, not YAML, a name twice, or a wrong field; the message names file and field.
     """
     try:
         return EndpointsFile.model_validate(yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys))  # noqa: S506 - a SafeLoader

@@ -15,6 +15,7 @@
     └── StartupError               the process says why and exits
         ├── SettingsError            a setting is wrong
         ├── EndpointsError           endpoints.yaml is wrong
+        ├── TlsError                 certificate files are wrong
         ├── PortInUseError           somebody else listens there
         └── TritonMissingError       no Triton with a readable model `routerdc` in time
 
@@ -22,8 +23,8 @@ Which gRPC status each of them becomes stands in status.py. Errors of grpc itsel
 translated in triton_scorer.py and nowhere else.
 """
 
-from typing import ClassVar
 from collections.abc import Mapping
+from typing import ClassVar
 
 
 class GatewayError(Exception):
@@ -48,7 +49,6 @@ class PriceUnknownError(GatewayError):
         )
 
 
-class OverloadedError(GatewayError):
 class ExcludedError(GatewayError):
     """The rules of the caller and of the request leave no LLM that may answer. `reasons` has one for each LLM."""
 
@@ -57,6 +57,7 @@ class ExcludedError(GatewayError):
         super().__init__(f"no LLM may answer this: {told}")
 
 
+class OverloadedError(GatewayError):
     """Refused before any work was done."""
 
     def __init__(self, limit: int, retry_after_seconds: float) -> None:
@@ -123,6 +124,10 @@ class SettingsError(StartupError):
 
 class EndpointsError(StartupError):
     """endpoints.yaml is wrong; the message names file and field."""
+
+
+class TlsError(StartupError):
+    """A certificate, its key or an authority's certificate cannot be used; the message names the file."""
 
 
 class PortInUseError(StartupError):

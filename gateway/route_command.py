@@ -1,6 +1,7 @@
 """`routerdc route`: asks a running gateway about one query and prints the decision."""
 
 import sys
+from pathlib import Path
 
 import click
 from google.protobuf import json_format
@@ -10,32 +11,49 @@ from rich.table import Table
 from contract.v1 import router_pb2 as pb
 
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
 @click.command()
 @click.argument("query")
 @click.option("--address", default="127.0.0.1:50051", show_default=True, help="host:port of the gateway")
+@click.option("--tls", is_flag=True, help="connect with TLS; implied by the three options below")
+@click.option("--ca-file", type=_FILE, help="who vouches for the gateway, PEM [default: the system's authorities]")
+@click.option("--cert-file", type=_FILE, help="certificate to show to the gateway, PEM")
+@click.option("--key-file", type=_FILE, help="its private key, PEM")
 @click.option("--deadline-ms", type=click.FloatRange(min=1), default=1000, show_default=True, help="give up after this")
 @click.option("--allow", multiple=True, metavar="LLM", help="only this LLM may answer (repeat for more)")
+@click.option("--deny", multiple=True, metavar="LLM", help="this LLM may not answer (repeat for more)")
 @click.option("--cost-weight", type=float, help="score points given up per US dollar per million tokens")
+@click.option("--max-price", type=float, help="no LLM that costs more US dollars per million tokens")
+@click.option("--min-margin", type=float, help="the default answers unless the best LLM is ahead by this much")
 @click.option("--candidates", type=click.IntRange(min=0), default=3, show_default=True, help="ranked LLMs to show")
 @click.option("--json", "as_json", is_flag=True, help="print the whole response as JSON")
 def route(
     query: str,
     address: str,
+    tls: bool,
+    ca_file: Path | None,
+    cert_file: Path | None,
+    key_file: Path | None,
     deadline_ms: float,
     allow: tuple[str, ...],
-@click.option("--deny", multiple=True, metavar="LLM", help="this LLM may not answer (repeat for more)")
+    deny: tuple[str, ...],
     cost_weight: float | None,
-@click.option("--max-price", type=float, help="no LLM that costs more US dollars per million tokens")
-@click.option("--min-margin", type=float, help="the default answers unless the best LLM is ahead by this much")
+    max_price: float | None,
+    min_margin: float | None,
     candidates: int,
     as_json: bool,
 ) -> None:
     """Ask which LLM should answer QUERY ("-": read it from standard input)."""
-    from gateway.client import RouteError, RouterClient
+    from gateway.client import ClientTls, RouteError, RouterClient
 
     text = sys.stdin.read() if query == "-" else query
+    if (cert_file is None) != (key_file is None):
+        raise click.UsageError("--cert-file and --key-file: give both or none")
+    secure = tls or ca_file or cert_file
     try:
-        with RouterClient(address) as router:
+        with RouterClient(address, tls=ClientTls(ca_file, cert_file, key_file) if secure else None) as router:
             response = router.route(
                 text,
                 allowed_llms=allow,
@@ -47,10 +65,7 @@ def route(
                 deadline_ms=deadline_ms,
             )
     except RouteError as error:
-    deny: tuple[str, ...],
         raise click.ClickException(_explained(error.code.name, error.message, address)) from None
-    max_price: float | None,
-    min_margin: float | None,
     if as_json:
         click.echo(json_format.MessageToJson(response, preserving_proto_field_name=True, ensure_ascii=False))
     else:

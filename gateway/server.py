@@ -10,17 +10,21 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 
 import structlog
+from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
 from grpc import aio
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_reflection.v1alpha import reflection
 
 from contract.v1 import router_pb2_grpc
-from gateway import endpoints
+from gateway import endpoints, tls
 from gateway.admission import Admission
 from gateway.coalescer import Coalescer
 from gateway.endpoints import EndpointsFile
 from gateway.errors import BundleMismatchError, EndpointsError, ScorerError, TritonMissingError
+from gateway.ext_proc.routing import DataPlane, Routing
+from gateway.ext_proc.servicer import SERVICE as EXT_PROC_SERVICE
+from gateway.ext_proc.servicer import ExternalProcessor
 from gateway.health import SERVICE, Health
 from gateway.listen import Ports, bind, metrics_server, server_options, write_ports
 from gateway.metrics import Metrics
@@ -30,6 +34,7 @@ from gateway.router import Router
 from gateway.score_cache import ScoreCache
 from gateway.servicer import Limits, RouterServicer
 from gateway.settings import Settings
+from gateway.tls import CertificateFiles, ServerTls
 from gateway.triton_scorer import TritonScorer
 
 log = structlog.get_logger("gateway.server")
@@ -74,7 +79,9 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
     async with AsyncExitStack() as stack:
         server = aio.server(options=server_options(settings))
         stack.push_async_callback(server.stop, None)
-        ports = Ports(bind(server, settings), stack.enter_context(metrics_server(settings, metrics)))
+        ports = Ports(
+            bind(server, settings, _tls(settings, reloader)), stack.enter_context(metrics_server(settings, metrics))
+        )
         triton = await stack.enter_async_context(
             TritonScorer(
                 settings.triton_address,
@@ -86,7 +93,8 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         source.on_change(partial(_replace_pool, router, triton))
         health = Health(triton.probe, lambda bundle: router.pool.check(bundle), metrics)
         servicer = RouterServicer(router, metrics, _limits(settings))
-        _register(server, servicer, health)
+        processor = ExternalProcessor(Routing(router, _data_plane(settings)))
+        _register(server, servicer, processor, health)
         await health.update()
         await stack.enter_async_context(reloader.watching(settings.reload_interval_seconds))
         watching = asyncio.create_task(health.watch(settings.health_interval_seconds))
@@ -151,10 +159,22 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _register(server: aio.Server, servicer: RouterServicer, health: Health) -> None:
+def _data_plane(settings: Settings) -> DataPlane:
+    return DataPlane(
+        deadline_seconds=settings.deadline_ms / 1000,
+        max_query_bytes=settings.max_query_bytes,
+        max_body_bytes=settings.max_body_bytes,
+        max_held_bytes=settings.max_held_body_bytes,
+        max_candidates=settings.openai_candidates,
+        endpoint_picker=settings.endpoint_picker,
+    )
+
+
+def _register(server: aio.Server, servicer: RouterServicer, processor: ExternalProcessor, health: Health) -> None:
     router_pb2_grpc.add_RouterServicer_to_server(servicer, server)
+    external_processor_pb2_grpc.add_ExternalProcessorServicer_to_server(processor, server)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
-    reflection.enable_server_reflection((SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
+    reflection.enable_server_reflection((SERVICE, EXT_PROC_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
 
 
 async def _wait_for_bundle(triton: TritonScorer, pool: Pool, settings: Settings) -> None:

@@ -17,6 +17,7 @@ from gateway.errors import SettingsError
 
 ENV_PREFIX = "ROUTERDC_"
 _MIB = 1024 * 1024
+_MESSAGE_OVERHEAD_BYTES = 64 * 1024  # headers that come or go with a body
 
 
 class Settings(BaseSettings):
@@ -38,19 +39,28 @@ class Settings(BaseSettings):
     drain_delay_seconds: float = Field(0, ge=0, description="at shutdown, time for load balancers to see NOT_SERVING")
     grace_seconds: float = Field(10, ge=0, description="then, time for calls in flight to be answered")
 
+    tls_cert_file: Path | None = Field(None, description="the gateway's certificate chain, PEM; none: no TLS")
+    tls_key_file: Path | None = Field(None, description="its private key, PEM, without a password")
+    tls_client_ca_file: Path | None = Field(None, description="who vouches for callers, PEM; none: any caller")
+
     deadline_ms: float = Field(200, gt=0, description="scores that take longer are not waited for: the default answers")
     batch_deadline_ms: float = Field(
         10_000, gt=0, description="the same for RouteBatch, which waits for all its queries"
     )
     deadline_reserve_ms: float = Field(2, ge=0, description="kept of the caller's own deadline to send the answer")
     cost_weight: float = Field(0, ge=0, description="score points per US dollar per million tokens, unless a call says")
+    min_margin: float = Field(0, ge=0, description="the default answers unless the best LLM is this much ahead")
 
     max_query_bytes: int = Field(_MIB, gt=0, description="longest text to route, in UTF-8 bytes")
     max_message_bytes: int = Field(16 * _MIB, gt=0, description="largest gRPC message")
     max_batch_queries: int = Field(1024, gt=0, description="most queries in one RouteBatch")
     max_in_flight: int = Field(2048, gt=0, description="queries in flight; more are refused with RESOURCE_EXHAUSTED")
-    min_margin: float = Field(0, ge=0, description="the default answers unless the best LLM is this much ahead")
     max_stream_in_flight: int = Field(64, gt=0, description="queries in flight in one RouteStream; more are not read")
+
+    max_body_bytes: int = Field(8 * _MIB, gt=0, description="longest body of an OpenAI request that Envoy sends")
+    max_held_body_bytes: int = Field(512 * _MIB, gt=0, description="all such bodies at once; more go on undecided")
+    openai_candidates: int = Field(3, gt=0, description="LLMs that Envoy tries in turn, the chosen one first")
+    endpoint_picker: bool = Field(False, description="tell the chosen endpoint as a Kubernetes endpoint picker does")
 
     max_triton_batch: int = Field(
         64, gt=0, description="queries in one request to Triton; the model's limit counts too"
@@ -62,9 +72,23 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe event to log")
 
     @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_cert_file and tls_key_file: set both or none")
+        if self.tls_client_ca_file is not None and self.tls_cert_file is None:
+            raise ValueError("tls_client_ca_file needs tls_cert_file and tls_key_file")
+        return self
+
+    @model_validator(mode="after")
     def _a_batch_can_be_admitted(self) -> Self:
         if self.max_batch_queries > self.max_in_flight:
             raise ValueError("max_batch_queries must not be larger than max_in_flight: such a batch would never get in")
+        return self
+
+    @model_validator(mode="after")
+    def _a_body_fits_into_a_message(self) -> Self:
+        if self.max_body_bytes + _MESSAGE_OVERHEAD_BYTES > self.max_message_bytes:
+            raise ValueError(f"max_body_bytes must be {_MESSAGE_OVERHEAD_BYTES} bytes below max_message_bytes")
         return self
 
     @classmethod

@@ -24,6 +24,7 @@ CODES: dict[type[BaseException], code_pb2.Code.ValueType] = {
     # The process ends before it could answer anybody with these.
     errors.SettingsError: code_pb2.INTERNAL,
     errors.EndpointsError: code_pb2.INTERNAL,
+    errors.TlsError: code_pb2.INTERNAL,
     errors.PortInUseError: code_pb2.INTERNAL,
     errors.TritonMissingError: code_pb2.INTERNAL,
 }
