@@ -15,6 +15,7 @@ from gateway.envoy_config.options import Options
 from gateway.errors import EndpointsError
 from gateway.ext_proc.clusters import Cluster, attempts, clusters_of, first_of_each
 from gateway.policy.eligibility import permitted
+from gateway.policy.ranking import fallback_order
 
 _MAX_CONNECTIONS = 50_000
 

@@ -1,0 +1,44 @@
+"""The whole gateway serves Envoy on its gRPC port, beside everything else."""
+
+import json
+from pathlib import Path
+
+import yaml
+from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
+from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
+from grpc import aio
+
+from gateway import settings
+from gateway.server import serving
+from tests.unit.gateway.conftest import endpoints_file
+from tests.unit.gateway.ext_proc.test_exchange import body, headers
+from tests.unit.gateway.fake_triton import fake_triton
+
+MIB = 2**20
+
+
+async def test_body_of_8_mib_is_routed_and_a_larger_one_refused(tmp_path: Path) -> None:
+    endpoints = tmp_path / "endpoints.yaml"
+    endpoints.write_text(yaml.safe_dump(json.loads(endpoints_file().model_dump_json())), encoding="utf-8")
+    async with fake_triton() as triton:
+        flags = {"port": 0, "metrics_port": 0, "triton_address": triton.address, "endpoints_file": endpoints}
+        async with (
+            serving(settings.load(None, flags | {"deadline_ms": 5000})) as ports,
+            aio.insecure_channel(f"127.0.0.1:{ports.grpc}", [("grpc.max_receive_message_length", 16 * MIB)]) as channel,
+        ):
+            stub = external_processor_pb2_grpc.ExternalProcessorStub(channel)
+            routed = await one(stub, 8 * MIB)
+            assert routed.dynamic_metadata["routerdc"]["llm"] == "beta"
+            assert len(routed.request_body.response.body_mutation.body) == 8 * MIB + len("beta-model") - len("auto")
+            assert (await one(stub, 8 * MIB + 1)).immediate_response.status.code == 413
+
+
+async def one(stub: "external_processor_pb2_grpc.ExternalProcessorStub", size: int) -> pb.ProcessingResponse:
+    head, tail = b'{"model": "auto", "messages": [{"role": "user", "content": "hi"}], "user": "', b'"}'
+    call = stub.Process()
+    await call.write(headers())
+    await call.read()
+    await call.write(body(head + b"x" * (size - len(head) - len(tail)) + tail))
+    response: pb.ProcessingResponse = await call.read()
+    await call.done_writing()
+    return response
