@@ -1,42 +1,59 @@
-"""A bundle as the subject of an evaluation; its scores are kept on disk by the bundle's id."""
+"""A bundle as the subject of an evaluation.
+
+Pooled features are kept on disk, query by query. Bundles on the same frozen encoder share them, so that seeds, heads
+and recipes are evaluated in seconds after the first.
+"""
 
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
-import numpy as np
-from tqdm import tqdm
+import torch
+from safetensors import safe_open
 
-from contract.bundle import Manifest
+from contract.bundle import WEIGHTS_FILE
 from routerdc.evaluation.evaluate import Subject
 from routerdc.evaluation.selection import Floats
 from routerdc.router import Router
-from routerdc.training.features import CACHE_FOLDER, FeatureCache
-
-_BLOCK = 512
+from routerdc.training.features import CACHE_FOLDER, FeatureCache, cache_file, encode
+from routerdc.training.recipe import EncoderRecipe
 
 
 def subject(bundle: Path, device: str = "cpu") -> Subject:
-    """The router in the folder `bundle`; its weights are loaded at the first query that is not in the cache.
+    """The router in the folder `bundle`.
 
     Raises:
         contract.bundle.BundleError: it cannot be used; the message says why.
     """
-    manifest = Manifest.read(bundle)
-    router = cache(lambda: Router.load(bundle, device))
-    score = FeatureCache(
-        lambda queries: _in_blocks(router(), queries), CACHE_FOLDER / f"scores-{manifest.bundle_id}.npz"
+    router = Router.load(bundle, device)
+    features = _features(router, _encoder_is_trained(bundle))
+
+    def score(queries: Sequence[str]) -> Floats:
+        with torch.inference_mode():
+            pooled = torch.from_numpy(features(queries)).to(router.device)
+            return router.model.score(router.model.project(pooled)).cpu().numpy()
+
+    return Subject(router.manifest.name, router.manifest.bundle_id, router.manifest.llms, score)
+
+
+def _encoder_is_trained(bundle: Path) -> bool:
+    """Whether the bundle brings encoder tensors of its own (`contract.bundle`)."""
+    with safe_open(bundle / WEIGHTS_FILE, framework="pt") as file:
+        return any(key.startswith("encoder.") for key in file.keys())  # noqa: SIM118
+
+
+def _features(router: Router, trained: bool) -> FeatureCache:
+    manifest = router.manifest
+    recipe = EncoderRecipe(
+        name=manifest.encoder.name,
+        sources=manifest.encoder.sources,
+        layers=manifest.encoder.layers,
+        pooling=manifest.encoder.pooling,
+        max_tokens=manifest.tokenizer.max_tokens,
+        truncation_side=manifest.tokenizer.truncation_side,
+        trained=trained,
     )
-    return Subject(manifest.name, manifest.bundle_id, manifest.llms, score)
-
-
-def _in_blocks(router: Router, queries: Sequence[str]) -> Floats:
-    """Scores with a progress bar; sorted by length, so that no block is padded much."""
-    order = sorted(range(len(queries)), key=lambda row: len(queries[row]))
-    scores = np.empty((len(queries), len(router.llms)), dtype=np.float32)
-    with tqdm(total=len(queries), desc="scoring", unit=" queries", disable=None, leave=False) as bar:
-        for start in range(0, len(order), _BLOCK):
-            rows = order[start : start + _BLOCK]
-            scores[rows] = router.score([queries[row] for row in rows])
-            bar.update(len(rows))
-    return scores
+    whose = manifest.weights_sha256 if trained else manifest.encoder.weights_sha256
+    return FeatureCache(
+        lambda queries: encode(router.model.encoder, router.tokenizer, queries, recipe, router.device),
+        cache_file(CACHE_FOLDER, recipe, whose),
+    )
