@@ -69,7 +69,8 @@ class ClientTls:
         Raises:
             OSError: one cannot be read.
         """
-        ca, key, cert = (path and path.read_bytes() for path in (self.ca_file, self.key_file, self.cert_file))
+        files = (self.ca_file, self.key_file, self.cert_file)
+        ca, key, cert = (None if file is None else file.read_bytes() for file in files)
         return grpc.ssl_channel_credentials(ca, key, cert)
 
 

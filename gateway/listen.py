@@ -15,6 +15,7 @@ from grpc import aio
 from gateway.errors import PortInUseError, SettingsError
 from gateway.metrics import Metrics
 from gateway.settings import ENV_PREFIX, Settings
+from gateway.tls import ServerTls
 
 
 class Ports(NamedTuple):
@@ -38,14 +39,15 @@ def server_options(settings: Settings) -> list[tuple[str, int]]:
     ]
 
 
-def bind(server: aio.Server, settings: Settings) -> int:
-    """The port that `server` got.
+def bind(server: aio.Server, settings: Settings, tls: ServerTls | None) -> int:
+    """The port that `server` got; `tls` None for one without TLS.
 
     Raises:
         PortInUseError: it cannot have the one in `settings`.
     """
+    address = f"{settings.host}:{settings.port}"
     try:
-        return server.add_insecure_port(f"{settings.host}:{settings.port}")
+        return server.add_insecure_port(address) if tls is None else server.add_secure_port(address, tls.credentials())
     except RuntimeError:
         raise _port_in_use(settings.host, settings.port, "port") from None
 

@@ -10,6 +10,8 @@ from rich.table import Table
 
 from contract.v1 import router_pb2 as pb
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

@@ -79,9 +79,8 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
     async with AsyncExitStack() as stack:
         server = aio.server(options=server_options(settings))
         stack.push_async_callback(server.stop, None)
-        ports = Ports(
-            bind(server, settings, _tls(settings, reloader)), stack.enter_context(metrics_server(settings, metrics))
-        )
+        grpc_port = bind(server, settings, _tls(settings, reloader))
+        ports = Ports(grpc_port, stack.enter_context(metrics_server(settings, metrics)))
         triton = await stack.enter_async_context(
             TritonScorer(
                 settings.triton_address,
