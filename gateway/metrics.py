@@ -10,6 +10,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from gateway.decision import Decision
+from gateway.endpoint_metrics import EndpointMetrics
 
 _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -20,10 +21,17 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.endpoints = EndpointMetrics(self.registry)
         here: dict[str, Any] = {"registry": self.registry}
         self._requests = Counter("routerdc_requests", "Queries decided", ["llm", "reason"], **here)
         self._errors = Counter("routerdc_errors", "Queries answered with an error", ["code"], **here)
         self._fallbacks = Counter("routerdc_fallbacks", "Queries decided without scores", ["cause"], **here)
+        self._openai = Counter(
+            "routerdc_openai_requests", "OpenAI requests sent on to an LLM, routed or not", ["llm", "reason"], **here
+        )
+        self._openai_refused = Counter(
+            "routerdc_openai_refused", "OpenAI requests answered with an error", ["status"], **here
+        )
         stages = Histogram(
             "routerdc_stage_seconds",
             "Time of a decided query, by stage",
@@ -69,6 +77,14 @@ class Metrics:
     def fallback(self, cause: str) -> None:
         """A query got the default LLM; `cause` is the scorer error's."""
         self._fallbacks.labels(cause).inc()
+
+    def openai(self, llm: str, reason: str) -> None:
+        """A request that came through Envoy goes to `llm`."""
+        self._openai.labels(llm, reason).inc()
+
+    def openai_refused(self, status: int) -> None:
+        """A request that came through Envoy is answered with the HTTP error `status`."""
+        self._openai_refused.labels(str(status)).inc()
 
     def batch(self, size: int) -> None:
         """A request with `size` queries went to Triton."""

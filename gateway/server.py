@@ -92,7 +92,7 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         source.on_change(partial(_replace_pool, router, triton))
         health = Health(triton.probe, lambda bundle: router.pool.check(bundle), metrics)
         servicer = RouterServicer(router, metrics, _limits(settings))
-        processor = ExternalProcessor(Routing(router, _data_plane(settings)))
+        processor = ExternalProcessor(Routing(router, _data_plane(settings), metrics))
         _register(server, servicer, processor, health)
         await health.update()
         await stack.enter_async_context(reloader.watching(settings.reload_interval_seconds))

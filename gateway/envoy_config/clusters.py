@@ -55,7 +55,7 @@ def llm_cluster(cluster: Cluster, options: Options) -> cluster_pb2.Cluster:
         circuit_breakers=_circuit_breakers(),
         outlier_detection=_outlier_detection(),
         load_assignment=_assignment(cluster.name, hosts),
-        transport_socket=_tls(endpoints[0].ca_file or options.system_ca) if tls else None,
+        transport_socket=_socket(_tls(endpoints[0].ca_file or options.system_ca)) if tls else None,
         typed_extension_protocol_options={_HTTP_OPTIONS: packed(_http(cluster, tls=tls))},
     )
 
@@ -75,7 +75,7 @@ def gateway_cluster(options: Options) -> cluster_pb2.Cluster:
         circuit_breakers=_circuit_breakers(),
         health_checks=[_health_check()],
         load_assignment=_assignment(GATEWAY, hosts),
-        transport_socket=_tls(options.gateway_ca) if options.gateway_ca else None,
+        transport_socket=_gateway_tls(options) if options.gateway_ca else None,
         typed_extension_protocol_options={_HTTP_OPTIONS: packed(http2)},
     )
 
@@ -153,14 +153,15 @@ def _host(endpoint: Endpoint) -> endpoint_components_pb2.LbEndpoint:
     url = urlsplit(endpoint.address)
     assert url.hostname is not None  # noqa: S101 - endpoints.py has checked it
     host = _lb_endpoint(url.hostname, url.port or (443 if url.scheme == "https" else 80))
-    host.endpoint.hostname = url.hostname  # becomes the request's host, and the server name of TLS
     if endpoint.weight != 1:
         host.load_balancing_weight.value = endpoint.weight
     return host
 
 
 def _lb_endpoint(host: str, port: int) -> endpoint_components_pb2.LbEndpoint:
-    return endpoint_components_pb2.LbEndpoint(endpoint=endpoint_components_pb2.Endpoint(address=address(host, port)))
+    """`hostname` becomes the request's host, and the server name of TLS."""
+    endpoint = endpoint_components_pb2.Endpoint(address=address(host, port), hostname=host)
+    return endpoint_components_pb2.LbEndpoint(endpoint=endpoint)
 
 
 def _assignment(name: str, hosts: Sequence[endpoint_components_pb2.LbEndpoint]) -> endpoint_pb2.ClusterLoadAssignment:
@@ -172,14 +173,27 @@ def _discovery(hosts: Sequence[str]) -> "cluster_pb2.Cluster.DiscoveryType":
     return cluster_pb2.Cluster.STATIC if all(map(is_ip, hosts)) else cluster_pb2.Cluster.STRICT_DNS
 
 
-def _tls(ca_file: Path) -> base_pb2.TransportSocket:
+def _tls(ca_file: Path) -> tls_pb2.UpstreamTlsContext:
     """TLS that checks the server's certificate and name against the authorities in `ca_file`."""
     trusted = common_pb2.CertificateValidationContext(trusted_ca=base_pb2.DataSource(filename=str(ca_file)))
-    context = tls_pb2.UpstreamTlsContext(
+    return tls_pb2.UpstreamTlsContext(
         auto_host_sni=True,
         auto_sni_san_validation=True,
         common_tls_context=tls_pb2.CommonTlsContext(validation_context=trusted),
     )
+
+
+def _gateway_tls(options: Options) -> base_pb2.TransportSocket:
+    assert options.gateway_ca is not None  # noqa: S101 - asked before
+    context = _tls(options.gateway_ca)
+    context.common_tls_context.alpn_protocols.append("h2")  # gRPC servers insist on being told
+    if options.gateway_cert and options.gateway_key:
+        own = context.common_tls_context.tls_certificates.add()
+        own.certificate_chain.filename, own.private_key.filename = str(options.gateway_cert), str(options.gateway_key)
+    return _socket(context)
+
+
+def _socket(context: tls_pb2.UpstreamTlsContext) -> base_pb2.TransportSocket:
     return base_pb2.TransportSocket(name="envoy.transport_sockets.tls", typed_config=packed(context))
 
 

@@ -50,6 +50,8 @@ _ADDRESS = _Address()
 @click.option(
     "--gateway-ca", type=click.Path(path_type=Path), help="Authority of the gateways' certificates; speaks TLS."
 )
+@click.option("--gateway-cert", type=click.Path(path_type=Path), help="Envoy's certificate, where gateways want one.")
+@click.option("--gateway-key", type=click.Path(path_type=Path), help="The key of that certificate.")
 @click.option(
     "--system-ca",
     type=click.Path(path_type=Path),
@@ -100,6 +102,10 @@ def envoy_config(
 
     API keys are named in endpoints.yaml (api_key_env, api_key_file) and read by Envoy itself; they are never written.
     """
+    if bool(chosen["gateway_cert"]) != bool(chosen["gateway_key"]) or (
+        chosen["gateway_cert"] and not chosen["gateway_ca"]
+    ):
+        raise click.UsageError("--gateway-cert and --gateway-key go together, and with --gateway-ca")
     options = Options(gateways=gateways or _DEFAULTS.gateways, body_mode=BodyMode(body_mode), **chosen)  # type: ignore[arg-type]
     try:
         config = render(endpoints.read(endpoints_file), options)

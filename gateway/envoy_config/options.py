@@ -21,7 +21,9 @@ class Options:
     listen: tuple[str, int] = ("127.0.0.1", 10000)
     admin: tuple[str, int] = ("127.0.0.1", 9901)
     gateways: tuple[tuple[str, int], ...] = (("127.0.0.1", 50051),)
-    gateway_ca: Path | None = None
+    gateway_ca: Path | None = None  # set: the gateways speak TLS
+    gateway_cert: Path | None = None  # Envoy's own certificate and key, where the gateways want one
+    gateway_key: Path | None = None
     system_ca: Path = Path("/etc/ssl/certs/ca-certificates.crt")  # Debian, Ubuntu, Alpine, distroless
     body_mode: BodyMode = BodyMode.BUFFERED
     max_body_bytes: int = 8 * MIB

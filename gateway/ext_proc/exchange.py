@@ -45,6 +45,7 @@ class Exchange:
             return await self._answer(request)
         except OpenAiError as error:
             self.close()
+            self._routing.metrics.openai_refused(error.status)
             return [pb.ProcessingResponse(immediate_response=mutations.error(error))]
 
     def close(self) -> None:

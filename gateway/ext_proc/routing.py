@@ -16,6 +16,8 @@ from gateway.ext_proc import clusters, openai_answers
 from gateway.ext_proc.openai_answers import OpenAiError
 from gateway.ext_proc.openai_body import OpenAiBody, parse
 from gateway.ext_proc.openai_query import Api, query
+from gateway.logs import Throttled
+from gateway.metrics import Metrics
 from gateway.policy import eligibility, ranking
 from gateway.pool import Pool
 from gateway.router import Router
@@ -68,9 +70,11 @@ class Routed:
 class Routing:
     """Routes OpenAI requests."""
 
-    def __init__(self, router: Router, plane: DataPlane) -> None:
+    def __init__(self, router: Router, plane: DataPlane, metrics: Metrics) -> None:
         self.plane = plane
+        self.metrics = metrics
         self._router = router
+        self._warn = Throttled(log, "not routed")
 
     def models(self) -> bytes:
         """Answer to GET /v1/models."""
@@ -102,7 +106,9 @@ class Routing:
             choice = _named(pool, parsed.model)
         else:
             raise openai_answers.model_not_found(parsed.model, self._names)
-        return _answer(pool, parsed, choice, started)
+        routed = _answer(pool, parsed, choice, started)
+        self.metrics.openai(routed.llm, routed.reason)
+        return routed
 
     async def _routed(self, pool: Pool, virtual: VirtualModel, text: str) -> "_Choice":
         if not text.strip():
@@ -122,7 +128,7 @@ class Routing:
         except ExcludedError as error:
             raise OpenAiError(400, f"model: {error}", param="model") from None
         except Exception as error:  # whatever it is, the request must not fail because of the router
-            log.warning("not routed", request_id=request.request_id, error=type(error).__name__)
+            self._warn(type(error).__name__, request_id=request.request_id)
             return _default(pool, virtual, "the router could not decide")
         candidates = tuple((c.llm, c.endpoint) for c in decision.candidates)
         return _Choice(candidates, decision.reason.value, decision.reason_detail, truncated or decision.truncated)

@@ -14,6 +14,7 @@ from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
 from gateway.ext_proc.exchange import Exchange
 from gateway.ext_proc.memory import BodyMemory, BodyMemoryError
 from gateway.ext_proc.routing import Routing
+from gateway.logs import Throttled
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ExternalProcessor"].full_name
 
@@ -28,6 +29,7 @@ class ExternalProcessor(external_processor_pb2_grpc.ExternalProcessorServicer): 
     def __init__(self, routing: Routing) -> None:
         self._routing = routing
         self._memory = BodyMemory(routing.plane.max_held_bytes)
+        self._warn = Throttled(log, "no room")
 
     async def Process(  # noqa: N802
         self, request_iterator: AsyncIterator[pb.ProcessingRequest], context: Context
@@ -43,7 +45,7 @@ class ExternalProcessor(external_processor_pb2_grpc.ExternalProcessorServicer): 
                 for response in await exchange.answer(request):
                     yield response
         except BodyMemoryError as error:
-            log.warning("no room", error=str(error))
+            self._warn("body_memory", error=str(error))
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         except Exception as error:
             log.error("internal error", exc_info=error)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import grpc
 import openai
 import yaml
 from aiohttp import web
@@ -118,6 +119,7 @@ async def data_plane(
     environment: Mapping[str, str] | None = None,
     tls: Mapping[str, ssl.SSLContext] | None = None,
     plane: DataPlane | None = None,
+    gateway_tls: grpc.ServerCredentials | None = None,
     **file: Any,
 ) -> AsyncIterator[Plane]:
     """Everything running, on ports that the system chooses.
@@ -129,6 +131,7 @@ async def data_plane(
         environment: Envoy's.
         tls: of an LLM's endpoint.
         plane: the gateway's side of it.
+        gateway_tls: the gateway speaks TLS, as localhost.
         file: more of endpoints.yaml.
     """
     async with AsyncExitStack() as stack:
@@ -140,11 +143,11 @@ async def data_plane(
         endpoints_file.write_text(yaml.safe_dump(_endpoints(recording, llms or {}, file)), encoding="utf-8")
         scorer, metrics = FakeScorer(), Metrics()
         router = Router(Pool(endpoints.read(endpoints_file)), scorer, Admission(100, 0.05), metrics)
-        routing = Routing(router, plane or DataPlane(deadline_seconds=5, max_query_bytes=MIB))
-        server, port = await _gateway(stack, routing)
+        routing = Routing(router, plane or DataPlane(deadline_seconds=5, max_query_bytes=MIB), metrics)
+        server, port = await _gateway(stack, routing, gateway_tls)
         config, access_log = folder / "envoy.yaml", folder / "access.log"
         command = ["--endpoints", endpoints_file, "--out", config, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
-        command += ["--gateway", f"127.0.0.1:{port}", "--access-log", access_log, *flags]
+        command += ["--gateway", f"localhost:{port}", "--access-log", access_log, *flags]
         result = CliRunner().invoke(envoy_config, [str(argument) for argument in command])
         assert result.exit_code == 0, result.output
         envoy = Envoy(config, log=folder / "envoy.log", environment=environment)
@@ -166,13 +169,15 @@ def _endpoints(
     return {"default": ["gamma", "alpha"], "llms": llms} | dict(file)
 
 
-async def _gateway(stack: AsyncExitStack, routing: Routing) -> tuple[aio.Server, int]:
+async def _gateway(
+    stack: AsyncExitStack, routing: Routing, tls: grpc.ServerCredentials | None
+) -> tuple[aio.Server, int]:
     server = aio.server(options=[("grpc.max_receive_message_length", 16 * MIB)])
     external_processor_pb2_grpc.add_ExternalProcessorServicer_to_server(ExternalProcessor(routing), server)
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     await health.set("live", health_pb2.HealthCheckResponse.SERVING)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_secure_port("127.0.0.1:0", tls) if tls else server.add_insecure_port("127.0.0.1:0")
     await server.start()
     stack.push_async_callback(server.stop, None)
     return server, port

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import openai
 import pytest
 import pytest_asyncio
@@ -89,6 +90,16 @@ async def test_https_is_checked_against_the_given_authority(tmp_path: Path) -> N
         plane.prefer("hello", "beta", "gamma", "alpha")
         raw = await plane.client.chat.completions.with_raw_response.create(model="auto", messages=HELLO)
         assert (raw.headers["x-routerdc-llm"], raw.headers["x-envoy-attempt-count"]) == ("alpha", "3")
+
+
+async def test_gateway_is_asked_over_mutual_tls(tmp_path: Path) -> None:
+    pem, key = certificate(tmp_path), tmp_path / "key.pem"
+    pair = (key.read_bytes(), pem.read_bytes())
+    credentials = grpc.ssl_server_credentials([pair], root_certificates=pair[1], require_client_auth=True)
+    flags = ["--gateway-ca", str(pem), "--gateway-cert", str(pem), "--gateway-key", str(key)]
+    async with data_plane(tmp_path, gateway_tls=credentials, flags=flags) as plane:
+        raw = await plane.client.chat.completions.with_raw_response.create(model="auto", messages=HELLO)
+        assert raw.headers["x-routerdc-reason"] == "routed"
 
 
 async def test_each_candidate_is_asked_under_its_own_path(tmp_path: Path) -> None:

@@ -156,6 +156,13 @@ def test_wrong_endpoints_file_is_one_line(tmp_path: Path) -> None:
     assert "none.yaml" in result.output
 
 
+@pytest.mark.parametrize("flags", [["--gateway-cert", "/c"], ["--gateway-cert", "/c", "--gateway-key", "/k"]])
+def test_half_of_mutual_tls_is_refused(pool: Path, flags: list[str]) -> None:
+    result = CliRunner().invoke(envoy_config, ["--endpoints", str(pool), *flags])
+    assert result.exit_code == 2
+    assert "--gateway-ca" in result.output
+
+
 @pytest.mark.parametrize("model", ["模型", " padded", "two\\nlines"])
 def test_model_name_that_no_header_can_hold_is_refused(tmp_path: Path, model: str) -> None:
     file = tmp_path / "endpoints.yaml"

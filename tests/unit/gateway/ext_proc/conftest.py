@@ -26,8 +26,9 @@ def make_routing(scorer: FakeScorer) -> MakeRouting:
     """`make_routing(any field of DataPlane, in_flight=…, file={fields of endpoints.yaml})`."""
 
     def make(*, in_flight: int = 10, file: dict[str, Any] | None = None, **plane: Any) -> Routing:
-        router = Router(Pool(endpoints_file(**(file or {}))), scorer, Admission(in_flight, 0.05), Metrics())
-        return Routing(router, DataPlane(**({"deadline_seconds": 1, "max_query_bytes": 1000} | plane)))
+        metrics = Metrics()
+        router = Router(Pool(endpoints_file(**(file or {}))), scorer, Admission(in_flight, 0.05), metrics)
+        return Routing(router, DataPlane(**({"deadline_seconds": 1, "max_query_bytes": 1000} | plane)), metrics)
 
     return make
 

@@ -186,6 +186,16 @@ async def test_endpoint_picker_tells_header_and_metadata(make_routing: MakeRouti
     assert response.dynamic_metadata["envoy.lb"][ENDPOINT_HEADER] == "beta.test:80"
 
 
+async def test_requests_and_refusals_are_counted(routing: Routing) -> None:
+    await answers(routing, headers(), body(BODY))
+    await answers(routing, headers(), body(BODY.replace(b"auto", b"gamma")))
+    await answers(routing, headers(), body(BODY.replace(b"auto", b"delta")))
+    count = routing.metrics.registry.get_sample_value
+    assert count("routerdc_openai_requests_total", {"llm": "beta", "reason": "routed"}) == 1
+    assert count("routerdc_openai_requests_total", {"llm": "gamma", "reason": "named"}) == 1
+    assert count("routerdc_openai_refused_total", {"status": "404"}) == 1
+
+
 async def test_bodies_that_wait_take_room_until_they_are_decided_or_gone(routing: Routing) -> None:
     memory = BodyMemory(100)
     waiting, other = Exchange(routing, memory), Exchange(routing, memory)
