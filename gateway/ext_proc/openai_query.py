@@ -36,6 +36,24 @@ def query(api: Api, fields: dict[str, Any]) -> str:
     return _last_user_text("input", _messages("input", given))
 
 
+def text_bytes(fields: dict[str, Any]) -> int:
+    """UTF-8 bytes of all text that the LLM has to read: every message's, but neither images nor tools."""
+    messages = next((value for name in ("messages", "input") if isinstance(value := fields.get(name), list)), [])
+    contents = [message.get("content") for message in messages if isinstance(message, dict)]
+    contents += [fields.get(name) for name in ("input", "prompt", "instructions")]
+    return sum(len(text.encode(errors="replace")) for content in contents for text in _any_texts(content))
+
+
+def _any_texts(content: Any) -> Iterator[str]:
+    """The texts of a content of any form; no text where it has a form that is not known."""
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, list):
+        yield from (part for part in content if isinstance(part, str))
+        parts = (part.get("text") for part in content if isinstance(part, dict))
+        yield from (text for text in parts if isinstance(text, str))
+
+
 def _messages(param: str, value: Any) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not value:
         raise invalid(param, "is required: a list with at least one message")

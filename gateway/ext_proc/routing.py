@@ -7,6 +7,7 @@ router failing is no error: the default answers and is marked. Knows the gateway
 import secrets
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -15,7 +16,7 @@ from gateway.errors import ExcludedError
 from gateway.ext_proc import clusters, openai_answers
 from gateway.ext_proc.openai_answers import OpenAiError
 from gateway.ext_proc.openai_body import OpenAiBody, parse
-from gateway.ext_proc.openai_query import Api, query
+from gateway.ext_proc.openai_query import Api, query, text_bytes
 from gateway.logs import Throttled
 from gateway.metrics import Metrics
 from gateway.policy import eligibility, ranking
@@ -101,7 +102,7 @@ class Routing:
         text = query(api, parsed.fields)
         pool = self._pool
         if (virtual := self._virtual_models.get(parsed.model)) is not None:
-            choice = await self._routed(pool, virtual, text)
+            choice = await self._routed(pool, virtual, text, parsed.fields)
         elif parsed.model in pool.llms:
             choice = _named(pool, parsed.model)
         else:
@@ -110,7 +111,7 @@ class Routing:
         self.metrics.openai(routed.llm, routed.reason)
         return routed
 
-    async def _routed(self, pool: Pool, virtual: VirtualModel, text: str) -> "_Choice":
+    async def _routed(self, pool: Pool, virtual: VirtualModel, text: str, fields: dict[str, Any]) -> "_Choice":
         if not text.strip():
             return _default(pool, virtual, "there is no text to route")
         tail, truncated = _tail(text, self.plane.max_query_bytes)
@@ -122,6 +123,7 @@ class Routing:
             request_id=secrets.token_hex(8),
             min_margin=virtual.min_margin,
             defaults=virtual.default,
+            other_bytes=max(0, text_bytes(fields) - len(tail.encode())) if pool.context_tokens else 0,
         )
         try:
             decision = await self._router.route(request, time.monotonic() + self.plane.deadline_seconds)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.ext_proc.openai_answers import OpenAiError
-from gateway.ext_proc.openai_query import Api, query
+from gateway.ext_proc.openai_query import Api, query, text_bytes
 
 USER, IMAGE = {"role": "user", "content": "hi"}, {"type": "image_url", "image_url": {"url": "data:,"}}
 ASSISTANT = {"role": "assistant", "content": "x"}
@@ -61,3 +61,22 @@ def test_refusal_names_the_field(api: Api, fields: dict[str, Any], param: str) -
     with pytest.raises(OpenAiError) as caught:
         query(api, fields)
     assert (caught.value.status, caught.value.param) == (400, param)
+
+
+@pytest.mark.parametrize(
+    ("fields", "size"),
+    [
+        (
+            {"messages": [{"role": "system", "content": "é"}, USER, {"role": "user", "content": [text("abc"), IMAGE]}]},
+            7,
+        ),
+        ({"messages": [{"role": "assistant", "content": None}, 3, {"role": "user", "content": [3, text("a")]}]}, 1),
+        ({"prompt": ["one", "two"]}, 6),
+        ({"prompt": [0, 0]}, 0),
+        ({"input": "hi", "instructions": "be brief"}, 10),
+        ({"input": [{"role": "user", "content": [{"type": "input_text", "text": "hi"}]}]}, 2),
+        ({}, 0),
+    ],
+)
+def test_size_of_all_text(fields: dict[str, Any], size: int) -> None:
+    assert text_bytes(fields) == size

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import InvalidRequestError, ScorerError, ScorerFailedError, ScorerOverloadedError
+from gateway.errors import InvalidRequestError, ScorerFailedError, ScorerOverloadedError
 from gateway.ext_proc.openai_answers import OpenAiError
 from gateway.ext_proc.openai_query import Api
 from gateway.ext_proc.routing import Routing
@@ -105,8 +105,15 @@ async def test_one_model_is_described(routing: Routing) -> None:
     assert json.loads(routing.model("beta"))["owned_by"] == "pool"
 
 
-def test_scorer_errors_are_told_without_details() -> None:
-    assert all("{" not in error.told for error in ScorerError.__subclasses__())
+async def test_chat_that_is_too_long_for_an_llm_goes_to_another(make_routing: MakeRouting) -> None:
+    short = {"context_tokens": 100, "endpoints": [{"address": "http://beta.test/v1", "model": "beta-model"}]}
+    file = endpoints_file()
+    llms = {name: llm.model_dump(mode="json") for name, llm in file.llms.items()} | {"beta": short}
+    routing = make_routing(file={"llms": llms})
+    assert (await routing.route(Api.CHAT, chat("auto"))).llm == "beta"
+    history = {"role": "system", "content": "x" * 1000}
+    body = json.dumps({"model": "auto", "messages": [history, {"role": "user", "content": "hi"}]}).encode()
+    assert (await routing.route(Api.CHAT, body)).llm == "alpha"
 
 
 def test_error_body_has_openais_form() -> None:
