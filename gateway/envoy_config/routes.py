@@ -1,0 +1,134 @@
+"""The routes: which requests go to LLMs, in which order clusters are tried, and how long.
+
+What Envoy 1.40 has and the published protobufs have not is added here, to messages (TypedStruct) and to the JSON.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from envoy.config.core.v3 import base_pb2
+from envoy.config.route.v3 import route_components_pb2, route_pb2
+from envoy.extensions.filters.http.ext_proc.v3 import ext_proc_pb2
+from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
+from envoy.type.matcher.v3 import regex_pb2, string_pb2
+from google.protobuf import struct_pb2
+
+from gateway.envoy_config import lua_filters
+from gateway.envoy_config.clusters import buffer_bytes
+from gateway.envoy_config.dump import extension, newer, overwrite, packed, seconds
+from gateway.envoy_config.options import Options
+from gateway.ext_proc.mutations import CANDIDATES_METADATA, METADATA
+from gateway.ext_proc.openai_answers import OpenAiError
+from gateway.ext_proc.openai_query import Api
+
+EXT_PROC = "envoy.filters.http.ext_proc"
+PRIORITY_GROUPS = "envoy.router.cluster_specifier_plugin.priority_group"
+# Another candidate may well manage what one could not: overloaded, out of quota, crashed, starting.
+RETRIABLE_STATUSES = (429, 500, 502, 503, 504)
+
+_TOLD = {
+    "x-routerdc-reason": f"%DYNAMIC_METADATA({METADATA}:reason)%",
+    "x-routerdc-time-ms": f"%DYNAMIC_METADATA({METADATA}:time_ms)%",
+    "x-routerdc-truncated": f"%DYNAMIC_METADATA({METADATA}:truncated)%",
+    "x-request-id": "%REQ(X-REQUEST-ID)%",
+}
+
+
+def routes(
+    clusters: Sequence[str], candidates: Mapping[str, Sequence[str]], options: Options
+) -> route_pb2.RouteConfiguration:
+    """All routes; see `listener` for the arguments."""
+    host = route_components_pb2.VirtualHost(
+        name="openai",
+        domains=["*"],
+        include_attempt_count_in_response=True,
+        per_request_buffer_limit_bytes={"value": buffer_bytes(options)},
+        response_headers_to_add=[overwrite(name, value) for name, value in _TOLD.items()],
+        routes=[
+            _llm_route(clusters, candidates, options),
+            _answered_here("/v1/models", OpenAiError(503, "the router is not reachable"), asked=True),
+            _answered_here("/", OpenAiError(404, f"there is POST {', '.join(a.value for a in Api)}, GET /v1/models")),
+        ],
+    )
+    return route_pb2.RouteConfiguration(name="openai", virtual_hosts=[host])
+
+
+def _llm_route(
+    clusters: Sequence[str], candidates: Mapping[str, Sequence[str]], options: Options
+) -> route_components_pb2.Route:
+    paths = "|".join(api.value for api in Api)
+    known = struct_pb2.Struct()
+    known.update({"candidates": {model: list(names) for model, names in candidates.items()}})
+    return route_components_pb2.Route(
+        name="llm",
+        match=route_components_pb2.RouteMatch(
+            safe_regex=regex_pb2.RegexMatcher(regex=paths),
+            headers=[
+                route_components_pb2.HeaderMatcher(name=":method", string_match=string_pb2.StringMatcher(exact="POST"))
+            ],
+        ),
+        metadata=base_pb2.Metadata(filter_metadata={lua_filters.NAME: known}),
+        route=_llm_action(clusters, options),
+    )
+
+
+def _llm_action(clusters: Sequence[str], options: Options) -> route_components_pb2.RouteAction:
+    groups = [{"name": name, "clusters": [{"cluster_name": name, "weight": 1}]} for name in clusters]
+    specifier = newer(
+        "envoy.extensions.router.cluster_specifiers.priority_group.v3.PriorityGroupClusterSpecifier",
+        override_metadata_namespace=CANDIDATES_METADATA,
+        priority_groups=groups,
+    )
+    return route_components_pb2.RouteAction(
+        inline_cluster_specifier_plugin=route_components_pb2.ClusterSpecifierPlugin(
+            extension=extension(PRIORITY_GROUPS, specifier)
+        ),
+        auto_host_rewrite={"value": True},
+        timeout=seconds(0),  # an answer may stream for as long as something comes
+        idle_timeout=seconds(options.idle_timeout_seconds),
+        retry_policy=_retries(options),
+    )
+
+
+def _retries(options: Options) -> route_components_pb2.RetryPolicy:
+    """How often is said per request, by x-envoy-max-retries: as often as there is another candidate."""
+    policy = route_components_pb2.RetryPolicy
+    predicate = policy.RetryHostPredicate(
+        name="envoy.retry_host_predicates.previous_hosts",
+        typed_config=packed(previous_hosts_pb2.PreviousHostsPredicate()),
+    )
+    return policy(
+        retry_on="connect-failure,refused-stream,reset,retriable-status-codes",
+        retriable_status_codes=RETRIABLE_STATUSES,
+        num_retries={"value": 0},
+        # Counts until the answer begins, and not a moment longer.
+        per_try_timeout=seconds(options.first_byte_timeout_seconds),
+        retry_host_predicate=[predicate],
+        host_selection_retry_max_attempts=3,
+        retry_back_off=policy.RetryBackOff(base_interval=seconds(0.001), max_interval=seconds(0.01)),
+    )
+
+
+def _answered_here(prefix: str, error: OpenAiError, *, asked: bool = False) -> route_components_pb2.Route:
+    """A route that ends in Envoy; `asked`: the gateway is asked first, and this is what is left without it."""
+    off = {lua_filters.NAME: packed(route_components_pb2.FilterConfig(disabled=True))}
+    if not asked:
+        off[EXT_PROC] = packed(ext_proc_pb2.ExtProcPerRoute(disabled=True))
+    return route_components_pb2.Route(
+        match=route_components_pb2.RouteMatch(prefix=prefix),
+        direct_response=route_components_pb2.DirectResponseAction(
+            status=error.status, body=base_pb2.DataSource(inline_string=error.body().decode())
+        ),
+        response_headers_to_add=[overwrite("content-type", "application/json")],
+        typed_per_filter_config=off,
+    )
+
+
+def with_newer_fields(listener: dict[str, Any]) -> dict[str, Any]:
+    """Adds the one plain field that Envoy 1.40 has and the published protobufs have not: retries change the cluster."""
+    for chain in listener["filter_chains"]:
+        for host in chain["filters"][0]["typed_config"]["route_config"]["virtual_hosts"]:
+            for route in host["routes"]:
+                if "route" in route:
+                    route["route"]["retry_policy"]["refresh_cluster_on_retry"] = True
+    return listener

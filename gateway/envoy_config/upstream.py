@@ -1,0 +1,56 @@
+"""What every cluster has: hosts and how they are found, limits, TLS."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
+from envoy.config.core.v3 import base_pb2
+from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
+from envoy.extensions.transport_sockets.tls.v3 import common_pb2, tls_pb2
+
+from gateway.envoy_config.dump import address, is_ip, packed
+
+HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+# Envoy's defaults would refuse the fourth concurrent retry.
+_MAX_IN_FLIGHT = 16_384
+
+
+def host(name: str, port: int) -> endpoint_components_pb2.LbEndpoint:
+    """One server. `name` also becomes the request's host, and the server name of TLS."""
+    endpoint = endpoint_components_pb2.Endpoint(address=address(name, port), hostname=name)
+    return endpoint_components_pb2.LbEndpoint(endpoint=endpoint)
+
+
+def assignment(name: str, hosts: Sequence[endpoint_components_pb2.LbEndpoint]) -> endpoint_pb2.ClusterLoadAssignment:
+    """The servers of the cluster `name`."""
+    locality = endpoint_components_pb2.LocalityLbEndpoints(lb_endpoints=hosts)
+    return endpoint_pb2.ClusterLoadAssignment(cluster_name=name, endpoints=[locality])
+
+
+def discovery(hosts: Sequence[str]) -> "cluster_pb2.Cluster.DiscoveryType":
+    """How Envoy finds servers of these names: not at all where all are addresses, else by DNS."""
+    return cluster_pb2.Cluster.STATIC if all(map(is_ip, hosts)) else cluster_pb2.Cluster.STRICT_DNS
+
+
+def circuit_breakers() -> circuit_breaker_pb2.CircuitBreakers:
+    """Limits high enough to never be what refuses a request."""
+    limit = {"value": _MAX_IN_FLIGHT}
+    thresholds = circuit_breaker_pb2.CircuitBreakers.Thresholds(
+        max_connections=limit, max_pending_requests=limit, max_requests=limit, max_retries=limit
+    )
+    return circuit_breaker_pb2.CircuitBreakers(thresholds=[thresholds])
+
+
+def tls_context(ca_file: Path) -> tls_pb2.UpstreamTlsContext:
+    """TLS that checks the server's certificate and name against the authorities in `ca_file`."""
+    trusted = common_pb2.CertificateValidationContext(trusted_ca=base_pb2.DataSource(filename=str(ca_file)))
+    return tls_pb2.UpstreamTlsContext(
+        auto_host_sni=True,
+        auto_sni_san_validation=True,
+        common_tls_context=tls_pb2.CommonTlsContext(validation_context=trusted),
+    )
+
+
+def tls_socket(context: tls_pb2.UpstreamTlsContext) -> base_pb2.TransportSocket:
+    """`context` as what a cluster connects with."""
+    return base_pb2.TransportSocket(name="envoy.transport_sockets.tls", typed_config=packed(context))
