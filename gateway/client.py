@@ -157,6 +157,25 @@ class RouterClient:
             raise _translated(error) from None
         return list(answer.results)
 
+    def report_outcome(
+        self,
+        endpoint: pb.Endpoint,
+        outcome: pb.Outcome.ValueType,
+        *,
+        latency_ms: float | None = None,
+        deadline_ms: float = DEFAULT_DEADLINE_MS,
+    ) -> pb.EndpointState.ValueType:
+        """Tells how a call to the endpoint of a decision ended; the answer is what the gateway thinks of it now.
+
+        Raises:
+            RouteError: the gateway did not take it.
+        """
+        request = pb.ReportOutcomeRequest(endpoint=endpoint, outcome=outcome, latency_ms=latency_ms)
+        try:
+            return self._stub.ReportOutcome(request, timeout=deadline_ms / 1000).state
+        except grpc.RpcError as error:
+            raise _translated(error) from None
+
     def list_llms(self, *, deadline_ms: float = DEFAULT_DEADLINE_MS) -> pb.ListLlmsResponse:
         """The pool as it is now.
 
@@ -222,6 +241,21 @@ class AsyncRouterClient:
         try:
             async for result in self._stub.RouteStream(requests):
                 yield result
+        except aio.AioRpcError as error:
+            raise _translated(error) from None
+
+    async def report_outcome(
+        self,
+        endpoint: pb.Endpoint,
+        outcome: pb.Outcome.ValueType,
+        *,
+        latency_ms: float | None = None,
+        deadline_ms: float = DEFAULT_DEADLINE_MS,
+    ) -> pb.EndpointState.ValueType:
+        """See `RouterClient.report_outcome`."""
+        request = pb.ReportOutcomeRequest(endpoint=endpoint, outcome=outcome, latency_ms=latency_ms)
+        try:
+            return (await self._stub.ReportOutcome(request, timeout=deadline_ms / 1000)).state
         except aio.AioRpcError as error:
             raise _translated(error) from None
 

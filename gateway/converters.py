@@ -4,6 +4,7 @@ from google.rpc import status_pb2
 
 from contract.v1 import router_pb2 as pb
 from gateway.decision import Candidate, Decision, Reason
+from gateway.endpoint_health import State
 from gateway.endpoints import Endpoint
 from gateway.pool import Pool
 
@@ -13,6 +14,14 @@ _REASONS = {
     Reason.FALLBACK: pb.REASON_FALLBACK,
     Reason.ONLY_ONE: pb.REASON_ONLY_ONE,
     Reason.ABSTAINED: pb.REASON_ABSTAINED,
+}
+
+_STATES = {
+    State.HEALTHY: pb.ENDPOINT_STATE_HEALTHY,
+    State.RETURNING: pb.ENDPOINT_STATE_RETURNING,
+    State.EJECTED: pb.ENDPOINT_STATE_EJECTED,
+    State.DOWN: pb.ENDPOINT_STATE_DOWN,
+    State.OUT_OF_USE: pb.ENDPOINT_STATE_OUT_OF_USE,
 }
 
 
@@ -55,10 +64,20 @@ def list_response(pool: Pool, bundle_id: str) -> pb.ListLlmsResponse:
             price=llm.price,
             healthy=name in pool.healthy,
             context_tokens=llm.context_tokens,
+            endpoint_statuses=[_endpoint_status(e, pool.endpoint_health.state(e)) for e in llm.endpoints],
         )
         for name, llm in pool.llms.items()
     ]
     return pb.ListLlmsResponse(llms=llms, bundle_id=bundle_id, default_llm=pool.defaults[0])
+
+
+def report_response(state: State) -> pb.ReportOutcomeResponse:
+    """The answer to a report: what is thought of the endpoint now."""
+    return pb.ReportOutcomeResponse(state=_STATES[state])
+
+
+def _endpoint_status(endpoint: Endpoint, state: State) -> pb.EndpointStatus:
+    return pb.EndpointStatus(endpoint=_endpoint(endpoint), state=_STATES[state], weight=endpoint.weight)
 
 
 def _candidate(candidate: Candidate) -> pb.Candidate:

@@ -3,41 +3,71 @@
 Built from endpoints.yaml, replaced as a whole when that changes. Knows nothing of scores or requests.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 
+from gateway.endpoint_health import EndpointHealth, State
 from gateway.endpoints import Endpoint, EndpointsFile
 from gateway.errors import BundleMismatchError, NoLlmError
+from gateway.policy.turns import Turns
 from gateway.scorer import Bundle
 
 
 class Pool:
-    """LLMs by name. Several endpoints of one LLM take turns, as often as their weights say."""
+    """LLMs by name. Several endpoints of one LLM take turns, as often as weight and health say."""
 
-    def __init__(self, file: EndpointsFile) -> None:
+    def __init__(self, file: EndpointsFile, health: EndpointHealth | None = None) -> None:
+        """`health` is what is known about the endpoints; it outlives the pool (None: all are well)."""
         self.llms = file.llms
         self.names = frozenset(file.llms)
         self.defaults = file.default
         self.virtual_models = file.virtual_models
         self.prices = file.prices
         self.context_tokens = {n: llm.context_tokens for n, llm in file.llms.items() if llm.context_tokens is not None}
-        in_use = {name: [e for e in llm.endpoints if e.in_use] for name, llm in file.llms.items()}
-        self.healthy = frozenset(name for name, endpoints in in_use.items() if endpoints)
-        self._turns = {name: _turns(endpoints) for name, endpoints in in_use.items() if endpoints}
+        self.endpoint_health = health or EndpointHealth()
+        self._in_use = {n: [e for e in llm.endpoints if e.in_use] for n, llm in file.llms.items()}
+        self._with_endpoints = frozenset(name for name, endpoints in self._in_use.items() if endpoints)
+        self._turns = {name: Turns([e.weight for e in endpoints]) for name, endpoints in self._in_use.items()}
+
+    @property
+    def healthy(self) -> frozenset[str]:
+        """The LLMs with an endpoint that may be asked now."""
+        health = self.endpoint_health
+        if health.all_well:
+            return self._with_endpoints
+        return frozenset(name for name, endpoints in self._in_use.items() if any(map(health.share, endpoints)))
 
     def endpoint(self, llm: str) -> Endpoint:
-        """The endpoint of `llm` (one that is healthy) whose turn it is."""
-        return next(self._turns[llm])
+        """The endpoint of `llm` (one with an endpoint in use) whose turn it is; where all are ejected, one of them."""
+        endpoints, health = self._in_use[llm], self.endpoint_health
+        if len(endpoints) == 1:
+            return endpoints[0]
+        shares = None if health.all_well else [health.share(endpoint) for endpoint in endpoints]
+        return endpoints[self._turns[llm].next(shares)]
 
     def eligible(self, permitted: frozenset[str]) -> frozenset[str]:
-        """Those of `permitted` that are healthy.
+        """Those of `permitted` that are healthy; where none is, those with endpoints in use, as a last resort.
 
         Raises:
-            NoLlmError: there is none.
+            NoLlmError: every endpoint is out of use.
         """
-        eligible = self.healthy & permitted
+        eligible = self.healthy & permitted or self._with_endpoints & permitted
         if not eligible:
             raise NoLlmError(f"every endpoint of {', '.join(sorted(permitted))} is out of use")
         return eligible
+
+    def find(self, address: str, model: str) -> tuple[str, Endpoint] | None:
+        """The endpoint at `address` that serves `model`, with the (first) LLM that it belongs to."""
+        for name, llm in self.llms.items():
+            for endpoint in llm.endpoints:
+                if (endpoint.address, endpoint.model) == (address, model):
+                    return name, endpoint
+        return None
+
+    def states(self) -> Iterator[tuple[str, Endpoint, State]]:
+        """Every endpoint with its LLM and what is thought of it now."""
+        for name, llm in self.llms.items():
+            for endpoint in llm.endpoints:
+                yield name, endpoint, self.endpoint_health.state(endpoint)
 
     def check(self, bundle: Bundle) -> None:
         """Makes sure that bundle and endpoints.yaml name the same LLMs.
@@ -47,17 +77,6 @@ class Pool:
         """
         if self.names != frozenset(bundle.llms):
             raise BundleMismatchError(_difference(bundle.bundle_id, set(bundle.llms), self.names))
-
-
-def _turns(endpoints: Sequence[Endpoint]) -> Iterator[Endpoint]:
-    """Endless turns in proportion to the weights, spread evenly (smooth weighted round robin, as in nginx)."""
-    total = sum(endpoint.weight for endpoint in endpoints)
-    owed = [0] * len(endpoints)
-    while True:
-        owed = [turns + endpoint.weight for turns, endpoint in zip(owed, endpoints, strict=True)]
-        chosen = owed.index(max(owed))
-        owed[chosen] -= total
-        yield endpoints[chosen]
 
 
 def _difference(bundle_id: str, in_bundle: Collection[str], in_file: Collection[str]) -> str:

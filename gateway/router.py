@@ -12,13 +12,14 @@ import structlog
 
 from gateway.admission import Admission
 from gateway.decision import Candidate, Decision, Reason
-from gateway.errors import ScorerError
+from gateway.endpoint_health import State
+from gateway.errors import InvalidRequestError, ScorerError
 from gateway.logs import Throttled
 from gateway.metrics import Metrics
 from gateway.policy import abstention, eligibility, ranking
 from gateway.pool import Pool
 from gateway.scorer import Scored, Scorer
-from gateway.validation import RouteQuery
+from gateway.validation import Report, RouteQuery
 
 log = structlog.get_logger("gateway.router")
 
@@ -44,6 +45,7 @@ class Router:
         self._cost_weight = cost_weight
         self._min_margin = min_margin
         self._warn = Throttled(log, "fallback")
+        self._warn_of_last_resort = Throttled(log, "last_resort")
 
     @property
     def bundle_id(self) -> str:
@@ -69,10 +71,30 @@ class Router:
         with self._admission.slots(len(queries)):
             return await asyncio.gather(*(self._decide(query, deadline) for query in queries), return_exceptions=True)
 
+    def report(self, report: Report) -> State:
+        """Takes note of how a call to an endpoint ended, and says what is thought of that endpoint now.
+
+        Raises:
+            InvalidRequestError: the pool has no such endpoint.
+        """
+        found = self.pool.find(report.address, report.model)
+        if found is None:
+            raise InvalidRequestError("endpoint", f"the pool has none at {report.address!r} for {report.model!r}")
+        llm, endpoint = found
+        self._metrics.endpoints.outcome(llm, report.outcome, report.latency_seconds)
+        ejected_seconds = self.pool.endpoint_health.report(endpoint, report.outcome)
+        if ejected_seconds is not None:
+            self._metrics.endpoints.ejection(llm)
+            log.warning("endpoint ejected", llm=llm, address=endpoint.address, seconds=ejected_seconds)
+        return self.pool.endpoint_health.state(endpoint)
+
     async def _decide(self, query: RouteQuery, deadline: float) -> Decision:
         arrived_ns = time.perf_counter_ns()
         pool = self.pool
         eligible = pool.eligible(eligibility.permitted(pool.names, pool.prices, query.rules))
+        if eligible.isdisjoint(pool.healthy):
+            self._metrics.endpoints.last_resort()
+            self._warn_of_last_resort("unhealthy", request_id=query.request_id, llms=sorted(eligible))
         weight = self._cost_weight if query.cost_weight is None else query.cost_weight
         cost = ranking.costs(eligible, weight, pool.prices)
         if len(eligible) == 1:

@@ -20,6 +20,7 @@ from contract.v1 import router_pb2_grpc
 from gateway import endpoints, tls
 from gateway.admission import Admission
 from gateway.coalescer import Coalescer
+from gateway.endpoint_health import EjectionRules, EndpointHealth
 from gateway.endpoints import EndpointsFile
 from gateway.errors import BundleMismatchError, EndpointsError, ScorerError, TritonMissingError
 from gateway.ext_proc.routing import DataPlane, Routing
@@ -75,7 +76,7 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
     reloader = Reloader(metrics)
     file = settings.endpoints_file
     source = reloader.source("endpoints", [file], partial(endpoints.read, file))
-    pool = Pool(source.content)
+    pool = Pool(source.content, _endpoint_health(settings))
     async with AsyncExitStack() as stack:
         server = aio.server(options=server_options(settings))
         stack.push_async_callback(server.stop, None)
@@ -127,7 +128,19 @@ def _router(settings: Settings, pool: Pool, triton: TritonScorer, metrics: Metri
     admission = Admission(settings.max_in_flight, retry_after_seconds=settings.deadline_ms / 1000)
     metrics.watch(in_flight=lambda: admission.in_flight, cache_entries=lambda: len(cache))
     scorer = cache if settings.cache_entries else coalescer
-    return Router(pool, scorer, admission, metrics, cost_weight=settings.cost_weight, min_margin=settings.min_margin)
+    router = Router(pool, scorer, admission, metrics, cost_weight=settings.cost_weight, min_margin=settings.min_margin)
+    metrics.endpoints.watch(lambda: router.pool.states())
+    return router
+
+
+def _endpoint_health(settings: Settings) -> EndpointHealth:
+    rules = EjectionRules(
+        settings.max_endpoint_failures,
+        settings.ejection_seconds,
+        settings.max_ejection_seconds,
+        settings.return_seconds,
+    )
+    return EndpointHealth(rules)
 
 
 def _tls(settings: Settings, reloader: Reloader) -> ServerTls | None:
@@ -142,8 +155,10 @@ def _tls(settings: Settings, reloader: Reloader) -> ServerTls | None:
 
 def _replace_pool(router: Router, triton: TritonScorer, file: EndpointsFile) -> None:
     """Queries in flight keep the pool that they began with."""
-    pool = Pool(file)
+    health = router.pool.endpoint_health
+    pool = Pool(file, health)
     pool.check(triton.bundle)
+    health.keep_only([endpoint for _, endpoint, _ in pool.states()])
     router.pool = pool
 
 

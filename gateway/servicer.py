@@ -20,7 +20,7 @@ from gateway.errors import GatewayError, InvalidRequestError
 from gateway.metrics import Metrics
 from gateway.router import Router
 from gateway.stream import Streams
-from gateway.validation import RouteQuery, checked
+from gateway.validation import RouteQuery, checked, checked_report
 
 log = structlog.get_logger("gateway.servicer")
 
@@ -81,6 +81,14 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
         drained = await self._streams.serve(request_iterator, answer, context.write)
         if drained:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the gateway is shutting down; open the stream again")
+
+    async def ReportOutcome(self, request: pb.ReportOutcomeRequest, context: Context) -> pb.ReportOutcomeResponse:  # noqa: N802
+        """Takes note of how a call to an endpoint ended."""
+        try:
+            state = self._router.report(checked_report(request))
+        except Exception as error:
+            await self._abort(context, self._status(error, ""))
+        return converters.report_response(state)
 
     async def ListLlms(self, request: pb.ListLlmsRequest, context: Context) -> pb.ListLlmsResponse:  # noqa: N802
         """The pool as it is now."""

@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     cost_weight: float = Field(0, ge=0, description="score points per US dollar per million tokens, unless a call says")
     min_margin: float = Field(0, ge=0, description="the default answers unless the best LLM is this much ahead")
 
+    max_endpoint_failures: int = Field(5, gt=0, description="reported failures in a row that eject an LLM's endpoint")
+    ejection_seconds: float = Field(10, gt=0, description="how long, the first time; twice as long each time after")
+    max_ejection_seconds: float = Field(300, gt=0, description="no ejection is longer")
+    return_seconds: float = Field(30, gt=0, description="time in which an endpoint gets back to all its turns")
+
     max_query_bytes: int = Field(_MIB, gt=0, description="longest text to route, in UTF-8 bytes")
     max_message_bytes: int = Field(16 * _MIB, gt=0, description="largest gRPC message")
     max_batch_queries: int = Field(1024, gt=0, description="most queries in one RouteBatch")

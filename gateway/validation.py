@@ -10,10 +10,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contract.v1 import router_pb2 as pb
+from gateway.endpoint_health import Outcome
 from gateway.errors import InvalidRequestError
 from gateway.policy.eligibility import CallerRules
 
 MAX_REQUEST_ID_BYTES = 128
+
+_OUTCOMES: dict[int, Outcome] = {
+    pb.OUTCOME_OK: Outcome.OK,
+    pb.OUTCOME_ERROR: Outcome.ERROR,
+    pb.OUTCOME_TIMEOUT: Outcome.TIMEOUT,
+    pb.OUTCOME_RATE_LIMITED: Outcome.RATE_LIMITED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,31 @@ def checked(request: pb.RouteRequest, llms: Set[str], max_query_bytes: int) -> R
         min_margin=_number(request, "min_margin"),
         other_bytes=max(0, _chat_bytes(request.chat) - len(text.encode())) if request.HasField("chat") else 0,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A checked report about the endpoint at `address` that serves `model`."""
+
+    address: str
+    model: str
+    outcome: Outcome
+    latency_seconds: float | None
+
+
+def checked_report(request: pb.ReportOutcomeRequest) -> Report:
+    """`request` as a Report; whether there is such an endpoint is not checked.
+
+    Raises:
+        InvalidRequestError: a field is wrong.
+    """
+    if (outcome := _OUTCOMES.get(request.outcome)) is None:
+        raise InvalidRequestError("outcome", "say how the call ended: OUTCOME_OK, OUTCOME_ERROR, …")
+    latency_ms = request.latency_ms
+    if not math.isfinite(latency_ms) or latency_ms < 0:
+        raise InvalidRequestError("latency_ms", f"must be a finite number, 0 or more, not {latency_ms}")
+    latency_seconds = latency_ms / 1000 if request.HasField("latency_ms") else None
+    return Report(request.endpoint.address, request.endpoint.model, outcome, latency_seconds)
 
 
 def _text(request: pb.RouteRequest, max_query_bytes: int) -> str:

@@ -56,6 +56,62 @@ REASON_ABSTAINED: Reason.ValueType  # 5
 """no LLM was clearly ahead (min_margin): the configured default"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
+class _Outcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OUTCOME_UNSPECIFIED: _Outcome.ValueType  # 0
+    OUTCOME_OK: _Outcome.ValueType  # 1
+    OUTCOME_ERROR: _Outcome.ValueType  # 2
+    """no connection, or an error that is not the caller's mistake (5xx)"""
+    OUTCOME_TIMEOUT: _Outcome.ValueType  # 3
+    OUTCOME_RATE_LIMITED: _Outcome.ValueType  # 4
+    """429"""
+
+class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper): ...
+
+OUTCOME_UNSPECIFIED: Outcome.ValueType  # 0
+OUTCOME_OK: Outcome.ValueType  # 1
+OUTCOME_ERROR: Outcome.ValueType  # 2
+"""no connection, or an error that is not the caller's mistake (5xx)"""
+OUTCOME_TIMEOUT: Outcome.ValueType  # 3
+OUTCOME_RATE_LIMITED: Outcome.ValueType  # 4
+"""429"""
+Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
+
+class _EndpointState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EndpointStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EndpointState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ENDPOINT_STATE_UNSPECIFIED: _EndpointState.ValueType  # 0
+    ENDPOINT_STATE_HEALTHY: _EndpointState.ValueType  # 1
+    ENDPOINT_STATE_RETURNING: _EndpointState.ValueType  # 2
+    """after an ejection: has fewer turns than its weight says"""
+    ENDPOINT_STATE_EJECTED: _EndpointState.ValueType  # 3
+    """by reported outcomes, for a time"""
+    ENDPOINT_STATE_DOWN: _EndpointState.ValueType  # 4
+    """by probes, until one succeeds"""
+    ENDPOINT_STATE_OUT_OF_USE: _EndpointState.ValueType  # 5
+    """by endpoints.yaml"""
+
+class EndpointState(_EndpointState, metaclass=_EndpointStateEnumTypeWrapper): ...
+
+ENDPOINT_STATE_UNSPECIFIED: EndpointState.ValueType  # 0
+ENDPOINT_STATE_HEALTHY: EndpointState.ValueType  # 1
+ENDPOINT_STATE_RETURNING: EndpointState.ValueType  # 2
+"""after an ejection: has fewer turns than its weight says"""
+ENDPOINT_STATE_EJECTED: EndpointState.ValueType  # 3
+"""by reported outcomes, for a time"""
+ENDPOINT_STATE_DOWN: EndpointState.ValueType  # 4
+"""by probes, until one succeeds"""
+ENDPOINT_STATE_OUT_OF_USE: EndpointState.ValueType  # 5
+"""by endpoints.yaml"""
+Global___EndpointState: _TypeAlias = EndpointState  # noqa: Y015
+
 @_typing.final
 class ContentPart(_message.Message):
     """One part of a chat message's content array, in OpenAI's form. Only text takes part in routing."""
@@ -427,6 +483,56 @@ class RouteBatchResponse(_message.Message):
 Global___RouteBatchResponse: _TypeAlias = RouteBatchResponse  # noqa: Y015
 
 @_typing.final
+class ReportOutcomeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    LATENCY_MS_FIELD_NUMBER: _builtins.int
+    outcome: Global___Outcome.ValueType
+    latency_ms: _builtins.float
+    @_builtins.property
+    def endpoint(self) -> Global___Endpoint:
+        """as the RouteResponse had it"""
+
+    def __init__(
+        self,
+        *,
+        endpoint: Global___Endpoint | None = ...,
+        outcome: Global___Outcome.ValueType = ...,
+        latency_ms: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_latency_ms", b"_latency_ms", "endpoint", b"endpoint", "latency_ms", b"latency_ms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_latency_ms", b"_latency_ms", "endpoint", b"endpoint", "latency_ms", b"latency_ms", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__latency_ms: _TypeAlias = _typing.Literal["latency_ms"]  # noqa: Y015
+    _WhichOneofArgType__latency_ms: _TypeAlias = _typing.Literal["_latency_ms", b"_latency_ms"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__latency_ms) -> _WhichOneofReturnType__latency_ms | None: ...
+
+Global___ReportOutcomeRequest: _TypeAlias = ReportOutcomeRequest  # noqa: Y015
+
+@_typing.final
+class ReportOutcomeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    state: Global___EndpointState.ValueType
+    """of the endpoint, now"""
+    def __init__(
+        self,
+        *,
+        state: Global___EndpointState.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportOutcomeResponse: _TypeAlias = ReportOutcomeResponse  # noqa: Y015
+
+@_typing.final
 class ListLlmsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -442,6 +548,33 @@ class ListLlmsRequest(_message.Message):
 Global___ListLlmsRequest: _TypeAlias = ListLlmsRequest  # noqa: Y015
 
 @_typing.final
+class EndpointStatus(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    state: Global___EndpointState.ValueType
+    weight: _builtins.int
+    """its turns, in proportion to those of the LLM's others"""
+    @_builtins.property
+    def endpoint(self) -> Global___Endpoint: ...
+    def __init__(
+        self,
+        *,
+        endpoint: Global___Endpoint | None = ...,
+        state: Global___EndpointState.ValueType = ...,
+        weight: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "state", b"state", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndpointStatus: _TypeAlias = EndpointStatus  # noqa: Y015
+
+@_typing.final
 class Llm(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -450,6 +583,7 @@ class Llm(_message.Message):
     PRICE_FIELD_NUMBER: _builtins.int
     HEALTHY_FIELD_NUMBER: _builtins.int
     CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
+    ENDPOINT_STATUSES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     price: _builtins.float
     """US dollars per million tokens"""
@@ -459,6 +593,10 @@ class Llm(_message.Message):
     """longest input"""
     @_builtins.property
     def endpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Endpoint]: ...
+    @_builtins.property
+    def endpoint_statuses(self) -> _containers.RepeatedCompositeFieldContainer[Global___EndpointStatus]:
+        """as this gateway process sees them"""
+
     def __init__(
         self,
         *,
@@ -467,10 +605,11 @@ class Llm(_message.Message):
         price: _builtins.float | None = ...,
         healthy: _builtins.bool = ...,
         context_tokens: _builtins.int | None = ...,
+        endpoint_statuses: _abc.Iterable[Global___EndpointStatus] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_context_tokens", b"_context_tokens", "_price", b"_price", "context_tokens", b"context_tokens", "price", b"price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_context_tokens", b"_context_tokens", "_price", b"_price", "context_tokens", b"context_tokens", "endpoints", b"endpoints", "healthy", b"healthy", "name", b"name", "price", b"price"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_context_tokens", b"_context_tokens", "_price", b"_price", "context_tokens", b"context_tokens", "endpoint_statuses", b"endpoint_statuses", "endpoints", b"endpoints", "healthy", b"healthy", "name", b"name", "price", b"price"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__context_tokens: _TypeAlias = _typing.Literal["context_tokens"]  # noqa: Y015
     _WhichOneofArgType__context_tokens: _TypeAlias = _typing.Literal["_context_tokens", b"_context_tokens"]  # noqa: Y015

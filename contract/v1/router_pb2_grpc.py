@@ -49,6 +49,11 @@ class RouterStub:
                 request_serializer=contract_dot_v1_dot_router__pb2.RouteRequest.SerializeToString,
                 response_deserializer=contract_dot_v1_dot_router__pb2.RouteResult.FromString,
                 _registered_method=True)
+        self.ReportOutcome = channel.unary_unary(
+                '/routerdc.v1.Router/ReportOutcome',
+                request_serializer=contract_dot_v1_dot_router__pb2.ReportOutcomeRequest.SerializeToString,
+                response_deserializer=contract_dot_v1_dot_router__pb2.ReportOutcomeResponse.FromString,
+                _registered_method=True)
         self.ListLlms = channel.unary_unary(
                 '/routerdc.v1.Router/ListLlms',
                 request_serializer=contract_dot_v1_dot_router__pb2.ListLlmsRequest.SerializeToString,
@@ -82,6 +87,14 @@ class RouterServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportOutcome(self, request, context):
+        """Tells how a call to an endpoint ended. Endpoints that fail several times in a row are not given out for a while, then
+        less often than before. INVALID_ARGUMENT where there is no such endpoint.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListLlms(self, request, context):
         """The pool as it is now: every LLM of the bundle with its endpoints.
         """
@@ -106,6 +119,11 @@ def add_RouterServicer_to_server(servicer, server):
                     servicer.RouteStream,
                     request_deserializer=contract_dot_v1_dot_router__pb2.RouteRequest.FromString,
                     response_serializer=contract_dot_v1_dot_router__pb2.RouteResult.SerializeToString,
+            ),
+            'ReportOutcome': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportOutcome,
+                    request_deserializer=contract_dot_v1_dot_router__pb2.ReportOutcomeRequest.FromString,
+                    response_serializer=contract_dot_v1_dot_router__pb2.ReportOutcomeResponse.SerializeToString,
             ),
             'ListLlms': grpc.unary_unary_rpc_method_handler(
                     servicer.ListLlms,
@@ -194,6 +212,33 @@ class Router:
             '/routerdc.v1.Router/RouteStream',
             contract_dot_v1_dot_router__pb2.RouteRequest.SerializeToString,
             contract_dot_v1_dot_router__pb2.RouteResult.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportOutcome(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/routerdc.v1.Router/ReportOutcome',
+            contract_dot_v1_dot_router__pb2.ReportOutcomeRequest.SerializeToString,
+            contract_dot_v1_dot_router__pb2.ReportOutcomeResponse.FromString,
             options,
             channel_credentials,
             insecure,

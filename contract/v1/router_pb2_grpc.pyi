@@ -44,6 +44,10 @@ class RouterStub:
     """Decides for queries as they come. Results are sent as soon as they are ready, so their order may differ from the
     order of the requests: match them by request_id, which must be set and unique among those in flight.
     """
+    ReportOutcome: _grpc.UnaryUnaryMultiCallable[_router_pb2.ReportOutcomeRequest, _router_pb2.ReportOutcomeResponse]
+    """Tells how a call to an endpoint ended. Endpoints that fail several times in a row are not given out for a while, then
+    less often than before. INVALID_ARGUMENT where there is no such endpoint.
+    """
     ListLlms: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListLlmsRequest, _router_pb2.ListLlmsResponse]
     """The pool as it is now: every LLM of the bundle with its endpoints."""
 
@@ -59,6 +63,10 @@ class RouterAsyncStub(RouterStub):
     RouteStream: _aio.StreamStreamMultiCallable[_router_pb2.RouteRequest, _router_pb2.RouteResult]  # type: ignore[assignment]
     """Decides for queries as they come. Results are sent as soon as they are ready, so their order may differ from the
     order of the requests: match them by request_id, which must be set and unique among those in flight.
+    """
+    ReportOutcome: _aio.UnaryUnaryMultiCallable[_router_pb2.ReportOutcomeRequest, _router_pb2.ReportOutcomeResponse]  # type: ignore[assignment]
+    """Tells how a call to an endpoint ended. Endpoints that fail several times in a row are not given out for a while, then
+    less often than before. INVALID_ARGUMENT where there is no such endpoint.
     """
     ListLlms: _aio.UnaryUnaryMultiCallable[_router_pb2.ListLlmsRequest, _router_pb2.ListLlmsResponse]  # type: ignore[assignment]
     """The pool as it is now: every LLM of the bundle with its endpoints."""
@@ -90,6 +98,16 @@ class RouterServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_router_pb2.RouteResult], _abc.AsyncIterator[_router_pb2.RouteResult]]:
         """Decides for queries as they come. Results are sent as soon as they are ready, so their order may differ from the
         order of the requests: match them by request_id, which must be set and unique among those in flight.
+        """
+
+    @_abc_1.abstractmethod
+    def ReportOutcome(
+        self,
+        request: _router_pb2.ReportOutcomeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.ReportOutcomeResponse, _abc.Awaitable[_router_pb2.ReportOutcomeResponse]]:
+        """Tells how a call to an endpoint ended. Endpoints that fail several times in a row are not given out for a while, then
+        less often than before. INVALID_ARGUMENT where there is no such endpoint.
         """
 
     @_abc_1.abstractmethod

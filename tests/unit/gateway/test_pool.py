@@ -1,5 +1,8 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gateway.endpoint_health import EjectionRules, EndpointHealth, Outcome, State
 from gateway.endpoints import EndpointsFile
 from gateway.errors import BundleMismatchError, NoLlmError
 from gateway.pool import Pool
@@ -40,3 +43,40 @@ def test_names_that_differ_from_the_bundle_are_printed_both_ways(pool: Pool) -> 
 
 def test_the_order_of_names_does_not_matter(pool: Pool) -> None:
     pool.check(Bundle("id", ("gamma", "beta", "alpha")))
+
+
+def eject(pool: Pool, llm: str, *addresses: str) -> None:
+    for endpoint in pool.llms[llm].endpoints:
+        for _ in range(EjectionRules().max_failures if endpoint.address in addresses else 0):
+            pool.endpoint_health.report(endpoint, Outcome.ERROR)
+
+
+def test_an_ejected_endpoint_gets_no_turn(pool: Pool) -> None:
+    eject(pool, "alpha", "http://a1")
+    assert {pool.endpoint("alpha").address for _ in range(4)} == {"http://a2"}
+    assert pool.healthy == {"alpha", "beta"}
+
+
+def test_an_llm_whose_endpoints_are_all_ejected_is_not_eligible_unless_there_is_no_other(pool: Pool) -> None:
+    eject(pool, "alpha", "http://a1", "http://a2")
+    assert pool.healthy == pool.eligible(pool.names) == {"beta"}
+    assert pool.eligible(frozenset({"alpha", "gamma"})) == {"alpha"}
+    assert {pool.endpoint("alpha").address for _ in range(4)} == {"http://a1", "http://a2"}
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a1", "a2", "b1", "b2", "c1"]), st.booleans()), max_size=60))
+def test_an_unhealthy_llm_or_endpoint_is_never_chosen_while_another_is_well(reports: list[tuple[str, bool]]) -> None:
+    llms = {
+        name: {"endpoints": [{"address": f"http://{name}{i}", "model": "m"} for i in numbers]}
+        for name, numbers in (("a", (1, 2)), ("b", (1, 2)), ("c", (1,)))
+    }
+    rules = EjectionRules(max_failures=2, ejection_seconds=1000)
+    pool = Pool(EndpointsFile.model_validate({"default": ["a"], "llms": llms}), EndpointHealth(rules))
+    for name, ok in reports:
+        found = pool.find(f"http://{name}", "m")
+        assert found is not None
+        pool.endpoint_health.report(found[1], Outcome.OK if ok else Outcome.ERROR)
+        well = {llm for llm, _, state in pool.states() if state is State.HEALTHY}
+        assert pool.eligible(pool.names) == (well or pool.names)
+        for llm in well:
+            assert pool.endpoint_health.state(pool.endpoint(llm)) is State.HEALTHY
