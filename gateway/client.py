@@ -108,12 +108,18 @@ def route_request(query: str | None = None, **options: Unpack[RouteOptions]) -> 
 class RouterClient:
     """Asks one gateway; thread-safe."""
 
-    def __init__(self, address: str = "127.0.0.1:50051", *, tls: ClientTls | None = None) -> None:
-        """`address` is host:port; the connection is made at the first call. `tls` None: a connection without TLS."""
+    def __init__(
+        self, address: str = "127.0.0.1:50051", *, tls: ClientTls | None = None, api_key: str | None = None
+    ) -> None:
+        """`address` is host:port; the connection is made at the first call.
+
+        `tls` None: a connection without TLS, on which others can read an `api_key`.
+        """
         if tls is None:
             self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
         else:
             self._channel = grpc.secure_channel(address, tls.credentials(), options=_CHANNEL_OPTIONS)
+        self._metadata = _metadata(api_key)
         self._stub = router_pb2_grpc.RouterStub(self._channel)
 
     def __enter__(self) -> Self:
@@ -139,7 +145,9 @@ class RouterClient:
             RouteError: there is none.
         """
         try:
-            return self._stub.Route(route_request(query, **options), timeout=deadline_ms / 1000)
+            return self._stub.Route(
+                route_request(query, **options), timeout=deadline_ms / 1000, metadata=self._metadata
+            )
         except grpc.RpcError as error:
             raise _translated(error) from None
 
@@ -152,7 +160,9 @@ class RouterClient:
             RouteError: the whole batch was refused.
         """
         try:
-            answer = self._stub.RouteBatch(pb.RouteBatchRequest(requests=requests), timeout=deadline_ms / 1000)
+            answer = self._stub.RouteBatch(
+                pb.RouteBatchRequest(requests=requests), timeout=deadline_ms / 1000, metadata=self._metadata
+            )
         except grpc.RpcError as error:
             raise _translated(error) from None
         return list(answer.results)
@@ -183,7 +193,7 @@ class RouterClient:
             RouteError: the gateway did not answer.
         """
         try:
-            return self._stub.ListLlms(pb.ListLlmsRequest(), timeout=deadline_ms / 1000)
+            return self._stub.ListLlms(pb.ListLlmsRequest(), timeout=deadline_ms / 1000, metadata=self._metadata)
         except grpc.RpcError as error:
             raise _translated(error) from None
 
@@ -191,12 +201,15 @@ class RouterClient:
 class AsyncRouterClient:
     """The same for asyncio; cancelling a call cancels it in the gateway, and in Triton."""
 
-    def __init__(self, address: str = "127.0.0.1:50051", *, tls: ClientTls | None = None) -> None:
+    def __init__(
+        self, address: str = "127.0.0.1:50051", *, tls: ClientTls | None = None, api_key: str | None = None
+    ) -> None:
         """See `RouterClient`."""
         if tls is None:
             self._channel = aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
         else:
             self._channel = aio.secure_channel(address, tls.credentials(), options=_CHANNEL_OPTIONS)
+        self._metadata = _metadata(api_key)
         self._stub: router_pb2_grpc.RouterAsyncStub = router_pb2_grpc.RouterStub(self._channel)
 
     async def __aenter__(self) -> Self:
@@ -218,7 +231,9 @@ class AsyncRouterClient:
     ) -> pb.RouteResponse:
         """See `RouterClient.route`."""
         try:
-            return await self._stub.Route(route_request(query, **options), timeout=deadline_ms / 1000)
+            return await self._stub.Route(
+                route_request(query, **options), timeout=deadline_ms / 1000, metadata=self._metadata
+            )
         except aio.AioRpcError as error:
             raise _translated(error) from None
 
@@ -227,7 +242,9 @@ class AsyncRouterClient:
     ) -> list[pb.RouteResult]:
         """See `RouterClient.route_batch`."""
         try:
-            answer = await self._stub.RouteBatch(pb.RouteBatchRequest(requests=requests), timeout=deadline_ms / 1000)
+            answer = await self._stub.RouteBatch(
+                pb.RouteBatchRequest(requests=requests), timeout=deadline_ms / 1000, metadata=self._metadata
+            )
         except aio.AioRpcError as error:
             raise _translated(error) from None
         return list(answer.results)
@@ -239,7 +256,7 @@ class AsyncRouterClient:
             RouteError: the stream broke.
         """
         try:
-            async for result in self._stub.RouteStream(requests):
+            async for result in self._stub.RouteStream(requests, metadata=self._metadata):
                 yield result
         except aio.AioRpcError as error:
             raise _translated(error) from None
@@ -262,9 +279,13 @@ class AsyncRouterClient:
     async def list_llms(self, *, deadline_ms: float = DEFAULT_DEADLINE_MS) -> pb.ListLlmsResponse:
         """See `RouterClient.list_llms`."""
         try:
-            return await self._stub.ListLlms(pb.ListLlmsRequest(), timeout=deadline_ms / 1000)
+            return await self._stub.ListLlms(pb.ListLlmsRequest(), timeout=deadline_ms / 1000, metadata=self._metadata)
         except aio.AioRpcError as error:
             raise _translated(error) from None
+
+
+def _metadata(api_key: str | None) -> tuple[tuple[str, str], ...]:
+    return () if api_key is None else (("authorization", f"Bearer {api_key}"),)
 
 
 def _message(message: Mapping[str, object]) -> pb.ChatMessage:

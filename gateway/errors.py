@@ -5,6 +5,9 @@
     ├── PriceUnknownError          a cost weight was asked for, but some allowed LLM has no price
     ├── ExcludedError              the rules of caller and request leave no LLM
     ├── OverloadedError            refused at once, before any work; retry later
+    ├── RateLimitedError           the caller's own limit is reached; retry later
+    ├── UnauthenticatedError       no API key, or an unknown one
+    ├── ForbiddenError             the API key may have none of the LLMs that the request wants
     ├── NoLlmError                 every allowed LLM is out of use
     ├── ScorerError                no scores: the router answers with the default LLM and counts `cause`
     │   ├── ScorerTimeoutError       not within the deadline
@@ -16,6 +19,7 @@
         ├── SettingsError            a setting is wrong
         ├── EndpointsError           endpoints.yaml is wrong
         ├── TlsError                 certificate files are wrong
+        ├── CallersError             the file with the API keys is wrong
         ├── PortInUseError           somebody else listens there
         └── TritonMissingError       no Triton with a readable model `routerdc` in time
 
@@ -63,6 +67,27 @@ class OverloadedError(GatewayError):
     def __init__(self, limit: int, retry_after_seconds: float) -> None:
         super().__init__(f"{limit} queries are in flight already; retry in {retry_after_seconds * 1000:.0f} ms")
         self.retry_after_seconds = retry_after_seconds
+
+
+class RateLimitedError(GatewayError):
+    """The caller asks more often than its API key allows."""
+
+    def __init__(self, caller: str, queries_per_second: float, retry_after_seconds: float) -> None:
+        super().__init__(
+            f"{caller} may ask {queries_per_second:g} queries a second; retry in {retry_after_seconds * 1000:.0f} ms"
+        )
+        self.retry_after_seconds = retry_after_seconds
+
+
+class UnauthenticatedError(GatewayError):
+    """The call has no API key, or one that is not known."""
+
+
+class ForbiddenError(GatewayError):
+    """The API key may have none of the LLMs that the request wants."""
+
+    def __init__(self, caller: str, llms: list[str]) -> None:
+        super().__init__(f"allowed_llms: {caller} may not use {', '.join(llms)}")
 
 
 class NoLlmError(GatewayError):
@@ -128,6 +153,10 @@ class EndpointsError(StartupError):
 
 class TlsError(StartupError):
     """A certificate, its key or an authority's certificate cannot be used; the message names the file."""
+
+
+class CallersError(StartupError):
+    """The file with the API keys is wrong; the message names the field, never a key."""
 
 
 class PortInUseError(StartupError):

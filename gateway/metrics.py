@@ -52,6 +52,9 @@ class Metrics:
         self._cache_entries = Gauge("routerdc_cache_entries", "Entries in the score cache", **here)
         self._ready = Gauge("routerdc_ready", "1 while Triton is ready and serves the pool's bundle", **here)
         self._bundle = Gauge("routerdc_bundle_info", "1 for the bundle that Triton serves", ["bundle_id"], **here)
+        self._callers = Counter(
+            "routerdc_caller_queries", "Queries asked with an API key", ["caller", "outcome"], **here
+        )
         self._reloads = Counter("routerdc_reloads", "Changed files read again", ["file", "outcome"], **here)
         self._reload_ok = Gauge(
             "routerdc_last_reload_successful", "1 while what the file says is in use", ["file"], **here
@@ -100,6 +103,10 @@ class Metrics:
         if bundle_id is not None:
             self._bundle.clear()
             self._bundle.labels(bundle_id).set(1)
+
+    def caller(self, name: str, queries: int, limited: bool) -> None:
+        """The holder of an API key asked `queries`; they are refused where its limit is reached."""
+        self._callers.labels(name, "limited" if limited else "admitted").inc(queries)
 
     def watched(self, file: str) -> None:
         """`file` is in use and will be read again when it changes."""

@@ -23,6 +23,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--ca-file", type=_FILE, help="who vouches for the gateway, PEM [default: the system's authorities]")
 @click.option("--cert-file", type=_FILE, help="certificate to show to the gateway, PEM")
 @click.option("--key-file", type=_FILE, help="its private key, PEM")
+@click.option("--api-key", envvar="ROUTERDC_API_KEY", help="better given as the variable ROUTERDC_API_KEY")
 @click.option("--deadline-ms", type=click.FloatRange(min=1), default=1000, show_default=True, help="give up after this")
 @click.option("--allow", multiple=True, metavar="LLM", help="only this LLM may answer (repeat for more)")
 @click.option("--deny", multiple=True, metavar="LLM", help="this LLM may not answer (repeat for more)")
@@ -38,6 +39,7 @@ def route(
     ca_file: Path | None,
     cert_file: Path | None,
     key_file: Path | None,
+    api_key: str | None,
     deadline_ms: float,
     allow: tuple[str, ...],
     deny: tuple[str, ...],
@@ -53,9 +55,9 @@ def route(
     text = sys.stdin.read() if query == "-" else query
     if (cert_file is None) != (key_file is None):
         raise click.UsageError("--cert-file and --key-file: give both or none")
-    secure = tls or ca_file or cert_file
+    secure = ClientTls(ca_file, cert_file, key_file) if tls or ca_file or cert_file else None
     try:
-        with RouterClient(address, tls=ClientTls(ca_file, cert_file, key_file) if secure else None) as router:
+        with RouterClient(address, tls=secure, api_key=api_key) as router:
             response = router.route(
                 text,
                 allowed_llms=allow,

@@ -17,8 +17,10 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_reflection.v1alpha import reflection
 
 from contract.v1 import router_pb2_grpc
-from gateway import endpoints, tls
+from gateway import callers, endpoints, tls
 from gateway.admission import Admission
+from gateway.authentication import Authentication
+from gateway.callers import ApiKeysFile, Callers
 from gateway.coalescer import Coalescer
 from gateway.endpoint_health import EjectionRules, EndpointHealth
 from gateway.endpoints import EndpointsFile
@@ -30,7 +32,7 @@ from gateway.health import SERVICE, Health
 from gateway.listen import Ports, bind, metrics_server, server_options, write_ports
 from gateway.metrics import Metrics
 from gateway.pool import Pool
-from gateway.reload import Reloader
+from gateway.reload import Reloader, Source
 from gateway.router import Router
 from gateway.score_cache import ScoreCache
 from gateway.servicer import Limits, RouterServicer
@@ -78,7 +80,8 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
     source = reloader.source("endpoints", [file], partial(endpoints.read, file))
     pool = Pool(source.content, _endpoint_health(settings))
     async with AsyncExitStack() as stack:
-        server = aio.server(options=server_options(settings))
+        interceptors = _interceptors(settings, reloader, source, metrics)
+        server = aio.server(options=server_options(settings), interceptors=interceptors)
         stack.push_async_callback(server.stop, None)
         grpc_port = bind(server, settings, _tls(settings, reloader))
         ports = Ports(grpc_port, stack.enter_context(metrics_server(settings, metrics)))
@@ -151,6 +154,23 @@ def _tls(settings: Settings, reloader: Reloader) -> ServerTls | None:
     server_tls = ServerTls(source.content)
     source.on_change(server_tls.replace)
     return server_tls
+
+
+def _interceptors(
+    settings: Settings, reloader: Reloader, pool: Source[EndpointsFile], metrics: Metrics
+) -> list[aio.ServerInterceptor]:
+    if (path := settings.api_keys_file) is None:
+        return []
+    source = reloader.source("api_keys", [path], partial(callers.read, path))
+    source.content.check(pool.content.llms.keys())
+    known = Callers(source.content)
+
+    def replace(file: ApiKeysFile) -> None:
+        file.check(pool.content.llms.keys())
+        known.replace(file)
+
+    source.on_change(replace)
+    return [Authentication(known, metrics)]
 
 
 def _replace_pool(router: Router, triton: TritonScorer, file: EndpointsFile) -> None:

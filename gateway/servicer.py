@@ -5,7 +5,7 @@ Knows protobuf and grpc's server side; decides nothing.
 
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import grpc
@@ -14,9 +14,10 @@ from google.rpc import code_pb2, status_pb2
 
 from contract.v1 import router_pb2 as pb
 from contract.v1 import router_pb2_grpc
-from gateway import converters, status
+from gateway import callers, converters, status
+from gateway.callers import ANYBODY
 from gateway.decision import Decision
-from gateway.errors import GatewayError, InvalidRequestError
+from gateway.errors import ForbiddenError, GatewayError, InvalidRequestError, RateLimitedError
 from gateway.metrics import Metrics
 from gateway.router import Router
 from gateway.stream import Streams
@@ -55,6 +56,7 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
     async def Route(self, request: pb.RouteRequest, context: Context) -> pb.RouteResponse:  # noqa: N802
         """Decides for one query; a cancelled call cancels the scoring that only it waits for."""
         try:
+            self._admit(1)
             decision = await self._router.route(
                 self._checked(request), self._deadline(context, self._limits.deadline_seconds)
             )
@@ -102,12 +104,13 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
         if len(request.requests) > self._limits.max_batch_queries:
             problem = f"{len(request.requests)} queries, the limit is {self._limits.max_batch_queries}: split the batch"
             raise InvalidRequestError("requests", problem)
+        self._admit(len(request.requests))
         outcomes: list[Decision | status_pb2.Status | None] = [None] * len(request.requests)
         queries: dict[int, RouteQuery] = {}
         for i, row in enumerate(request.requests):
             try:
                 queries[i] = self._checked(row)
-            except InvalidRequestError as error:
+            except (InvalidRequestError, ForbiddenError) as error:
                 outcomes[i] = self._status(error, row.request_id)
         deadline = self._deadline(context, self._limits.batch_deadline_seconds)
         decided = await self._router.route_many(list(queries.values()), deadline)
@@ -117,6 +120,7 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
 
     async def _result(self, request: pb.RouteRequest, context: Context) -> pb.RouteResult:
         try:
+            self._admit(1)
             decision = await self._router.route(
                 self._checked(request), self._deadline(context, self._limits.deadline_seconds)
             )
@@ -125,7 +129,23 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
         return converters.route_result(request.request_id, decision)
 
     def _checked(self, request: pb.RouteRequest) -> RouteQuery:
-        return checked(request, self._router.pool.names, self._limits.max_query_bytes)
+        query = checked(request, self._router.pool.names, self._limits.max_query_bytes)
+        caller = callers.current.get()
+        if caller is ANYBODY:
+            return query
+        caller.authorize(request.allowed_llms)
+        return replace(query, rules=(caller.rules, *query.rules))
+
+    def _admit(self, queries: int) -> None:
+        caller = callers.current.get()
+        if caller is ANYBODY:
+            return
+        try:
+            caller.admit(queries)
+        except RateLimitedError:
+            self._metrics.caller(caller.name, queries, limited=True)
+            raise
+        self._metrics.caller(caller.name, queries, limited=False)
 
     def _deadline(self, context: Context, seconds: float) -> float:
         """When to have decided: `seconds` from now, or less where the caller will be gone by then."""

@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     tls_cert_file: Path | None = Field(None, description="the gateway's certificate chain, PEM; none: no TLS")
     tls_key_file: Path | None = Field(None, description="its private key, PEM, without a password")
     tls_client_ca_file: Path | None = Field(None, description="who vouches for callers, PEM; none: any caller")
+    api_keys_file: Path | None = Field(None, description="hashed API keys, YAML; none: anybody may call")
 
     deadline_ms: float = Field(200, gt=0, description="scores that take longer are not waited for: the default answers")
     batch_deadline_ms: float = Field(

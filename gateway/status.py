@@ -14,6 +14,9 @@ CODES: dict[type[BaseException], code_pb2.Code.ValueType] = {
     errors.PriceUnknownError: code_pb2.FAILED_PRECONDITION,
     errors.ExcludedError: code_pb2.FAILED_PRECONDITION,
     errors.OverloadedError: code_pb2.RESOURCE_EXHAUSTED,
+    errors.RateLimitedError: code_pb2.RESOURCE_EXHAUSTED,
+    errors.UnauthenticatedError: code_pb2.UNAUTHENTICATED,
+    errors.ForbiddenError: code_pb2.PERMISSION_DENIED,
     errors.NoLlmError: code_pb2.UNAVAILABLE,
     # The router turns these into fallbacks; the codes are for whoever calls a scorer without it.
     errors.ScorerTimeoutError: code_pb2.DEADLINE_EXCEEDED,
@@ -25,6 +28,7 @@ CODES: dict[type[BaseException], code_pb2.Code.ValueType] = {
     errors.SettingsError: code_pb2.INTERNAL,
     errors.EndpointsError: code_pb2.INTERNAL,
     errors.TlsError: code_pb2.INTERNAL,
+    errors.CallersError: code_pb2.INTERNAL,
     errors.PortInUseError: code_pb2.INTERNAL,
     errors.TritonMissingError: code_pb2.INTERNAL,
 }
@@ -55,7 +59,7 @@ def _details(error: BaseException) -> list[Message]:
     if isinstance(error, errors.InvalidRequestError):
         violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=_bounded(error.problem))
         return [error_details_pb2.BadRequest(field_violations=[violation])]
-    if isinstance(error, errors.OverloadedError):
+    if isinstance(error, errors.OverloadedError | errors.RateLimitedError):
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(int(error.retry_after_seconds * 1e9))
         return [error_details_pb2.RetryInfo(retry_delay=delay)]
