@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from contract.bundle import EncoderSpec, LlmSpec, Manifest
+from contract.bundle import Calibration, EncoderSpec, LlmSpec, Manifest
 from routerdc.bundle_io import save_bundle
 from routerdc.data import Dataset
 from routerdc.encoder_source import pin_encoder
@@ -101,6 +101,9 @@ def fit(
 ) -> Trained:
     """Trains a router on `datasets`.
 
+    Held-out rows judge and calibrate; then the router is trained again on all rows, because a small data set's last
+    tenth decides more than it seems (unless the recipe keeps its best held-out step, which would be lost).
+
     Args:
         seed: of the split, the initial weights, the batches and the noise; same seed, same bits (on one device).
         checkpoint: kept while training; a run that finds its own goes on from it.
@@ -111,32 +114,67 @@ def fit(
         contract.bundle.BundleError: the encoder cannot be found.
         routerdc.training.loop.CheckpointError: `checkpoint` belongs to another run.
     """
-    encoder = encoder or open_encoder(recipe.encoder, device, cache)
-    data = lay_out(datasets, recipe.data, encoder.features, seed)
-    data_hash = data_sha256(datasets)
-    identity = run_identity(recipe=recipe.model_dump(mode="json"), data=data_hash, seed=seed)
-    model = _new_model(encoder, recipe, data, seed).to(device)
-    learn, held_out, standard = _inputs(encoder, recipe, data)
-    checkpointing = Checkpointing(checkpoint, CHECKPOINT_EVERY_STEPS, identity) if checkpoint else None
-    history = train(model, data.learn, learn, data.held_out, held_out, recipe, seed, checkpointing)
-    metrics, calibrations = _judged(model, held_out, data)
-    if standard is not None:
-        fold_standardisation(model.projection.first, *(part.to(device) for part in standard))
+    run = _Run(datasets, seed, device, cache, encoder)
+    judged = run.train(recipe, checkpoint)
+    final = judged
+    if recipe.data.held_out and not recipe.optimizer.evaluate_every:
+        everything = recipe.changed(data={"held_out": 0.0})
+        final = run.train(everything, checkpoint and checkpoint.with_suffix(".all" + checkpoint.suffix))
+    calibrations = zip(judged.llms, judged.calibrations, strict=True)
     return Trained(
-        model=model.cpu(),
-        tokenizer=encoder.tokenizer,
-        encoder=encoder.spec,
+        model=final.model,
+        tokenizer=final.encoder.tokenizer,
+        encoder=final.encoder.spec,
         recipe=recipe,
-        llms=tuple(LlmSpec(name=n, calibration=c) for n, c in zip(data.llms, calibrations, strict=True)),
+        llms=tuple(LlmSpec(name=name, calibration=calibration) for name, calibration in calibrations),
         training={
             "recipe": recipe.model_dump(mode="json"),
             "seed": seed,
-            "data_sha256": data_hash,
+            "data_sha256": data_sha256(datasets),
             "data_sets": {dataset.name: len(dataset) for dataset in datasets},
-            **history,
+            **final.history,
         },
-        metrics={"held_out": metrics} if metrics else {},
+        metrics={"held_out": judged.metrics} if judged.metrics else {},
     )
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What one training came to."""
+
+    encoder: Encoder
+    model: RouterModel
+    llms: tuple[str, ...]
+    calibrations: list[Calibration | None]
+    history: dict[str, Any]
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Everything of a training but its recipe."""
+
+    datasets: Sequence[Dataset]
+    seed: int
+    device: str
+    cache: Path | None
+    encoder: Encoder | None
+
+    def train(self, recipe: Recipe, checkpoint: Path | None) -> _Outcome:
+        encoder = self.encoder or open_encoder(recipe.encoder, self.device, self.cache)
+        data = lay_out(self.datasets, recipe.data, encoder.features, self.seed)
+        model = _new_model(encoder, recipe, data, self.seed).to(self.device)
+        learn, held_out, standard = _inputs(encoder, recipe, data)
+        kept = Checkpointing(checkpoint, CHECKPOINT_EVERY_STEPS, self._identity(recipe)) if checkpoint else None
+        history = train(model, data.learn, learn, data.held_out, held_out, recipe, self.seed, kept)
+        metrics, calibrations = _judged(model, held_out, data)
+        if standard is not None:
+            fold_standardisation(model.projection.first, *(part.to(self.device) for part in standard))
+        return _Outcome(encoder, model.cpu(), data.llms, calibrations, history, metrics)
+
+    def _identity(self, recipe: Recipe) -> str:
+        data = data_sha256(self.datasets)
+        return run_identity(recipe=recipe.model_dump(mode="json"), data=data, seed=self.seed)
 
 
 def _new_model(encoder: Encoder, recipe: Recipe, data: TrainingData, seed: int) -> RouterModel:
@@ -185,7 +223,7 @@ def _features_or_none(encoder: Encoder, rows: Rows) -> torch.Tensor:
     return torch.from_numpy(encoder.features(rows.queries))
 
 
-def _judged(model: RouterModel, inputs: Inputs, data: TrainingData) -> tuple[dict[str, Any], list[Any]]:
+def _judged(model: RouterModel, inputs: Inputs, data: TrainingData) -> tuple[dict[str, Any], list[Calibration | None]]:
     """Held-out quality by data set beside the best single LLM's and each data set's best; Platt lines of all LLMs."""
     rows = data.held_out
     if not len(rows):

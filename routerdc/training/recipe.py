@@ -75,12 +75,13 @@ class DataRecipe(_Frozen):
 
     `labels`: "score" (the number in the file), "quality" (1 if right), or "shrunk" (quality with its noise taken out:
     see `routerdc.training.targets`). `clusters`: "given" (cluster_id, computed by t-SNE and k-means where a file has
-    none), or "data_set" (one a file; k-means clusters where there is a single file). `rows_per_data_set`: copies or
-    leaves out rows until each data set has that many; null: every data set is drawn equally often instead.
+    none), "kmeans" (of the encoder's features), or "data_set" (one a file; "kmeans" where there is a single file).
+    `rows_per_data_set`: copies or leaves out rows until each data set has that many; null: every data set is drawn
+    equally often instead.
     """
 
     labels: Literal["score", "quality", "shrunk"]
-    clusters: Literal["given", "data_set"]
+    clusters: Literal["given", "data_set", "kmeans"]
     n_clusters: int = Field(ge=1)
     rows_per_data_set: int | None = Field(default=None, ge=1)
     without_templates: bool = Field(description="learn also from copies whose prompt template is taken away")

@@ -102,9 +102,9 @@ def _held_out(data_set: Ints, share: float, seed: int) -> npt.NDArray[np.bool_]:
 def _clustered(
     learn: Rows, datasets: Sequence[Dataset], index: Ints, recipe: DataRecipe, features: Features, seed: int
 ) -> Rows:
-    if recipe.clusters == "data_set":
-        if len(datasets) > 1:
-            return learn
+    if recipe.clusters == "data_set" and len(datasets) > 1:
+        return learn
+    if recipe.clusters in ("data_set", "kmeans"):
         clusters = kmeans_clusters(features(learn.queries), recipe.n_clusters, seed)
     elif all(dataset.cluster_ids is not None for dataset in datasets):
         given = np.concatenate([ids for dataset in datasets if (ids := dataset.cluster_ids) is not None])

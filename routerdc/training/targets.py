@@ -7,14 +7,16 @@ domain's mean, and only that part of the rest is kept which a ridge regression o
 
     target_i = mean_d + ridge_{d, λ_d}(features_i)
 
-λ_d is chosen by repeated cross-validation inside the training rows, by the quality of the choice. "No residual" (λ = ∞)
-is a candidate, wins ties, and wins on most domains.
+λ_d is chosen by repeated cross-validation inside the training rows, by the quality of the choice. A residual is
+believed only if it beats the mean by `MARGIN` standard errors: one that is not there costs more on other queries than
+one that is there brings (docs/LOG.md).
 """
 
 import numpy as np
 import numpy.typing as npt
 
 STRENGTHS = (10.0, 30.0, 100.0, 300.0, float("inf"))
+MARGIN = 2.0
 FOLDS, REPEATS = 5, 4
 FEATURE_NORM = 10.0**0.5  # fixes what a strength means: every feature vector gets this length
 FEWEST_ROWS = 50
@@ -61,15 +63,18 @@ def _leading_components(features: Floats) -> Floats:
 def _best_strength(features: Floats, quality: Floats, generator: np.random.Generator) -> float:
     if len(features) < FEWEST_ROWS:
         return float("inf")
-    earned = np.zeros(len(STRENGTHS))
+    gains = np.zeros((len(STRENGTHS), len(features)))
     for _ in range(REPEATS):
         fold_of = generator.permutation(len(features)) % FOLDS
         for fold in range(FOLDS):
             held = fold_of == fold
             ridge = _Ridge(features[~held], quality[~held])
+            by_mean = _earned(ridge.predict(features[held], float("inf")), quality[held])
             for index, strength in enumerate(STRENGTHS):
-                earned[index] += _earned(ridge.predict(features[held], strength), quality[held]).sum()
-    return STRENGTHS[int(len(STRENGTHS) - 1 - np.argmax(earned[::-1]))]  # the strongest of equals
+                gains[index, held] += _earned(ridge.predict(features[held], strength), quality[held]) - by_mean
+    gains /= REPEATS
+    lower = gains.mean(axis=1) - MARGIN * gains.std(axis=1) / np.sqrt(len(features))
+    return STRENGTHS[int(len(lower) - 1 - np.argmax(lower[::-1]))]  # the strongest of equals
 
 
 def _earned(predicted: Floats, quality: Floats) -> npt.NDArray[np.float64]:

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 
 from routerdc.data import Dataset, pool
+from routerdc.training.clusters import kmeans_clusters
 from routerdc.training.fit import Encoder, fit, open_encoder
 from routerdc.training.judge import chosen_quality, per_data_set
 from routerdc.training.recipe import Recipe
+from routerdc.training.rows import Ints
 from routerdc.training.targets import Floats
 
 
@@ -34,8 +36,23 @@ def cross_validated(
     """Every row is judged by a router that has not seen it; `seed` decides the folds too."""
     encoder = encoder or open_encoder(recipe.encoder)
     fold_of = [np.random.default_rng(seed).permutation(len(dataset)) % folds for dataset in datasets]
+    return _judged_by_folds(datasets, recipe, seed, fold_of, encoder)
+
+
+def leave_kinds_out(
+    datasets: Sequence[Dataset], recipe: Recipe, seed: int, kinds: int = 5, encoder: Encoder | None = None
+) -> Validation:
+    """Every row is judged by a router that has seen its data set, but no query of its kind (k-means cluster in it)."""
+    encoder = encoder or open_encoder(recipe.encoder)
+    fold_of = [kmeans_clusters(encoder.features(dataset.queries), kinds, seed) for dataset in datasets]
+    return _judged_by_folds(datasets, recipe, seed, fold_of, encoder)
+
+
+def _judged_by_folds(
+    datasets: Sequence[Dataset], recipe: Recipe, seed: int, fold_of: Sequence[Ints], encoder: Encoder
+) -> Validation:
     earned = [np.full(len(dataset), np.nan) for dataset in datasets]
-    for fold in range(folds):
+    for fold in range(max(int(part.max()) for part in fold_of) + 1):
         learn = [dataset.select(part != fold) for dataset, part in zip(datasets, fold_of, strict=True)]
         judged = [dataset.select(part == fold) for dataset, part in zip(datasets, fold_of, strict=True)]
         choices = _trained_scores(learn, judged, recipe, seed, encoder)
