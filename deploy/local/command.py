@@ -13,7 +13,7 @@ import click
 from contract.bundle import BundleError
 from deploy.local.ports import PortError
 from deploy.local.process import ProcessError
-from deploy.local.stack import GatewayPorts, Service, demo_endpoints, export_bundle, service
+from deploy.local.stack import FrontPorts, Service, demo_endpoints, export_bundle, service
 from deploy.local.triton import TritonPorts
 from deploy.local.triton_install import UnsupportedPlatformError
 
@@ -25,10 +25,11 @@ Command = Callable[..., Any]
 
 def _service_options(command: Command) -> Command:
     """What both commands take: bundle, folder and ports."""
-    triton, gateway = TritonPorts(), GatewayPorts()
+    triton, front = TritonPorts(), FrontPorts()
     for option in (
-        _port("--gateway-metrics-port", gateway.metrics),
-        _port("--gateway-port", gateway.grpc),
+        _port("--envoy-port", front.envoy),
+        _port("--gateway-metrics-port", front.gateway_metrics),
+        _port("--gateway-port", front.gateway),
         _port("--triton-metrics-port", triton.metrics),
         _port("--triton-grpc-port", triton.grpc),
         _port("--triton-http-port", triton.http),
@@ -74,10 +75,10 @@ def _port(flag: str, default: int) -> Callable[[Command], Command]:
 )
 @_service_options
 def serve(endpoints_file: Path, bundle: Path, folder: Path, **ports: int) -> None:
-    """Serves a bundle on this machine: a real Triton and the gateway in front of it."""
+    """Serves a bundle on this machine: a real Triton, the gateway in front of it, and Envoy for OpenAI clients."""
     with _running() as stack:
         running = _start(stack, bundle, folder, endpoints_file, ports)
-        click.echo(f"serving at {running.gateway_address} (gRPC); metrics at {running.gateway_metrics_address}")
+        click.echo(_addresses(running))
         _wait(running)
 
 
@@ -93,7 +94,7 @@ def demo(check: bool, bundle: Path, folder: Path, **ports: int) -> None:
         endpoints_file = stack.enter_context(demo_endpoints(bundle, folder))
         running = _start(stack, bundle, folder, endpoints_file, ports)
         try:
-            samples = route_samples(running.gateway_address)
+            samples = route_samples(running.gateway_address, running.openai_base_url)
         except RouteError as error:
             raise click.ClickException(str(error)) from None
         print_samples(samples)
@@ -106,21 +107,30 @@ def demo(check: bool, bundle: Path, folder: Path, **ports: int) -> None:
 
 def _start(stack: ExitStack, bundle: Path, folder: Path, endpoints_file: Path, ports: dict[str, int]) -> Service:
     started = time.monotonic()
-    click.echo(f"exporting {bundle.name} and starting Triton and the gateway …", err=True)
+    click.echo(f"exporting {bundle.name}; starting Triton, the gateway and Envoy …", err=True)
     repository = export_bundle(bundle, folder)
     triton_ports = TritonPorts(ports["triton_http_port"], ports["triton_grpc_port"], ports["triton_metrics_port"])
-    gateway_ports = GatewayPorts(ports["gateway_port"], ports["gateway_metrics_port"])
-    running = stack.enter_context(service(repository, endpoints_file, folder, triton_ports, gateway_ports))
+    front_ports = FrontPorts(ports["gateway_port"], ports["gateway_metrics_port"], ports["envoy_port"])
+    running = stack.enter_context(service(repository, endpoints_file, folder, triton_ports, front_ports))
     click.echo(f"ready after {time.monotonic() - started:.1f} s", err=True)
     return running
 
 
-def _invitation(running: Service) -> str:
+def _addresses(running: Service) -> str:
     return (
-        f"Serving at {running.gateway_address} until Ctrl-C. Send your own query from another terminal:\n"
-        f'  .venv/bin/routerdc route --address {running.gateway_address} "…"\n'
+        f"Serving until Ctrl-C: {running.gateway_address} (gRPC) and {running.openai_base_url} (OpenAI, model auto)\n"
         f"Metrics: http://{running.gateway_metrics_address}/metrics (gateway), "
         f"http://{running.triton.metrics_address}/metrics (Triton)"
+    )
+
+
+def _invitation(running: Service) -> str:
+    return (
+        f"{_addresses(running)}\n"
+        "Send your own query from another terminal:\n"
+        f'  .venv/bin/routerdc route --address {running.gateway_address} "…"\n'
+        f"  curl {running.openai_base_url}/chat/completions -H 'content-type: application/json' \\\n"
+        """    -d '{"model": "auto", "messages": [{"role": "user", "content": "…"}]}'"""
     )
 
 

@@ -1,6 +1,7 @@
 """Routes a handful of real queries through a running service and shows what came out.
 
-Every chosen endpoint is really asked, so that a row of the table says: the query went in, and an LLM's server answered.
+Every query is also sent to Envoy as an OpenAI client would, for the virtual model `auto`, so that a row of the table
+says: the query went in, and the server of that LLM answered.
 """
 
 import json
@@ -19,6 +20,7 @@ from contract.v1 import router_pb2 as pb
 from deploy.local.sample_queries import SAMPLE_QUERIES
 from gateway.client import RouterClient
 
+VIRTUAL_MODEL = "auto"
 ROUTE_DEADLINE_MS = 2000.0
 ANSWER_TIMEOUT_SECONDS = 10.0
 SHOWN_QUERY_CHARS = 36
@@ -27,7 +29,7 @@ LOG_WIDTH = 132
 
 @dataclass(frozen=True)
 class RoutedSample:
-    """One query's way: the decision, how long it took (seen by the client), and what the endpoint answered."""
+    """One query's way: the decision, how long it took (seen by the client), and what went wrong, if anything."""
 
     kind: str
     query: str
@@ -41,42 +43,41 @@ class RoutedSample:
         return not self.problem
 
 
-def route_samples(address: str) -> list[RoutedSample]:
-    """Routes every sample query at the gateway `address` (host:port) and asks the endpoints that it names.
+def route_samples(address: str, openai_base_url: str) -> list[RoutedSample]:
+    """Routes every sample query at the gateway `address` (host:port), and asks for its answer at `openai_base_url`.
 
     Raises:
         gateway.client.RouteError: the gateway refused or did not answer.
     """
     with RouterClient(address) as client:
         client.list_llms()  # connects, so that the first query's time is a query's time
-        return [_route(client, kind, query) for kind, query in SAMPLE_QUERIES]
+        return [_route(client, openai_base_url, kind, query) for kind, query in SAMPLE_QUERIES]
 
 
-def _route(client: RouterClient, kind: str, query: str) -> RoutedSample:
+def _route(client: RouterClient, openai_base_url: str, kind: str, query: str) -> RoutedSample:
     started = time.perf_counter()
     decision = client.route(query, deadline_ms=ROUTE_DEADLINE_MS)
     milliseconds = (time.perf_counter() - started) * 1000
-    return RoutedSample(kind, query, decision, milliseconds, _problem(decision, query))
+    return RoutedSample(kind, query, decision, milliseconds, _problem(decision, openai_base_url, query))
 
 
-def _problem(decision: pb.RouteResponse, query: str) -> str:
-    """What is wrong with a decision or with the answer of its endpoint; empty if nothing is."""
+def _problem(decision: pb.RouteResponse, openai_base_url: str, query: str) -> str:
+    """What is wrong with a decision or with the answer that OpenAI clients get; empty if nothing is."""
     if decision.reason not in (pb.REASON_ROUTED, pb.REASON_CACHED):
         return f"not routed: {decision.reason_detail}"
     try:
-        answered_by = _ask(decision.endpoint, query)
+        answered_by = _ask(openai_base_url, query)
     except (URLError, OSError, ValueError, KeyError) as error:
-        return f"no answer from {decision.endpoint.address}: {error}"
+        return f"no answer from {openai_base_url}: {error}"
     if answered_by != decision.endpoint.model:
         return f"{answered_by} answered instead of {decision.endpoint.model}"
     return ""
 
 
-def _ask(endpoint: pb.Endpoint, query: str) -> str:
-    """The model that says it answered `query` at `endpoint`."""
-    body = json.dumps({"model": endpoint.model, "messages": [{"role": "user", "content": query}]}).encode()
-    url = f"{endpoint.address}/chat/completions"  # http or https: the gateway checked it
-    request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310
+def _ask(openai_base_url: str, query: str) -> str:
+    """The model that says it answered `query`."""
+    body = json.dumps({"model": VIRTUAL_MODEL, "messages": [{"role": "user", "content": query}]}).encode()
+    request = Request(f"{openai_base_url}/chat/completions", body, {"Content-Type": "application/json"})  # noqa: S310
     with urlopen(request, timeout=ANSWER_TIMEOUT_SECONDS) as response:  # noqa: S310
         return str(json.load(response)["model"])
 

@@ -1,4 +1,4 @@
-"""The service on one machine: a real Triton and the gateway, optionally with demo endpoints behind them.
+"""The service on one machine: a real Triton, the gateway and Envoy, optionally with demo endpoints behind them.
 
 Starts every part as a process through the command that people use, waits until it is ready, and stops all of them in
 the order in which callers depend on them. Does not know how any part works.
@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from contract.bundle import Manifest
+from deploy.local.envoy import Envoy
 from deploy.local.ports import LOCALHOST, claim
 from deploy.local.process import ChildProcess, ProcessError
 from deploy.local.triton import TritonPorts, TritonServer
@@ -25,14 +26,16 @@ START_TIMEOUT_SECONDS = 60.0
 DRAIN_SECONDS = 15.0
 # One machine runs everything, so nobody's deadline should be a server's; an environment variable still wins.
 _GATEWAY_DEFAULTS = {"ROUTERDC_DEADLINE_MS": "1000"}
+DECISION_TIMEOUT_MS = 2000
 
 
 @dataclass(frozen=True)
-class GatewayPorts:
-    """Ports of the gateway; 0 means any free one."""
+class FrontPorts:
+    """Ports of the gateway and of Envoy; 0 means any free one."""
 
-    grpc: int = 50051
-    metrics: int = 9464
+    gateway: int = 50051
+    gateway_metrics: int = 9464
+    envoy: int = 10000
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,15 @@ class Service:
 
     gateway_address: str
     gateway_metrics_address: str
+    openai_base_url: str
     triton: TritonServer
     gateway: ChildProcess
+    envoy: Envoy
 
     @property
     def processes(self) -> tuple[ChildProcess, ...]:
         """Every process that must run for the service to be whole."""
-        return self.gateway, self.triton.process
+        return self.envoy.process, self.gateway, self.triton.process
 
 
 def export_bundle(bundle: Path, folder: Path) -> Path:
@@ -56,11 +61,15 @@ def export_bundle(bundle: Path, folder: Path) -> Path:
     Raises:
         ProcessError: the export failed; the message holds the end of its log.
     """
-    command = [str(ROUTERDC), "export", "--bundle", str(bundle), "--out", str(folder)]
-    with ChildProcess("routerdc export", command, log=folder / "logs" / "export.log") as child:
-        if child.wait() != 0:
-            raise ProcessError(f"routerdc export failed; {child.log_tail()}")
+    _run("export", f"--bundle={bundle}", f"--out={folder}", log=folder / "logs" / "export.log")
     return folder / "model_repository"
+
+
+def _run(*arguments: str, log: Path) -> None:
+    name = f"routerdc {arguments[0]}"
+    with ChildProcess(name, [str(ROUTERDC), *arguments], log=log) as child:
+        if child.wait() != 0:
+            raise ProcessError(f"{name} failed; {child.log_tail()}")
 
 
 @contextmanager
@@ -85,43 +94,70 @@ def _endpoints_yaml(names: Sequence[str], ports: dict[str, int]) -> str:
 
 @contextmanager
 def service(
-    repository: Path, endpoints_file: Path, folder: Path, triton_ports: TritonPorts, gateway_ports: GatewayPorts
+    repository: Path, endpoints_file: Path, folder: Path, triton_ports: TritonPorts, ports: FrontPorts
 ) -> Iterator[Service]:
-    """Triton and the gateway while the block runs; the gateway is drained before Triton stops.
+    """Triton, the gateway and Envoy while the block runs; whoever calls stops before whom it calls.
 
     Raises:
         PortError: a port is in use; the message names it.
         ProcessError: a part did not start; the message holds the end of its log.
         UnsupportedPlatformError: no embedded Triton for this machine.
     """
-    grpc_port = claim(gateway_ports.grpc, "the gateway's gRPC", "--gateway-port")
-    metrics_port = claim(gateway_ports.metrics, "the gateway's metrics", "--gateway-metrics-port")
-    with TritonServer(repository, log=folder / "logs" / "triton.log", ports=triton_ports) as triton:
-        ports_file = folder / "gateway.json"
-        ports_file.unlink(missing_ok=True)
-        gateway = ChildProcess(
-            "gateway",
-            _gateway_command(endpoints_file, triton.grpc_address, grpc_port, metrics_port, ports_file),
-            log=folder / "logs" / "gateway.log",
-            environment=_GATEWAY_DEFAULTS | os.environ,
+    claimed = FrontPorts(
+        claim(ports.gateway, "the gateway's gRPC", "--gateway-port"),
+        claim(ports.gateway_metrics, "the gateway's metrics", "--gateway-metrics-port"),
+        claim(ports.envoy, "Envoy", "--envoy-port"),
+    )
+    with (
+        TritonServer(repository, log=folder / "logs" / "triton.log", ports=triton_ports) as triton,
+        _gateway(endpoints_file, folder, triton.grpc_address, claimed) as gateway,
+        _envoy(endpoints_file, folder, claimed) as envoy,
+    ):
+        yield Service(
+            gateway_address=f"{LOCALHOST}:{claimed.gateway}",
+            gateway_metrics_address=f"{LOCALHOST}:{claimed.gateway_metrics}",
+            openai_base_url=envoy.base_url,
+            triton=triton,
+            gateway=gateway,
+            envoy=envoy,
         )
-        try:
-            gateway.start()
-            gateway.wait_ready(ports_file.is_file, START_TIMEOUT_SECONDS)
-            yield Service(f"{LOCALHOST}:{grpc_port}", f"{LOCALHOST}:{metrics_port}", triton, gateway)
-        finally:
-            gateway.stop(DRAIN_SECONDS)
 
 
-def _gateway_command(
-    endpoints_file: Path, triton_address: str, grpc_port: int, metrics_port: int, ports_file: Path
-) -> list[str]:
-    return [
+@contextmanager
+def _gateway(endpoints_file: Path, folder: Path, triton_address: str, ports: FrontPorts) -> Iterator[ChildProcess]:
+    ports_file = folder / "gateway.json"
+    ports_file.unlink(missing_ok=True)
+    command = [
         str(ROUTERDC),
         "gateway",
         f"--endpoints-file={endpoints_file}",
         f"--triton-address={triton_address}",
-        f"--port={grpc_port}",
-        f"--metrics-port={metrics_port}",
+        f"--port={ports.gateway}",
+        f"--metrics-port={ports.gateway_metrics}",
         f"--ports-file={ports_file}",
     ]
+    log = folder / "logs" / "gateway.log"
+    gateway = ChildProcess("gateway", command, log=log, environment=_GATEWAY_DEFAULTS | os.environ)
+    try:
+        gateway.start()
+        gateway.wait_ready(ports_file.is_file, START_TIMEOUT_SECONDS)
+        yield gateway
+    finally:
+        gateway.stop(DRAIN_SECONDS)
+
+
+@contextmanager
+def _envoy(endpoints_file: Path, folder: Path, ports: FrontPorts) -> Iterator[Envoy]:
+    config = folder / "envoy.yaml"
+    _run(
+        "envoy-config",
+        f"--endpoints={endpoints_file}",
+        f"--listen={LOCALHOST}:{ports.envoy}",
+        f"--admin={LOCALHOST}:0",
+        f"--gateway={LOCALHOST}:{ports.gateway}",
+        f"--decision-timeout-ms={DECISION_TIMEOUT_MS}",
+        f"--out={config}",
+        log=folder / "logs" / "envoy-config.log",
+    )
+    with Envoy(config, log=folder / "logs" / "envoy.log") as envoy:
+        yield envoy

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.command import SHIPPED_BUNDLE
-from deploy.local.stack import GatewayPorts, Service, demo_endpoints, export_bundle, service
+from deploy.local.stack import FrontPorts, Service, demo_endpoints, export_bundle, service
 from deploy.local.triton import ANY_FREE_PORTS
 from gateway.client import RouterClient
 
@@ -31,7 +31,7 @@ def monkeypatch_session() -> Iterator[pytest.MonkeyPatch]:
 def stack(tmp_path_factory: pytest.TempPathFactory, monkeypatch_session: pytest.MonkeyPatch) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     repository = export_bundle(SHIPPED_BUNDLE, folder)
-    any_ports = GatewayPorts(0, 0)
+    any_ports = FrontPorts(0, 0, 0)
     # What is tested is what comes out, on machines that may be busy: no query falls back for want of time.
     monkeypatch_session.setenv("ROUTERDC_DEADLINE_MS", "20000")
     with (

@@ -18,7 +18,8 @@ from tests.e2e.conftest import Stack
 
 ROUTERDC = Path(sys.executable).with_name("routerdc")
 ANY_PORTS = [
-    f"--{name}-port=0" for name in ("triton-http", "triton-grpc", "triton-metrics", "gateway", "gateway-metrics")
+    f"--{name}-port=0"
+    for name in ("triton-http", "triton-grpc", "triton-metrics", "gateway", "gateway-metrics", "envoy")
 ]
 TIMEOUT_SECONDS = 120
 
@@ -41,7 +42,7 @@ def demo(folder: Path) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         lines: list[str] = []
-        while not (lines and lines[-1].startswith("Serving at")):
+        while not (lines and lines[-1].startswith("Serving until")):
             lines.append(process.stdout.readline())
             assert lines[-1], f"it ended: {''.join(lines)}"
         yield process
@@ -82,7 +83,7 @@ def test_check_routes_every_sample_and_exits_with_0(folder: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_everything_that_was_started(demo: subprocess.Popen[str], number: signal.Signals) -> None:
     started = descendants(demo.pid)
-    assert len(started) >= 4  # demo endpoints, tritonserver and its model's process, the gateway
+    assert len(started) >= 5  # demo endpoints, tritonserver and its model's process, the gateway, Envoy
     demo.send_signal(number)
     assert demo.wait(TIMEOUT_SECONDS) == 0
     assert wait_until_gone(started, timeout_seconds=2) == set()

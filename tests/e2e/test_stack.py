@@ -22,7 +22,7 @@ MANIFEST = Manifest.read(SHIPPED_BUNDLE)
 
 
 def test_sample_queries_of_different_kinds_are_routed_and_answered(stack: Stack) -> None:
-    samples = route_samples(stack.service.gateway_address)
+    samples = route_samples(stack.service.gateway_address, stack.service.openai_base_url)
     assert [sample.problem for sample in samples if not sample.ok] == []
     assert len({sample.decision.llm for sample in samples}) > 1
 
