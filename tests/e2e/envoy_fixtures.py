@@ -54,6 +54,7 @@ class RecordingEndpoint:
     demo: DemoEndpoint
     port: int = 0
     received: list[Received] = field(default_factory=list)
+    answered: int = 0
     abandoned: int = 0
 
     def behave(self, **behaviour: Any) -> None:
@@ -79,6 +80,7 @@ class RecordingEndpoint:
         except BaseException:
             self.abandoned += 1
             raise
+        self.answered += 1
         return response
 
 
@@ -102,7 +104,7 @@ class Plane:
         self.scorer.batches.clear()
         for llm in self.llms.values():
             llm.received.clear()
-            llm.abandoned = 0
+            llm.answered = llm.abandoned = 0
             llm.behave()
 
     def prefer(self, query: str, *order: str) -> None:

@@ -121,6 +121,17 @@ async def test_access_log_tells_the_decision_and_no_prompt(plane: Plane) -> None
     assert "secret" not in text
 
 
+async def test_default_answers_where_the_gateway_dies_while_it_decides(tmp_path: Path) -> None:
+    async with data_plane(tmp_path) as plane:
+        plane.scorer.delays_seconds["hello"] = 30
+        create: Any = plane.client.chat.completions.with_raw_response.create
+        asked = asyncio.create_task(create(model="auto", messages=HELLO))
+        await until(lambda: plane.scorer.batches)
+        await plane.gateway.stop(None)
+        raw = await asked
+        assert (raw.headers["x-routerdc-llm"], raw.headers["x-routerdc-reason"]) == ("gamma", "fallback")
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def orphaned(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane]:
     """A data plane whose gateway has gone."""
