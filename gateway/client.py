@@ -85,6 +85,7 @@ class RouteOptions(TypedDict, total=False):
     min_margin: float | None
     max_candidates: int
     request_id: str
+    session_id: str
 
 
 def route_request(query: str | None = None, **options: Unpack[RouteOptions]) -> pb.RouteRequest:
@@ -97,6 +98,7 @@ def route_request(query: str | None = None, **options: Unpack[RouteOptions]) -> 
         min_margin=options.get("min_margin"),
         max_candidates=options.get("max_candidates", 0),
         request_id=options.get("request_id", ""),
+        session_id=options.get("session_id", ""),
     )
     if query is not None:
         request.query = query

@@ -14,6 +14,7 @@ _REASONS = {
     Reason.FALLBACK: pb.REASON_FALLBACK,
     Reason.ONLY_ONE: pb.REASON_ONLY_ONE,
     Reason.ABSTAINED: pb.REASON_ABSTAINED,
+    Reason.STICKY: pb.REASON_STICKY,
 }
 
 _STATES = {

@@ -14,6 +14,7 @@ class Reason(enum.Enum):
     FALLBACK = "fallback"
     ONLY_ONE = "only_one"
     ABSTAINED = "abstained"
+    STICKY = "sticky"
 
 
 @dataclass(frozen=True, slots=True)

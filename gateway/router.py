@@ -16,12 +16,16 @@ from gateway.endpoint_health import State
 from gateway.errors import InvalidRequestError, ScorerError
 from gateway.logs import Throttled
 from gateway.metrics import Metrics
-from gateway.policy import abstention, eligibility, ranking
+from gateway.policy import eligibility, ranking
+from gateway.policy.choice import Rule, choose
 from gateway.pool import Pool
 from gateway.scorer import Scored, Scorer
+from gateway.sessions import Sessions
 from gateway.validation import Report, RouteQuery
 
 log = structlog.get_logger("gateway.router")
+
+_REASONS = {Rule.STICKY: Reason.STICKY, Rule.ABSTAINED: Reason.ABSTAINED}
 
 
 class Router:
@@ -36,6 +40,8 @@ class Router:
         *,
         cost_weight: float = 0.0,
         min_margin: float = 0.0,
+        sticky_margin: float = 0.0,
+        sessions: Sessions | None = None,
     ) -> None:
         """`cost_weight` and `min_margin` hold where a query says nothing."""
         self.pool = pool
@@ -44,6 +50,8 @@ class Router:
         self._metrics = metrics
         self._cost_weight = cost_weight
         self._min_margin = min_margin
+        self._sticky_margin = sticky_margin
+        self._sessions = Sessions() if sessions is None else sessions
         self._warn = Throttled(log, "fallback")
         self._warn_of_last_resort = Throttled(log, "last_resort")
 
@@ -98,16 +106,14 @@ class Router:
         weight = self._cost_weight if query.cost_weight is None else query.cost_weight
         cost = ranking.costs(eligible, weight, pool.prices)
         if len(eligible) == 1:
-            decision = _unscored(query, pool, eligible, Reason.ONLY_ONE, "no other LLM may answer", arrived_ns)
+            decision = _unscored(query, pool, eligible, Reason.ONLY_ONE, "no other LLM may answer", arrived_ns, ())
         else:
             try:
                 scored = await self._scorer.score(query.text, deadline)
                 pool.check(scored.scores.bundle)
                 decision = self._scored(query, pool, eligible, cost, scored, arrived_ns)
             except ScorerError as error:
-                self._metrics.fallback(error.cause)
-                self._warn(error.cause, request_id=query.request_id, error=str(error))
-                decision = _unscored(query, pool, eligible, Reason.FALLBACK, error.told, arrived_ns)
+                decision = self._fallback(query, pool, eligible, error, arrived_ns)
         self._metrics.decision(decision)
         log.debug(
             "decided",
@@ -118,6 +124,16 @@ class Router:
             token_count=decision.token_count,
         )
         return decision
+
+    def _fallback(
+        self, query: RouteQuery, pool: Pool, eligible: frozenset[str], error: ScorerError, arrived_ns: int
+    ) -> Decision:
+        self._metrics.fallback(error.cause)
+        self._warn(error.cause, request_id=query.request_id, error=str(error))
+        defaults = (*query.defaults, *pool.defaults)
+        if (llm := self._sessions.llm(query.session_id)) is not None:
+            defaults = (llm, *defaults)
+        return _unscored(query, pool, eligible, Reason.FALLBACK, error.told, arrived_ns, defaults)
 
     def _scored(
         self,
@@ -135,24 +151,20 @@ class Router:
             eligible = eligibility.fitting(eligible, pool.context_tokens, tokens)
         ranked = ranking.rank(scores.bundle.llms, scores.values, eligible, cost)
         min_margin = self._min_margin if query.min_margin is None else query.min_margin
-        default = abstention.default_instead(ranked, min_margin, (*query.defaults, *pool.defaults))
-        lead = ranking.margin(ranked)
-        if default is not None:
-            order, reason = ranking.with_first(ranked, default), Reason.ABSTAINED
-            detail = f"the best LLM is ahead by {lead:.4g} only, not by {min_margin:g}"
-        else:
-            order, reason = ranked, Reason.CACHED if scored.cached else Reason.ROUTED
-            detail = "highest score" if not cost else "highest score after cost"
+        session_llm, defaults = self._sessions.llm(query.session_id), (*query.defaults, *pool.defaults)
+        choice = choose(ranked, session_llm, self._sticky_margin, min_margin, defaults)
+        self._sessions.remember(query.session_id, choice.order[0].llm)
         candidates = tuple(
-            Candidate(r.llm, pool.endpoint(r.llm), r.score, r.adjusted_score) for r in order[: query.max_candidates]
+            Candidate(r.llm, pool.endpoint(r.llm), r.score, r.adjusted_score)
+            for r in choice.order[: query.max_candidates]
         )
         done_ns = time.perf_counter_ns()
         return Decision(
             request_id=query.request_id,
             candidates=candidates,
-            reason=reason,
-            reason_detail=detail,
-            margin=lead,
+            reason=_REASONS.get(choice.rule, Reason.CACHED if scored.cached else Reason.ROUTED),
+            reason_detail=choice.detail + (" after cost" if cost and choice.rule is Rule.BEST else ""),
+            margin=ranking.margin(ranked),
             token_count=scores.token_count,
             truncated=scores.truncated,
             bundle_id=scores.bundle.bundle_id,
@@ -171,11 +183,16 @@ def _tokens(query: RouteQuery, counted: int | None) -> int:
 
 
 def _unscored(
-    query: RouteQuery, pool: Pool, eligible: frozenset[str], reason: Reason, detail: str, arrived_ns: int
+    query: RouteQuery,
+    pool: Pool,
+    eligible: frozenset[str],
+    reason: Reason,
+    detail: str,
+    arrived_ns: int,
+    defaults: Sequence[str],
 ) -> Decision:
     if pool.context_tokens:
         eligible = eligibility.fitting(eligible, pool.context_tokens, _tokens(query, None))
-    defaults = (*query.defaults, *pool.defaults)
     order = ranking.fallback_order(defaults, tuple(pool.llms), eligible)[: query.max_candidates]
     return Decision(
         request_id=query.request_id,

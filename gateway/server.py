@@ -36,6 +36,7 @@ from gateway.reload import Reloader, Source
 from gateway.router import Router
 from gateway.score_cache import ScoreCache
 from gateway.servicer import Limits, RouterServicer
+from gateway.sessions import Sessions
 from gateway.settings import Settings
 from gateway.tls import CertificateFiles, ServerTls
 from gateway.triton_scorer import TritonScorer
@@ -131,7 +132,16 @@ def _router(settings: Settings, pool: Pool, triton: TritonScorer, metrics: Metri
     admission = Admission(settings.max_in_flight, retry_after_seconds=settings.deadline_ms / 1000)
     metrics.watch(in_flight=lambda: admission.in_flight, cache_entries=lambda: len(cache))
     scorer = cache if settings.cache_entries else coalescer
-    router = Router(pool, scorer, admission, metrics, cost_weight=settings.cost_weight, min_margin=settings.min_margin)
+    router = Router(
+        pool,
+        scorer,
+        admission,
+        metrics,
+        cost_weight=settings.cost_weight,
+        min_margin=settings.min_margin,
+        sticky_margin=settings.sticky_margin,
+        sessions=Sessions(settings.max_sessions, settings.session_ttl_seconds),
+    )
     metrics.endpoints.watch(lambda: router.pool.states())
     return router
 

@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     cost_weight: float = Field(0, ge=0, description="score points per US dollar per million tokens, unless a call says")
     min_margin: float = Field(0, ge=0, description="the default answers unless the best LLM is this much ahead")
 
+    sticky_margin: float = Field(0.2, ge=0, description="a session keeps its LLM unless the best is further ahead")
+    max_sessions: int = Field(50_000, gt=0, description="sessions whose LLM is remembered")
+    session_ttl_seconds: float = Field(3600, gt=0, description="how long after their last query")
+
     max_endpoint_failures: int = Field(5, gt=0, description="reported failures in a row that eject an LLM's endpoint")
     ejection_seconds: float = Field(10, gt=0, description="how long, the first time; twice as long each time after")
     max_ejection_seconds: float = Field(300, gt=0, description="no ejection is longer")

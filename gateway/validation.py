@@ -15,6 +15,7 @@ from gateway.errors import InvalidRequestError
 from gateway.policy.eligibility import CallerRules
 
 MAX_REQUEST_ID_BYTES = 128
+MAX_SESSION_ID_BYTES = 1024
 
 _OUTCOMES: dict[int, Outcome] = {
     pb.OUTCOME_OK: Outcome.OK,
@@ -35,6 +36,7 @@ class RouteQuery:
     request_id: str
     min_margin: float | None = None
     defaults: tuple[str, ...] = ()  # ranked, before the pool's
+    session_id: str = ""  # empty: no session
     other_bytes: int = 0  # text that is not routed and takes room in the context: the rest of a chat
 
 
@@ -57,6 +59,7 @@ def checked(request: pb.RouteRequest, llms: Set[str], max_query_bytes: int) -> R
         max_candidates=max(1, request.max_candidates),
         request_id=_request_id(request),
         min_margin=_number(request, "min_margin"),
+        session_id=_session_id(request),
         other_bytes=max(0, _chat_bytes(request.chat) - len(text.encode())) if request.HasField("chat") else 0,
     )
 
@@ -140,3 +143,9 @@ def _request_id(request: pb.RouteRequest) -> str:
     if len(request.request_id.encode()) > MAX_REQUEST_ID_BYTES:
         raise InvalidRequestError("request_id", f"longer than {MAX_REQUEST_ID_BYTES} bytes")
     return request.request_id or secrets.token_hex(8)
+
+
+def _session_id(request: pb.RouteRequest) -> str:
+    if len(request.session_id.encode()) > MAX_SESSION_ID_BYTES:
+        raise InvalidRequestError("session_id", f"longer than {MAX_SESSION_ID_BYTES} bytes")
+    return request.session_id

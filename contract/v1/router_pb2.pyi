@@ -40,6 +40,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """only one LLM was allowed: nothing to decide"""
     REASON_ABSTAINED: _Reason.ValueType  # 5
     """no LLM was clearly ahead (min_margin): the configured default"""
+    REASON_STICKY: _Reason.ValueType  # 6
+    """another LLM is better, but not by enough to change the session's"""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper): ...
 
@@ -54,6 +56,8 @@ REASON_ONLY_ONE: Reason.ValueType  # 4
 """only one LLM was allowed: nothing to decide"""
 REASON_ABSTAINED: Reason.ValueType  # 5
 """no LLM was clearly ahead (min_margin): the configured default"""
+REASON_STICKY: Reason.ValueType  # 6
+"""another LLM is better, but not by enough to change the session's"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Outcome:
@@ -202,6 +206,7 @@ class RouteRequest(_message.Message):
     DENIED_LLMS_FIELD_NUMBER: _builtins.int
     MAX_PRICE_FIELD_NUMBER: _builtins.int
     MIN_MARGIN_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     cost_weight: _builtins.float
     """score points given up per US dollar per million tokens; ≥ 0; unset: the configured one"""
@@ -215,6 +220,8 @@ class RouteRequest(_message.Message):
     """The first LLM must be ahead of the second by this much (adjusted scores), or the default answers, marked
     REASON_ABSTAINED; 0: it need not; unset: the configured one.
     """
+    session_id: _builtins.str
+    """Queries of one conversation. It keeps its LLM as long as that one is about as good as the best; only a hash is kept."""
     @_builtins.property
     def chat(self) -> Global___ChatMessages: ...
     @_builtins.property
@@ -237,10 +244,11 @@ class RouteRequest(_message.Message):
         denied_llms: _abc.Iterable[_builtins.str] | None = ...,
         max_price: _builtins.float | None = ...,
         min_margin: _builtins.float | None = ...,
+        session_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_weight", b"_cost_weight", "_max_price", b"_max_price", "_min_margin", b"_min_margin", "chat", b"chat", "cost_weight", b"cost_weight", "input", b"input", "max_price", b"max_price", "min_margin", b"min_margin", "query", b"query"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_weight", b"_cost_weight", "_max_price", b"_max_price", "_min_margin", b"_min_margin", "allowed_llms", b"allowed_llms", "chat", b"chat", "cost_weight", b"cost_weight", "denied_llms", b"denied_llms", "input", b"input", "max_candidates", b"max_candidates", "max_price", b"max_price", "min_margin", b"min_margin", "query", b"query", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_weight", b"_cost_weight", "_max_price", b"_max_price", "_min_margin", b"_min_margin", "allowed_llms", b"allowed_llms", "chat", b"chat", "cost_weight", b"cost_weight", "denied_llms", b"denied_llms", "input", b"input", "max_candidates", b"max_candidates", "max_price", b"max_price", "min_margin", b"min_margin", "query", b"query", "request_id", b"request_id", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cost_weight: _TypeAlias = _typing.Literal["cost_weight"]  # noqa: Y015
     _WhichOneofArgType__cost_weight: _TypeAlias = _typing.Literal["_cost_weight", b"_cost_weight"]  # noqa: Y015

@@ -75,11 +75,12 @@ async def start() -> AsyncIterator[Callable[..., object]]:
         wrap: Callable[[FakeScorer], Scorer] = lambda scorer: scorer,
         max_in_flight: int = 100,
         file: EndpointsFile | None = None,
+        sticky_margin: float = 0.0,
         **limits: float,
     ) -> Running:
         fake = scorer or FakeScorer()
         metrics, admission = Metrics(), Admission(max_in_flight, retry_after_seconds=0.05)
-        router = Router(Pool(file or endpoints_file()), wrap(fake), admission, metrics)
+        router = Router(Pool(file or endpoints_file()), wrap(fake), admission, metrics, sticky_margin=sticky_margin)
         servicer = RouterServicer(router, metrics, replace(LIMITS, **limits))  # type: ignore[arg-type]
         server = aio.server()
         router_pb2_grpc.add_RouterServicer_to_server(servicer, server)
