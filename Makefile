@@ -69,7 +69,14 @@ evaluate: $(VENV)/.dev  ## judge the shipped bundle, and one trained on RouterBe
 	for name in routerdc routerbench; do cp $(EVALUATION)/$$name/report.md docs/evaluation/$$name.md; done
 	cp $(EVALUATION)/routerbench/cost.png docs/evaluation/
 
+bundle: $(VENV)/.dev  ## train the shipped bundle again from the paper's data, and trace it for serving
+	$(BIN)/routerdc train $(DATA)/routerdc/train --out bundles/default --name routerdc-minilm-7llm
+	$(BIN)/routerdc export graph --bundle bundles/default
+
+tune-compute: $(VENV)/.dev  ## quality against depth and tokens on the paper's training data (hours on two cores)
+	$(BIN)/routerdc tune-compute $(DATA)/routerdc/train --out build/compute
+
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
-.PHONY: evaluate help setup setup-dev run proto lint check test clean
+.PHONY: bundle tune-compute evaluate help setup setup-dev run proto lint check test clean
