@@ -15,11 +15,14 @@ from export.engine import engine_inputs, make_engine
 from export.errors import ExportError
 from export.graph import inputs_of, make_graph
 from export.parity import Parity
+from export.plan import make_plan, plan_inputs
 from export.precision import PRECISIONS, Precision
 from export.record import Record
 from export.repository import make_repository, repository_inputs
+from export.tensorrt_engine import FLAVOURS, Flavour
 
-STEPS = ("graph", "engine", "repository")
+STEPS = ("graph", "engine", "plan", "repository")
+TARGETS = ("onnxruntime", *FLAVOURS)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,14 @@ class Step:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("build"),
     show_default=True,
-    help="Gets the folders engine/ and model_repository/.",
+    help="Gets the folders engine/ and model_repository/, or that of a TensorRT target.",
+)
+@click.option(
+    "--target",
+    type=click.Choice(TARGETS),
+    default="onnxruntime",
+    show_default=True,
+    help="What will run the encoder.",
 )
 @click.option(
     "--precision",
@@ -65,14 +75,18 @@ class Step:
     show_default=True,
     help="Of the encoder's weights and matrix products.",
 )
-def export(step: str, bundle: Path, out: Path, precision: Precision) -> None:
+def export(step: str, bundle: Path, out: Path, target: str, precision: Precision) -> None:
     """Turns a bundle into a model repository for Triton, and proves after every step that it agrees with torch.
 
-    STEP is graph (needs torch), engine or repository. Without it, every step runs whose result is not current.
+    STEP is graph (needs torch), engine, plan (TensorRT) or repository (onnxruntime). Without it, every step runs
+    whose result is not current.
     """
     table = Table("step", "", "queries", "same choice", "score error", "embedding error", "artefact")
     try:
-        for part in _steps(bundle, out, precision):
+        steps = _steps(bundle, out, target, precision)
+        if step not in ("all", *(part.name for part in steps)):
+            raise ExportError(f"{step}: not a step of --target {target}")
+        for part in steps:
             if step in ("all", part.name):
                 _add(table, part, *part.result(forced=step == part.name))
     except (BundleError, ExportError) as error:
@@ -80,12 +94,10 @@ def export(step: str, bundle: Path, out: Path, precision: Precision) -> None:
     Console().print(table)
 
 
-def _steps(bundle: Path, out: Path, precision: Precision) -> list[Step]:
-    if precision == "bf16":
-        raise ExportError("--precision bf16: ONNX Runtime has no bf16 kernels for the CPU: use fp32, or fp16 for a GPU")
+def _steps(bundle: Path, out: Path, target: str, precision: Precision) -> list[Step]:
     manifest = Manifest.read(bundle)
-    engine, repository = out / "engine", out / "model_repository"
-    return [
+    engine = out / "engine"
+    steps = [
         Step("graph", bundle / GRAPH_FOLDER, partial(inputs_of, manifest), partial(make_graph, bundle)),
         Step(
             "engine",
@@ -93,13 +105,24 @@ def _steps(bundle: Path, out: Path, precision: Precision) -> list[Step]:
             partial(engine_inputs, bundle, manifest, precision),
             partial(make_engine, bundle, engine, precision),
         ),
-        Step(
-            "repository",
-            repository / ROUTER_MODEL,
-            partial(repository_inputs, engine),
-            partial(make_repository, bundle, engine, repository),
-        ),
     ]
+    for flavour in FLAVOURS:
+        if flavour == target:
+            return [*steps, _plan_step(engine, out / target, flavour)]
+    if precision == "bf16":
+        raise ExportError("--precision bf16: ONNX Runtime has no bf16 kernels for the CPU: use fp32, or fp16 for a GPU")
+    return [*steps, _repository_step(bundle, engine, out / "model_repository")]
+
+
+def _plan_step(engine: Path, folder: Path, flavour: Flavour) -> Step:
+    return Step(
+        "plan", folder, partial(plan_inputs, engine, folder, flavour), partial(make_plan, engine, folder, flavour)
+    )
+
+
+def _repository_step(bundle: Path, engine: Path, repository: Path) -> Step:
+    make = partial(make_repository, bundle, engine, repository)
+    return Step("repository", repository / ROUTER_MODEL, partial(repository_inputs, engine), make)
 
 
 def _add(table: Table, step: Step, record: Record, made: bool) -> None:

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
+from pydantic import TypeAdapter
 
 from contract.bundle import GRAPH_FOLDER, TOKENIZER_FILE, WEIGHTS_FILE, Manifest, file_sha256
 from export.errors import ExportError
@@ -23,6 +24,7 @@ from export.precision import Precision, to_precision, with_fp32_kernels
 from export.record import Record
 from export.samples import sample_queries
 from export.served import served_answers
+from export.simplify import simplify
 from export.triton_config import MODEL_FOLDER, parameter, read_config
 from export.weights import Refs, put_back, read_tensors
 
@@ -71,12 +73,26 @@ def write_artefacts(bundle: Path, manifest: Manifest, folder: Path, precision: P
     graph = onnx.load(bundle / GRAPH_FOLDER / GRAPH_FILE)
     refs = Refs.validate_json((bundle / GRAPH_FOLDER / REFS_FILE).read_bytes())
     put_back(graph, refs, weight_files(bundle, manifest))
+    simplify(graph)
     typed = to_precision(graph, precision)
     onnx.checker.check_model(typed, full_check=True)
     onnx.save(typed, folder / ENGINE_FILE)
     np.savez(folder / HEAD_FILE, **read_tensors(bundle / WEIGHTS_FILE, HEAD_TENSORS))
     shutil.copyfile(bundle / TOKENIZER_FILE, folder / TOKENIZER_FILE)
     (folder / ROUTER_FILE).write_text(json.dumps(_router(manifest), indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def engine_precision(engine: Path) -> Precision:
+    """What the engine in the folder `engine` computes in.
+
+    Raises:
+        ExportError: the engine has not been made.
+    """
+    try:
+        record = Record.read(engine)
+    except FileNotFoundError:
+        raise ExportError(f"{engine}: no engine there: run `routerdc export engine` first") from None
+    return TypeAdapter[Precision](Precision).validate_python(record.inputs.get(PRECISION, "fp32"))
 
 
 def answers_of(folder: Path, queries: Sequence[str]) -> Answers:

@@ -4,15 +4,11 @@ import os
 import shutil
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from contract.bundle import GRAPH_FOLDER, Manifest, file_sha256
 from contract.tensors import ROUTER_MODEL
-from export.engine import PRECISION, answers_of
-from export.errors import ExportError
+from export.engine import answers_of, engine_precision
 from export.graph import REFERENCE_FILE
 from export.parity import LIMITS, Answers, Parity, check, compare
-from export.precision import Precision
 from export.record import RECORD_FILE, Record
 from export.samples import sample_queries
 from export.triton_config import CONFIG_FILE, MODEL_FOLDER, read_config, render
@@ -29,19 +25,6 @@ def repository_inputs(engine: Path) -> dict[str, str]:
     engine_precision(engine)
     source = {path.name: file_sha256(path) for path in [MODEL_FOLDER / CONFIG_FILE, *_code()]}
     return {"engine": file_sha256(engine / RECORD_FILE), **source}
-
-
-def engine_precision(engine: Path) -> Precision:
-    """What the engine in the folder `engine` computes in.
-
-    Raises:
-        ExportError: the engine has not been made.
-    """
-    try:
-        record = Record.read(engine)
-    except FileNotFoundError:
-        raise ExportError(f"{engine}: no engine there: run `routerdc export engine` first") from None
-    return TypeAdapter[Precision](Precision).validate_python(record.inputs.get(PRECISION, "fp32"))
 
 
 def make_repository(bundle: Path, engine: Path, repository: Path) -> Parity:

@@ -1,5 +1,6 @@
 """A small real bundle: a tiny randomly initialised encoder on disk and a router trained on nothing."""
 
+import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import Any
 import onnx
 import pytest
 import torch
+from click.testing import CliRunner
 from transformers import AutoConfig, AutoModel
 
 from contract.bundle import EncoderSpec, LlmSpec, file_sha256
-from export.graph import trace
+from export.command import export as export_command
+from export.graph import make_graph, trace
 from export.samples import sample_queries
 from routerdc.bundle_io import save_bundle
 from routerdc.model import RouterConfig, RouterModel, load_encoder
@@ -78,6 +81,21 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
 
 
 @pytest.fixture(scope="session")
+def traced(tiny_bundle: Callable[[str], Path]) -> Path:
+    """A tiny BERT bundle with its graph. Copy it to change it."""
+    bundle = tiny_bundle("bert")
+    make_graph(bundle)
+    return bundle
+
+
+@pytest.fixture
+def bundle(traced: Path, tmp_path: Path) -> Path:
+    """The same, to be changed."""
+    shutil.copytree(traced, tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+@pytest.fixture(scope="session")
 def encoder_graph(tiny_bundle: Callable[[str], Path]) -> Callable[[str], onnx.ModelProto]:
     """The fp32 graph, with its weights, of a tiny encoder of the architecture asked for. Copy it to change it."""
 
@@ -95,3 +113,10 @@ def few_samples(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for module in ("graph", "engine", "repository"):
         monkeypatch.setattr(f"export.{module}.sample_queries", lambda: queries)
     return queries
+
+
+def invoke(*arguments: str | Path) -> tuple[int, str]:
+    """`routerdc export` with `arguments`: exit code and output."""
+    result = CliRunner().invoke(export_command, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output

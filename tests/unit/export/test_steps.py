@@ -9,40 +9,18 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from click.testing import CliRunner
 from onnx import numpy_helper
 
 from contract.bundle import GRAPH_FOLDER, Manifest
 from contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
-from export.command import export as export_command
 from export.engine import ENGINE_FILE, HEAD_FILE, make_engine
 from export.errors import ParityError
 from export.graph import GRAPH_FILE, REFS_FILE, inputs_of, make_graph
 from export.record import RECORD_FILE, Record
 from export.repository import make_repository
-from tests.unit.export.conftest import DEFAULT_BUNDLE, ENCODERS
+from tests.unit.export.conftest import DEFAULT_BUNDLE, ENCODERS, invoke
 
 MakeBundle = Callable[[str], Path]
-
-
-@pytest.fixture(scope="session")
-def traced(tiny_bundle: MakeBundle) -> Path:
-    """A tiny BERT bundle with its graph. Copy it to change it."""
-    bundle = tiny_bundle("bert")
-    make_graph(bundle)
-    return bundle
-
-
-@pytest.fixture
-def bundle(traced: Path, tmp_path: Path) -> Path:
-    shutil.copytree(traced, tmp_path / "bundle")
-    return tmp_path / "bundle"
-
-
-def invoke(*arguments: str | Path) -> tuple[int, str]:
-    result = CliRunner().invoke(export_command, [str(argument) for argument in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.output
 
 
 @pytest.mark.parametrize("architecture", ENCODERS)
