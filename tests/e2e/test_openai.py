@@ -166,6 +166,26 @@ async def test_body_of_8_mib_arrives_whole(plane: Plane) -> None:
     assert plane.llms["beta"].received[0].body == body.replace(b'"auto"', b'"beta/model"', 1)
 
 
+async def test_body_of_unknown_length_is_routed(plane: Plane) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b'{"model": "auto", "messages": [{"role": "user", '
+        yield b'"content": "hi"}]}'
+
+    answer = await _post(plane, pieces())
+    assert answer.status_code == 200
+    assert json.loads(plane.llms["beta"].received[0].body) == {"model": "beta/model", "messages": user("hi")}
+
+
+async def test_larger_body_of_unknown_length_gets_413(plane: Plane) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b'{"model": "auto", "x": "'
+        for _ in range(9):
+            yield b"x" * MIB
+        yield b'"}'
+
+    assert (await _post(plane, pieces())).status_code == 413
+
+
 async def test_larger_body_gets_413(plane: Plane) -> None:
     answer = await _post(plane, b'{"model": "auto", "x": "' + b"x" * 9 * MIB + b'"}')
     assert answer.status_code == 413
@@ -198,7 +218,7 @@ async def test_five_streams_at_once_each_get_their_own_answer(plane: Plane) -> N
     assert [("alpha" in answer) for answer in answers] == [False, True, False, True, False]
 
 
-async def _post(plane: Plane, body: bytes) -> Any:
+async def _post(plane: Plane, body: bytes | AsyncIterator[bytes]) -> Any:
     """A body that OpenAI's client would not write."""
     url = f"{plane.envoy.base_url}/chat/completions"
     return await plane.client._client.post(url, content=body, headers={"content-type": "application/json"})

@@ -152,6 +152,20 @@ async def test_without_a_gateway_defaults_and_named_llms_still_answer(orphaned: 
     assert json.loads(orphaned.llms[llm].received[0].body) == {"model": f"{llm}/model", "messages": HELLO}
 
 
+async def test_without_a_gateway_a_body_of_unknown_length_still_arrives(orphaned: Plane) -> None:
+    orphaned.reset()
+    orphaned.llms["gamma"].behave(status=503)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b'{"messages": [{"role": "user", "content": "hello"}], '
+        yield b'"model": "auto"}'
+
+    url = f"{orphaned.envoy.base_url}/chat/completions"
+    answer = await orphaned.client._client.post(url, content=pieces(), headers={"content-type": "application/json"})
+    assert answer.headers["x-routerdc-llm"] == "alpha"
+    assert json.loads(orphaned.llms["alpha"].received[0].body) == {"model": "alpha/model", "messages": HELLO}
+
+
 async def test_without_a_gateway_a_failing_default_is_followed_by_the_next(orphaned: Plane) -> None:
     orphaned.reset()
     orphaned.llms["gamma"].behave(reset=True)
