@@ -76,7 +76,16 @@ bundle: $(VENV)/.dev  ## train the shipped bundle again from the paper's data, a
 tune-compute: $(VENV)/.dev  ## quality against depth and tokens on the paper's training data (hours on two cores)
 	$(BIN)/routerdc tune-compute $(DATA)/routerdc/train --out build/compute
 
+TENSORRT := 10.16.1.11 11.4.0.106
+
+check-tensorrt: $(VENV)/.dev  ## hold every TensorRT call against the real bindings of each version (needs gcc)
+	for version in $(TENSORRT); do \
+		$(BIN)/python -m export.tensorrt_stubs $$version .cache/tensorrt/$$version; \
+		MYPYPATH=.cache/tensorrt/$$version $(BIN)/mypy --no-warn-unused-ignores \
+			--cache-dir .cache/tensorrt/$$version/mypy -p export; \
+	done
+
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
-.PHONY: bundle tune-compute evaluate help setup setup-dev run proto lint check test clean
+.PHONY: check-tensorrt bundle tune-compute evaluate help setup setup-dev run proto lint check test clean
