@@ -55,6 +55,9 @@ class Metrics:
         self._callers = Counter(
             "routerdc_caller_queries", "Queries asked with an API key", ["caller", "outcome"], **here
         )
+        self._log_dropped = Counter(
+            "routerdc_decision_log_dropped", "Decisions that are missing in the decision log", ["cause"], **here
+        )
         self._reloads = Counter("routerdc_reloads", "Changed files read again", ["file", "outcome"], **here)
         self._reload_ok = Gauge(
             "routerdc_last_reload_successful", "1 while what the file says is in use", ["file"], **here
@@ -107,6 +110,10 @@ class Metrics:
     def caller(self, name: str, queries: int, limited: bool) -> None:
         """The holder of an API key asked `queries`; they are refused where its limit is reached."""
         self._callers.labels(name, "limited" if limited else "admitted").inc(queries)
+
+    def decision_log_dropped(self, cause: str, lines: int) -> None:
+        """Decisions that are not in the decision log."""
+        self._log_dropped.labels(cause).inc(lines)
 
     def watched(self, file: str) -> None:
         """`file` is in use and will be read again when it changes."""

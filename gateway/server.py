@@ -22,6 +22,7 @@ from gateway.admission import Admission
 from gateway.authentication import Authentication
 from gateway.callers import ApiKeysFile, Callers
 from gateway.coalescer import Coalescer
+from gateway.decision_log import DecisionLog, LoggedRouter
 from gateway.endpoint_health import EjectionRules, EndpointHealth
 from gateway.endpoints import EndpointsFile
 from gateway.errors import BundleMismatchError, EndpointsError, ScorerError, TritonMissingError
@@ -93,7 +94,7 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
             )
         )
         await _wait_for_bundle(triton, pool, settings)
-        router = _router(settings, pool, triton, metrics)
+        router = _router(settings, pool, triton, metrics, _decision_log(settings, metrics, stack))
         source.on_change(partial(_replace_pool, router, triton))
         health = Health(triton.probe, lambda bundle: router.pool.check(bundle), metrics)
         servicer = RouterServicer(router, metrics, _limits(settings))
@@ -115,7 +116,9 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
             await server.stop(settings.grace_seconds)
 
 
-def _router(settings: Settings, pool: Pool, triton: TritonScorer, metrics: Metrics) -> Router:
+def _router(
+    settings: Settings, pool: Pool, triton: TritonScorer, metrics: Metrics, decision_log: DecisionLog | None
+) -> Router:
     coalescer = Coalescer(
         triton,
         max_batch=min(settings.max_triton_batch, triton.max_batch),
@@ -132,7 +135,8 @@ def _router(settings: Settings, pool: Pool, triton: TritonScorer, metrics: Metri
     admission = Admission(settings.max_in_flight, retry_after_seconds=settings.deadline_ms / 1000)
     metrics.watch(in_flight=lambda: admission.in_flight, cache_entries=lambda: len(cache))
     scorer = cache if settings.cache_entries else coalescer
-    router = Router(
+    kind = Router if decision_log is None else partial(LoggedRouter, decision_log)
+    router = kind(
         pool,
         scorer,
         admission,
@@ -144,6 +148,13 @@ def _router(settings: Settings, pool: Pool, triton: TritonScorer, metrics: Metri
     )
     metrics.endpoints.watch(lambda: router.pool.states())
     return router
+
+
+def _decision_log(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> DecisionLog | None:
+    if settings.decision_log_file is None:
+        return None
+    log_of_decisions = DecisionLog(settings.decision_log_file, metrics, with_queries=settings.decision_log_queries)
+    return stack.enter_context(log_of_decisions)
 
 
 def _endpoint_health(settings: Settings) -> EndpointHealth:

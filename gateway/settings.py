@@ -79,6 +79,10 @@ class Settings(BaseSettings):
     cache_entries: int = Field(50_000, ge=0, description="queries whose scores are kept; 0: no cache")
     cache_ttl_seconds: float = Field(3600, gt=0, description="how long scores are kept")
 
+    decision_log_file: Path | None = Field(
+        None, description="JSON Lines file that gets every decision; none: no such log"
+    )
+    decision_log_queries: bool = Field(False, description="write the queries' texts into it, not their hashes only")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe event to log")
 
     @model_validator(mode="after")

@@ -189,3 +189,10 @@ async def test_a_port_in_use_is_said_with_what_to_do(chosen: Any, which: str) ->
         with pytest.raises(PortInUseError, match=rf"127.0.0.1:{taken}.*{flag} or ROUTERDC_{which.upper()}"):
             async with gateway(chosen, triton, **{which: taken}):
                 pass
+
+
+async def test_decisions_are_logged_once_it_has_stopped(chosen: Any, tmp_path: Path) -> None:
+    path = tmp_path / "decisions.jsonl"
+    async with fake_triton() as triton, gateway(chosen, triton, decision_log_file=path) as (channel, _):
+        await router_pb2_grpc.RouterStub(channel).Route(pb.RouteRequest(query="q", request_id="mine"))
+    assert json.loads(path.read_text())["request_id"] == "mine"
