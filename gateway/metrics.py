@@ -4,7 +4,7 @@ Labels are bounded: LLM names come from endpoints.yaml, reasons, causes, codes a
 gRPC; whoever has something to count calls a method here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -47,6 +47,8 @@ class Metrics:
             buckets=_BATCH_SIZES,
             **here,
         )
+        self._tritons = Gauge("routerdc_tritons", "Tritons by state", ["state"], **here)
+        self._triton_retries = Counter("routerdc_triton_retries", "Batches tried again with another Triton", **here)
         lookups = Counter("routerdc_cache_lookups", "Lookups in the score cache", ["outcome"], **here)
         self._hit, self._miss = lookups.labels("hit"), lookups.labels("miss")
         self._cache_entries = Gauge("routerdc_cache_entries", "Entries in the score cache", **here)
@@ -99,6 +101,15 @@ class Metrics:
     def lookup(self, hit: bool) -> None:
         """The score cache was asked."""
         (self._hit if hit else self._miss).inc()
+
+    def watch_tritons(self, counts: Mapping[str, Callable[[], float]]) -> None:
+        """Where to read how many Tritons are in each state, when that is scraped."""
+        for state, count in counts.items():
+            self._tritons.labels(state).set_function(count)
+
+    def triton_retry(self) -> None:
+        """A batch that one Triton failed at went to another."""
+        self._triton_retries.inc()
 
     def readiness(self, ready: bool, bundle_id: str | None) -> None:
         """Triton was probed; `bundle_id` None where it did not say."""

@@ -40,6 +40,7 @@ from gateway.servicer import Limits, RouterServicer
 from gateway.sessions import Sessions
 from gateway.settings import Settings
 from gateway.tls import CertificateFiles, ServerTls
+from gateway.triton_balancer import TritonBalancer, TritonState, addresses
 from gateway.triton_scorer import TritonScorer
 
 log = structlog.get_logger("gateway.server")
@@ -87,16 +88,11 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         stack.push_async_callback(server.stop, None)
         grpc_port = bind(server, settings, _tls(settings, reloader))
         ports = Ports(grpc_port, stack.enter_context(metrics_server(settings, metrics)))
-        triton = await stack.enter_async_context(
-            TritonScorer(
-                settings.triton_address,
-                timeout_seconds=max(settings.deadline_ms, settings.batch_deadline_ms) / 1000,
-            )
-        )
+        triton = await stack.enter_async_context(_triton(settings, metrics))
         await _wait_for_bundle(triton, pool, settings)
         router = _router(settings, pool, triton, metrics, _decision_log(settings, metrics, stack))
         source.on_change(partial(_replace_pool, router, triton))
-        health = Health(triton.probe, lambda bundle: router.pool.check(bundle), metrics)
+        health = Health(lambda: triton.probe(router.pool.check), lambda bundle: router.pool.check(bundle), metrics)
         servicer = RouterServicer(router, metrics, _limits(settings))
         processor = ExternalProcessor(Routing(router, _data_plane(settings), metrics))
         _register(server, servicer, processor, health)
@@ -116,13 +112,28 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
             await server.stop(settings.grace_seconds)
 
 
+<<<<<<< /tmp/ops/ours
+def _triton(settings: Settings, metrics: Metrics) -> TritonBalancer:
+    timeout_seconds = max(settings.deadline_ms, settings.batch_deadline_ms) / 1000
+    triton = TritonBalancer(
+        [TritonScorer(a, timeout_seconds=timeout_seconds) for a in addresses(settings.triton_address)],
+        patience_seconds=settings.deadline_ms / 1000 / 2,
+        on_retry=metrics.triton_retry,
+    )
+    metrics.watch_tritons({state.value: partial(triton.count, state) for state in TritonState})
+    return triton
+
+
+def _router(settings: Settings, pool: Pool, triton: TritonBalancer, metrics: Metrics) -> Router:
+=======
 def _router(
     settings: Settings, pool: Pool, triton: TritonScorer, metrics: Metrics, decision_log: DecisionLog | None
 ) -> Router:
+>>>>>>> /tmp/ops/theirs
     coalescer = Coalescer(
         triton,
         max_batch=min(settings.max_triton_batch, triton.max_batch),
-        max_concurrent=settings.max_triton_requests,
+        max_concurrent=settings.max_triton_requests * len(addresses(settings.triton_address)),
         observe=metrics.batch,
     )
     cache = ScoreCache(
@@ -194,7 +205,7 @@ def _interceptors(
     return [Authentication(known, metrics)]
 
 
-def _replace_pool(router: Router, triton: TritonScorer, file: EndpointsFile) -> None:
+def _replace_pool(router: Router, triton: TritonBalancer, file: EndpointsFile) -> None:
     """Queries in flight keep the pool that they began with."""
     health = router.pool.endpoint_health
     pool = Pool(file, health)
@@ -232,13 +243,13 @@ def _register(server: aio.Server, servicer: RouterServicer, processor: ExternalP
     reflection.enable_server_reflection((SERVICE, EXT_PROC_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
 
 
-async def _wait_for_bundle(triton: TritonScorer, pool: Pool, settings: Settings) -> None:
+async def _wait_for_bundle(triton: TritonBalancer, pool: Pool, settings: Settings) -> None:
     problem = f"Triton at {settings.triton_address} does not answer"
     try:
         async with asyncio.timeout(settings.startup_timeout_seconds):
             while True:
                 try:
-                    pool.check(await triton.probe())
+                    pool.check(await triton.probe(pool.check))
                     return
                 except BundleMismatchError as error:
                     raise EndpointsError(f"{settings.endpoints_file}: {error}") from None

@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     ports_file: Path | None = Field(None, description='JSON file to write the ports to: {"grpc": …, "metrics": …}')
     endpoints_file: Path = Field(Path("endpoints.yaml"), description="LLM name → endpoints; see gateway/endpoints.py")
     triton_address: str = Field(
-        "127.0.0.1:8001", min_length=1, description="host:port of Triton's gRPC, or several: ipv4:HOST:PORT,…"
+        "127.0.0.1:8001", min_length=1, description="host:port of Triton's gRPC, or several with commas"
     )
     startup_timeout_seconds: float = Field(60, gt=0, description="how long to wait for Triton's model at start")
     health_interval_seconds: float = Field(1, gt=0, description="time between two looks at Triton's readiness")
@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     max_triton_batch: int = Field(
         64, gt=0, description="queries in one request to Triton; the model's limit counts too"
     )
-    max_triton_requests: int = Field(2, gt=0, description="requests to Triton in flight before queries are gathered")
+    max_triton_requests: int = Field(2, gt=0, description="requests to each Triton in flight before queries gather")
     cache_entries: int = Field(50_000, ge=0, description="queries whose scores are kept; 0: no cache")
     cache_ttl_seconds: float = Field(3600, gt=0, description="how long scores are kept")
 

@@ -66,7 +66,7 @@ class TritonScorer:
                 cannot be reached are passed over.
             timeout_seconds: the deadline of a batch. Triton gets it too, and drops what waited longer in its queue.
         """
-        self._address = address
+        self.address = address
         self._timeout_seconds = timeout_seconds
         self._channel = aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
@@ -85,7 +85,7 @@ class TritonScorer:
     def bundle(self) -> Bundle:
         """The bundle that the model's configuration named last."""
         if self._current is None:
-            raise ScorerUnavailableError(f"Triton at {self._address} has not been asked for its bundle yet")
+            raise ScorerUnavailableError(f"Triton at {self.address} has not been asked for its bundle yet")
         return self._current
 
     async def probe(self) -> Bundle:
@@ -96,12 +96,12 @@ class TritonScorer:
         """
         ready = await self._ask(self._stub.ModelReady, service_pb2.ModelReadyRequest(name=ROUTER_MODEL))
         if not ready.ready:
-            raise ScorerUnavailableError(f"model {ROUTER_MODEL} is not ready in Triton at {self._address}")
+            raise ScorerUnavailableError(f"model {ROUTER_MODEL} is not ready in Triton at {self.address}")
         answer = await self._ask(self._stub.ModelConfig, service_pb2.ModelConfigRequest(name=ROUTER_MODEL))
         try:
             info = kserve.model_info(answer.config)
         except ValueError as error:
-            raise ScorerFailedError(f"Triton at {self._address}: {error}") from None
+            raise ScorerFailedError(f"Triton at {self.address}: {error}") from None
         self._learn(info.bundle)
         self.max_batch = info.max_batch
         return info.bundle
@@ -113,7 +113,7 @@ class TritonScorer:
         try:
             rows = kserve.rows(response, len(queries))
         except ValueError as error:
-            raise ScorerFailedError(f"Triton at {self._address} gave an answer that cannot be read: {error}") from None
+            raise ScorerFailedError(f"Triton at {self.address} gave an answer that cannot be read: {error}") from None
         return [await self._scores(row) for row in rows]
 
     async def _scores(self, row: kserve.Row) -> Scores:
@@ -144,7 +144,7 @@ class TritonScorer:
         try:
             return await method(request, timeout=timeout_seconds)
         except aio.AioRpcError as error:
-            raise _translated(error, self._address) from None
+            raise _translated(error, self.address) from None
 
 
 def _translated(error: aio.AioRpcError, address: str) -> GatewayError:

@@ -191,8 +191,31 @@ async def test_a_port_in_use_is_said_with_what_to_do(chosen: Any, which: str) ->
                 pass
 
 
+<<<<<<< /tmp/ops/ours
+async def test_one_of_two_tritons_is_enough(chosen: Any) -> None:
+    async with fake_triton() as one, fake_triton(ready=False) as two:
+        one_and_two = f"{two.address},{one.address}"
+        async with (
+            serving(chosen(one_and_two)) as ports,
+            aio.insecure_channel(f"127.0.0.1:{ports.grpc}") as channel,
+        ):
+            await health_becomes(channel, "", SERVING)
+            response = await router_pb2_grpc.RouterStub(channel).Route(pb.RouteRequest(query="q"))
+            assert (response.llm, response.reason) == ("beta", pb.REASON_ROUTED)
+            assert b'routerdc_tritons{state="not_ready"} 1.0' in await _metrics(ports)
+
+
+async def _metrics(ports: Ports) -> bytes:
+    def read() -> bytes:
+        with urllib.request.urlopen(f"http://127.0.0.1:{ports.metrics}/metrics") as answer:
+            content: bytes = answer.read()
+            return content
+
+    return await asyncio.to_thread(read)
+=======
 async def test_decisions_are_logged_once_it_has_stopped(chosen: Any, tmp_path: Path) -> None:
     path = tmp_path / "decisions.jsonl"
     async with fake_triton() as triton, gateway(chosen, triton, decision_log_file=path) as (channel, _):
         await router_pb2_grpc.RouterStub(channel).Route(pb.RouteRequest(query="q", request_id="mine"))
     assert json.loads(path.read_text())["request_id"] == "mine"
+>>>>>>> /tmp/ops/theirs

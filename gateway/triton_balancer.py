@@ -1,0 +1,181 @@
+"""Several Tritons as one: balanced by load, with those that fail put out of rotation, and failed batches tried again.
+
+grpc's own round_robin passes over addresses that it cannot connect to. It does not know load, nor a Triton that is
+reached and fails, hangs, or serves another bundle: that is what is here. Two Tritons are drawn and the one with fewer
+requests in flight is asked (the power of two choices). Does not know KServe, queries or policy.
+"""
+
+import asyncio
+import enum
+import random
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from gateway.errors import InvalidRequestError, ScorerError, ScorerOverloadedError, ScorerTimeoutError
+from gateway.scorer import Bundle, Scores
+from gateway.triton_scorer import TritonScorer
+
+MAX_FAILURES = 3
+_FIRST_EJECTION_SECONDS = 1.0
+_LONGEST_EJECTION_SECONDS = 30.0
+
+log = structlog.get_logger("gateway.triton_balancer")
+
+
+class TritonState(enum.Enum):
+    """What is thought of one Triton."""
+
+    IN_ROTATION = "in_rotation"
+    EJECTED = "ejected"
+    NOT_READY = "not_ready"
+
+
+@dataclass(slots=True)
+class _Member:
+    scorer: TritonScorer
+    in_flight: int = 0
+    failures: int = 0  # in a row
+    ejected_until: float = 0.0
+    problem: ScorerError | None = None  # what the last probe said
+
+    def state(self, now: float) -> TritonState:
+        if self.problem is not None:
+            return TritonState.NOT_READY
+        return TritonState.EJECTED if now < self.ejected_until else TritonState.IN_ROTATION
+
+
+class TritonBalancer:
+    """A batch scorer over the scorers of several Tritons."""
+
+    def __init__(
+        self,
+        scorers: Sequence[TritonScorer],
+        *,
+        patience_seconds: float,
+        on_retry: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Enters `scorers` when it is entered itself.
+
+        Args:
+            scorers: one for each Triton, at least one.
+            patience_seconds: a batch that is cancelled after that long counts as a failure: nobody waits any more for a
+                Triton that hangs.
+            on_retry: called where a failed batch is tried again.
+            clock: gives seconds.
+        """
+        self._members = [_Member(scorer) for scorer in scorers]
+        self._patience_seconds = patience_seconds
+        self._on_retry = on_retry
+        self._clock = clock
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        for member in self._members:
+            await self._stack.enter_async_context(member.scorer)
+        return self
+
+    async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        await self._stack.aclose()
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle of the first Triton that is ready."""
+        return next((m for m in self._members if m.problem is None), self._members[0]).scorer.bundle
+
+    @property
+    def max_batch(self) -> int:
+        """The least of the models' own limits."""
+        ready = [member for member in self._members if member.problem is None] or self._members
+        return min(member.scorer.max_batch for member in ready)
+
+    def count(self, state: TritonState) -> int:
+        """How many Tritons are in `state` now."""
+        now = self._clock()
+        return sum(member.state(now) is state for member in self._members)
+
+    async def probe(self, check: Callable[[Bundle], None] = lambda bundle: None) -> Bundle:
+        """Looks at every Triton; those that are not ready, or whose bundle `check` refuses, get no more batches.
+
+        Raises:
+            ScorerError: none is ready; the error is the first one's.
+        """
+        await asyncio.gather(*(self._probe(member, check) for member in self._members))
+        problems = [member.problem for member in self._members]
+        if None not in problems and problems[0] is not None:
+            raise problems[0]
+        return self.bundle
+
+    async def score_batch(self, queries: Sequence[str]) -> list[Scores]:
+        """See `BatchScorer.score_batch`. What one Triton fails at is tried once more with another."""
+        first = self._draw(self._members)
+        try:
+            return await self._ask(first, queries)
+        except ScorerError:
+            others = [member for member in self._members if member is not first]
+            now = self._clock()
+            if not any(member.state(now) is TritonState.IN_ROTATION for member in others):
+                raise
+            self._on_retry()
+            return await self._ask(self._draw(others), queries)
+
+    def _draw(self, members: Sequence[_Member]) -> _Member:
+        now = self._clock()
+        well = [m for m in members if m.state(now) is TritonState.IN_ROTATION] or members
+        return min(random.sample(well, min(2, len(well))), key=lambda member: member.in_flight)
+
+    async def _ask(self, member: _Member, queries: Sequence[str]) -> list[Scores]:
+        started = self._clock()
+        member.in_flight += 1
+        try:
+            scores = await member.scorer.score_batch(queries)
+        except asyncio.CancelledError:
+            if self._clock() - started >= self._patience_seconds:
+                self._failed(member, ScorerTimeoutError("nobody waited any longer"))
+            raise
+        except (InvalidRequestError, ScorerOverloadedError):  # it works; to eject it would overload the others, too
+            member.failures = 0
+            raise
+        except ScorerError as error:
+            self._failed(member, error)
+            raise
+        finally:
+            member.in_flight -= 1
+        member.failures = 0
+        return scores
+
+    def _failed(self, member: _Member, error: ScorerError) -> None:
+        """Once it was ejected, every further failure in a row ejects it again, for twice as long."""
+        now = self._clock()
+        if now < member.ejected_until or len(self._members) == 1:
+            return  # asked before it was ejected, or there is no other
+        member.failures += 1
+        if (times := member.failures - MAX_FAILURES) < 0:
+            return
+        seconds = min(_LONGEST_EJECTION_SECONDS, _FIRST_EJECTION_SECONDS * 2 ** min(times, 10))
+        member.ejected_until = now + seconds
+        log.warning("triton ejected", address=member.scorer.address, seconds=seconds, error=str(error))
+
+    async def _probe(self, member: _Member, check: Callable[[Bundle], None]) -> None:
+        problem: ScorerError | None = None
+        try:
+            check(await member.scorer.probe())
+        except ScorerError as error:
+            problem = error
+        if len(self._members) > 1 and (problem is None) is not (member.problem is None):
+            log.warning("triton readiness", address=member.scorer.address, problem=problem and str(problem))
+        member.problem = problem
+
+
+def addresses(text: str) -> list[str]:
+    """The addresses in a list such as "a:8001,b:8001" or, as grpc writes it, "ipv4:10.0.0.1:8001,10.0.0.2:8001"."""
+    scheme = re.match(r"ipv[46]:", text)
+    prefix = scheme.group() if scheme else ""
+    return [prefix + part.strip() for part in text.removeprefix(prefix).split(",") if part.strip()] or [text]
