@@ -112,7 +112,6 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
             await server.stop(settings.grace_seconds)
 
 
-<<<<<<< /tmp/ops/ours
 def _triton(settings: Settings, metrics: Metrics) -> TritonBalancer:
     timeout_seconds = max(settings.deadline_ms, settings.batch_deadline_ms) / 1000
     triton = TritonBalancer(
@@ -124,12 +123,9 @@ def _triton(settings: Settings, metrics: Metrics) -> TritonBalancer:
     return triton
 
 
-def _router(settings: Settings, pool: Pool, triton: TritonBalancer, metrics: Metrics) -> Router:
-=======
 def _router(
-    settings: Settings, pool: Pool, triton: TritonScorer, metrics: Metrics, decision_log: DecisionLog | None
+    settings: Settings, pool: Pool, triton: TritonBalancer, metrics: Metrics, decision_log: DecisionLog | None
 ) -> Router:
->>>>>>> /tmp/ops/theirs
     coalescer = Coalescer(
         triton,
         max_batch=min(settings.max_triton_batch, triton.max_batch),

@@ -191,7 +191,6 @@ async def test_a_port_in_use_is_said_with_what_to_do(chosen: Any, which: str) ->
                 pass
 
 
-<<<<<<< /tmp/ops/ours
 async def test_one_of_two_tritons_is_enough(chosen: Any) -> None:
     async with fake_triton() as one, fake_triton(ready=False) as two:
         one_and_two = f"{two.address},{one.address}"
@@ -212,10 +211,10 @@ async def _metrics(ports: Ports) -> bytes:
             return content
 
     return await asyncio.to_thread(read)
-=======
+
+
 async def test_decisions_are_logged_once_it_has_stopped(chosen: Any, tmp_path: Path) -> None:
     path = tmp_path / "decisions.jsonl"
     async with fake_triton() as triton, gateway(chosen, triton, decision_log_file=path) as (channel, _):
         await router_pb2_grpc.RouterStub(channel).Route(pb.RouteRequest(query="q", request_id="mine"))
     assert json.loads(path.read_text())["request_id"] == "mine"
->>>>>>> /tmp/ops/theirs
