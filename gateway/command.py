@@ -7,7 +7,7 @@ from typing import Any
 import click
 from pydantic.fields import FieldInfo
 
-from gateway import logs, server, settings
+from gateway import logs, server, settings, supervisor
 from gateway.errors import StartupError
 
 Command = Callable[..., None]
@@ -40,6 +40,9 @@ def gateway(config: Path | None, **flags: Any) -> None:
     try:
         chosen = settings.load(config, {name: value for name, value in flags.items() if value is not None})
         logs.configure(chosen.log_level)
-        server.run(chosen)
+        if chosen.workers > 1:
+            supervisor.run(chosen)
+        else:
+            server.run(chosen)
     except StartupError as error:
         raise click.ClickException(str(error)) from None

@@ -21,6 +21,7 @@
         ├── TlsError                 certificate files are wrong
         ├── CallersError             the file with the API keys is wrong
         ├── PortInUseError           somebody else listens there
+        ├── WorkerError              a worker process did not come up
         └── TritonMissingError       no Triton with a readable model `routerdc` in time
 
 Which gRPC status each of them becomes stands in status.py. Errors of grpc itself, those of the call to Triton, are
@@ -161,6 +162,10 @@ class CallersError(StartupError):
 
 class PortInUseError(StartupError):
     """Somebody else listens on a port that the gateway was told to use."""
+
+
+class WorkerError(StartupError):
+    """A worker process did not come up; the message is its own, where it left one."""
 
 
 class TritonMissingError(StartupError):

@@ -4,7 +4,7 @@ Does not know what is served there.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +30,8 @@ def server_options(settings: Settings) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
-        ("grpc.so_reuseport", 0),  # or a second gateway would silently share the port
+        # Workers share the port, on purpose; a second gateway would do so silently.
+        ("grpc.so_reuseport", int(settings.workers > 1)),
         # Idle clients may ping, so that they notice a gateway that vanished; so do we with them.
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
@@ -49,7 +50,7 @@ def bind(server: aio.Server, settings: Settings, tls: ServerTls | None) -> int:
     try:
         return server.add_insecure_port(address) if tls is None else server.add_secure_port(address, tls.credentials())
     except RuntimeError:
-        raise _port_in_use(settings.host, settings.port, "port") from None
+        raise port_in_use(settings.host, settings.port, "port") from None
 
 
 @contextmanager
@@ -64,7 +65,7 @@ def metrics_server(settings: Settings, metrics: Metrics) -> Iterator[int]:
             settings.metrics_port, settings.host, registry=metrics.registry
         )
     except OSError:
-        raise _port_in_use(settings.host, settings.metrics_port, "metrics-port") from None
+        raise port_in_use(settings.host, settings.metrics_port, "metrics-port") from None
     try:
         yield server.server_port
     finally:
@@ -73,7 +74,8 @@ def metrics_server(settings: Settings, metrics: Metrics) -> Iterator[int]:
         thread.join()
 
 
-def _port_in_use(host: str, port: int, flag: str) -> PortInUseError:
+def port_in_use(host: str, port: int, flag: str) -> PortInUseError:
+    """The error that says so, and which `flag` chooses another port."""
     variable = ENV_PREFIX + flag.replace("-", "_").upper()
     return PortInUseError(
         f"cannot listen on {host}:{port}: somebody else does, or it is no address of this machine; stop that program "
@@ -81,15 +83,18 @@ def _port_in_use(host: str, port: int, flag: str) -> PortInUseError:
     )
 
 
-def write_ports(path: Path, ports: Ports) -> None:
+def write_ports(path: Path, ports: Ports, worker_metrics: Sequence[int] = ()) -> None:
     """Writes `ports` as JSON, in one piece: whoever waits for the file never reads half of it.
+
+    `worker_metrics` are the metrics ports of all workers, where there are several.
 
     Raises:
         SettingsError: `path` cannot be written.
     """
+    content = ports._asdict() | ({"worker_metrics": list(worker_metrics)} if worker_metrics else {})
     draft = path.with_name(path.name + ".tmp")
     try:
-        draft.write_text(json.dumps(ports._asdict()) + "\n", encoding="utf-8")
+        draft.write_text(json.dumps(content) + "\n", encoding="utf-8")
         draft.replace(path)
     except OSError as error:
         raise SettingsError(f"ports_file cannot be written: {error}") from None

@@ -5,7 +5,7 @@ listen → wait for Triton and check names → serve → SIGTERM: not serving, a
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 
@@ -48,26 +48,40 @@ log = structlog.get_logger("gateway.server")
 _STARTUP_POLL_SECONDS = 0.2
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, announce: Callable[[Ports], None] | None = None, lifeline: int | None = None) -> None:
     """Serves until SIGTERM or SIGINT; a second one while calls are still being answered stops at once.
+
+    Args:
+        settings: how.
+        announce: is told the ports once the gateway serves.
+        lifeline: a file descriptor; when it becomes readable, that is SIGTERM, too.
 
     Raises:
         StartupError: it cannot start.
     """
-    asyncio.run(_run(settings))
+    asyncio.run(_run(settings, announce, lifeline))
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: Settings, announce: Callable[[Ports], None] | None, lifeline: int | None) -> None:
     serve = asyncio.current_task()
     assert serve is not None  # noqa: S101 - we are in one
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, serve.cancel)
+    if lifeline is not None:
+        asyncio.get_running_loop().add_reader(lifeline, _end_of_life, lifeline, serve)
     with suppress(asyncio.CancelledError):
         async with serving(settings) as ports:
             if settings.ports_file is not None:
                 write_ports(settings.ports_file, ports)
+            if announce is not None:
+                announce(ports)
             await asyncio.Event().wait()
     log.info("stopped")
+
+
+def _end_of_life(lifeline: int, serve: asyncio.Task[None]) -> None:
+    asyncio.get_running_loop().remove_reader(lifeline)
+    serve.cancel()
 
 
 @asynccontextmanager

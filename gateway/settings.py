@@ -27,6 +27,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
     port: int = Field(50051, ge=0, le=65535, description="port of the gRPC service; 0: the system chooses")
+    workers: int = Field(1, ge=1, le=256, description="processes that share the port")
     metrics_port: int = Field(9464, ge=0, le=65535, description="port of Prometheus metrics; 0: the system chooses")
     ports_file: Path | None = Field(None, description='JSON file to write the ports to: {"grpc": …, "metrics": …}')
     endpoints_file: Path = Field(Path("endpoints.yaml"), description="LLM name → endpoints; see gateway/endpoints.py")
