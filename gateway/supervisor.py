@@ -154,6 +154,7 @@ class _Worker:
 def _work(values: dict[str, Any], supervisor: Connection) -> None:
     """The worker's side: serves, and tells the supervisor its ports, or why not."""
     os.setpgrp()  # Ctrl-C reaches the supervisor alone, which passes it on once
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to read again
     settings = Settings.model_construct(**values)
     logs.configure(settings.log_level)
     parent = multiprocessing.parent_process()
