@@ -28,6 +28,6 @@ def served_code(folder: Path) -> Iterator[ModuleType]:
 def served_answers(code: Path, artefacts: Path, slice_tokens: int, queries: Sequence[str]) -> Answers:
     """Answers to `queries` by the model's code in `code` with the artefacts in `artefacts`."""
     with served_code(code) as pipeline:
-        settings = pipeline.Settings(slice_tokens=slice_tokens, max_query_bytes=sys.maxsize, engine_threads=0)
+        settings = pipeline.Settings("onnxruntime", slice_tokens, max_query_bytes=sys.maxsize, engine_threads=0)
         routing = pipeline.Pipeline.load(artefacts, settings).route(queries)
     return Answers(embedding=routing.embedding, scores=routing.scores, token_count=routing.token_count)

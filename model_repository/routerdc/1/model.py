@@ -16,10 +16,14 @@ class TritonPythonModel:
     """Model `routerdc`."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Loads and warms up; an exception here keeps the version from becoming ready."""
+        """Loads and warms up; an exception here keeps the version from becoming ready.
+
+        Another Triton model cannot be called from here, so `routerdc_encoder` warms up by its own configuration.
+        """
         self._settings = Settings.from_model_config(args["model_config"])
         self._pipeline = Pipeline.load(Path(args["model_repository"]) / args["model_version"], self._settings)
-        self._pipeline.warm_up()
+        if self._settings.engine != "triton":
+            self._pipeline.warm_up()
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """One response a request, in order. A bad or cancelled request fails alone; the others are routed together."""

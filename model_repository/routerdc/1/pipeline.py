@@ -22,6 +22,7 @@ HEAD_FILE = "head.npz"
 TOKENIZER_FILE = "tokenizer.json"
 ROUTER_FILE = "router.json"  # bundle_id, llms, scale, max_tokens, truncation_side
 
+_PROVIDERS = {"onnxruntime": "CPUExecutionProvider", "onnxruntime-cuda": "CUDAExecutionProvider"}
 _WARM_UP = ("What is 12 times 7?", "Write a function that reverses a list. " * 200)
 
 
@@ -66,7 +67,7 @@ class Pipeline:
         return cls(
             router["bundle_id"],
             Tokenization.load(folder / TOKENIZER_FILE, router["max_tokens"], router["truncation_side"]),
-            OnnxRuntimeEngine(folder / ENGINE_FILE, settings.engine_threads),
+            _engine(folder, settings),
             Head.load(folder / HEAD_FILE, router["scale"]),
             settings.slice_tokens,
         )
@@ -90,7 +91,15 @@ class Pipeline:
 
     def _embed(self, ids: list[npt.NDArray[np.int32]]) -> npt.NDArray[np.float32]:
         order = list(slices([len(row) for row in ids], self._slice_tokens))
-        sorted_rows = np.concatenate([self._engine.embed(*pad([ids[row] for row in rows])) for rows in order])
+        sorted_rows = np.concatenate(self._engine.embed([pad([ids[row] for row in rows]) for rows in order]))
         embedding = np.empty_like(sorted_rows)
         embedding[np.concatenate(order)] = sorted_rows
         return embedding
+
+
+def _engine(folder: Path, settings: Settings) -> Engine:
+    if settings.engine == "triton":
+        from triton_engine import TritonEngine  # its imports exist inside Triton only
+
+        return TritonEngine(version=int(folder.name))
+    return OnnxRuntimeEngine(folder / ENGINE_FILE, settings.engine_threads, _PROVIDERS[settings.engine])

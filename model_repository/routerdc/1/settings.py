@@ -1,19 +1,24 @@
 """The model's parameters, as they stand in config.pbtxt. Knows nothing of bundles or engines."""
 
 import json
-from dataclasses import dataclass, fields
-from typing import Self
+from dataclasses import dataclass
+from typing import Literal, Self, cast, get_args
+
+EngineName = Literal["onnxruntime", "onnxruntime-cuda", "triton"]
 
 
 @dataclass(frozen=True)
 class Settings:
     """How the model computes; what it computes is the bundle's business.
 
+    engine: onnxruntime (CPU) or onnxruntime-cuda, in the model's own process; or triton, the Triton model
+        `routerdc_encoder` of the same version.
     slice_tokens: padded tokens in one call of the engine.
     max_query_bytes: a longer query is refused.
     engine_threads: threads of the engine; 0 means every core that this process may use.
     """
 
+    engine: EngineName
     slice_tokens: int
     max_query_bytes: int
     engine_threads: int
@@ -23,11 +28,24 @@ class Settings:
         """Reads the parameters of the JSON that Triton passes to `initialize`.
 
         Raises:
-            ValueError: a parameter is missing, no number, or too small; the message names it.
+            ValueError: a parameter is missing, no number, too small, or no engine; the message names it.
         """
         parameters = json.loads(model_config).get("parameters", {})
-        lowest = {"engine_threads": 0}
-        return cls(**{field.name: _number(parameters, field.name, lowest.get(field.name, 1)) for field in fields(cls)})
+        return cls(
+            engine=_engine(parameters),
+            slice_tokens=_number(parameters, "slice_tokens", 1),
+            max_query_bytes=_number(parameters, "max_query_bytes", 1),
+            engine_threads=_number(parameters, "engine_threads", 0),
+        )
+
+
+def _engine(parameters: dict[str, dict[str, str]]) -> EngineName:
+    name = parameters.get("engine", {}).get("string_value", "")
+    if name not in get_args(EngineName):
+        raise ValueError(
+            f"config.pbtxt: parameter engine must be one of {', '.join(get_args(EngineName))}, not {name!r}"
+        )
+    return cast(EngineName, name)
 
 
 def _number(parameters: dict[str, dict[str, str]], name: str, lowest: int) -> int:

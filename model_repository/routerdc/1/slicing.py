@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from engine import TokenSlice
 
 
 def slices(lengths: Sequence[int], slice_tokens: int) -> Iterator[npt.NDArray[np.intp]]:
@@ -21,10 +22,10 @@ def slices(lengths: Sequence[int], slice_tokens: int) -> Iterator[npt.NDArray[np
         yield order[start:]
 
 
-def pad(rows: Sequence[npt.NDArray[np.int32]]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """(input_ids, attention_mask), both (batch, longest) int32; padded on the right with 0, which the mask hides."""
+def pad(rows: Sequence[npt.NDArray[np.int32]]) -> TokenSlice:
+    """`rows` as one slice, (batch, longest); padded on the right with 0, which the mask hides."""
     lengths = np.array([len(row) for row in rows])
     attention_mask = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int32)
     input_ids = np.zeros_like(attention_mask)
     input_ids[attention_mask == 1] = np.concatenate(rows)
-    return input_ids, attention_mask
+    return TokenSlice(input_ids, attention_mask)

@@ -2,19 +2,24 @@
 
 import ast
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import engine
 import head
 import pipeline
+import pytest
 import queries
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
 from contract import bundle, tensors
 from export import engine as export_engine
+from export.profiles import profiles
 
 CONFIG = Path(__file__).parents[3] / "model_repository/routerdc/config.pbtxt"
+ENCODER_CONFIG = CONFIG.parents[1] / tensors.ENCODER_MODEL / "config.pbtxt"
 
 
 def test_tensor_names_are_the_contracts() -> None:
@@ -49,6 +54,30 @@ def test_the_configuration_declares_the_contracts_tensors() -> None:
         tensors.EMBEDDING: ("TYPE_FP32", [-1]),
         tensors.BUNDLE_ID: ("TYPE_STRING", [1]),
     }
+
+
+def test_the_encoders_configuration_declares_the_contracts_tensors() -> None:
+    config = text_format.Parse(ENCODER_CONFIG.read_text(encoding="utf-8"), ModelConfig())
+    declared = {tensor.name: DataType.Name(tensor.data_type) for tensor in [*config.input, *config.output]}
+    assert (config.name, config.backend, config.max_batch_size) == (tensors.ENCODER_MODEL, "tensorrt", 0)
+    assert declared == {
+        tensors.INPUT_IDS: "TYPE_INT32",
+        tensors.ATTENTION_MASK: "TYPE_INT32",
+        tensors.EMBEDDING: "TYPE_FP32",
+    }
+    assert all(list(tensor.dims) == [-1, -1] for tensor in [*config.input, *config.output])
+
+
+def test_the_encoders_instances_have_every_profile_of_the_shipped_limit() -> None:
+    config = text_format.Parse(ENCODER_CONFIG.read_text(encoding="utf-8"), ModelConfig())
+    limit = bundle.Manifest.read(CONFIG.parents[2] / "bundles/default").tokenizer.max_tokens
+    (group,) = config.instance_group
+    assert list(group.profile) == [str(i) for i in range(len(profiles(limit)))]
+
+
+def test_the_model_calls_the_encoder_by_the_contracts_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", ModuleType("triton_python_backend_utils"))
+    assert import_module("triton_engine").ENCODER_MODEL == tensors.ENCODER_MODEL
 
 
 def test_the_model_imports_only_what_its_container_has() -> None:

@@ -1,10 +1,12 @@
 """The pipeline around a fake engine whose embedding tells which text it belongs to."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from engine import TokenSlice
 from head import Head
 from pipeline import Pipeline
 from settings import Settings
@@ -20,10 +22,13 @@ class FirstTokenEngine:
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
 
-    def embed(self, input_ids: npt.NDArray[np.int32], attention_mask: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-        self.shapes.append(input_ids.shape)
-        assert (input_ids[attention_mask == 0] == 0).all()
-        angle = input_ids[:, 1].astype(np.float32) / 1e4
+    def embed(self, slices: Sequence[TokenSlice]) -> list[npt.NDArray[np.float32]]:
+        return [self._embed_one(part) for part in slices]
+
+    def _embed_one(self, part: TokenSlice) -> npt.NDArray[np.float32]:
+        self.shapes.append(part.input_ids.shape)
+        assert (part.input_ids[part.attention_mask == 0] == 0).all()
+        angle = part.input_ids[:, 1].astype(np.float32) / 1e4
         return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
@@ -60,4 +65,4 @@ def test_almost_no_padding_is_computed() -> None:
 
 def test_an_empty_version_folder_says_how_to_fill_it(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="routerdc export"):
-        Pipeline.load(tmp_path, Settings(slice_tokens=1, max_query_bytes=1, engine_threads=1))
+        Pipeline.load(tmp_path, Settings("onnxruntime", slice_tokens=1, max_query_bytes=1, engine_threads=1))

@@ -3,7 +3,7 @@ import json
 import pytest
 from settings import Settings
 
-GOOD = {"slice_tokens": "512", "max_query_bytes": "1024", "engine_threads": "0"}
+GOOD = {"engine": "onnxruntime", "slice_tokens": "512", "max_query_bytes": "1024", "engine_threads": "0"}
 
 
 def model_config(**parameters: str) -> str:
@@ -12,7 +12,7 @@ def model_config(**parameters: str) -> str:
 
 
 def test_parameters_become_numbers() -> None:
-    assert Settings.from_model_config(model_config()) == Settings(512, 1024, 0)
+    assert Settings.from_model_config(model_config()) == Settings("onnxruntime", 512, 1024, 0)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,8 @@ def test_parameters_become_numbers() -> None:
         ("slice_tokens", "many", "parameter slice_tokens must be a whole number, not 'many'"),
         ("slice_tokens", "", "parameter slice_tokens must be a whole number"),
         ("max_query_bytes", "0", "parameter max_query_bytes must be at least 1"),
+        ("engine", "tensorrt", "parameter engine must be one of onnxruntime, onnxruntime-cuda, triton, not 'tensorrt'"),
+        ("engine", "", "parameter engine must be one of"),
         ("engine_threads", "-1", "parameter engine_threads must be at least 0"),
     ],
 )
@@ -30,5 +32,5 @@ def test_a_bad_parameter_is_refused_by_name(name: str, value: str, message: str)
 
 
 def test_a_missing_parameter_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="slice_tokens"):
+    with pytest.raises(ValueError, match="engine"):
         Settings.from_model_config("{}")

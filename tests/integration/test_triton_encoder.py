@@ -1,0 +1,97 @@
+"""`routerdc` calling the Triton model `routerdc_encoder` (parameter `engine`: triton) in a real tritonserver.
+
+TensorRT's backend needs a GPU, so a Python model with the same tensors stands in for the plan; all else is what serves.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import InferenceServerClient
+from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
+from tritonclient.utils import InferenceServerException
+
+from contract.bundle import GRAPH_FOLDER, Manifest
+from contract.tensors import EMBEDDING, ENCODER_MODEL, ROUTER_MODEL, SCORES, TOKEN_COUNT
+from deploy.local.triton import TritonServer
+from export.graph import REFERENCE_FILE
+from export.parity import FP32, Answers, check, compare
+from export.samples import sample_queries
+from export.triton_config import MODEL_FOLDER, read_config
+from tests.integration.conftest import BUNDLE
+from tests.integration.kserve import infer
+
+STAND_IN = Path(__file__).parent / "encoder_stand_in/model.py"
+
+
+def write_config(config: ModelConfig, folder: Path) -> None:
+    (folder / "config.pbtxt").write_text(text_format.MessageToString(config), encoding="utf-8")
+
+
+def stand_in_config() -> ModelConfig:
+    """That of the plan, but with the Python backend on the CPU."""
+    config = read_config(MODEL_FOLDER.parent / ENCODER_MODEL)
+    config.backend = "python"
+    config.ClearField("optimization")
+    config.ClearField("instance_group")
+    config.instance_group.add(kind=ModelInstanceGroup.KIND_CPU, count=2)
+    return config
+
+
+@pytest.fixture(scope="module")
+def two_models(model_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exported repository with its ONNX graph moved from `routerdc` to the encoder's stand-in."""
+    folder = tmp_path_factory.mktemp("two_models")
+    shutil.copytree(model_repository / ROUTER_MODEL, folder / ROUTER_MODEL, copy_function=os.link)
+    encoder = folder / ENCODER_MODEL
+    (encoder / "1").mkdir(parents=True)
+    (folder / ROUTER_MODEL / "1/encoder.onnx").rename(encoder / "1/encoder.onnx")
+    shutil.copyfile(STAND_IN, encoder / "1/model.py")
+    write_config(stand_in_config(), encoder)
+    config = read_config(folder / ROUTER_MODEL)
+    config.parameters["engine"].string_value = "triton"
+    (folder / ROUTER_MODEL / "config.pbtxt").unlink()  # a link to the exported one
+    write_config(config, folder / ROUTER_MODEL)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def client(
+    two_models: Path, triton_platform: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[InferenceServerClient]:
+    """Of a server with both models."""
+    log = tmp_path_factory.mktemp("triton_encoder") / "triton.log"
+    with TritonServer(two_models, log=log) as server, InferenceServerClient(server.grpc_address) as client:
+        yield client
+
+
+def encoder_calls(client: InferenceServerClient) -> int:
+    statistics = client.get_inference_statistics(ENCODER_MODEL).model_stats[0]
+    return int(statistics.execution_count)
+
+
+def test_answers_agree_with_torch(client: InferenceServerClient, manifest: Manifest) -> None:
+    queries = sample_queries()
+    reference = Answers.read(BUNDLE / GRAPH_FOLDER / REFERENCE_FILE)
+    parts = [infer(client, *queries[i : i + 64]) for i in range(0, len(queries), 64)]
+    embedding, scores, token_count = (
+        [part.as_numpy(name) for part in parts] for name in (EMBEDDING, SCORES, TOKEN_COUNT)
+    )
+    served = Answers(np.concatenate(embedding), np.concatenate(scores), np.concatenate(token_count)[:, 0])
+    check(compare(reference, served, manifest.scale), FP32, "Triton with an encoder of its own")
+
+
+def test_a_batch_goes_to_the_encoder_in_slices(client: InferenceServerClient) -> None:
+    before = encoder_calls(client)
+    infer(client, *sample_queries()[:64])
+    assert encoder_calls(client) - before > 1
+
+
+def test_an_encoder_that_fails_is_named_and_the_next_request_is_served(client: InferenceServerClient) -> None:
+    with pytest.raises(InferenceServerException, match="routerdc_encoder version 1: out of memory, says the stand-in"):
+        infer(client, "Where does the zebra live?")
+    assert infer(client, "Where does the horse live?").as_numpy(SCORES).shape[0] == 1
