@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from gateway.decision import Decision
 from gateway.endpoint_metrics import EndpointMetrics
+from gateway.shadow import Outcome
 
 _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -60,6 +61,7 @@ class Metrics:
         self._log_dropped = Counter(
             "routerdc_decision_log_dropped", "Decisions that are missing in the decision log", ["cause"], **here
         )
+        self._shadow = Counter("routerdc_shadow_queries", "Queries for the shadow bundle", ["outcome"], **here)
         self._reloads = Counter("routerdc_reloads", "Changed files read again", ["file", "outcome"], **here)
         self._reload_ok = Gauge(
             "routerdc_last_reload_successful", "1 while what the file says is in use", ["file"], **here
@@ -125,6 +127,10 @@ class Metrics:
     def decision_log_dropped(self, cause: str, lines: int) -> None:
         """Decisions that are not in the decision log."""
         self._log_dropped.labels(cause).inc(lines)
+
+    def shadow(self, outcome: Outcome) -> None:
+        """A query that was meant for the shadow."""
+        self._shadow.labels(outcome.value).inc()
 
     def watched(self, file: str) -> None:
         """`file` is in use and will be read again when it changes."""

@@ -36,9 +36,11 @@ from gateway.pool import Pool
 from gateway.reload import Reloader, Source
 from gateway.router import Router
 from gateway.score_cache import ScoreCache
+from gateway.scorer import Scorer
 from gateway.servicer import Limits, RouterServicer
 from gateway.sessions import Sessions
 from gateway.settings import Settings
+from gateway.shadow import ShadowedScorer
 from gateway.tls import CertificateFiles, ServerTls
 from gateway.triton_balancer import TritonBalancer, TritonState, addresses
 from gateway.triton_scorer import TritonScorer
@@ -104,7 +106,7 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         ports = Ports(grpc_port, stack.enter_context(metrics_server(settings, metrics)))
         triton = await stack.enter_async_context(_triton(settings, metrics))
         await _wait_for_bundle(triton, pool, settings)
-        router = _router(settings, pool, triton, metrics, _decision_log(settings, metrics, stack))
+        router = _router(settings, pool, triton, metrics, stack)
         source.on_change(partial(_replace_pool, router, triton))
         health = Health(lambda: triton.probe(router.pool.check), lambda bundle: router.pool.check(bundle), metrics)
         servicer = RouterServicer(router, metrics, _limits(settings))
@@ -137,9 +139,7 @@ def _triton(settings: Settings, metrics: Metrics) -> TritonBalancer:
     return triton
 
 
-def _router(
-    settings: Settings, pool: Pool, triton: TritonBalancer, metrics: Metrics, decision_log: DecisionLog | None
-) -> Router:
+def _router(settings: Settings, pool: Pool, triton: TritonBalancer, metrics: Metrics, stack: AsyncExitStack) -> Router:
     coalescer = Coalescer(
         triton,
         max_batch=min(settings.max_triton_batch, triton.max_batch),
@@ -155,7 +155,8 @@ def _router(
     # Whoever is refused finds room after one deadline at the latest: by then everything that is in flight now is gone.
     admission = Admission(settings.max_in_flight, retry_after_seconds=settings.deadline_ms / 1000)
     metrics.watch(in_flight=lambda: admission.in_flight, cache_entries=lambda: len(cache))
-    scorer = cache if settings.cache_entries else coalescer
+    scorer = _shadowed(settings, cache if settings.cache_entries else coalescer, metrics, stack)
+    decision_log = _decision_log(settings, metrics, stack)
     kind = Router if decision_log is None else partial(LoggedRouter, decision_log)
     router = kind(
         pool,
@@ -169,6 +170,22 @@ def _router(
     )
     metrics.endpoints.watch(lambda: router.pool.states())
     return router
+
+
+def _shadowed(settings: Settings, scorer: Scorer, metrics: Metrics, stack: AsyncExitStack) -> Scorer:
+    if settings.shadow_triton_address is None:
+        return scorer
+    triton = TritonScorer(settings.shadow_triton_address, timeout_seconds=settings.batch_deadline_ms / 1000)
+    shadowed = ShadowedScorer(
+        scorer,
+        triton,
+        share=settings.shadow_share,
+        max_in_flight=settings.max_shadow_in_flight,
+        observe=metrics.shadow,
+    )
+    stack.push_async_exit(triton)
+    stack.push_async_exit(shadowed)
+    return shadowed
 
 
 def _decision_log(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> DecisionLog | None:

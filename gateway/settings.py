@@ -80,6 +80,11 @@ class Settings(BaseSettings):
     cache_entries: int = Field(50_000, ge=0, description="queries whose scores are kept; 0: no cache")
     cache_ttl_seconds: float = Field(3600, gt=0, description="how long scores are kept")
 
+    shadow_triton_address: str | None = Field(
+        None, description="Triton whose bundle is compared on live traffic; none: no"
+    )
+    shadow_share: float = Field(0.1, ge=0, le=1, description="share of the queries that the shadow scores, too")
+    max_shadow_in_flight: int = Field(16, gt=0, description="queries in flight in the shadow; more are dropped")
     decision_log_file: Path | None = Field(
         None, description="JSON Lines file that gets every decision; none: no such log"
     )

@@ -218,3 +218,19 @@ async def test_decisions_are_logged_once_it_has_stopped(chosen: Any, tmp_path: P
     async with fake_triton() as triton, gateway(chosen, triton, decision_log_file=path) as (channel, _):
         await router_pb2_grpc.RouterStub(channel).Route(pb.RouteRequest(query="q", request_id="mine"))
     assert json.loads(path.read_text())["request_id"] == "mine"
+
+
+async def test_a_shadow_is_compared_and_being_gone_does_no_harm(chosen: Any) -> None:
+    async with fake_triton() as triton, fake_triton(configured=Bundle("4" * 16, ("beta", "alpha"))) as shadow:
+        flags = {"shadow_triton_address": shadow.address, "shadow_share": 1}
+        async with gateway(chosen, triton, **flags) as (channel, ports):
+            stub = router_pb2_grpc.RouterStub(channel)
+            await stub.Route(pb.RouteRequest(query="q"))
+
+            async def is_counted(outcome: str) -> bool:
+                return f'routerdc_shadow_queries_total{{outcome="{outcome}"}} 1.0'.encode() in await _metrics(ports)
+
+            await until(lambda: is_counted("differed"))
+            shadow.fault = grpc.StatusCode.UNAVAILABLE
+            assert (await stub.Route(pb.RouteRequest(query="q"))).llm == "beta"
+            await until(lambda: is_counted("failed"))
