@@ -1,4 +1,8 @@
-"""gRPC's side of API keys: every call but health checks must bring one. Knows nothing of what a key allows."""
+"""gRPC's side of API keys: every call must bring one, but for health checks and Envoy's.
+
+Envoy speaks for others: their keys are in the HTTP requests that it asks about (gateway/ext_proc/routing.py). Knows
+nothing of what a key allows.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -10,9 +14,10 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from gateway import callers
 from gateway.callers import Callers
 from gateway.errors import UnauthenticatedError
+from gateway.ext_proc.servicer import SERVICE as EXT_PROC_SERVICE
 from gateway.metrics import Metrics
 
-_OPEN = f"/{HEALTH_SERVICE}/"
+_OPEN = (f"/{HEALTH_SERVICE}/", f"/{EXT_PROC_SERVICE}/")
 
 Handler = Any  # grpc.RpcMethodHandler; generic in types-grpcio only
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Handler]]

@@ -26,7 +26,7 @@ from gateway.envoy_config.options import Options
 from gateway.ext_proc.clusters import Cluster, base_path
 
 CALLERS_CREDENTIALS = ("authorization", "x-api-key", "api-key", "cookie")
-INTERNAL_HEADERS = ("x-routerdc-llm", "x-gateway-model-name", "x-envoy-max-retries")
+INTERNAL_HEADERS = ("x-routerdc-llm", "x-routerdc-session", "x-gateway-model-name", "x-envoy-max-retries")
 
 _CONNECT_TIMEOUT_SECONDS = 2
 # uvicorn (vLLM and many others) closes after 5 s: no request leaves on a connection that is just going.

@@ -89,6 +89,12 @@ _ADDRESS = _Address()
     help="An answer in which nothing moves for so long is ended.",
 )
 @click.option(
+    "--fail-closed",
+    is_flag=True,
+    help="Refuse requests (503) while no gateway answers, instead of sending them to the default LLMs; where API keys "
+    "or rules must hold.",
+)
+@click.option(
     "--access-log", default=_DEFAULTS.access_log, show_default=True, help="File for one JSON object a request."
 )
 def envoy_config(

@@ -14,6 +14,7 @@ from envoy.extensions.access_loggers.file.v3 import file_pb2
 from envoy.extensions.filters.http.ext_proc.v3 import ext_proc_pb2, processing_mode_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
+from envoy.type.v3 import http_status_pb2
 from google.protobuf import struct_pb2
 from google.protobuf.message import Message
 
@@ -110,7 +111,8 @@ def _ext_proc(options: Options) -> ext_proc_pb2.ExternalProcessor:
         grpc_service=grpc_service_pb2.GrpcService(
             envoy_grpc=grpc_service_pb2.GrpcService.EnvoyGrpc(cluster_name=GATEWAY)
         ),
-        failure_mode_allow=True,
+        failure_mode_allow=not options.fail_closed,
+        status_on_error=http_status_pb2.HttpStatus(code=http_status_pb2.ServiceUnavailable),
         message_timeout=seconds(options.decision_timeout_ms / 1000),
         processing_mode=mode(
             request_header_mode=mode.SEND,

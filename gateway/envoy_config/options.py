@@ -30,4 +30,5 @@ class Options:
     decision_timeout_ms: int = 1000
     first_byte_timeout_seconds: int = 300
     idle_timeout_seconds: int = 300
+    fail_closed: bool = False
     access_log: str = "/dev/stdout"

@@ -3,6 +3,7 @@
     servicer → exchange → routing → router (the gateway's use case)
 
     openai_body, openai_query, openai_answers   what OpenAI clients send and get
+    senders                                     whose requests they are
     clusters                                    what Envoy calls the endpoints of an LLM
     mutations                                   answers in Envoy's protobufs
     memory                                      how much of all bodies is held at once

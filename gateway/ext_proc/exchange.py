@@ -16,6 +16,7 @@ from gateway.ext_proc.memory import BodyMemory
 from gateway.ext_proc.openai_answers import OpenAiError, invalid, too_large
 from gateway.ext_proc.openai_query import Api
 from gateway.ext_proc.routing import Routed, Routing
+from gateway.ext_proc.senders import NOBODY
 
 _DUPLEX = processing_mode_pb2.ProcessingMode.FULL_DUPLEX_STREAMED
 _MODELS = "/v1/models"
@@ -33,6 +34,7 @@ class Exchange:
         self._duplex_request = self._duplex_response = False
         self._api: Api | None = None  # None: not routed, or routed or answered already
         self._body = bytearray()
+        self._sender = NOBODY
         self._routed: Routed | None = None
 
     async def answer(self, request: pb.ProcessingRequest) -> Responses:
@@ -77,9 +79,11 @@ class Exchange:
         headers = _headers(message)
         method, path = headers.get(":method"), headers.get(":path", "").partition("?")[0]
         if method == "GET" and (path == _MODELS or path.startswith(_MODELS + "/")):
+            self._routing.senders.identify(headers)
             return [pb.ProcessingResponse(immediate_response=mutations.immediate(200, self._models(path)))]
         self._api = _APIS.get(path) if method == "POST" else None
         if self._api is not None:
+            self._sender = self._routing.senders.identify(headers)
             if message.end_of_stream:
                 raise invalid(None, "is empty: a JSON object is needed")
             self._check_size(int(length) if (length := headers.get("content-length", "")).isdecimal() else 0)
@@ -109,7 +113,7 @@ class Exchange:
         return [*routed, pb.ProcessingResponse(request_trailers=pb.TrailersResponse())]
 
     async def _route(self, api: Api, *, last: bool) -> Responses:
-        self._routed = routed = await self._routing.route(api, bytes(self._body))
+        self._routed = routed = await self._routing.route(api, bytes(self._body), self._sender)
         self.close()
         picker = self._routing.plane.endpoint_picker
         mutation = mutations.request_mutation(routed, endpoint_picker=picker)

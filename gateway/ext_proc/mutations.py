@@ -4,6 +4,7 @@ envoy/service/ext_proc/v3/external_processor.proto; the endpoint picker's header
 Kubernetes Gateway API inference extension (proposal 004-endpoint-picker-protocol).
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -24,6 +25,9 @@ MODEL_HEADER = "x-gateway-model-name"
 LLM_HEADER = "x-routerdc-llm"
 MAX_CHUNK_BYTES = 62_000
 """Most bytes of a body in one message: Envoy closes the stream at 64 KiB."""
+
+
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 def continued() -> pb.CommonResponse:
@@ -75,16 +79,18 @@ def chunks(body: bytes, *, last: bool) -> Iterator[pb.CommonResponse]:
         yield pb.CommonResponse(body_mutation=pb.BodyMutation(streamed_response=chunk))
 
 
-def immediate(status: int, body: bytes) -> pb.ImmediateResponse:
+def immediate(status: int, body: bytes, headers: Mapping[str, str] = _NO_HEADERS) -> pb.ImmediateResponse:
     """Answers in the LLM's place, in JSON."""
-    answer = pb.ImmediateResponse(headers=_set({"content-type": "application/json"}), body=body)
+    answer = pb.ImmediateResponse(headers=_set({"content-type": "application/json", **headers}), body=body)
     answer.status.code = status
     return answer
 
 
 def error(problem: OpenAiError) -> pb.ImmediateResponse:
     """Answers with an error."""
-    return immediate(problem.status, problem.body())
+    seconds = problem.retry_after_seconds
+    headers = _NO_HEADERS if seconds is None else {"retry-after": str(math.ceil(seconds))}
+    return immediate(problem.status, problem.body(), headers)
 
 
 def _told(routed: Routed) -> dict[str, str]:

@@ -11,12 +11,21 @@ from typing import Any
 class OpenAiError(Exception):
     """A request that is answered with an error. `param` is the path of the field that is wrong, if one is."""
 
-    def __init__(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.param = param
         self.code = code
+        self.retry_after_seconds = retry_after_seconds
 
     def body(self) -> bytes:
         """The answer's body."""

@@ -6,20 +6,24 @@ router failing is no error: the default answers and is marked. Knows the gateway
 
 import secrets
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
+from gateway.callers import Callers
 from gateway.endpoints import Endpoint
 from gateway.errors import ExcludedError
 from gateway.ext_proc import clusters, openai_answers
 from gateway.ext_proc.openai_answers import OpenAiError
 from gateway.ext_proc.openai_body import OpenAiBody, parse
 from gateway.ext_proc.openai_query import Api, query, text_bytes
+from gateway.ext_proc.senders import NOBODY, Sender, Senders
 from gateway.logs import Throttled
 from gateway.metrics import Metrics
 from gateway.policy import eligibility, ranking
+from gateway.policy.eligibility import CallerRules
 from gateway.pool import Pool
 from gateway.router import Router
 from gateway.validation import RouteQuery
@@ -71,9 +75,11 @@ class Routed:
 class Routing:
     """Routes OpenAI requests."""
 
-    def __init__(self, router: Router, plane: DataPlane, metrics: Metrics) -> None:
+    def __init__(self, router: Router, plane: DataPlane, metrics: Metrics, callers: Callers | None = None) -> None:
+        """`callers`: whose API keys are known; None: anybody may ask."""
         self.plane = plane
         self.metrics = metrics
+        self.senders = Senders(metrics, callers)
         self._router = router
         self._warn = Throttled(log, "not routed")
 
@@ -91,47 +97,57 @@ class Routing:
             raise openai_answers.model_not_found(name, self._names)
         return openai_answers.model(name, virtual=name in self._virtual_models)
 
-    async def route(self, api: Api, body: bytes) -> Routed:
+    async def route(self, api: Api, body: bytes, sender: Sender = NOBODY) -> Routed:
         """Decides where a request goes; cancelling it cancels the scoring.
 
         Raises:
-            OpenAiError: the request is wrong, or the named LLM has no endpoint in use.
+            OpenAiError: the request is wrong, its sender may not have what it asks for or asks too often, or the named
+                LLM has no endpoint in use.
         """
         started = time.perf_counter()
+        self.senders.admit(sender)
         parsed = parse(body)
         text = query(api, parsed.fields)
         pool = self._pool
-        if (virtual := self._virtual_models.get(parsed.model)) is not None:
-            choice = await self._routed(pool, virtual, text, parsed.fields)
-        elif parsed.model in pool.llms:
-            choice = _named(pool, parsed.model)
-        else:
-            raise openai_answers.model_not_found(parsed.model, self._names)
+        try:
+            if (virtual := self._virtual_models.get(parsed.model)) is not None:
+                choice = await self._routed(pool, virtual, sender, text, parsed.fields)
+            elif parsed.model in pool.llms:
+                choice = _named(pool, sender, parsed.model)
+            else:
+                raise openai_answers.model_not_found(parsed.model, self._names)
+        except ExcludedError as error:
+            raise OpenAiError(403, f"model: {error}", param="model", code="model_not_allowed") from None
         routed = _answer(pool, parsed, choice, started)
         self.metrics.openai(routed.llm, routed.reason)
         return routed
 
-    async def _routed(self, pool: Pool, virtual: VirtualModel, text: str, fields: dict[str, Any]) -> "_Choice":
+    async def _routed(
+        self, pool: Pool, virtual: VirtualModel, sender: Sender, text: str, fields: dict[str, Any]
+    ) -> "_Choice":
+        rules = (virtual.rules, sender.caller.rules)
         if not text.strip():
-            return _default(pool, virtual, "there is no text to route")
+            return _default(pool, virtual, rules, "there is no text to route")
         tail, truncated = _tail(text, self.plane.max_query_bytes)
         request = RouteQuery(
             text=tail,
-            rules=(virtual.rules,),
+            rules=rules,
             cost_weight=virtual.cost_weight,
             max_candidates=self.plane.max_candidates,
             request_id=secrets.token_hex(8),
             min_margin=virtual.min_margin,
+            min_confidence=virtual.min_confidence,
             defaults=virtual.default,
+            session_id=sender.session_id,
             other_bytes=max(0, text_bytes(fields) - len(tail.encode())) if pool.context_tokens else 0,
         )
         try:
             decision = await self._router.route(request, time.monotonic() + self.plane.deadline_seconds)
-        except ExcludedError as error:
-            raise OpenAiError(400, f"model: {error}", param="model") from None
+        except ExcludedError:
+            raise
         except Exception as error:  # whatever it is, the request must not fail because of the router
             self._warn(type(error).__name__, request_id=request.request_id)
-            return _default(pool, virtual, "the router could not decide")
+            return _default(pool, virtual, rules, "the router could not decide")
         candidates = tuple((c.llm, c.endpoint) for c in decision.candidates)
         return _Choice(candidates, decision.reason.value, decision.reason_detail, truncated or decision.truncated)
 
@@ -156,20 +172,27 @@ class _Choice:
     truncated: bool = False
 
 
-def _named(pool: Pool, llm: str) -> _Choice:
-    if not (candidates := clusters.first_of_each(pool.llms, [llm])):
+def _named(pool: Pool, sender: Sender, llm: str) -> _Choice:
+    eligibility.permitted(frozenset((llm,)), pool.prices, (sender.caller.rules,))
+    if not (candidates := _with_endpoints(pool, [llm])):
         raise OpenAiError(503, f"model: every endpoint of {llm!r} is out of use", param="model")
     return _Choice(candidates, NAMED, "the request names this LLM")
 
 
-def _default(pool: Pool, virtual: VirtualModel, detail: str) -> _Choice:
+def _default(pool: Pool, virtual: VirtualModel, rules: tuple[CallerRules, ...], detail: str) -> _Choice:
     """Who answers undecided. LLMs thought to be ill come last, but come: where there is nobody else, try."""
-    allowed = eligibility.permitted(pool.names, pool.prices, (virtual.rules,))
+    allowed = eligibility.permitted(pool.names, pool.prices, rules)
     ranked = ranking.fallback_order((*virtual.default, *pool.defaults), tuple(pool.llms), allowed)
-    ranked.sort(key=lambda llm: llm not in pool.healthy)
-    if not (candidates := clusters.first_of_each(pool.llms, ranked)):
+    healthy = pool.healthy
+    ranked.sort(key=lambda llm: llm not in healthy)
+    if not (candidates := _with_endpoints(pool, ranked)):
         raise OpenAiError(503, f"model: every endpoint of {', '.join(sorted(ranked))} is out of use", param="model")
     return _Choice(candidates, FALLBACK, detail)
+
+
+def _with_endpoints(pool: Pool, llms: Iterable[str]) -> tuple[tuple[str, Endpoint], ...]:
+    used = (llm for llm in llms if any(endpoint.in_use for endpoint in pool.llms[llm].endpoints))
+    return tuple((llm, pool.endpoint(llm)) for llm in used)
 
 
 def _answer(pool: Pool, parsed: OpenAiBody, choice: _Choice, started: float) -> Routed:

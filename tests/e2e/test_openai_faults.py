@@ -181,6 +181,18 @@ async def test_without_a_gateway_other_models_and_the_list_are_refused(orphaned:
         await orphaned.client.models.list()
 
 
+async def test_without_a_gateway_nobody_answers_where_envoy_was_told_so(tmp_path: Path) -> None:
+    async with data_plane(tmp_path, flags=["--fail-closed"]) as plane:
+        assert (await plane.client.chat.completions.create(model="auto", messages=HELLO)).model == "beta"
+        plane.reset()
+        await plane.gateway.stop(None)
+        for model in ("auto", "alpha"):
+            with pytest.raises(openai.InternalServerError) as caught:
+                await plane.client.chat.completions.create(model=model, messages=HELLO)
+            assert caught.value.status_code == 503
+        assert not any(llm.received for llm in plane.llms.values())
+
+
 async def test_endpoint_that_is_down_is_passed_over(tmp_path: Path) -> None:
     nobody = {"alpha": {"address": "http://127.0.0.1:9/v1"}}
     async with data_plane(tmp_path, llms=nobody) as plane:
