@@ -7,7 +7,14 @@ from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from contract.bundle import Manifest
-from contract.tensors import EMBEDDING, PARAMETER_BUNDLE_ID, PARAMETER_LLMS, ROUTER_MODEL, SCORES
+from contract.tensors import (
+    EMBEDDING,
+    PARAMETER_BUNDLE_ID,
+    PARAMETER_CALIBRATION,
+    PARAMETER_LLMS,
+    ROUTER_MODEL,
+    SCORES,
+)
 from export.errors import ExportError
 
 MODEL_FOLDER = Path(__file__).parent.parent / "model_repository" / ROUTER_MODEL
@@ -39,6 +46,9 @@ def render(config: ModelConfig, manifest: Manifest) -> str:
             output.dims[:] = [sizes[output.name]]
     rendered.parameters[PARAMETER_BUNDLE_ID].string_value = manifest.bundle_id
     rendered.parameters[PARAMETER_LLMS].string_value = json.dumps(manifest.llm_names, ensure_ascii=False)
+    rendered.parameters[PARAMETER_CALIBRATION].string_value = json.dumps(
+        [llm.calibration and (llm.calibration.slope, llm.calibration.intercept) for llm in manifest.llms]
+    )
     return text_format.MessageToString(rendered, as_utf8=True)
 
 

@@ -83,6 +83,7 @@ class RouteOptions(TypedDict, total=False):
     cost_weight: float | None
     max_price: float | None
     min_margin: float | None
+    min_confidence: float | None
     max_candidates: int
     request_id: str
     session_id: str
@@ -96,6 +97,7 @@ def route_request(query: str | None = None, **options: Unpack[RouteOptions]) -> 
         cost_weight=options.get("cost_weight"),
         max_price=options.get("max_price"),
         min_margin=options.get("min_margin"),
+        min_confidence=options.get("min_confidence"),
         max_candidates=options.get("max_candidates", 0),
         request_id=options.get("request_id", ""),
         session_id=options.get("session_id", ""),

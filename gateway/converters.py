@@ -86,6 +86,7 @@ def _candidate(candidate: Candidate) -> pb.Candidate:
         llm=candidate.llm,
         score=candidate.score,
         adjusted_score=candidate.adjusted_score,
+        confidence=candidate.confidence,
         endpoint=_endpoint(candidate.endpoint),
     )
 

@@ -25,6 +25,7 @@ class Candidate:
     endpoint: Endpoint
     score: float = 0.0
     adjusted_score: float = 0.0
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

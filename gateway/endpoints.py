@@ -10,6 +10,7 @@
             model: mistralai/Mistral-7B-v0.1 # the model name to ask for there
             in_use: false                    # optional, true by default; false takes the endpoint out
             weight: 3                        # optional, 1 by default; three times as many turns as an endpoint with 1
+            probe_path: /health              # optional: asked from time to time (GET); below 400 is well
             api_key_env: MISTRAL_API_KEY     # optional, or api_key_file: where the data plane finds the key
             ca_file: /etc/ssl/ours.pem       # optional: who vouches for an https endpoint
     virtual_models: {cheap: {cost_weight: 0.05}} # optional; see virtual_models.py
@@ -61,6 +62,7 @@ class Endpoint(_Frozen):
     api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="variable's name")
     api_key_file: AbsolutePath | None = None
     ca_file: AbsolutePath | None = None
+    probe_path: str | None = Field(default=None, pattern=r"^/[!-~]*$", description="GET tells whether it is well")
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:

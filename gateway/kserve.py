@@ -9,6 +9,7 @@ import math
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from tritonclient.grpc import service_pb2
@@ -101,7 +102,21 @@ def model_info(config: Any) -> ModelInfo:
         or not 0 < len(set(llms)) == len(llms)
     ):
         raise ValueError(f"parameter {tensors.PARAMETER_LLMS} of model {config.name} is not a list of distinct names")
-    return ModelInfo(Bundle(bundle_id, tuple(llms)), max(1, config.max_batch_size))
+    calibration = _calibration(parameters.get(tensors.PARAMETER_CALIBRATION, ""), len(llms))
+    return ModelInfo(Bundle(bundle_id, tuple(llms), calibration), max(1, config.max_batch_size))
+
+
+def _calibration(text: str, n_llms: int) -> tuple[tuple[float, float] | None, ...]:
+    """From the parameter, which bundles exported by an older version do not have."""
+    if not text:
+        return ()
+    try:
+        pairs = [None if pair is None else (float(pair[0]), float(pair[1])) for pair in json.loads(text)]
+    except (TypeError, ValueError, LookupError) as error:
+        raise ValueError(f"parameter {tensors.PARAMETER_CALIBRATION}: {error!r}") from None
+    if len(pairs) != n_llms or not all(map(math.isfinite, chain.from_iterable(filter(None, pairs)))):
+        raise ValueError(f"parameter {tensors.PARAMETER_CALIBRATION}: not {n_llms} pairs of finite numbers")
+    return tuple(pairs)
 
 
 def _elements(raw: bytes) -> Iterator[str]:

@@ -7,6 +7,7 @@ configured default answers, marked and counted. Knows no protobuf, no gRPC, and 
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -17,9 +18,10 @@ from gateway.errors import InvalidRequestError, ScorerError
 from gateway.logs import Throttled
 from gateway.metrics import Metrics
 from gateway.policy import eligibility, ranking
-from gateway.policy.choice import Rule, choose
+from gateway.policy.choice import Rule, Thresholds, choose
+from gateway.policy.confidence import confidence
 from gateway.pool import Pool
-from gateway.scorer import Scored, Scorer
+from gateway.scorer import Bundle, Scored, Scorer
 from gateway.sessions import Sessions
 from gateway.validation import Report, RouteQuery
 
@@ -39,18 +41,16 @@ class Router:
         metrics: Metrics,
         *,
         cost_weight: float = 0.0,
-        min_margin: float = 0.0,
-        sticky_margin: float = 0.0,
+        thresholds: Thresholds | None = None,
         sessions: Sessions | None = None,
     ) -> None:
-        """`cost_weight` and `min_margin` hold where a query says nothing."""
+        """`cost_weight` and `thresholds` hold where a query says nothing."""
         self.pool = pool
         self._scorer = scorer
         self._admission = admission
         self._metrics = metrics
         self._cost_weight = cost_weight
-        self._min_margin = min_margin
-        self._sticky_margin = sticky_margin
+        self._thresholds = thresholds or Thresholds()
         self._sessions = Sessions() if sessions is None else sessions
         self._warn = Throttled(log, "fallback")
         self._warn_of_last_resort = Throttled(log, "last_resort")
@@ -150,12 +150,17 @@ class Router:
             tokens = _tokens(query, None if scores.truncated else scores.token_count)
             eligible = eligibility.fitting(eligible, pool.context_tokens, tokens)
         ranked = ranking.rank(scores.bundle.llms, scores.values, eligible, cost)
-        min_margin = self._min_margin if query.min_margin is None else query.min_margin
         session_llm, defaults = self._sessions.llm(query.session_id), (*query.defaults, *pool.defaults)
-        choice = choose(ranked, session_llm, self._sticky_margin, min_margin, defaults)
+        choice = choose(
+            ranked,
+            _thresholds(self._thresholds, query),
+            defaults=defaults,
+            session_llm=session_llm,
+            confidence=_confidence(scores.bundle, ranked[0]),
+        )
         self._sessions.remember(query.session_id, choice.order[0].llm)
         candidates = tuple(
-            Candidate(r.llm, pool.endpoint(r.llm), r.score, r.adjusted_score)
+            Candidate(r.llm, pool.endpoint(r.llm), r.score, r.adjusted_score, _confidence(scores.bundle, r))
             for r in choice.order[: query.max_candidates]
         )
         done_ns = time.perf_counter_ns()
@@ -173,6 +178,21 @@ class Router:
             policy_ns=done_ns - started_ns,
             total_ns=done_ns - arrived_ns,
         )
+
+
+def _thresholds(configured: Thresholds, query: RouteQuery) -> Thresholds:
+    if query.min_margin is None and query.min_confidence is None:
+        return configured
+    return replace(
+        configured,
+        min_margin=configured.min_margin if query.min_margin is None else query.min_margin,
+        min_confidence=configured.min_confidence if query.min_confidence is None else query.min_confidence,
+    )
+
+
+def _confidence(bundle: Bundle, ranked: ranking.Ranked) -> float | None:
+    calibration = bundle.calibration[bundle.llms.index(ranked.llm)] if bundle.calibration else None
+    return None if calibration is None else confidence(ranked.score, *calibration)
 
 
 def _tokens(query: RouteQuery, counted: int | None) -> int:

@@ -10,10 +10,14 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """Which trained router answers: its id, and the LLM names in the order of the columns of its scores."""
+    """Which trained router answers: its id, and the LLM names in the order of the columns of its scores.
+
+    `calibration` has (slope, intercept) for each of `llms`, None for one that was not calibrated; empty: none was.
+    """
 
     bundle_id: str
     llms: tuple[str, ...]
+    calibration: tuple[tuple[float, float] | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

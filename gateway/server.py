@@ -32,7 +32,9 @@ from gateway.ext_proc.servicer import ExternalProcessor
 from gateway.health import SERVICE, Health
 from gateway.listen import Ports, bind, metrics_server, server_options, write_ports
 from gateway.metrics import Metrics
+from gateway.policy.choice import Thresholds
 from gateway.pool import Pool
+from gateway.probes import Prober
 from gateway.reload import Reloader, Source
 from gateway.router import Router
 from gateway.score_cache import ScoreCache
@@ -99,7 +101,8 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
     source = reloader.source("endpoints", [file], partial(endpoints.read, file))
     pool = Pool(source.content, _endpoint_health(settings))
     async with AsyncExitStack() as stack:
-        interceptors = _interceptors(settings, reloader, source, metrics)
+        known = _callers(settings, reloader, source)
+        interceptors = [] if known is None else [Authentication(known, metrics)]
         server = aio.server(options=server_options(settings), interceptors=interceptors)
         stack.push_async_callback(server.stop, None)
         grpc_port = bind(server, settings, _tls(settings, reloader))
@@ -110,11 +113,18 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         source.on_change(partial(_replace_pool, router, triton))
         health = Health(lambda: triton.probe(router.pool.check), lambda bundle: router.pool.check(bundle), metrics)
         servicer = RouterServicer(router, metrics, _limits(settings))
-        processor = ExternalProcessor(Routing(router, _data_plane(settings), metrics))
+        processor = ExternalProcessor(Routing(router, _data_plane(settings), metrics, known))
         _register(server, servicer, processor, health)
         await health.update()
         await stack.enter_async_context(reloader.watching(settings.reload_interval_seconds))
         watching = asyncio.create_task(health.watch(settings.health_interval_seconds))
+        prober = Prober(
+            lambda: router.pool,
+            interval_seconds=settings.probe_interval_seconds,
+            timeout_seconds=settings.probe_timeout_seconds,
+            max_concurrent=settings.max_probes,
+        )
+        stack.callback(asyncio.create_task(prober.watch()).cancel)
         await server.start()
         log.info("serving", host=settings.host, **ports._asdict(), bundle_id=triton.bundle.bundle_id)
         try:
@@ -164,8 +174,7 @@ def _router(settings: Settings, pool: Pool, triton: TritonBalancer, metrics: Met
         admission,
         metrics,
         cost_weight=settings.cost_weight,
-        min_margin=settings.min_margin,
-        sticky_margin=settings.sticky_margin,
+        thresholds=Thresholds(settings.sticky_margin, settings.min_margin, settings.min_confidence),
         sessions=Sessions(settings.max_sessions, settings.session_ttl_seconds),
     )
     metrics.endpoints.watch(lambda: router.pool.states())
@@ -215,11 +224,9 @@ def _tls(settings: Settings, reloader: Reloader) -> ServerTls | None:
     return server_tls
 
 
-def _interceptors(
-    settings: Settings, reloader: Reloader, pool: Source[EndpointsFile], metrics: Metrics
-) -> list[aio.ServerInterceptor]:
+def _callers(settings: Settings, reloader: Reloader, pool: Source[EndpointsFile]) -> Callers | None:
     if (path := settings.api_keys_file) is None:
-        return []
+        return None
     source = reloader.source("api_keys", [path], partial(callers.read, path))
     source.content.check(pool.content.llms.keys())
     known = Callers(source.content)
@@ -229,7 +236,7 @@ def _interceptors(
         known.replace(file)
 
     source.on_change(replace)
-    return [Authentication(known, metrics)]
+    return known
 
 
 def _replace_pool(router: Router, triton: TritonBalancer, file: EndpointsFile) -> None:

@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     cost_weight: float = Field(0, ge=0, description="score points per US dollar per million tokens, unless a call says")
     min_margin: float = Field(0, ge=0, description="the default answers unless the best LLM is this much ahead")
 
+    min_confidence: float = Field(0, ge=0, le=1, description="… or its calibrated probability is this high")
     sticky_margin: float = Field(0.2, ge=0, description="a session keeps its LLM unless the best is further ahead")
     max_sessions: int = Field(50_000, gt=0, description="sessions whose LLM is remembered")
     session_ttl_seconds: float = Field(3600, gt=0, description="how long after their last query")
@@ -60,6 +61,9 @@ class Settings(BaseSettings):
     max_endpoint_failures: int = Field(5, gt=0, description="reported failures in a row that eject an LLM's endpoint")
     ejection_seconds: float = Field(10, gt=0, description="how long, the first time; twice as long each time after")
     max_ejection_seconds: float = Field(300, gt=0, description="no ejection is longer")
+    probe_interval_seconds: float = Field(5, gt=0, description="time between two probes of an endpoint")
+    probe_timeout_seconds: float = Field(2, gt=0, description="a probe without answer failed")
+    max_probes: int = Field(16, gt=0, description="probes at once")
     return_seconds: float = Field(30, gt=0, description="time in which an endpoint gets back to all its turns")
 
     max_query_bytes: int = Field(_MIB, gt=0, description="longest text to route, in UTF-8 bytes")

@@ -17,6 +17,8 @@ from gateway.policy.eligibility import CallerRules
 MAX_REQUEST_ID_BYTES = 128
 MAX_SESSION_ID_BYTES = 1024
 
+_Number = Literal["cost_weight", "max_price", "min_margin", "min_confidence"]
+
 _OUTCOMES: dict[int, Outcome] = {
     pb.OUTCOME_OK: Outcome.OK,
     pb.OUTCOME_ERROR: Outcome.ERROR,
@@ -27,7 +29,7 @@ _OUTCOMES: dict[int, Outcome] = {
 
 @dataclass(frozen=True, slots=True)
 class RouteQuery:
-    """A checked request. `cost_weight` and `min_margin` None mean the configured ones."""
+    """A checked request. `cost_weight`, `min_margin` and `min_confidence` None mean the configured ones."""
 
     text: str
     rules: tuple[CallerRules, ...]  # all of them hold: the request's, and those of whoever sent it
@@ -35,6 +37,7 @@ class RouteQuery:
     max_candidates: int
     request_id: str
     min_margin: float | None = None
+    min_confidence: float | None = None
     defaults: tuple[str, ...] = ()  # ranked, before the pool's
     session_id: str = ""  # empty: no session
     other_bytes: int = 0  # text that is not routed and takes room in the context: the rest of a chat
@@ -59,6 +62,7 @@ def checked(request: pb.RouteRequest, llms: Set[str], max_query_bytes: int) -> R
         max_candidates=max(1, request.max_candidates),
         request_id=_request_id(request),
         min_margin=_number(request, "min_margin"),
+        min_confidence=_number(request, "min_confidence"),
         session_id=_session_id(request),
         other_bytes=max(0, _chat_bytes(request.chat) - len(text.encode())) if request.HasField("chat") else 0,
     )
@@ -130,7 +134,7 @@ def _names(field: str, names: Collection[str], llms: Set[str]) -> frozenset[str]
     return frozenset(names)
 
 
-def _number(request: pb.RouteRequest, field: Literal["cost_weight", "max_price", "min_margin"]) -> float | None:
+def _number(request: pb.RouteRequest, field: _Number) -> float | None:
     if not request.HasField(field):
         return None
     value: float = getattr(request, field)

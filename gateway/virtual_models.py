@@ -26,6 +26,7 @@ class VirtualModel(BaseModel):
     cost_weight: Annotated[float, Field(ge=0)] | None = Field(default=None, description="unset: the gateway's")
     max_price: Annotated[float, Field(ge=0)] | None = Field(default=None, description="unset: no limit")
     min_margin: Annotated[float, Field(ge=0)] | None = Field(default=None, description="unset: the gateway's")
+    min_confidence: Annotated[float, Field(ge=0, le=1)] | None = Field(default=None, description="unset: the gateway's")
     default: tuple[str, ...] = Field(default=(), description="ranked, when nothing was scored; empty: the pool's")
 
     @property

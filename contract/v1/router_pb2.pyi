@@ -39,7 +39,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_ONLY_ONE: _Reason.ValueType  # 4
     """only one LLM was allowed: nothing to decide"""
     REASON_ABSTAINED: _Reason.ValueType  # 5
-    """no LLM was clearly ahead (min_margin): the configured default"""
+    """no LLM was clearly ahead (min_margin) or good enough (min_confidence): the configured default"""
     REASON_STICKY: _Reason.ValueType  # 6
     """another LLM is better, but not by enough to change the session's"""
 
@@ -55,7 +55,7 @@ REASON_FALLBACK: Reason.ValueType  # 3
 REASON_ONLY_ONE: Reason.ValueType  # 4
 """only one LLM was allowed: nothing to decide"""
 REASON_ABSTAINED: Reason.ValueType  # 5
-"""no LLM was clearly ahead (min_margin): the configured default"""
+"""no LLM was clearly ahead (min_margin) or good enough (min_confidence): the configured default"""
 REASON_STICKY: Reason.ValueType  # 6
 """another LLM is better, but not by enough to change the session's"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
@@ -207,6 +207,7 @@ class RouteRequest(_message.Message):
     MAX_PRICE_FIELD_NUMBER: _builtins.int
     MIN_MARGIN_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
+    MIN_CONFIDENCE_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     cost_weight: _builtins.float
     """score points given up per US dollar per million tokens; ≥ 0; unset: the configured one"""
@@ -222,6 +223,10 @@ class RouteRequest(_message.Message):
     """
     session_id: _builtins.str
     """Queries of one conversation. It keeps its LLM as long as that one is about as good as the best; only a hash is kept."""
+    min_confidence: _builtins.float
+    """The best LLM's confidence must be this high, or the default answers, marked REASON_ABSTAINED; 0: it need not; unset:
+    the configured one. LLMs without calibration count as confident.
+    """
     @_builtins.property
     def chat(self) -> Global___ChatMessages: ...
     @_builtins.property
@@ -245,15 +250,18 @@ class RouteRequest(_message.Message):
         max_price: _builtins.float | None = ...,
         min_margin: _builtins.float | None = ...,
         session_id: _builtins.str = ...,
+        min_confidence: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_weight", b"_cost_weight", "_max_price", b"_max_price", "_min_margin", b"_min_margin", "chat", b"chat", "cost_weight", b"cost_weight", "input", b"input", "max_price", b"max_price", "min_margin", b"min_margin", "query", b"query"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_weight", b"_cost_weight", "_max_price", b"_max_price", "_min_confidence", b"_min_confidence", "_min_margin", b"_min_margin", "chat", b"chat", "cost_weight", b"cost_weight", "input", b"input", "max_price", b"max_price", "min_confidence", b"min_confidence", "min_margin", b"min_margin", "query", b"query"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_weight", b"_cost_weight", "_max_price", b"_max_price", "_min_margin", b"_min_margin", "allowed_llms", b"allowed_llms", "chat", b"chat", "cost_weight", b"cost_weight", "denied_llms", b"denied_llms", "input", b"input", "max_candidates", b"max_candidates", "max_price", b"max_price", "min_margin", b"min_margin", "query", b"query", "request_id", b"request_id", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_weight", b"_cost_weight", "_max_price", b"_max_price", "_min_confidence", b"_min_confidence", "_min_margin", b"_min_margin", "allowed_llms", b"allowed_llms", "chat", b"chat", "cost_weight", b"cost_weight", "denied_llms", b"denied_llms", "input", b"input", "max_candidates", b"max_candidates", "max_price", b"max_price", "min_confidence", b"min_confidence", "min_margin", b"min_margin", "query", b"query", "request_id", b"request_id", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cost_weight: _TypeAlias = _typing.Literal["cost_weight"]  # noqa: Y015
     _WhichOneofArgType__cost_weight: _TypeAlias = _typing.Literal["_cost_weight", b"_cost_weight"]  # noqa: Y015
     _WhichOneofReturnType__max_price: _TypeAlias = _typing.Literal["max_price"]  # noqa: Y015
     _WhichOneofArgType__max_price: _TypeAlias = _typing.Literal["_max_price", b"_max_price"]  # noqa: Y015
+    _WhichOneofReturnType__min_confidence: _TypeAlias = _typing.Literal["min_confidence"]  # noqa: Y015
+    _WhichOneofArgType__min_confidence: _TypeAlias = _typing.Literal["_min_confidence", b"_min_confidence"]  # noqa: Y015
     _WhichOneofReturnType__min_margin: _TypeAlias = _typing.Literal["min_margin"]  # noqa: Y015
     _WhichOneofArgType__min_margin: _TypeAlias = _typing.Literal["_min_margin", b"_min_margin"]  # noqa: Y015
     _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["query", "chat"]  # noqa: Y015
@@ -262,6 +270,8 @@ class RouteRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_weight) -> _WhichOneofReturnType__cost_weight | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_price) -> _WhichOneofReturnType__max_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_confidence) -> _WhichOneofReturnType__min_confidence | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_margin) -> _WhichOneofReturnType__min_margin | None: ...
     @_typing.overload
@@ -301,11 +311,14 @@ class Candidate(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     ADJUSTED_SCORE_FIELD_NUMBER: _builtins.int
     ENDPOINT_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
     llm: _builtins.str
     score: _builtins.float
     """the bundle's score of this LLM for the query, before policy; 0 where nothing was scored"""
     adjusted_score: _builtins.float
     """after cost"""
+    confidence: _builtins.float
+    """probability that it answers well; unset where the bundle was not calibrated for it"""
     @_builtins.property
     def endpoint(self) -> Global___Endpoint: ...
     def __init__(
@@ -315,12 +328,15 @@ class Candidate(_message.Message):
         score: _builtins.float = ...,
         adjusted_score: _builtins.float = ...,
         endpoint: Global___Endpoint | None = ...,
+        confidence: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "endpoint", b"endpoint"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjusted_score", b"adjusted_score", "endpoint", b"endpoint", "llm", b"llm", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "adjusted_score", b"adjusted_score", "confidence", b"confidence", "endpoint", b"endpoint", "llm", b"llm", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__confidence: _TypeAlias = _typing.Literal["confidence"]  # noqa: Y015
+    _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence) -> _WhichOneofReturnType__confidence | None: ...
 
 Global___Candidate: _TypeAlias = Candidate  # noqa: Y015
 

@@ -1,20 +1,28 @@
-"""Abstaining: where no LLM is clearly ahead, the configured default answers instead of a guess."""
+"""Abstaining: where no LLM is clearly ahead, or good enough, the configured default answers instead of a guess."""
 
 from collections.abc import Sequence
 
 from gateway.policy.ranking import Ranked, margin
 
 
-def default_instead(ranked: Sequence[Ranked], min_margin: float, defaults: Sequence[str]) -> str | None:
-    """The default that answers in place of the first candidate, or None where that one stands.
+def doubt(ranked: Sequence[Ranked], min_margin: float, confidence: float | None, min_confidence: float) -> str | None:
+    """Why the first candidate should not answer, for people; None where it should.
 
     Args:
         ranked: best adjusted score first.
         min_margin: how far the first must be ahead of the second; 0: not at all.
-        defaults: ranked; where none of them is a candidate, the first candidate stands.
+        confidence: of the first candidate; None where it is not known: that is no doubt.
+        min_confidence: how high it must be.
     """
     lead = margin(ranked)
-    if lead is None or lead >= min_margin:
-        return None
+    if lead is not None and lead < min_margin:
+        return f"the best LLM is ahead by {lead:.4g} only, not by {min_margin:g}"
+    if confidence is not None and confidence < min_confidence:
+        return f"confidence in the best LLM is {confidence:.4g}, not {min_confidence:g}"
+    return None
+
+
+def default_among(ranked: Sequence[Ranked], defaults: Sequence[str]) -> str | None:
+    """The first of the ranked `defaults` that is a candidate; None where none is."""
     candidates = {r.llm for r in ranked}
     return next((llm for llm in defaults if llm in candidates), None)

@@ -2,10 +2,11 @@
 
 import enum
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.policy.abstention import default_instead
-from gateway.policy.ranking import Ranked, margin, with_first
+from gateway.policy.abstention import default_among, doubt
+from gateway.policy.ranking import Ranked, with_first
 from gateway.policy.stickiness import is_kept
 
 
@@ -17,6 +18,15 @@ class Rule(enum.Enum):
     ABSTAINED = "abstained"
 
 
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """When the best candidate is not chosen; as it stands: never."""
+
+    sticky_margin: float = 0.0  # how far the session's LLM may be behind
+    min_margin: float = 0.0  # how far the best must be ahead
+    min_confidence: float = 0.0  # how sure it must be
+
+
 class Choice(NamedTuple):
     """The chosen candidate first, then the others by adjusted score."""
 
@@ -26,20 +36,26 @@ class Choice(NamedTuple):
 
 
 def choose(
-    ranked: list[Ranked], session_llm: str | None, sticky_margin: float, min_margin: float, defaults: Sequence[str]
+    ranked: list[Ranked],
+    thresholds: Thresholds,
+    *,
+    defaults: Sequence[str],
+    session_llm: str | None = None,
+    confidence: float | None = None,
 ) -> Choice:
-    """Applies the rules; see `stickiness.is_kept` and `abstention.default_instead` for the arguments.
+    """Applies the rules.
 
     Args:
         ranked: at least one candidate, best adjusted score first.
-        session_llm: the LLM of the session.
-        sticky_margin: how far it may be behind.
-        min_margin: how far the best must be ahead.
-        defaults: ranked.
+        thresholds: of the rules.
+        defaults: ranked; where none of them is a candidate, there is no abstaining.
+        session_llm: the LLM that answered the session before; None where there was none.
+        confidence: of the first candidate; None where it is not known.
     """
-    if session_llm is not None and is_kept(ranked, session_llm, sticky_margin):
-        return Choice(with_first(ranked, session_llm), Rule.STICKY, f"the session's LLM, not {sticky_margin:g} behind")
-    if (default := default_instead(ranked, min_margin, defaults)) is not None:
-        detail = f"the best LLM is ahead by {margin(ranked):.4g} only, not by {min_margin:g}"
-        return Choice(with_first(ranked, default), Rule.ABSTAINED, detail)
+    if session_llm is not None and is_kept(ranked, session_llm, thresholds.sticky_margin):
+        detail = f"the session's LLM, not {thresholds.sticky_margin:g} behind"
+        return Choice(with_first(ranked, session_llm), Rule.STICKY, detail)
+    reason = doubt(ranked, thresholds.min_margin, confidence, thresholds.min_confidence)
+    if reason is not None and (default := default_among(ranked, defaults)) is not None:
+        return Choice(with_first(ranked, default), Rule.ABSTAINED, reason)
     return Choice(ranked, Rule.BEST, "highest score")

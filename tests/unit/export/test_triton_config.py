@@ -5,7 +5,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from contract.bundle import EncoderSpec, LlmSpec, Manifest, TokenizerSpec
+from contract.bundle import Calibration, EncoderSpec, LlmSpec, Manifest, TokenizerSpec
 from export.errors import ExportError
 from export.triton_config import CONFIG_FILE, parameter, read_config, render
 
@@ -16,7 +16,10 @@ MANIFEST = Manifest.build(
     tokenizer=TokenizerSpec(sha256="0" * 64, max_tokens=64, truncation_side="left"),
     weights_sha256="0" * 64,
     dim=48,
-    llms=tuple(LlmSpec(name=name) for name in NAMES),
+    llms=(
+        LlmSpec(name=NAMES[0], calibration=Calibration(slope=1.5, intercept=-0.25)),
+        *(LlmSpec(name=name) for name in NAMES[1:]),
+    ),
 )
 
 
@@ -33,6 +36,10 @@ def test_the_bundle_is_written_into_the_configuration() -> None:
 
 def test_any_llm_name_survives() -> None:
     assert json.loads(parameter(rendered(), "llms")) == list(NAMES)
+
+
+def test_calibration_is_written_in_score_order() -> None:
+    assert json.loads(parameter(rendered(), "calibration")) == [[1.5, -0.25], None, None]
 
 
 def test_all_else_is_kept() -> None:

@@ -12,6 +12,7 @@ from contract.v1 import router_pb2_grpc
 from gateway.admission import Admission
 from gateway.endpoints import EndpointsFile
 from gateway.metrics import Metrics
+from gateway.policy.choice import Thresholds
 from gateway.pool import Pool
 from gateway.router import Router
 from gateway.scorer import Scorer
@@ -80,7 +81,9 @@ async def start() -> AsyncIterator[Callable[..., object]]:
     ) -> Running:
         fake = scorer or FakeScorer()
         metrics, admission = Metrics(), Admission(max_in_flight, retry_after_seconds=0.05)
-        router = Router(Pool(file or endpoints_file()), wrap(fake), admission, metrics, sticky_margin=sticky_margin)
+        router = Router(
+            Pool(file or endpoints_file()), wrap(fake), admission, metrics, thresholds=Thresholds(sticky_margin)
+        )
         servicer = RouterServicer(router, metrics, replace(LIMITS, **limits))  # type: ignore[arg-type]
         server = aio.server()
         router_pb2_grpc.add_RouterServicer_to_server(servicer, server)

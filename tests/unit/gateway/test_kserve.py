@@ -8,13 +8,14 @@ from tritonclient.grpc import model_config_pb2, service_pb2
 from gateway import kserve
 
 
-def config(llms: str = '["a", "b"]', bundle_id: str = "id") -> object:
+def config(llms: str = '["a", "b"]', bundle_id: str = "id", calibration: str = "") -> object:
     made = model_config_pb2.ModelConfig(name="routerdc")
     made.input.add(name="query")
     for name in ("scores", "token_count", "truncated", "bundle_id"):
         made.output.add(name=name)
     made.parameters["llms"].string_value = llms
     made.parameters["bundle_id"].string_value = bundle_id
+    made.parameters["calibration"].string_value = calibration
     return made
 
 
@@ -39,6 +40,19 @@ def test_bundle_and_names_are_read_in_score_order_and_no_batching_means_one() ->
 def test_malformed_names_are_refused(llms: str) -> None:
     with pytest.raises(ValueError, match=r"llms|parameters"):
         kserve.model_info(config(llms))
+
+
+def test_calibration_is_read_in_score_order_and_may_be_missing() -> None:
+    assert kserve.model_info(config(calibration="[[1, -0.5], null]")).bundle.calibration == ((1.0, -0.5), None)
+    assert kserve.model_info(config()).bundle.calibration == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["[", "null", "[[1, 2]]", "[[1], null]", "[0, null]", "[[1, NaN], null]", '["ab", null]']
+)
+def test_malformed_calibration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="calibration"):
+        kserve.model_info(config(calibration=text))
 
 
 def test_an_empty_bundle_id_is_refused() -> None:

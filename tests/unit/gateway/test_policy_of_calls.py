@@ -1,6 +1,7 @@
 """The rules as callers meet them: through the running server."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -9,7 +10,7 @@ from grpc import aio
 from contract.v1 import router_pb2 as pb
 from gateway.errors import ScorerUnavailableError
 from tests.unit.gateway.conftest import Running, endpoints_file
-from tests.unit.gateway.fake_scorer import FakeScorer
+from tests.unit.gateway.fake_scorer import BUNDLE, FakeScorer
 
 Start = Callable[..., Awaitable[Running]]
 
@@ -82,3 +83,18 @@ async def test_the_pool_tells_the_contexts(start: Start) -> None:
     running = await start(file=endpoints_file(llms=short_contexts(beta=10)))
     llms = {llm.name: llm for llm in (await running.stub.ListLlms(pb.ListLlmsRequest())).llms}
     assert (llms["beta"].context_tokens, llms["alpha"].HasField("context_tokens")) == (10, False)
+
+
+async def test_the_default_answers_where_confidence_is_too_low_and_every_candidate_tells_its_own(start: Start) -> None:
+    scorer = FakeScorer(bundle=replace(BUNDLE, calibration=((1.0, 0.0), (1.0, -0.9), None)))
+    stub = (await start(scorer)).stub
+    for least, llm, reason in ((0.51, "alpha", pb.REASON_ABSTAINED), (0.5, "beta", pb.REASON_ROUTED)):
+        response = await stub.Route(pb.RouteRequest(query="q", min_confidence=least, max_candidates=9))
+        assert (response.llm, response.reason) == (llm, reason)
+        confidences = {c.llm: c.confidence for c in response.candidates if c.HasField("confidence")}
+        assert confidences == {"alpha": pytest.approx(0.6224593), "beta": pytest.approx(0.5)}
+
+
+async def test_a_bundle_without_calibration_tells_no_confidence_and_abstains_from_nobody(start: Start) -> None:
+    response = await (await start()).stub.Route(pb.RouteRequest(query="q", min_confidence=1))
+    assert (response.llm, response.candidates[0].HasField("confidence")) == ("beta", False)
