@@ -1,5 +1,6 @@
 """`routerdc evaluate`: a bundle against everything it should beat."""
 
+import datetime
 from pathlib import Path
 
 import click
@@ -27,11 +28,13 @@ DEFAULT_OUT = Path("build/evaluation")
 @click.option("--cost", is_flag=True, help="Also draw cost against quality (the data need costs or prices).")
 @click.option("--robustness/--no-robustness", default=True, show_default=True, help="Changed prompts, smaller pools.")
 @click.option("--skip-bad-rows", is_flag=True, help="Leave bad rows out and count them instead of stopping.")
+@click.option("--note", "notes", multiple=True, help="What a reader of the report must know (repeatable).")
+@click.option("--card", is_flag=True, help="Also put the main table into the bundle's model card.")
 @click.option("--device", default="cpu", show_default=True, help="Where encoders run: cpu, cuda, …")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of bootstrap, typos and shuffled options.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=DEFAULT_OUT, show_default=True,
-    help="Folder for report.html, report.json, report.md and cost.png.",
+    help="Folder for report.html, report.json, report.md and its plots.",
 )  # fmt: skip
 def evaluate(
     bundle: Path,
@@ -40,12 +43,15 @@ def evaluate(
     cost: bool,
     robustness: bool,
     skip_bad_rows: bool,
+    notes: tuple[str, ...],
+    card: bool,
     device: str,
     seed: int,
     out: Path,
 ) -> None:
     """Judge a bundle on test data, next to every single LLM, baselines, experts, the paper and the oracle."""
     from routerdc.data import load_all
+    from routerdc.evaluation.card import write_to_card
     from routerdc.evaluation.evaluate import Options
     from routerdc.evaluation.evaluate import evaluate as run
     from routerdc.evaluation.frozen_encoder import frozen_encoder
@@ -56,11 +62,14 @@ def evaluate(
     try:
         train = load_all(train_paths, skip_bad_rows=skip_bad_rows)
         test = load_all(test_paths, skip_bad_rows=skip_bad_rows)
-        options = Options(robustness=robustness, cost=cost, seed=seed)
+        options = Options(robustness=robustness, cost=cost, seed=seed, notes=notes)
         encoder = Manifest.read(bundle).encoder
         report = run(subject(bundle, device), train, test, frozen_encoder(encoder, device), options)
     except (BundleError, DataError) as error:
         raise click.ClickException(str(error)) from None
     show(report)
-    for path in write(report, out):
+    written = write(report, out)
+    if card:
+        written.append(write_to_card(bundle, report, datetime.datetime.now(datetime.UTC).date()))
+    for path in written:
         click.echo(f"wrote {path}")

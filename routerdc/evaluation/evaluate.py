@@ -62,6 +62,7 @@ class Options:
     robustness: bool = True
     cost: bool = False
     seed: int = 0
+    notes: Sequence[str] = ()
 
 
 def evaluate(
@@ -88,7 +89,7 @@ def evaluate(
         removals=removals(subject.score, sets, trained, llms) if options.robustness else [],
         overlaps=_overlaps(sets, trained),
         costs=cost_reports(subject.score, subject.llms, baselines, trained, sets, options.seed) if options.cost else [],
-        notes=[f"{BEST_SINGLE}: {llms[best_single(trained)]}", *_notes(train, test, sets, llms)],
+        notes=[f"{BEST_SINGLE}: {llms[best_single(trained)]}", *_notes(train, test, sets, llms), *options.notes],
     )
 
 

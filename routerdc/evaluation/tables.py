@@ -27,7 +27,7 @@ def short_names(llms: Sequence[str]) -> list[str]:
 def tables(report: Report) -> list[Table]:
     """All tables that the report has data for."""
     found = [
-        _quality(report),
+        quality(report),
         *(_versus(report, group) for group in report.groups),
         _shares(report),
         _calibration(report),
@@ -39,7 +39,8 @@ def tables(report: Report) -> list[Table]:
     return [table for table in found if table.rows]
 
 
-def _quality(report: Report) -> Table:
+def quality(report: Report) -> Table:
+    """Every contender on every test set, and the averages."""
     columns = [(test.name, test.group) for test in report.sets]
     header = ["", *(name for name, _ in columns), *(f"average {group}" for group in report.groups)]
     rows = [

@@ -1,20 +1,21 @@
-"""A report on disk: JSON for machines, Markdown for a repository, one self-contained HTML page, and a PNG of cost."""
+"""A report on disk: JSON for machines, Markdown and PNGs for a repository, one HTML page that needs nothing else."""
 
 import base64
 import io
+import re
 from pathlib import Path
 
 import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
-from routerdc.evaluation.plots import cost_curves, plots
+from routerdc.evaluation.plots import plots
 from routerdc.evaluation.report import Report
 from routerdc.evaluation.tables import Table, summary, tables
 
 
 def write(report: Report, folder: Path) -> list[Path]:
-    """Writes report.json, report.md, report.html and, where there are costs, cost.png; returns their paths."""
+    """Writes report.json, report.md, report.html and one PNG for each plot; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     written = {
         "report.json": report.model_dump_json(indent=1) + "\n",
@@ -23,22 +24,27 @@ def write(report: Report, folder: Path) -> list[Path]:
     }
     for name, text in written.items():
         (folder / name).write_text(text, encoding="utf-8")
-    if report.costs:
-        cost_curves(report.costs[0]).savefig(folder / "cost.png", dpi=120)
-    return [folder / name for name in [*written, *(["cost.png"] if report.costs else [])]]
+    figures = {_png(title): figure for title, figure in plots(report).items()}
+    for name, figure in figures.items():
+        figure.savefig(folder / name, dpi=120)
+    return [folder / name for name in [*written, *figures]]
 
 
 def markdown(report: Report) -> str:
-    """Headings, tables and notes."""
+    """Headings, tables, notes and links to the plots."""
     parts = [f"# Evaluation of {report.bundle} ({report.bundle_id})", *(f"- {line}" for line in summary(report))]
     for table in tables(report):
-        parts += [f"## {table.title}", _markdown_table(table), table.note]
-    if report.costs:
-        parts.append("![cost against quality](cost.png)")
+        parts += [f"## {table.title}", markdown_table(table), table.note]
+    parts += ["## Plots", *(f"![{title}]({_png(title)})" for title in plots(report))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _markdown_table(table: Table) -> str:
+def _png(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()) + ".png"
+
+
+def markdown_table(table: Table) -> str:
+    """A table with its strong rows in bold."""
     rows = [
         [f"**{cell}**" if index in table.strong and cell else cell for cell in row]
         for index, row in enumerate(table.rows)

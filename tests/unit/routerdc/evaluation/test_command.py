@@ -56,6 +56,7 @@ def test_command_prints_tables_and_writes_reports(arguments: list[str], test: li
     assert "router: tiny" in first.output
     assert "wrote out/report.html" in first.output
     report = json.loads(Path("out/report.json").read_text())
+    assert not Path("bundle/README.md").exists()
     assert report["lines"][0]["sets"]["sums"]["mean"] == pytest.approx(100 * test[0].scores[:, 0].mean())
 
 
@@ -77,3 +78,11 @@ def test_no_bundle_and_no_costs_are_one_line_errors(arguments: list[str]) -> Non
     unpriced = CliRunner().invoke(evaluate, [*arguments, "--no-robustness", "--cost"])
     assert unpriced.exit_code == 1
     assert "no costs in the training data" in unpriced.output
+
+
+def test_card_and_notes_reach_the_bundle_on_request(arguments: list[str]) -> None:
+    result = CliRunner().invoke(evaluate, [*arguments, "--no-robustness", "--card", "--note", "looked at twice"])
+    assert result.exit_code == 0, result.output
+    card = Path(arguments[1]) / "README.md"
+    assert f"wrote {card}" in result.output
+    assert "- looked at twice" in card.read_text()

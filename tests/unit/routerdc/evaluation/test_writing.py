@@ -32,9 +32,11 @@ def folder(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_all_files_are_written_and_the_json_reads_back(report: Report, folder: Path) -> None:
-    assert {path.name for path in folder.iterdir()} == {"report.json", "report.md", "report.html", "cost.png"}
+    plots = re.findall(r"\]\(([^)]*\.png)\)", (folder / "report.md").read_text())
+    assert len(plots) == 4 + len(report.costs)
+    assert {path.name for path in folder.iterdir()} == {"report.json", "report.md", "report.html", *plots}
     assert Report.model_validate(json.loads((folder / "report.json").read_text())) == report
-    assert (folder / "cost.png").read_bytes().startswith(b"\x89PNG")
+    assert all((folder / name).read_bytes().startswith(b"\x89PNG") for name in plots)
 
 
 def test_html_page_needs_nothing_else_and_escapes_names(report: Report, folder: Path) -> None:
