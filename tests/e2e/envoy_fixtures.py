@@ -6,7 +6,7 @@ async with data_plane(folder) as plane:
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,6 +122,7 @@ async def data_plane(
     tls: Mapping[str, ssl.SSLContext] | None = None,
     plane: DataPlane | None = None,
     gateway_tls: grpc.ServerCredentials | None = None,
+    alter: Callable[[dict[str, Any]], None] = lambda config: None,
     **file: Any,
 ) -> AsyncIterator[Plane]:
     """Everything running, on ports that the system chooses.
@@ -134,6 +135,7 @@ async def data_plane(
         tls: of an LLM's endpoint.
         plane: the gateway's side of it.
         gateway_tls: the gateway speaks TLS, as localhost.
+        alter: changes Envoy's configuration into one that is not ours.
         file: more of endpoints.yaml.
     """
     async with AsyncExitStack() as stack:
@@ -152,6 +154,9 @@ async def data_plane(
         command += ["--gateway", f"localhost:{port}", "--access-log", access_log, *flags]
         result = CliRunner().invoke(envoy_config, [str(argument) for argument in command])
         assert result.exit_code == 0, result.output
+        altered = yaml.safe_load(config.read_text(encoding="utf-8"))
+        alter(altered)
+        config.write_text(yaml.safe_dump(altered), encoding="utf-8")
         envoy = Envoy(config, log=folder / "envoy.log", environment=environment)
         stack.callback(envoy.stop)
         await asyncio.to_thread(envoy.start)  # this process goes on answering Envoy's health checks meanwhile

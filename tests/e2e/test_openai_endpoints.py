@@ -12,7 +12,6 @@ import openai
 import pytest
 import pytest_asyncio
 
-from gateway.ext_proc.routing import DataPlane
 from tests.e2e.envoy_fixtures import Plane, data_plane
 from tests.unit.gateway.waiting import until
 
@@ -113,11 +112,3 @@ async def test_each_candidate_is_asked_under_its_own_path(tmp_path: Path) -> Non
         assert answer.model == "gamma"
         asked = [llm.received[0].path for llm in plane.llms.values()]
         assert asked == ["/openai/v1/chat/completions", "/chat/completions", "/v1/chat/completions"]
-
-
-async def test_endpoint_picker_tells_header_and_metadata(tmp_path: Path) -> None:
-    picker = DataPlane(deadline_seconds=5, max_query_bytes=1000, endpoint_picker=True)
-    async with data_plane(tmp_path, plane=picker) as plane:
-        await plane.client.chat.completions.create(model="auto", messages=HELLO)
-        port = plane.llms["beta"].port
-        assert plane.llms["beta"].received[0].headers["x-gateway-destination-endpoint"] == f"127.0.0.1:{port}"
