@@ -30,6 +30,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--cost-weight", type=float, help="score points given up per US dollar per million tokens")
 @click.option("--max-price", type=float, help="no LLM that costs more US dollars per million tokens")
 @click.option("--min-margin", type=float, help="the default answers unless the best LLM is ahead by this much")
+@click.option("--min-confidence", type=float, help="… or its calibrated probability is this high")
+@click.option("--session", default="", metavar="ID", help="queries of one conversation keep their LLM")
 @click.option("--candidates", type=click.IntRange(min=0), default=3, show_default=True, help="ranked LLMs to show")
 @click.option("--json", "as_json", is_flag=True, help="print the whole response as JSON")
 def route(
@@ -46,6 +48,8 @@ def route(
     cost_weight: float | None,
     max_price: float | None,
     min_margin: float | None,
+    min_confidence: float | None,
+    session: str,
     candidates: int,
     as_json: bool,
 ) -> None:
@@ -65,6 +69,8 @@ def route(
                 cost_weight=cost_weight,
                 max_price=max_price,
                 min_margin=min_margin,
+                min_confidence=min_confidence,
+                session_id=session,
                 max_candidates=candidates,
                 deadline_ms=deadline_ms,
             )

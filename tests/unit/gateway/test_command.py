@@ -160,3 +160,18 @@ async def test_a_second_signal_stops_the_process_at_once(tmp_path: Path) -> None
             await asyncio.sleep(0.3)
         await gateway.ended(5)
         assert (await asking).exit_code == 1
+
+
+async def test_route_passes_the_rules_on(start: Start) -> None:
+    address = (await start(sticky_margin=1)).address
+    chosen = []
+    for options in (
+        ["--deny", "beta"],
+        ["--max-price", "1"],
+        ["--min-margin", "0.5", "--min-confidence", "0.5", "--session", "s"],
+        ["--session", "s"],
+    ):
+        answer = json.loads((await run_route("hello", "--address", address, "--json", *options)).output)
+        chosen.append((answer["llm"], answer["reason"]))
+    reasons = ("ROUTED", "ONLY_ONE", "ABSTAINED", "STICKY")
+    assert chosen == [("alpha", f"REASON_{reason}") for reason in reasons]
