@@ -33,7 +33,7 @@ def test_those_of_the_file_replace_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("virtual", "said"),
     [
-        ({"v": {"allowed": ["beta"], "default": ["alpha"]}}, "virtual_models.v: default: alpha: not among its allowed LLMs"),
+        ({"v": {"allowed": ["beta"], "default": ["alpha"]}}, "virtual_models.v: default: alpha: not among its allowed"),
         ({"v": {"cost_weight": 1}}, "there is none for beta"),
         ({"v": {"cost_weight": -1}}, "cost_weight"),
         ({"v": {"alowed": []}}, "alowed"),
