@@ -19,10 +19,11 @@ from export.plan import make_plan, plan_inputs
 from export.precision import PRECISIONS, Precision
 from export.record import Record
 from export.repository import make_repository, repository_inputs
+from export.serving import ServedTarget
 from export.tensorrt_engine import FLAVOURS, Flavour
 
 STEPS = ("graph", "engine", "plan", "repository")
-TARGETS = ("onnxruntime", *FLAVOURS)
+TARGETS = ("onnxruntime", "onnxruntime-cuda", *FLAVOURS)
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,8 @@ class Step:
 def export(step: str, bundle: Path, out: Path, target: str, precision: Precision) -> None:
     """Turns a bundle into a model repository for Triton, and proves after every step that it agrees with torch.
 
-    STEP is graph (needs torch), engine, plan (TensorRT) or repository (onnxruntime). Without it, every step runs
-    whose result is not current.
+    STEP is graph (needs torch), engine, plan (TensorRT) or repository (not for tensorrt-rtx). Without it,
+    every step runs whose result is not current.
     """
     table = Table("step", "", "queries", "same choice", "score error", "embedding error", "artefact")
     try:
@@ -106,12 +107,18 @@ def _steps(bundle: Path, out: Path, target: str, precision: Precision) -> list[S
             partial(make_engine, bundle, engine, precision),
         ),
     ]
-    for flavour in FLAVOURS:
-        if flavour == target:
-            return [*steps, _plan_step(engine, out / target, flavour)]
-    if precision == "bf16":
-        raise ExportError("--precision bf16: ONNX Runtime has no bf16 kernels for the CPU: use fp32, or fp16 for a GPU")
-    return [*steps, _repository_step(bundle, engine, out / "model_repository")]
+    repository = partial(_repository_step, bundle, engine, out / "model_repository")
+    match target:
+        case "tensorrt":
+            return [*steps, _plan_step(engine, out / target, "tensorrt"), repository("tensorrt", out / target)]
+        case "tensorrt-rtx":
+            return [*steps, _plan_step(engine, out / target, "tensorrt-rtx")]
+        case _ if precision == "bf16":
+            raise ExportError("--precision bf16: ONNX Runtime lacks bf16 kernels: use fp32, or fp16 for a GPU")
+        case "onnxruntime-cuda":
+            return [*steps, repository("onnxruntime-cuda")]
+        case _:
+            return [*steps, repository("onnxruntime")]
 
 
 def _plan_step(engine: Path, folder: Path, flavour: Flavour) -> Step:
@@ -120,9 +127,11 @@ def _plan_step(engine: Path, folder: Path, flavour: Flavour) -> Step:
     )
 
 
-def _repository_step(bundle: Path, engine: Path, repository: Path) -> Step:
-    make = partial(make_repository, bundle, engine, repository)
-    return Step("repository", repository / ROUTER_MODEL, partial(repository_inputs, engine), make)
+def _repository_step(
+    bundle: Path, engine: Path, repository: Path, target: ServedTarget, plan: Path | None = None
+) -> Step:
+    make = partial(make_repository, bundle, engine, repository, target, plan)
+    return Step("repository", repository / ROUTER_MODEL, partial(repository_inputs, engine, target, plan), make)
 
 
 def _add(table: Table, step: Step, record: Record, made: bool) -> None:

@@ -5,42 +5,58 @@ import shutil
 from pathlib import Path
 
 from contract.bundle import GRAPH_FOLDER, Manifest, file_sha256
-from contract.tensors import ROUTER_MODEL
-from export.engine import answers_of, engine_precision
+from contract.tensors import ENCODER_MODEL, ROUTER_MODEL
+from export.engine import ENGINE_FILE, answers_of, engine_precision, typed_answers_of
+from export.errors import ExportError
 from export.graph import REFERENCE_FILE
 from export.parity import LIMITS, Answers, Parity, check, compare
+from export.plan import PLAN_FILE, PlanRecord, refuse_foreign
 from export.record import RECORD_FILE, Record
 from export.samples import sample_queries
-from export.triton_config import CONFIG_FILE, MODEL_FOLDER, read_config, render
+from export.serving import ENCODER_FOLDER, ServedTarget, encoder_config, router_config
+from export.triton_config import CONFIG_FILE, MODEL_FOLDER, render
 
 VERSION = "1"
 
 
-def repository_inputs(engine: Path) -> dict[str, str]:
-    """What the repository depends on: the engine (by its record) and every file of the model's source.
+def repository_inputs(engine: Path, target: ServedTarget = "onnxruntime", plan: Path | None = None) -> dict[str, str]:
+    """What the repository depends on: engine and plan (by their records), every file of the models' source, the target.
 
     Raises:
-        ExportError: the engine has not been made.
+        ExportError: engine or plan has not been made.
     """
-    engine_precision(engine)
+    engine_precision(engine)  # refuses a folder without an engine
     source = {path.name: file_sha256(path) for path in [MODEL_FOLDER / CONFIG_FILE, *_code()]}
-    return {"engine": file_sha256(engine / RECORD_FILE), **source}
+    inputs = {"engine": file_sha256(engine / RECORD_FILE), "target": target, **source}
+    if plan:
+        inputs["plan"] = PlanRecord.read(plan).plan_sha256
+        inputs[f"{ENCODER_MODEL}/{CONFIG_FILE}"] = file_sha256(ENCODER_FOLDER / CONFIG_FILE)
+    return inputs
 
 
-def make_repository(bundle: Path, engine: Path, repository: Path) -> Parity:
+def make_repository(
+    bundle: Path, engine: Path, repository: Path, target: ServedTarget = "onnxruntime", plan: Path | None = None
+) -> Parity:
     """Fills `repository` anew; an old one stands until the new one has passed.
 
+    With a `plan` (target tensorrt) the encoder is a model of its own and what is compared with torch is the typed graph
+    that the plan was built of; else it is the filled model.
+
     Raises:
-        ExportError: the filled model does not agree with torch.
+        ExportError: the filled model does not agree with torch, or the plan belongs to another graph, version or GPU.
         contract.bundle.BundleError: the bundle cannot be used.
     """
     manifest = Manifest.read(bundle)
-    inputs = repository_inputs(engine)
+    inputs = repository_inputs(engine, target, plan)
     draft = repository.with_name(repository.name + ".draft")
     shutil.rmtree(draft, ignore_errors=True)
-    _fill(draft / ROUTER_MODEL, engine, manifest)
+    _fill_router(draft / ROUTER_MODEL, engine, render(router_config(target), manifest), with_encoder=plan is None)
+    if plan:
+        _fill_encoder(draft / ENCODER_MODEL, engine, plan, manifest)
     reference = Answers.read(bundle / GRAPH_FOLDER / REFERENCE_FILE)
-    parity = compare(reference, answers_of(draft / ROUTER_MODEL / VERSION, sample_queries()), manifest.scale)
+    queries = sample_queries()
+    answers = typed_answers_of(engine, queries) if plan else answers_of(draft / ROUTER_MODEL / VERSION, queries)
+    parity = compare(reference, answers, manifest.scale)
     check(parity, LIMITS[engine_precision(engine)], str(repository))
     Record.write(draft / ROUTER_MODEL, "repository", manifest.bundle_id, inputs, parity)
     shutil.rmtree(repository, ignore_errors=True)
@@ -48,14 +64,25 @@ def make_repository(bundle: Path, engine: Path, repository: Path) -> Parity:
     return parity
 
 
-def _fill(model: Path, engine: Path, manifest: Manifest) -> None:
+def _fill_router(model: Path, engine: Path, config: str, *, with_encoder: bool) -> None:
     version = model / VERSION
     version.mkdir(parents=True)
-    (model / CONFIG_FILE).write_text(render(read_config(), manifest), encoding="utf-8")
+    (model / CONFIG_FILE).write_text(config, encoding="utf-8")
     for source in _code():
         shutil.copyfile(source, version / source.name)
     for artefact in engine.iterdir():
-        _link(artefact, version / artefact.name)
+        if with_encoder or artefact.name != ENGINE_FILE:
+            _link(artefact, version / artefact.name)
+
+
+def _fill_encoder(model: Path, engine: Path, plan: Path, manifest: Manifest) -> None:
+    record = PlanRecord.read(plan)
+    refuse_foreign(plan, record.flavour)
+    if record.onnx_sha256 != file_sha256(engine / ENGINE_FILE):
+        raise ExportError(f"{plan}: built of another graph than {engine}: run `routerdc export plan` first")
+    (model / VERSION).mkdir(parents=True)
+    (model / CONFIG_FILE).write_text(encoder_config(manifest, len(record.profiles)), encoding="utf-8")
+    _link(plan / PLAN_FILE, model / VERSION / PLAN_FILE)
 
 
 def _code() -> list[Path]:

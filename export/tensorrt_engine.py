@@ -95,7 +95,7 @@ def network_of(flavour: Flavour, graph: onnx.ModelProto) -> ParsedNetwork:
         import tensorrt as trt
     else:
         trt = bindings(flavour)
-    log = _log(flavour)
+    log = _log(MODULES[flavour])
     log.messages.clear()
     builder = trt.Builder(log)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
@@ -139,11 +139,11 @@ def _bytes(memory: "tensorrt.IHostMemory") -> bytes:
 
 
 @cache  # the first logger of a process is the one that TensorRT keeps
-def _log(flavour: Flavour) -> Any:
+def _log(module: str) -> Any:
     if TYPE_CHECKING:
         import tensorrt as trt
     else:
-        trt = bindings(flavour)
+        trt = import_module(module)
 
     class Log(trt.ILogger):  # type: ignore[misc]  # Any, where the bindings are not installed
         """Collects warnings and errors."""
