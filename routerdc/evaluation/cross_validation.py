@@ -1,0 +1,126 @@
+"""A recipe against everything it should beat where there are no test sets: k-fold cross-validation.
+
+Every row is judged by contenders that learned from the other folds only; then all rows are judged by the same lines as
+test data are. Does not know bundles: a recipe is trained once for each fold.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tqdm import tqdm
+
+from routerdc.data import Dataset, pool
+from routerdc.evaluation.baselines.kmeans_experts import kmeans_experts
+from routerdc.evaluation.baselines.knn import knn
+from routerdc.evaluation.baselines.linear_probe import linear_probe
+from routerdc.evaluation.baselines.training_rows import TrainingRows
+from routerdc.evaluation.estimates import lines
+from routerdc.evaluation.evaluate import BEST_SINGLE, KMEANS, KNN, PROBE
+from routerdc.evaluation.judging import EvalSet, Kind, aligned, by_queries, judge
+from routerdc.evaluation.references import Embed, best_single, oracle, random_llm, single_llm
+from routerdc.evaluation.report import Report, SetSummary
+from routerdc.evaluation.selection import Contender, Floats
+from routerdc.training.fit import Encoder, fit, open_encoder
+from routerdc.training.recipe import Recipe
+
+GROUP = "cross-validated"
+OutOfFold = dict[str, Floats]
+"""(n, n_llms) scores by data set, each row from the fold that has not seen it"""
+
+
+@dataclass(frozen=True)
+class Folds:
+    """How many folds, and the seed that decides them (and the training)."""
+
+    count: int = 5
+    seed: int = 0
+
+    def of(self, dataset: Dataset) -> npt.NDArray[np.int64]:
+        """The fold of each row."""
+        return np.random.default_rng(self.seed).permutation(len(dataset)) % self.count
+
+
+def cross_validate(
+    datasets: Sequence[Dataset], recipe: Recipe, embed: Embed, folds: Folds, encoder: Encoder | None = None
+) -> Report:
+    """Judges `recipe` and everything it should beat; `embed` is what the baselines learn from.
+
+    Raises:
+        DataError: a data set has no row with at least two LLMs to choose from.
+    """
+    llms = pool(datasets)
+    known = [aligned(dataset, llms, least_known=2) for dataset in datasets]
+    router = f"router: recipe {recipe.name}"
+    found = _out_of_fold(known, recipe, embed, folds, encoder or open_encoder(recipe.encoder), router)
+    sets = [EvalSet(dataset, GROUP) for dataset in known]
+    contenders: list[tuple[str, Kind, Contender]] = [
+        *((name, _kind(name, router), _kept(scores)) for name, scores in found.items()),
+        ("random LLM", "reference", random_llm),
+        ("oracle", "bound", oracle),
+        *((llm, "llm", single_llm(column)) for column, llm in enumerate(llms)),
+    ]
+    judged = [judge(name, kind, contender, sets) for name, kind, contender in contenders]
+    return Report(
+        bundle=f"recipe {recipe.name}",
+        bundle_id=f"{folds.count}-fold cross-validation",
+        llms=list(llms),
+        sets=[
+            SetSummary(name=one.name, group=GROUP, rows=len(one.dataset), missing=100 * _missing(one.dataset))
+            for one in sets
+        ],
+        lines=lines(judged, sets, [BEST_SINGLE, KNN], llms, folds.seed),
+        calibration={},
+        perturbed=[],
+        removals=[],
+        overlaps=[],
+        costs=[],
+        notes=[],
+    )
+
+
+def _out_of_fold(
+    datasets: Sequence[Dataset], recipe: Recipe, embed: Embed, folds: Folds, encoder: Encoder, router: str
+) -> dict[str, OutOfFold]:
+    fold_of = [folds.of(dataset) for dataset in datasets]
+    found: dict[str, OutOfFold] = {}
+    for fold in tqdm(range(folds.count), desc="folds", disable=None):
+        learn = [dataset.select(part != fold) for dataset, part in zip(datasets, fold_of, strict=True)]
+        for name, contender in _contenders(learn, recipe, embed, folds.seed, encoder, router).items():
+            scores = found.setdefault(name, {one.name: np.zeros_like(one.scores) for one in datasets})
+            for dataset, part in zip(datasets, fold_of, strict=True):
+                scores[dataset.name][part == fold] = contender(dataset.select(part == fold))
+    return found
+
+
+def _contenders(
+    learn: Sequence[Dataset], recipe: Recipe, embed: Embed, seed: int, encoder: Encoder, router: str
+) -> dict[str, Contender]:
+    model = fit(learn, recipe, seed, encoder=encoder).model
+    rows = TrainingRows.of(learn, embed)
+
+    def score(queries: Sequence[str]) -> Floats:
+        with torch.inference_mode():
+            return model.score(model.project(torch.from_numpy(encoder.features(queries)))).numpy()
+
+    return {
+        router: by_queries(score),
+        KNN: by_queries(knn(rows, embed)),
+        KMEANS: by_queries(kmeans_experts(rows, embed)),
+        PROBE: by_queries(linear_probe(rows, embed)),
+        BEST_SINGLE: single_llm(best_single(learn)),
+    }
+
+
+def _kind(name: str, router: str) -> Kind:
+    return "router" if name == router else "reference" if name == BEST_SINGLE else "baseline"
+
+
+def _kept(scores: OutOfFold) -> Contender:
+    return lambda dataset: scores[dataset.name]
+
+
+def _missing(dataset: Dataset) -> float:
+    return float(np.isnan(dataset.scores).mean())

@@ -1,0 +1,43 @@
+"""Cross-validation of a recipe, with a random encoder and two kinds of queries that words tell apart."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from routerdc.evaluation.cross_validation import GROUP, Folds, cross_validate
+from routerdc.evaluation.cross_validation_command import cross_validate as command
+from routerdc.evaluation.evaluate import BEST_SINGLE
+from routerdc.training.fit import open_encoder
+from tests.unit.routerdc.evaluation.conftest import dataset
+from tests.unit.routerdc.evaluation.conftest import embed as by_first_word
+from tests.unit.routerdc.tiny import tiny_datasets, tiny_recipe
+
+
+def test_router_beats_the_best_single_llm_on_rows_it_has_not_seen(encoder_folder: Path) -> None:
+    recipe = tiny_recipe(encoder_folder, data={"clusters": "data_set"})
+    encoder = open_encoder(recipe.encoder, cache=None)
+    report = cross_validate(tiny_datasets(40), recipe, by_first_word, Folds(2), encoder)
+    line = {line.name: line.groups[GROUP].mean for line in report.lines}
+    assert report.lines[0].name == "router: recipe default"
+    assert line["router: recipe default"] > line[BEST_SINGLE] + 10
+    assert line["oracle"] >= line["router: recipe default"]
+    assert {one.rows for one in report.sets} == {40}
+
+
+def test_every_row_is_in_one_fold_and_the_seed_decides_which() -> None:
+    rows = dataset("sums", "sum", 23)
+    parts = Folds(5, seed=1).of(rows)
+    assert sorted(np.bincount(parts)) == [4, 4, 5, 5, 5]
+    assert (parts == Folds(5, seed=1).of(rows)).all()
+    assert (parts != Folds(5, seed=2).of(rows)).any()
+
+
+@pytest.mark.parametrize(("recipe", "message"), [("paper", "trains its encoder"), ("nowhere", "nowhere")])
+def test_a_recipe_that_cannot_be_cross_validated_is_a_one_line_error(tmp_path: Path, recipe: str, message: str) -> None:
+    data = tmp_path / "sums.jsonl"
+    data.write_text('{"question": "q", "scores": {"a": 1, "b": 0}}\n', encoding="utf-8")
+    result = CliRunner().invoke(command, [str(data), "--recipe", recipe])
+    assert result.exit_code == 1
+    assert message in result.output
