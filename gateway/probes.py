@@ -7,7 +7,8 @@ GET on the endpoint's host and port, without a key; an answer below 400 in time 
 import asyncio
 import random
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -31,8 +32,17 @@ class Prober:
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._slots = asyncio.Semaphore(max_concurrent)
 
-    async def watch(self) -> None:
-        """Probes for ever; cancelling it ends the probes in flight."""
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Probes while the block runs; its end cancels the probes in flight."""
+        task = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _watch(self) -> None:
         async with aiohttp.ClientSession(timeout=self._timeout, auto_decompress=False) as session:
             while True:
                 async with asyncio.TaskGroup() as group:
@@ -43,7 +53,11 @@ class Prober:
     async def _one(self, session: aiohttp.ClientSession, endpoint: Endpoint) -> None:
         await asyncio.sleep(random.uniform(0, self._interval_seconds))  # noqa: S311 - spreads load, hides nothing
         async with self._slots:
-            ok = await _is_well(session, endpoint)
+            try:
+                ok = await _is_well(session, endpoint)
+            except Exception:  # a defect; but a prober that died would leave states as they were for ever
+                log.exception("probing failed", address=endpoint.address)
+                return
         pool = self._pool()
         if pool.find(endpoint.address, endpoint.model) is None:
             return  # the pool was replaced meanwhile

@@ -124,7 +124,7 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
             timeout_seconds=settings.probe_timeout_seconds,
             max_concurrent=settings.max_probes,
         )
-        stack.callback(asyncio.create_task(prober.watch()).cancel)
+        await stack.enter_async_context(prober.watching())
         await server.start()
         log.info("serving", host=settings.host, **ports._asdict(), bundle_id=triton.bundle.bundle_id)
         try:

@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -47,13 +47,8 @@ async def probed(
         file = EndpointsFile.model_validate({"default": ["a"], "llms": {"a": {"endpoints": endpoints}}})
         pool = Pool(file, EndpointHealth(EjectionRules(max_failures=2)))
         settings = {"interval_seconds": 0.02, "timeout_seconds": 0.2, "max_concurrent": 4} | probing
-        task = asyncio.create_task(Prober(lambda: pool, **settings).watch())  # type: ignore[arg-type]
-        try:
+        async with Prober(lambda: pool, **settings).watching():  # type: ignore[arg-type]
             yield pool
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
 
 async def state_becomes(pool: Pool, *states: State) -> None:
