@@ -1,12 +1,15 @@
 """The plots of a report, as matplotlib figures."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from routerdc.evaluation.cost_report import HULL, ORACLE, ROUTER
-from routerdc.evaluation.report import CostReport, Report
+from routerdc.evaluation.report import CostReport, Estimate, Report
 from routerdc.evaluation.tables import short_names
 
 COLOURS = {
@@ -15,7 +18,7 @@ COLOURS = {
     "baseline": "#00798c",
     "reference": "#30638e",
     "bound": "#9aa5b1",
-    "llm": "#cbd2d9",
+    "llm": "#9fb3c8",
 }
 
 CURVES = {
@@ -41,27 +44,31 @@ def plots(report: Report) -> dict[str, Figure]:
 def quality(report: Report) -> Figure:
     """Averages of all contenders but the oracle (it would squeeze the scale), one panel per group."""
     shown = [line for line in report.lines if line.name != "oracle"]
-    figure = Figure(figsize=(11, 0.34 * len(shown) + 1.2), layout="constrained")
-    for axes, group in zip(_row(figure, len(report.groups)), report.groups, strict=True):
-        lines = [line for line in shown if group in line.groups][::-1]
-        means = [line.groups[group] for line in lines]
-        axes.barh(
-            [line.name for line in lines], [mean.mean for mean in means], color=[COLOURS[line.kind] for line in lines]
-        )
-        for place, mean in enumerate(means):
-            if mean.low is not None and mean.high is not None:
-                axes.plot([mean.low, mean.high], [place, place], color="#1f2933", linewidth=1)
-            axes.annotate(f" {mean.mean:.2f}", (mean.high or mean.mean, place), va="center", fontsize=7)
-        _zoom(axes, [mean.mean for mean in means])
-        axes.set(title=group, xlabel="quality, %")
-        axes.tick_params(labelsize=7)
+    figure = Figure(figsize=(11, 0.3 * len(shown) + 1.2), layout="constrained")
+    _estimates(figure, report.groups, [_Shown(line.name, COLOURS[line.kind], line.groups) for line in shown])
     return figure
 
 
-def _zoom(axes: Axes, values: list[float]) -> None:
-    low, high = min(values), max(values)
-    margin = max(1.0, 0.35 * (high - low))
-    axes.set_xlim(max(0.0, low - margin), high + margin)
+class _Shown(NamedTuple):
+    name: str
+    colour: str
+    groups: dict[str, Estimate]
+
+
+def _estimates(figure: Figure, groups: Sequence[str], rows: Sequence[_Shown]) -> None:
+    """Dots with intervals, one panel per group; no bars, because the scale does not begin at zero."""
+    for place, (axes, group) in enumerate(zip(_row(figure, len(groups)), groups, strict=True)):
+        for height, row in enumerate(reversed(rows)):
+            if found := row.groups.get(group):
+                low, high = found.low or found.mean, found.high or found.mean
+                axes.plot([low, high], [height, height], color=row.colour, linewidth=2.2, alpha=0.55)
+                axes.plot(found.mean, height, "o", color=row.colour, markersize=6)
+                axes.annotate(f"  {found.mean:.2f}", (high, height), va="center", fontsize=7)
+        axes.set_yticks(range(len(rows)), [row.name for row in reversed(rows)] if place == 0 else [])
+        axes.set(title=group, xlabel="quality, %", ylim=(-0.6, len(rows) - 0.4))
+        axes.margins(x=0.14)
+        axes.grid(axis="x", alpha=0.25)
+        axes.tick_params(labelsize=8)
 
 
 def shares(report: Report) -> Figure:
@@ -100,17 +107,8 @@ def calibration(report: Report) -> Figure:
 
 def perturbed(report: Report) -> Figure:
     """Average quality under each kind of changed prompts."""
-    figure = Figure(figsize=(11, 0.4 * len(report.perturbed) + 1.2), layout="constrained")
-    for axes, group in zip(_row(figure, len(report.groups)), report.groups, strict=True):
-        lines = report.perturbed[::-1]
-        means = [line.groups[group] for line in lines]
-        axes.barh([line.name for line in lines], [mean.mean for mean in means], color=COLOURS["router"])
-        for place, mean in enumerate(means):
-            if mean.low is not None and mean.high is not None:
-                axes.plot([mean.low, mean.high], [place, place], color="#1f2933", linewidth=1)
-        _zoom(axes, [mean.mean for mean in means])
-        axes.set(title=group, xlabel="quality, %")
-        axes.tick_params(labelsize=7)
+    figure = Figure(figsize=(11, 0.3 * len(report.perturbed) + 1.2), layout="constrained")
+    _estimates(figure, report.groups, [_Shown(line.name, COLOURS["router"], line.groups) for line in report.perturbed])
     return figure
 
 
