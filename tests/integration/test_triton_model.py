@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from functools import partial
 from pathlib import Path
 from queue import Queue
@@ -45,7 +46,15 @@ def ask_all(client: InferenceServerClient, queries: list[str | bytes]) -> list[I
 
 
 def counts(client: InferenceServerClient) -> tuple[int, int]:
-    """(rows inferred, executions) since the model was loaded."""
+    """(rows inferred, executions) since the model was loaded, once they stand still: Triton counts after it answers."""
+    counted, before = _counted(client), None
+    while counted != before:
+        time.sleep(0.2)
+        counted, before = _counted(client), counted
+    return counted
+
+
+def _counted(client: InferenceServerClient) -> tuple[int, int]:
     statistics = client.get_inference_statistics(ROUTER_MODEL).model_stats[0]
     return statistics.inference_count, statistics.execution_count
 
