@@ -14,6 +14,7 @@ Does not know Triton, nor what scores mean.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from heapq import nsmallest
 from operator import attrgetter
 
@@ -26,7 +27,7 @@ _Outcome = Scores | Exception
 class _Entry:
     """One distinct query and everybody who waits for it."""
 
-    __slots__ = ("batch", "deadline", "query", "sent_ns", "waiters")
+    __slots__ = ("batch", "context", "deadline", "query", "sent_ns", "waiters")
 
     def __init__(self, query: str, deadline: float) -> None:
         self.query = query
@@ -34,6 +35,7 @@ class _Entry:
         self.waiters: set[asyncio.Future[Scores]] = set()
         self.batch: _Batch | None = None  # None until it is sent
         self.sent_ns = 0
+        self.context = copy_context()
 
     def settle(self, outcome: _Outcome) -> None:
         for waiter in self.waiters:
@@ -141,7 +143,8 @@ class Coalescer:
             self._in_flight[entry.query] = entry
         self._batches.add(batch)
         self._observe(len(batch.entries))
-        batch.task = asyncio.create_task(self._run(batch))
+        # In the context of its first query: so a trace leads from a call to Triton.
+        batch.task = asyncio.create_task(self._run(batch), context=batch.entries[0].context)
 
     async def _run(self, batch: _Batch) -> None:
         outcomes: Sequence[_Outcome] = [ScorerUnavailableError("the call was cancelled")] * len(batch.entries)

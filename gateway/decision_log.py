@@ -25,7 +25,6 @@ from gateway.decision import Candidate, Decision
 from gateway.errors import SettingsError
 from gateway.logs import Throttled
 from gateway.metrics import Metrics
-from gateway.router import Router
 from gateway.validation import RouteQuery
 
 MAX_QUEUED_BYTES = 16 * 2**20
@@ -124,29 +123,6 @@ class DecisionLog:
     def _drop(self, cause: str, lines: int, **fields: Any) -> None:
         self._metrics.decision_log_dropped(cause, lines)
         self._warn(cause, **fields)
-
-
-class LoggedRouter(Router):
-    """A router whose decisions are recorded."""
-
-    def __init__(self, decision_log: DecisionLog, *parts: Any, **limits: Any) -> None:
-        """`parts` and `limits` are `Router`'s."""
-        super().__init__(*parts, **limits)
-        self._decision_log = decision_log
-
-    async def route(self, query: RouteQuery, deadline: float) -> Decision:
-        """See `Router.route`."""
-        decision = await super().route(query, deadline)
-        self._decision_log.record(query, decision)
-        return decision
-
-    async def route_many(self, queries: Sequence[RouteQuery], deadline: float) -> list[Decision | BaseException]:
-        """See `Router.route_many`."""
-        outcomes = await super().route_many(queries, deadline)
-        for query, outcome in zip(queries, outcomes, strict=True):
-            if isinstance(outcome, Decision):
-                self._decision_log.record(query, outcome)
-        return outcomes
 
 
 def query_hash(text: str) -> str:

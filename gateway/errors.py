@@ -20,6 +20,7 @@
         ├── EndpointsError           endpoints.yaml is wrong
         ├── TlsError                 certificate files are wrong
         ├── CallersError             the file with the API keys is wrong
+        ├── TracingMissingError      traces are configured, but not installed
         ├── PortInUseError           somebody else listens there
         ├── WorkerError              a worker process did not come up
         └── TritonMissingError       no Triton with a readable model `routerdc` in time
@@ -158,6 +159,10 @@ class TlsError(StartupError):
 
 class CallersError(StartupError):
     """The file with the API keys is wrong; the message names the field, never a key."""
+
+
+class TracingMissingError(StartupError):
+    """Traces are configured, but the packages for them are not installed."""
 
 
 class PortInUseError(StartupError):

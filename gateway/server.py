@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
@@ -22,16 +23,17 @@ from gateway.admission import Admission
 from gateway.authentication import Authentication
 from gateway.callers import ApiKeysFile, Callers
 from gateway.coalescer import Coalescer
-from gateway.decision_log import DecisionLog, LoggedRouter
+from gateway.decision_log import DecisionLog
 from gateway.endpoint_health import EjectionRules, EndpointHealth
 from gateway.endpoints import EndpointsFile
-from gateway.errors import BundleMismatchError, EndpointsError, ScorerError, TritonMissingError
+from gateway.errors import BundleMismatchError, EndpointsError, ScorerError, TracingMissingError, TritonMissingError
 from gateway.ext_proc.routing import DataPlane, Routing
 from gateway.ext_proc.servicer import SERVICE as EXT_PROC_SERVICE
 from gateway.ext_proc.servicer import ExternalProcessor
 from gateway.health import SERVICE, Health
 from gateway.listen import Ports, bind, metrics_server, server_options, write_ports
 from gateway.metrics import Metrics
+from gateway.observed_router import ObservedRouter
 from gateway.policy.choice import Thresholds
 from gateway.pool import Pool
 from gateway.probes import Prober
@@ -46,6 +48,9 @@ from gateway.shadow import ShadowedScorer
 from gateway.tls import CertificateFiles, ServerTls
 from gateway.triton_balancer import TritonBalancer, TritonState, addresses
 from gateway.triton_scorer import TritonScorer
+
+if TYPE_CHECKING:
+    from gateway.tracing import Tracing
 
 log = structlog.get_logger("gateway.server")
 
@@ -102,14 +107,16 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
     pool = Pool(source.content, _endpoint_health(settings))
     async with AsyncExitStack() as stack:
         known = _callers(settings, reloader, source)
-        interceptors = [] if known is None else [Authentication(known, metrics)]
+        tracing = _tracing(settings, stack)
+        interceptors: list[aio.ServerInterceptor] = [] if tracing is None else [tracing.server_interceptor]
+        interceptors += [] if known is None else [Authentication(known, metrics)]
         server = aio.server(options=server_options(settings), interceptors=interceptors)
         stack.push_async_callback(server.stop, None)
         grpc_port = bind(server, settings, _tls(settings, reloader))
         ports = Ports(grpc_port, stack.enter_context(metrics_server(settings, metrics)))
-        triton = await stack.enter_async_context(_triton(settings, metrics))
+        triton = await stack.enter_async_context(_triton(settings, metrics, tracing))
         await _wait_for_bundle(triton, pool, settings)
-        router = _router(settings, pool, triton, metrics, stack)
+        router = _router(settings, pool, triton, metrics, stack, tracing)
         source.on_change(partial(_replace_pool, router, triton))
         health = Health(lambda: triton.probe(router.pool.check), lambda bundle: router.pool.check(bundle), metrics)
         servicer = RouterServicer(router, metrics, _limits(settings))
@@ -138,10 +145,26 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
             await server.stop(settings.grace_seconds)
 
 
-def _triton(settings: Settings, metrics: Metrics) -> TritonBalancer:
+def _tracing(settings: Settings, stack: AsyncExitStack) -> "Tracing | None":
+    if settings.otlp_endpoint is None:
+        return None
+    try:
+        from gateway.tracing import Tracing
+    except ModuleNotFoundError as error:
+        raise TracingMissingError(f"otlp_endpoint: {error}; install the extra `tracing`") from None
+    tracing = Tracing(settings.otlp_endpoint, settings.trace_share)
+    stack.push_async_callback(tracing.close)
+    return tracing
+
+
+def _triton(settings: Settings, metrics: Metrics, tracing: "Tracing | None") -> TritonBalancer:
+    interceptors = () if tracing is None else (tracing.client_interceptor,)
     timeout_seconds = max(settings.deadline_ms, settings.batch_deadline_ms) / 1000
     triton = TritonBalancer(
-        [TritonScorer(a, timeout_seconds=timeout_seconds) for a in addresses(settings.triton_address)],
+        [
+            TritonScorer(address, timeout_seconds=timeout_seconds, interceptors=interceptors)
+            for address in addresses(settings.triton_address)
+        ],
         patience_seconds=settings.deadline_ms / 1000 / 2,
         on_retry=metrics.triton_retry,
     )
@@ -149,7 +172,14 @@ def _triton(settings: Settings, metrics: Metrics) -> TritonBalancer:
     return triton
 
 
-def _router(settings: Settings, pool: Pool, triton: TritonBalancer, metrics: Metrics, stack: AsyncExitStack) -> Router:
+def _router(
+    settings: Settings,
+    pool: Pool,
+    triton: TritonBalancer,
+    metrics: Metrics,
+    stack: AsyncExitStack,
+    tracing: "Tracing | None",
+) -> Router:
     coalescer = Coalescer(
         triton,
         max_batch=min(settings.max_triton_batch, triton.max_batch),
@@ -167,7 +197,9 @@ def _router(settings: Settings, pool: Pool, triton: TritonBalancer, metrics: Met
     metrics.watch(in_flight=lambda: admission.in_flight, cache_entries=lambda: len(cache))
     scorer = _shadowed(settings, cache if settings.cache_entries else coalescer, metrics, stack)
     decision_log = _decision_log(settings, metrics, stack)
-    kind = Router if decision_log is None else partial(LoggedRouter, decision_log)
+    on_decision = [] if decision_log is None else [decision_log.record]
+    on_single = [] if tracing is None else [tracing.decided]
+    kind = partial(ObservedRouter, on_decision, on_single) if on_decision or on_single else Router
     router = kind(
         pool,
         scorer,

@@ -93,6 +93,10 @@ class Settings(BaseSettings):
         None, description="JSON Lines file that gets every decision; none: no such log"
     )
     decision_log_queries: bool = Field(False, description="write the queries' texts into it, not their hashes only")
+    otlp_endpoint: str | None = Field(
+        None, description="OTLP/gRPC URL for traces: http://collector:4317; none: no traces"
+    )
+    trace_share: float = Field(0.1, ge=0, le=1, description="share of traced calls among those without a trace context")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe event to log")
 
     @model_validator(mode="after")

@@ -29,6 +29,7 @@ CODES: dict[type[BaseException], code_pb2.Code.ValueType] = {
     errors.EndpointsError: code_pb2.INTERNAL,
     errors.TlsError: code_pb2.INTERNAL,
     errors.CallersError: code_pb2.INTERNAL,
+    errors.TracingMissingError: code_pb2.INTERNAL,
     errors.PortInUseError: code_pb2.INTERNAL,
     errors.WorkerError: code_pb2.INTERNAL,
     errors.TritonMissingError: code_pb2.INTERNAL,

@@ -57,7 +57,9 @@ _REFUSALS: dict[str, type[GatewayError]] = {
 class TritonScorer:
     """Scores batches by Triton's model `routerdc`."""
 
-    def __init__(self, address: str, *, timeout_seconds: float) -> None:
+    def __init__(
+        self, address: str, *, timeout_seconds: float, interceptors: Sequence[aio.ClientInterceptor] = ()
+    ) -> None:
         """Connects lazily.
 
         Args:
@@ -65,10 +67,11 @@ class TritonScorer:
                 (dns:///triton:8001) or in a list (ipv4:10.0.0.1:8001,10.0.0.2:8001) share the work, those that
                 cannot be reached are passed over.
             timeout_seconds: the deadline of a batch. Triton gets it too, and drops what waited longer in its queue.
+            interceptors: of the calls to Triton.
         """
         self.address = address
         self._timeout_seconds = timeout_seconds
-        self._channel = aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
+        self._channel = aio.insecure_channel(address, options=_CHANNEL_OPTIONS, interceptors=interceptors)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         self._bundles: dict[str, Bundle] = {}
         self._current: Bundle | None = None

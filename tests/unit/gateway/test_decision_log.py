@@ -10,9 +10,10 @@ import pytest
 from gateway.admission import Admission
 from gateway.callers import Caller, current
 from gateway.decision import Decision
-from gateway.decision_log import DecisionLog, LoggedRouter, query_hash
+from gateway.decision_log import DecisionLog, query_hash
 from gateway.errors import ScorerUnavailableError, SettingsError
 from gateway.metrics import Metrics
+from gateway.observed_router import ObservedRouter
 from gateway.pool import Pool
 from gateway.validation import RouteQuery
 from tests.unit.gateway.conftest import endpoints_file
@@ -26,11 +27,11 @@ def asked(text: str = QUERY, request_id: str = "1") -> RouteQuery:
     return RouteQuery(text=text, rules=(), cost_weight=None, max_candidates=2, request_id=request_id)
 
 
-def router(log: DecisionLog, metrics: Metrics, scorer: FakeScorer | None = None) -> LoggedRouter:
-    return LoggedRouter(log, Pool(endpoints_file()), scorer or FakeScorer(), Admission(100, 1), metrics)
+def router(log: DecisionLog, metrics: Metrics, scorer: FakeScorer | None = None) -> ObservedRouter:
+    return ObservedRouter([log.record], [], Pool(endpoints_file()), scorer or FakeScorer(), Admission(100, 1), metrics)
 
 
-async def decide(router: LoggedRouter, *queries: RouteQuery) -> list[Any]:
+async def decide(router: ObservedRouter, *queries: RouteQuery) -> list[Any]:
     deadline = asyncio.get_running_loop().time() + 3600
     return [await router.route(query, deadline) for query in queries]
 
