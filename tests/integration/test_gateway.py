@@ -162,6 +162,32 @@ async def test_a_long_query_says_that_it_was_truncated(gateway: Gateway, triton:
     assert response.truncated
 
 
+async def test_confidence_is_the_bundles_calibration_of_the_score(
+    gateway: Gateway, triton: TritonServer, manifest: Manifest
+) -> None:
+    async with gateway(triton.grpc_address) as router:
+        response = await router.route("2 + 2?", max_candidates=99, deadline_ms=DEADLINE_MS)
+    confidences = {c.llm: c.confidence if c.HasField("confidence") else None for c in response.candidates}
+    scores = {c.llm: c.score for c in response.candidates}
+    for llm in manifest.llms:
+        if (fit := llm.calibration) is None:
+            assert confidences[llm.name] is None
+        else:
+            expected = 1 / (1 + np.exp(-(fit.slope * scores[llm.name] + fit.intercept)))
+            assert confidences[llm.name] == pytest.approx(expected, abs=1e-5)
+
+
+async def test_one_of_two_tritons_answers_while_the_other_is_down(
+    gateway: Gateway, model_repository: Path, triton: TritonServer, tmp_path: Path
+) -> None:
+    with TritonServer(model_repository, log=tmp_path / "second.log") as second:
+        async with gateway(f"{second.grpc_address},{triton.grpc_address}") as router:
+            await one_by_one(router, [f"{i} + {i}?" for i in range(20)])
+            await asyncio.to_thread(second.stop)
+            answers = await one_by_one(router, [f"{i} * {i}?" for i in range(20)])
+            assert {answer.reason for answer in answers} == {pb.REASON_ROUTED}
+
+
 async def test_too_little_time_gives_the_default_in_time(
     gateway: Gateway, triton: TritonServer, manifest: Manifest
 ) -> None:
