@@ -1,0 +1,54 @@
+"""fp16 and bf16 against the fp32 engine on queries that nobody of us wrote; fp32 against torch is test_real_queries."""
+
+import random
+from pathlib import Path
+
+import onnx
+import pytest
+
+from contract.bundle import Manifest
+from export.engine import ENGINE_FILE, answers_of, typed_answers_of, write_artefacts
+from export.parity import LIMITS, Answers, check, compare
+from export.precision import Precision, to_precision
+from tests.integration.conftest import BUNDLE
+from tests.integration.test_real_queries import DATA
+
+N_QUERIES = 1000
+
+
+@pytest.fixture(scope="module")
+def queries() -> list[str]:
+    if not DATA.is_dir():
+        pytest.skip(f"the paper's data sets are not at {DATA}")
+    pytest.importorskip("torch", reason="the data are read by the training's code")
+    from routerdc.data import load_all
+
+    folders = [DATA / "test_in_distribution", DATA / "test_out_of_distribution"]
+    everything = sorted({query for dataset in load_all(folders) for query in dataset.queries})
+    return random.Random(1).sample(everything, N_QUERIES)
+
+
+@pytest.fixture(scope="module")
+def fp32(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Path:
+    folder = tmp_path_factory.mktemp("fp32")
+    write_artefacts(BUNDLE, manifest, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reference(fp32: Path, queries: list[str]) -> Answers:
+    return answers_of(fp32, queries)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_real_queries_get_the_same_choice_from_a_typed_engine(
+    precision: Precision, fp32: Path, reference: Answers, queries: list[str], manifest: Manifest, tmp_path: Path
+) -> None:
+    for artefact in fp32.iterdir():
+        (tmp_path / artefact.name).hardlink_to(artefact)
+    typed = to_precision(onnx.load(fp32 / ENGINE_FILE), precision)
+    (tmp_path / ENGINE_FILE).unlink()
+    onnx.save(typed, tmp_path / ENGINE_FILE)
+    parity = compare(reference, typed_answers_of(tmp_path, queries), manifest.scale)
+    check(parity, LIMITS[precision], precision)
+    assert parity.max_score_error > 1e-6  # something was rounded
