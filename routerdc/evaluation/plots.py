@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from routerdc.evaluation.cost_report import HULL, ORACLE, ROUTER
-from routerdc.evaluation.report import CostReport, Estimate, Report
+from routerdc.evaluation.report import CostReport, Estimate, Report, SingleLlm
 from routerdc.evaluation.tables import short_names
 
 COLOURS = {
@@ -116,6 +116,7 @@ def cost_curves(cost: CostReport) -> Figure:
     """Hulls in the plane of cost (logarithmic) and quality, with every single LLM as a dot."""
     figure = Figure(figsize=(9, 5.6), layout="constrained")
     axes = figure.subplots()
+    axes.set_prop_cycle(color=["#edae49", "#00798c", "#66a182", "#8d6a9f"])
     for curve in cost.curves:
         # dense, because straight lines bend on a logarithmic axis
         dense = np.geomspace(curve.costs[1], max(cost.high, curve.costs[-1]), 400)
@@ -125,7 +126,15 @@ def cost_curves(cost: CostReport) -> Figure:
         axes.plot(1000 * dense, heights, style, color=colour, linewidth=width, label=label)
     for llm, label in zip(cost.singles, short_names([llm.name for llm in cost.singles]), strict=True):
         axes.plot(1000 * llm.cost, llm.quality, "o", color="#52606d", markersize=4)
-        axes.annotate(label, (1000 * llm.cost, llm.quality), fontsize=6.5, xytext=(3, -8), textcoords="offset points")
+        # above the best of those that lie close together, below the others
+        above = all(other.quality <= llm.quality for other in _near(cost, llm))
+        axes.annotate(
+            label,
+            (1000 * llm.cost, llm.quality),
+            fontsize=6.5,
+            xytext=(3, 6 if above else -9),
+            textcoords="offset points",
+        )
     axes.set(xscale="log", xlabel="US dollars per 1,000 queries", ylabel="quality, %", title=cost.name)
     axes.grid(alpha=0.25)
     figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
@@ -135,3 +144,13 @@ def cost_curves(cost: CostReport) -> Figure:
 def _row(figure: Figure, count: int) -> list[Axes]:
     grid = figure.subplots(1, count, squeeze=False)
     return list(grid[0])
+
+
+def _near(cost: CostReport, llm: SingleLlm) -> list[SingleLlm]:
+    """The LLMs whose labels could cover this one's."""
+
+    def close(other: SingleLlm) -> bool:
+        low, high = sorted([llm.cost, other.cost])
+        return high < 1.65 * low and abs(other.quality - llm.quality) < 4
+
+    return [other for other in cost.singles if close(other)]
