@@ -56,10 +56,11 @@ EVALUATION := build/evaluation
 # RouterBench's ARC prompts begin with the same worked examples: the question stands at the end.
 CUT_LEFT := sed -e 's/truncation_side: right/truncation_side: left/' -e 's/max_tokens: [0-9]*/max_tokens: 128/'
 LOOKS := The test sets were looked at three times while the recipe was found, and the first two looks changed it (docs/LOG.md).
+SOURCE := Command: make evaluate. The whole report, with plots: docs/evaluation/routerdc/report.md.
 
-evaluate: $(VENV)/.dev  ## judge the shipped bundle, and one trained on RouterBench: the tables in docs/evaluation
+evaluate: $(VENV)/.dev  ## judge the shipped bundle, and the recipe on two other pools: docs/evaluation
 	mkdir -p $(EVALUATION)
-	$(BIN)/routerdc evaluate --card --note "$(LOOKS)" --out $(EVALUATION)/routerdc --train $(DATA)/routerdc/train \
+	$(BIN)/routerdc evaluate --card --note "$(LOOKS)" --note "$(SOURCE)" --out $(EVALUATION)/routerdc --train $(DATA)/routerdc/train \
 		--test $(DATA)/routerdc/test_in_distribution --test $(DATA)/routerdc/test_out_of_distribution
 	$(CUT_LEFT) routerdc/recipes/default.yaml > $(EVALUATION)/routerbench.yaml
 	$(BIN)/routerdc train $(DATA)/routerbench/*_train.jsonl --recipe $(EVALUATION)/routerbench.yaml \
@@ -67,8 +68,9 @@ evaluate: $(VENV)/.dev  ## judge the shipped bundle, and one trained on RouterBe
 	$(BIN)/routerdc evaluate --out $(EVALUATION)/routerbench --bundle $(EVALUATION)/bundle-routerbench --cost \
 		$(addprefix --train ,$(wildcard $(DATA)/routerbench/*_train.jsonl)) \
 		$(addprefix --test ,$(wildcard $(DATA)/routerbench/*_test.jsonl))
+	$(BIN)/routerdc cross-validate $(DATA)/pool9/train.json --out $(EVALUATION)/pool9
 	mkdir -p docs/evaluation
-	cp -r $(EVALUATION)/routerdc $(EVALUATION)/routerbench docs/evaluation/
+	cp -r $(addprefix $(EVALUATION)/,routerdc routerbench pool9) docs/evaluation/
 
 bundle: $(VENV)/.dev  ## train the shipped bundle again from the paper's data, and trace it for serving
 	$(BIN)/routerdc train $(DATA)/routerdc/train --out bundles/default --name routerdc-minilm-7llm
