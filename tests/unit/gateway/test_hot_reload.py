@@ -94,3 +94,28 @@ async def test_an_llm_joins_once_file_and_bundle_name_it(chosen: Any, tmp_path: 
         response = await stub.Route(pb.RouteRequest(query="after", max_candidates=9))
     assert (response.bundle_id, response.llm) == ("3333333333333333", "alpha")
     assert {candidate.llm for candidate in response.candidates} == {"delta", *BUNDLE.llms}
+
+
+async def test_what_is_known_about_endpoints_outlives_a_change_of_the_others(chosen: Any, tmp_path: Path) -> None:
+    beta = pb.Endpoint(address="http://beta.test/v1", model="beta-model")
+    async with (
+        fake_triton() as triton,
+        serving(chosen(triton.address)) as ports,
+        aio.insecure_channel(f"127.0.0.1:{ports.grpc}") as channel,
+    ):
+        stub: Any = router_pb2_grpc.RouterStub(channel)
+        for _ in range(5):
+            await stub.ReportOutcome(pb.ReportOutcomeRequest(endpoint=beta, outcome=pb.OUTCOME_ERROR))
+        write(tmp_path / "endpoints.yaml", alpha="http://new.test/v1")
+
+        async def changed() -> bool:
+            return bool(
+                (await stub.ListLlms(pb.ListLlmsRequest())).llms[0].endpoints[0].address == "http://new.test/v1"
+            )
+
+        await until(changed)
+        statuses = {
+            llm.name: llm.endpoint_statuses[0].state for llm in (await stub.ListLlms(pb.ListLlmsRequest())).llms
+        }
+        assert (statuses["alpha"], statuses["beta"]) == (pb.ENDPOINT_STATE_HEALTHY, pb.ENDPOINT_STATE_EJECTED)
+        assert (await stub.Route(pb.RouteRequest(query="q"))).llm != "beta"
