@@ -16,36 +16,25 @@ from typing import TYPE_CHECKING, Any
 
 import onnx
 
-from contract.bundle import GRAPH_FOLDER, WEIGHTS_FILE, Manifest, file_sha256
+from contract.bundle import GRAPH_FOLDER, Manifest, file_sha256
 from contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
+from export.artefacts import GRAPH_FILE, REFS_FILE, answers_of, weight_files, write_artefacts
 from export.errors import ExportError
 from export.parity import FP32, Answers, Parity, check, compare
 from export.record import Record
 from export.samples import SAMPLES_FILE, sample_queries
-from export.weights import Refs, Source, take_out
-from routerdc.encoder_source import resolve_encoder, weights_file
+from export.weights import Refs, take_out
 
 if TYPE_CHECKING:
     from routerdc.model import RouterModel
     from routerdc.router import Router
 
-GRAPH_FILE = "encoder.onnx"
-REFS_FILE = "weights.json"
 REFERENCE_FILE = "reference.safetensors"
 
 
 def inputs_of(manifest: Manifest) -> dict[str, str]:
     """What the graph of a bundle depends on."""
     return {"bundle": manifest.bundle_id, SAMPLES_FILE.name: file_sha256(SAMPLES_FILE)}
-
-
-def weight_files(bundle: Path, manifest: Manifest) -> dict[Source, Path]:
-    """The safetensors files that hold the graph's weights.
-
-    Raises:
-        contract.bundle.BundleError: the pinned encoder cannot be found.
-    """
-    return {"encoder": weights_file(resolve_encoder(manifest.encoder)), "bundle": bundle / WEIGHTS_FILE}
 
 
 def make_graph(bundle: Path) -> Parity:
@@ -131,8 +120,6 @@ def _load(bundle: Path) -> "Router":
 
 
 def _parity(bundle: Path, manifest: Manifest, reference: Answers) -> Parity:
-    from export.engine import answers_of, write_artefacts
-
     with TemporaryDirectory() as folder:
         write_artefacts(bundle, manifest, Path(folder))
         parity = compare(reference, answers_of(Path(folder), sample_queries()), manifest.scale)

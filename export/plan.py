@@ -17,7 +17,8 @@ import onnx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contract.bundle import file_sha256
-from export.engine import ENGINE_FILE, ROUTER_FILE, engine_precision
+from export.artefacts import ENGINE_FILE, ROUTER_FILE
+from export.engine import engine_precision
 from export.errors import ExportError
 from export.parity import Parity
 from export.precision import Precision

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from contract.bundle import GRAPH_FOLDER, Manifest, file_sha256
 from contract.tensors import ENCODER_MODEL, ROUTER_MODEL
-from export.engine import ENGINE_FILE, answers_of, engine_precision, typed_answers_of
+from export.artefacts import ENGINE_FILE, answers_of, typed_answers_of
+from export.engine import engine_precision
 from export.errors import ExportError
 from export.graph import REFERENCE_FILE
 from export.parity import LIMITS, Answers, Parity, check, compare

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from contract.bundle import Manifest
-from export.engine import ENGINE_FILE, answers_of, typed_answers_of, write_artefacts
+from export.artefacts import ENGINE_FILE, answers_of, typed_answers_of, write_artefacts
 from export.parity import LIMITS, Answers, check, compare
 from export.precision import Precision, to_precision
 from tests.integration.conftest import BUNDLE

@@ -18,7 +18,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Loads and warms up; an exception here keeps the version from becoming ready.
 
-        Another Triton model cannot be called from here, so `routerdc_encoder` warms up by its own configuration.
+        With the engine `triton` nothing is warmed up: another Triton model cannot be called from here.
         """
         self._settings = Settings.from_model_config(args["model_config"])
         self._pipeline = Pipeline.load(Path(args["model_repository"]) / args["model_version"], self._settings)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from contract.bundle import Manifest, file_sha256
-from export.engine import ENGINE_FILE
+from export.artefacts import ENGINE_FILE
 from export.errors import ExportError
 from export.plan import AHEAD_OF_TIME, PLAN_FILE, PLAN_RECORD_FILE, PlanRecord, gpu_of
 from export.profiles import profiles

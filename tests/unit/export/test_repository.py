@@ -10,7 +10,7 @@ import pytest
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from contract.bundle import file_sha256
-from export.engine import ENGINE_FILE
+from export.artefacts import ENGINE_FILE
 from export.plan import PLAN_FILE, PlanRecord
 from export.profiles import TUNED_TOKENS
 from export.triton_config import parameter, read_config

@@ -13,9 +13,10 @@ from onnx import numpy_helper
 
 from contract.bundle import GRAPH_FOLDER, Manifest
 from contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
-from export.engine import ENGINE_FILE, HEAD_FILE, make_engine
+from export.artefacts import ENGINE_FILE, GRAPH_FILE, HEAD_FILE, REFS_FILE
+from export.engine import make_engine
 from export.errors import ParityError
-from export.graph import GRAPH_FILE, REFS_FILE, inputs_of, make_graph
+from export.graph import inputs_of, make_graph
 from export.record import RECORD_FILE, Record
 from export.repository import make_repository
 from tests.unit.export.conftest import DEFAULT_BUNDLE, ENCODERS, invoke

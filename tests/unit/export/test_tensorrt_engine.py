@@ -9,7 +9,7 @@ from onnx import helper
 
 from contract.bundle import Manifest
 from contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
-from export.engine import ENGINE_FILE, write_artefacts
+from export.artefacts import ENGINE_FILE, write_artefacts
 from export.errors import ExportError
 from export.precision import PRECISIONS, Precision, to_precision
 from export.profiles import Profile, Shape, profiles

@@ -15,7 +15,7 @@ from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
 from contract import bundle, tensors
-from export import engine as export_engine
+from export import artefacts
 from export.profiles import profiles
 
 CONFIG = Path(__file__).parents[3] / "model_repository/routerdc/config.pbtxt"
@@ -33,12 +33,12 @@ def test_tensor_names_are_the_contracts() -> None:
 
 def test_artefact_names_are_the_ones_export_writes() -> None:
     assert (pipeline.ENGINE_FILE, pipeline.HEAD_FILE, pipeline.TOKENIZER_FILE, pipeline.ROUTER_FILE) == (
-        export_engine.ENGINE_FILE,
-        export_engine.HEAD_FILE,
+        artefacts.ENGINE_FILE,
+        artefacts.HEAD_FILE,
         bundle.TOKENIZER_FILE,
-        export_engine.ROUTER_FILE,
+        artefacts.ROUTER_FILE,
     )
-    assert (head.LLM_EMBEDDINGS, head.LLM_BIAS) == export_engine.HEAD_TENSORS
+    assert (head.LLM_EMBEDDINGS, head.LLM_BIAS) == artefacts.HEAD_TENSORS
 
 
 def test_the_configuration_declares_the_contracts_tensors() -> None:
