@@ -1,0 +1,217 @@
+"""From settings to the parts of the gateway, each put together in one place.
+
+Knows how parts fit; does not know when they start and stop: that is server.py's.
+"""
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gateway import callers, tls
+from gateway.admission import Admission
+from gateway.callers import ApiKeysFile, Callers
+from gateway.coalescer import Coalescer
+from gateway.decision_log import DecisionLog
+from gateway.endpoint_health import EjectionRules, EndpointHealth
+from gateway.endpoints import EndpointsFile
+from gateway.errors import TracingMissingError
+from gateway.ext_proc.routing import DataPlane
+from gateway.metrics import Metrics
+from gateway.observed_router import ObservedRouter
+from gateway.policy.choice import Thresholds
+from gateway.pool import Pool
+from gateway.probes import Prober
+from gateway.reload import Reloader, Source
+from gateway.router import Router
+from gateway.score_cache import ScoreCache
+from gateway.scorer import Scorer
+from gateway.servicer import Limits
+from gateway.sessions import Sessions
+from gateway.settings import Settings
+from gateway.shadow import ShadowedScorer
+from gateway.tls import CertificateFiles, ServerTls
+from gateway.triton_balancer import TritonBalancer, TritonState, addresses
+from gateway.triton_scorer import TritonScorer
+
+if TYPE_CHECKING:
+    from gateway.tracing import Tracing
+
+
+def tracing(settings: Settings, stack: AsyncExitStack) -> "Tracing | None":
+    """Traces over OTLP, closed with `stack`; None where they are not asked for.
+
+    Raises:
+        TracingMissingError: the extra `tracing` is not installed.
+    """
+    if settings.otlp_endpoint is None:
+        return None
+    try:
+        from gateway.tracing import Tracing
+    except ModuleNotFoundError as error:
+        raise TracingMissingError(f"otlp_endpoint: {error}; install the extra `tracing`") from None
+    traces = Tracing(settings.otlp_endpoint, settings.trace_share)
+    stack.push_async_callback(traces.close)
+    return traces
+
+
+def triton(settings: Settings, metrics: Metrics, tracing: "Tracing | None") -> TritonBalancer:
+    """The Tritons that score; a context manager that closes their channels."""
+    interceptors = () if tracing is None else (tracing.client_interceptor,)
+    timeout_seconds = max(settings.deadline_ms, settings.batch_deadline_ms) / 1000
+    balancer = TritonBalancer(
+        [
+            TritonScorer(address, timeout_seconds=timeout_seconds, interceptors=interceptors)
+            for address in addresses(settings.triton_address)
+        ],
+        patience_seconds=settings.deadline_ms / 1000 / 2,
+        on_retry=metrics.triton_retry,
+    )
+    metrics.watch_tritons({state.value: partial(balancer.count, state) for state in TritonState})
+    return balancer
+
+
+def router(
+    settings: Settings,
+    pool: Pool,
+    triton: TritonBalancer,
+    metrics: Metrics,
+    stack: AsyncExitStack,
+    tracing: "Tracing | None",
+) -> Router:
+    """The use case with its scorers stacked: cache → coalescer → Triton, and a shadow and a log where asked for."""
+    coalescer = Coalescer(
+        triton,
+        max_batch=min(settings.max_triton_batch, triton.max_batch),
+        max_concurrent=settings.max_triton_requests * len(addresses(settings.triton_address)),
+        observe=metrics.batch,
+    )
+    cache = ScoreCache(
+        coalescer,
+        max_entries=settings.cache_entries,
+        ttl_seconds=settings.cache_ttl_seconds,
+        observe=metrics.lookup,
+    )
+    # Whoever is refused finds room after one deadline at the latest: by then everything that is in flight now is gone.
+    admission = Admission(settings.max_in_flight, retry_after_seconds=settings.deadline_ms / 1000)
+    metrics.watch(in_flight=lambda: admission.in_flight, cache_entries=lambda: len(cache))
+    scorer = _shadowed(settings, cache if settings.cache_entries else coalescer, metrics, stack)
+    decision_log = _decision_log(settings, metrics, stack)
+    on_decision = [] if decision_log is None else [decision_log.record]
+    on_single = [] if tracing is None else [tracing.decided]
+    kind = partial(ObservedRouter, on_decision, on_single) if on_decision or on_single else Router
+    decides = kind(
+        pool,
+        scorer,
+        admission,
+        metrics,
+        cost_weight=settings.cost_weight,
+        thresholds=Thresholds(settings.sticky_margin, settings.min_margin, settings.min_confidence),
+        sessions=Sessions(settings.max_sessions, settings.session_ttl_seconds),
+    )
+    metrics.endpoints.watch(lambda: decides.pool.states())
+    return decides
+
+
+def _shadowed(settings: Settings, scorer: Scorer, metrics: Metrics, stack: AsyncExitStack) -> Scorer:
+    if settings.shadow_triton_address is None:
+        return scorer
+    triton = TritonScorer(settings.shadow_triton_address, timeout_seconds=settings.batch_deadline_ms / 1000)
+    shadowed = ShadowedScorer(
+        scorer,
+        triton,
+        share=settings.shadow_share,
+        max_in_flight=settings.max_shadow_in_flight,
+        observe=metrics.shadow,
+    )
+    stack.push_async_exit(triton)
+    stack.push_async_exit(shadowed)
+    return shadowed
+
+
+def _decision_log(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> DecisionLog | None:
+    if settings.decision_log_file is None:
+        return None
+    log_of_decisions = DecisionLog(settings.decision_log_file, metrics, with_queries=settings.decision_log_queries)
+    return stack.enter_context(log_of_decisions)
+
+
+def endpoint_health(settings: Settings) -> EndpointHealth:
+    """What is known of the endpoints' health, empty at the start."""
+    rules = EjectionRules(
+        settings.max_endpoint_failures,
+        settings.ejection_seconds,
+        settings.max_ejection_seconds,
+        settings.return_seconds,
+    )
+    return EndpointHealth(rules)
+
+
+def certificates(settings: Settings, reloader: Reloader) -> ServerTls | None:
+    """TLS whose certificates are read again when they change; None: without TLS."""
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    files = CertificateFiles(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file)
+    source = reloader.source("certificates", files.paths, partial(tls.read, files))
+    server_tls = ServerTls(source.content)
+    source.on_change(server_tls.replace)
+    return server_tls
+
+
+def api_keys(settings: Settings, reloader: Reloader, pool: Source[EndpointsFile]) -> Callers | None:
+    """Who may call, read again when it changes; None: everybody."""
+    if (path := settings.api_keys_file) is None:
+        return None
+    source = reloader.source("api_keys", [path], partial(callers.read, path))
+    source.content.check(pool.content.llms.keys())
+    known = Callers(source.content)
+
+    def replace(file: ApiKeysFile) -> None:
+        file.check(pool.content.llms.keys())
+        known.replace(file)
+
+    source.on_change(replace)
+    return known
+
+
+def replace_pool(router: Router, triton: TritonBalancer, file: EndpointsFile) -> None:
+    """Queries in flight keep the pool that they began with."""
+    health = router.pool.endpoint_health
+    pool = Pool(file, health)
+    pool.check(triton.bundle)
+    health.keep_only([endpoint for _, endpoint, _ in pool.states()])
+    router.pool = pool
+
+
+def limits(settings: Settings) -> Limits:
+    """What one gRPC call may ask for."""
+    return Limits(
+        deadline_seconds=settings.deadline_ms / 1000,
+        batch_deadline_seconds=settings.batch_deadline_ms / 1000,
+        deadline_reserve_seconds=settings.deadline_reserve_ms / 1000,
+        max_query_bytes=settings.max_query_bytes,
+        max_batch_queries=settings.max_batch_queries,
+        max_stream_in_flight=settings.max_stream_in_flight,
+    )
+
+
+def data_plane(settings: Settings) -> DataPlane:
+    """What one request through Envoy may ask for."""
+    return DataPlane(
+        deadline_seconds=settings.deadline_ms / 1000,
+        max_query_bytes=settings.max_query_bytes,
+        max_body_bytes=settings.max_body_bytes,
+        max_held_bytes=settings.max_held_body_bytes,
+        max_candidates=settings.openai_candidates,
+        endpoint_picker=settings.endpoint_picker,
+    )
+
+
+def prober(settings: Settings, pool: Callable[[], Pool]) -> Prober:
+    """Probes the endpoints of `pool()` that have a `probe_path`."""
+    return Prober(
+        pool,
+        interval_seconds=settings.probe_interval_seconds,
+        timeout_seconds=settings.probe_timeout_seconds,
+        max_concurrent=settings.max_probes,
+    )
