@@ -71,7 +71,7 @@ def cross_validate(
             SetSummary(name=one.name, group=GROUP, rows=len(one.dataset), missing=100 * _missing(one.dataset))
             for one in sets
         ],
-        lines=lines(judged, sets, [BEST_SINGLE, KNN], llms, folds.seed),
+        lines=lines(judged, sets, [BEST_SINGLE, KNN, KMEANS], llms, folds.seed),
         calibration={},
         perturbed=[],
         removals=[],

@@ -115,7 +115,7 @@ def _lines(
     ]
     judged = [judge(name, kind, contender, sets) for name, kind, contender in contenders]
     published = published_line(sets, llms)
-    return [*lines(judged, sets, [BEST_SINGLE, KNN], llms, seed), *([published] if published else [])]
+    return [*lines(judged, sets, [BEST_SINGLE, KNN, KMEANS], llms, seed), *([published] if published else [])]
 
 
 def _calibration(subject: Subject, sets: Sequence[EvalSet]) -> dict[str, Calibration]:

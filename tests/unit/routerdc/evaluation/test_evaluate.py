@@ -7,7 +7,7 @@ import pytest
 
 from contract.bundle import LlmSpec
 from routerdc.data import DataError, Dataset
-from routerdc.evaluation.evaluate import BEST_SINGLE, KNN, Options, Subject, evaluate
+from routerdc.evaluation.evaluate import BEST_SINGLE, KMEANS, KNN, Options, Subject, evaluate
 from routerdc.evaluation.judging import IN_DISTRIBUTION, OUT_OF_DISTRIBUTION
 from routerdc.evaluation.report import Line, Report
 from tests.unit.routerdc.evaluation.conftest import LLMS, embed, only_cheap
@@ -43,7 +43,7 @@ def test_means_groups_and_shares_by_hand(subject: Subject, train: list[Dataset],
 def test_differences_are_paired(subject: Subject, train: list[Dataset], test: list[Dataset]) -> None:
     report = evaluate(subject, train, test, embed, BARE)
     against = line(report, "router").versus
-    assert set(against) == {BEST_SINGLE, KNN}
+    assert set(against) == {BEST_SINGLE, KNN, KMEANS}
     best = line(report, BEST_SINGLE).groups[IN_DISTRIBUTION].mean
     difference = against[BEST_SINGLE][IN_DISTRIBUTION]
     assert difference.mean == pytest.approx(line(report, "router").groups[IN_DISTRIBUTION].mean - best)
