@@ -91,4 +91,4 @@ check-tensorrt: $(VENV)/.dev  ## hold every TensorRT call against the real bindi
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
-.PHONY: check-tensorrt bundle tune-compute evaluate help setup setup-dev run proto lint check test clean
+.PHONY: help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt clean
