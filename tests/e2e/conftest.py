@@ -1,6 +1,7 @@
 """The whole local stack, once for all end-to-end tests: demo endpoints, a real Triton, the gateway."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,22 +23,15 @@ class Stack:
 
 
 @pytest.fixture(scope="session")
-def monkeypatch_session() -> Iterator[pytest.MonkeyPatch]:
-    with pytest.MonkeyPatch.context() as patch:
-        yield patch
-
-
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, monkeypatch_session: pytest.MonkeyPatch) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     repository = export_bundle(SHIPPED_BUNDLE, folder)
-    any_ports = FrontPorts(0, 0, 0)
-    # What is tested is what comes out, on machines that may be busy: no query falls back for want of time.
-    monkeypatch_session.setenv("ROUTERDC_DEADLINE_MS", "20000")
-    with (
-        demo_endpoints(SHIPPED_BUNDLE, folder) as endpoints_file,
-        service(repository, endpoints_file, folder, ANY_FREE_PORTS, any_ports) as running,
-    ):
+    with demo_endpoints(SHIPPED_BUNDLE, folder) as endpoints_file, ExitStack() as started:
+        with pytest.MonkeyPatch.context() as environment:
+            # What is tested is what comes out, on machines that may be busy: no query falls back for want of time.
+            environment.setenv("ROUTERDC_DEADLINE_MS", "20000")
+            parts = service(repository, endpoints_file, folder, ANY_FREE_PORTS, FrontPorts(0, 0, 0))
+            running = started.enter_context(parts)
         yield Stack(running, endpoints_file, repository)
 
 
