@@ -95,4 +95,4 @@ check-tensorrt: $(VENV)/.dev  ## hold every TensorRT call against the real bindi
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
-.PHONY: help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt clean
+.PHONY: bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt clean

@@ -1,0 +1,77 @@
+"""A run of benchmarks as a table for people, Markdown for the documentation, and JSON with every single round."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.table import Table
+
+from loadtest.comparison import Comparison, Spread
+
+_COLUMNS = ("name", "ours", "reference", "ratio (p10 to p90)", "goal", "verdict")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What was measured where. `machine` has `cores`, besides whatever tells two runs apart."""
+
+    machine: dict[str, Any]
+    comparisons: Sequence[Comparison]
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, every round included."""
+        return {"machine": self.machine, "comparisons": [self._one(each) for each in self.comparisons]}
+
+    def as_table(self) -> Table:
+        """For the terminal."""
+        table = Table(*_COLUMNS)
+        for row in self._rows():
+            table.add_row(*row)
+        return table
+
+    def as_markdown(self, title: str, source: str) -> str:
+        """A page that says where the figures come from."""
+        facts = "\n".join(f"* {name.replace('_', ' ')}: {_text(value)}" for name, value in self.machine.items())
+        lines = ["| " + " | ".join(row) + " |" for row in (_COLUMNS, ["---"] * len(_COLUMNS), *self._rows())]
+        conditions = "\n".join(
+            f"* {each.name}: {len(each.ours)} rounds; {each.conditions}" for each in self.comparisons
+        )
+        return (
+            f"# {title}\n\n{source}\n\n"
+            + "\n".join(lines)
+            + f"\n\nConditions:\n\n{conditions}\n\nMachine:\n\n{facts}\n"
+        )
+
+    def _rows(self) -> list[list[str]]:
+        return [self._row(each) for each in self.comparisons]
+
+    def _row(self, one: Comparison) -> list[str]:
+        ours, reference = (Spread.of(list(side)).median for side in (one.ours, one.reference))
+        goal = "" if one.goal is None else one.goal.text(one.unit)
+        return [
+            one.name,
+            f"{ours:.4g} {one.unit}",
+            f"{reference:.4g} {one.unit}",
+            _change(one),
+            goal,
+            one.verdict(self.machine["cores"]).value,
+        ]
+
+    def _one(self, one: Comparison) -> dict[str, Any]:
+        derived = {"ratio": asdict(Spread.of(one.ratios)), "added": asdict(Spread.of(one.added))}
+        return {**asdict(one), **derived, "verdict": one.verdict(self.machine["cores"]).value}
+
+
+def _change(one: Comparison) -> str:
+    ratio = _spread(Spread.of(one.ratios))
+    if one.goal is None or one.goal.of == "ratio":
+        return ratio
+    return f"{ratio}; added {_spread(Spread.of(one.added))} {one.unit}"
+
+
+def _spread(spread: Spread) -> str:
+    return f"{spread.median:.3g} ({spread.p10:.3g} to {spread.p90:.3g})"
+
+
+def _text(value: object) -> str:
+    return ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)

@@ -1,0 +1,33 @@
+"""The least a gRPC server in Python can do: every Route is answered with the same message. For comparison only.
+
+    python -m loadtest.echo_server HEX    (a serialized RouteResponse)
+
+Prints its address once it serves and ends with SIGTERM.
+"""
+
+import asyncio
+import sys
+
+import grpc
+from grpc import aio
+
+from contract.v1 import router_pb2 as pb
+
+
+async def serve(answer: pb.RouteResponse) -> None:
+    """Until the process ends: reads the request, writes the answer, nothing between."""
+
+    async def route(request: pb.RouteRequest, context: object) -> pb.RouteResponse:
+        return answer
+
+    handler = grpc.unary_unary_rpc_method_handler(route, pb.RouteRequest.FromString, pb.RouteResponse.SerializeToString)
+    server = aio.server()
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("routerdc.v1.Router", {"Route": handler})])
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    print(f"ready: gRPC 127.0.0.1:{port}", flush=True)
+    await server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(pb.RouteResponse.FromString(bytes.fromhex(sys.argv[1]))))

@@ -1,0 +1,141 @@
+"""Starts what is measured, each as a process of its own by the command a person would type, and stops it."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import yaml
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from contract import tensors
+from contract.v1 import router_pb2 as pb
+
+_ROUTERDC = str(Path(sys.executable).with_name("routerdc"))
+_START_SECONDS = 120
+_STOP_SECONDS = 20
+_ADDRESS = re.compile(r"gRPC ([\w.]+:\d+)")
+
+
+class PartError(Exception):
+    """A part did not start; the message has the end of its log."""
+
+
+class Parts:
+    """Starts parts whose files (logs, endpoints.yaml) are in `folder`; `repository` is the model repository."""
+
+    def __init__(self, folder: Path, repository: Path) -> None:
+        self._folder = folder
+        self._repository = repository
+        self._started = 0
+
+    @contextmanager
+    def echo(self, answer: pb.RouteResponse) -> Iterator[str]:
+        """Address of a server that answers every Route with `answer`."""
+        with self._python("loadtest.echo_server", answer.SerializeToString().hex()) as address:
+            yield address
+
+    @contextmanager
+    def instant_triton(self) -> Iterator[str]:
+        """Address of a Triton stand-in that answers at once."""
+        with self._python("loadtest.instant_triton") as address:
+            yield address
+
+    @contextmanager
+    def triton(self) -> Iterator[str]:
+        """Address of a real tritonserver."""
+        log = self._file("triton", "server.log")
+        ports = (f"--triton-{name}-port=0" for name in ("http", "grpc", "metrics"))
+        command = [_ROUTERDC, "triton", "--repository", str(self._repository), *ports, "--log", str(log)]
+        with self._running("triton", command) as address:
+            yield address
+
+    @contextmanager
+    def gateway(self, triton: str, **settings: object) -> Iterator[str]:
+        """Address of a gateway before `triton`; `settings` are its flags.
+
+        Deadlines are so long that a slow answer is measured as one instead of becoming a default.
+        """
+        endpoints, ports = self._file("gateway", "endpoints.yaml"), self._file("gateway", "ports.json")
+        endpoints.write_text(yaml.safe_dump(_endpoints(llms_of(triton))))
+        flags: dict[str, object] = {
+            "port": 0,
+            "metrics_port": 0,
+            "ports_file": ports,
+            "endpoints_file": endpoints,
+            "triton_address": triton,
+            "deadline_ms": 20_000,
+            "log_level": "warning",
+        }
+        command = [
+            _ROUTERDC,
+            "gateway",
+            *(f"--{name.replace('_', '-')}={value}" for name, value in (flags | settings).items()),
+        ]
+        with self._running("gateway", command, ports) as address:
+            yield address
+
+    def _file(self, part: str, ending: str) -> Path:
+        return self._folder / f"{self._started}-{part}-{ending}"
+
+    @contextmanager
+    def _python(self, module: str, *arguments: str) -> Iterator[str]:
+        with self._running(module, [sys.executable, "-m", module, *arguments]) as address:
+            yield address
+
+    @contextmanager
+    def _running(self, part: str, command: Sequence[str], ports: Path | None = None) -> Iterator[str]:
+        log = self._file(part, "output.log")
+        self._started += 1
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            yield _wait(process, log, lambda: _from_log(log) if ports is None else _from_ports(ports))
+        finally:
+            process.terminate()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def llms_of(triton: str) -> list[str]:
+    """Names in the order of the scores, as the model's configuration has them."""
+    with grpc.insecure_channel(triton) as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        request = service_pb2.ModelConfigRequest(name=tensors.ROUTER_MODEL)
+        config = stub.ModelConfig(request, timeout=_START_SECONDS).config
+    llms: list[str] = json.loads(config.parameters[tensors.PARAMETER_LLMS].string_value)
+    return llms
+
+
+def _endpoints(llms: list[str]) -> dict[str, object]:
+    pool = {
+        name: {"price": 0.1, "endpoints": [{"address": "http://127.0.0.1:9/v1", "model": name}]}  # never called
+        for name in llms
+    }
+    return {"default": llms[:1], "llms": pool}
+
+
+def _wait(process: "subprocess.Popen[bytes]", log: Path, address: Callable[[], str | None]) -> str:
+    due = time.monotonic() + _START_SECONDS
+    while time.monotonic() < due and process.poll() is None:
+        if found := address():
+            return found
+        time.sleep(0.05)
+    raise PartError(f"{' '.join(map(str, process.args[:4]))} … did not start:\n{log.read_text()[-2000:]}")  # type: ignore[index]
+
+
+def _from_log(log: Path) -> str | None:
+    found = _ADDRESS.search(log.read_text(errors="replace"))
+    return found and found[1]
+
+
+def _from_ports(ports: Path) -> str | None:
+    return f"127.0.0.1:{json.loads(ports.read_text())['grpc']}" if ports.is_file() else None

@@ -1,0 +1,41 @@
+"""The same run as table, Markdown and JSON."""
+
+import datetime
+import json
+from pathlib import Path
+
+from loadtest.bench import write
+from loadtest.bench_report import Run
+from loadtest.comparison import Comparison, Goal
+
+MACHINE = {"cores": 2, "versions": {"grpcio": "1.0"}}
+RUN = Run(
+    MACHINE,
+    [
+        Comparison("speed", "calls/s", (500.0, 700.0, 600.0), (1000.0, 1000.0, 1000.0), Goal("ratio", least=0.6), "c1"),
+        Comparison("p50", "ms", (3.0,), (1.0,), Goal("added", most=1)),
+        Comparison("workers", "calls/s", (3.0,), (2.0,), Goal("ratio", least=1.8, cores=4)),
+    ],
+)
+
+
+def test_markdown_has_medians_spread_goal_and_verdict() -> None:
+    page = RUN.as_markdown("Title", "Command: x")
+    assert "| speed | 600 calls/s | 1000 calls/s | 0.6 (0.5 to 0.7) | ratio ≥ 0.6 | met |" in page
+    assert "| p50 | 3 ms | 1 ms | 3 (3 to 3); added 2 (2 to 2) ms | added ≤ 1 ms | missed |" in page
+    assert "| ratio ≥ 1.8 | not measurable here |" in page
+    assert "* speed: 3 rounds; c1" in page
+    assert "* versions: grpcio 1.0" in page
+
+
+def test_table_has_a_row_for_each_comparison() -> None:
+    assert RUN.as_table().row_count == 3
+
+
+def test_files_hold_every_round_and_name_each_other(tmp_path: Path) -> None:
+    write("gateway", RUN, tmp_path / "benchmarks", datetime.date(2026, 1, 2))
+    written = json.loads((tmp_path / "benchmarks/gateway-2026-01-02.json").read_text())
+    assert written["machine"] == MACHINE
+    first = written["comparisons"][0]
+    assert (first["ours"], first["ratio"]["median"], first["verdict"]) == ([500, 700, 600], 0.6, "met")
+    assert "gateway-2026-01-02.json" in (tmp_path / "benchmarks/gateway.md").read_text()
