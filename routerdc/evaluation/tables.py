@@ -47,7 +47,7 @@ def quality(report: Report) -> Table:
         [
             line.name,
             *(_mean(line.sets.get(name)) for name, _ in columns),
-            *(_with_interval(line.groups.get(group)) for group in report.groups),
+            *(with_interval(line.groups.get(group)) for group in report.groups),
         ]
         for line in report.lines
     ]
@@ -61,7 +61,7 @@ def _routers(report: Report) -> list[int]:
 def _versus(report: Report, group: str) -> Table:
     references = list(dict.fromkeys(name for line in report.lines for name in line.versus))
     shown = [line for line in report.lines if line.kind in {"router", "baseline", "reference"}]
-    rows = [[line.name, *(_difference(line.versus.get(name, {}).get(group)) for name in references)] for line in shown]
+    rows = [[line.name, *(difference(line.versus.get(name, {}).get(group)) for name in references)] for line in shown]
     title = f"Differences of the average {group} (paired bootstrap)"
     note = "An asterisk marks a difference whose 95 % interval excludes 0."
     return Table(title, ["", *(f"against {name}" for name in references)], rows, [0], note)
@@ -100,7 +100,7 @@ def _perturbed(report: Report) -> Table:
             line.name,
             f"{line.changed:.1f}",
             f"{line.same_choice:.1f}",
-            *(_with_interval(line.groups[group]) for group in report.groups),
+            *(with_interval(line.groups[group]) for group in report.groups),
         ]
         for line in report.perturbed
     ]
@@ -133,8 +133,8 @@ def _costs(cost: CostReport) -> Table:
     rows = [
         [
             curve.name,
-            _with_interval(curve.aiq),
-            *(_difference(curve.versus.get(name)) for name in references),
+            with_interval(curve.aiq),
+            *(difference(curve.versus.get(name)) for name in references),
             _dollars(curve.cost_of_best_single),
             _share(curve.cost_of_best_single, best.cost),
         ]
@@ -154,13 +154,15 @@ def _mean(estimate: Estimate | None) -> str:
     return "" if estimate is None else f"{estimate.mean:.2f}"
 
 
-def _with_interval(estimate: Estimate | None) -> str:
+def with_interval(estimate: Estimate | None) -> str:
+    """`58.60 [57.10, 60.02]`; empty for None."""
     if estimate is None or estimate.low is None or estimate.high is None:
         return _mean(estimate)
     return f"{estimate.mean:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
 
 
-def _difference(estimate: Estimate | None) -> str:
+def difference(estimate: Estimate | None) -> str:
+    """`+1.37 [+0.20, +2.54] *`: the asterisk where the interval excludes 0; empty for None."""
     if estimate is None or estimate.low is None or estimate.high is None:
         return ""
     mark = " *" if estimate.low > 0 or estimate.high < 0 else ""
