@@ -1,6 +1,6 @@
 """Runs the benchmarks of a part and writes what they found.
 
-    python -m loadtest.bench [gateway] [--rounds 11] [--only NAME]
+    python -m loadtest.bench [gateway] [--rounds 9] [--only NAME]
 
 A benchmark is a function from `Parts` and a number of rounds to comparisons. A new one is added to `BENCHMARKS`.
 """
@@ -78,7 +78,7 @@ def _chosen(part: str, names: tuple[str, ...]) -> tuple[Benchmark, ...]:
 
 @click.command()
 @click.argument("part", type=click.Choice(sorted(BENCHMARKS)), default="gateway")
-@click.option("--rounds", type=click.IntRange(1), default=11, show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=9, show_default=True)
 @click.option("--only", "names", multiple=True, help="Just these benchmarks; nothing is written.")
 @click.option(
     "--repository",

@@ -6,10 +6,12 @@ machine with what it measures, and should cost as little as it can. Knows no ser
 
 import asyncio
 import itertools
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from grpc import aio
 
@@ -34,6 +36,7 @@ class Service:
     method: str
     requests: Iterator[bytes]
     check: Callable[[bytes], None]  # raises WrongAnswerError
+    pid: int  # of the process whose CPU time is counted
 
     @asynccontextmanager
     async def connect(self, connections: int = 1) -> AsyncIterator["Connected"]:
@@ -53,6 +56,12 @@ class Round:
 
     seconds: float
     took_ms: list[float]
+    cpu_seconds: float
+
+    @property
+    def cpu_ms(self) -> float:
+        """Of the service's process, for each call; other processes on the machine hardly change it."""
+        return self.cpu_seconds / len(self.took_ms) * 1000
 
     @property
     def calls_per_second(self) -> float:
@@ -115,9 +124,15 @@ class Connected:
     async def _timed(
         self, jobs: list[Coroutine[None, None, None]], took_ms: list[float], answers: list[bytes]
     ) -> Round:
-        started = time.perf_counter()
+        cpu_before, started = cpu_seconds(self.service.pid), time.perf_counter()
         await asyncio.gather(*jobs)
-        seconds = time.perf_counter() - started
+        seconds, cpu = time.perf_counter() - started, cpu_seconds(self.service.pid) - cpu_before
         for answer in answers:
             self.service.check(answer)
-        return Round(seconds, took_ms)
+        return Round(seconds, took_ms, cpu)
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process, all threads (proc_pid_stat(5), fields 14 and 15)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -15,10 +15,10 @@ from contract import tensors
 from contract.v1 import router_pb2 as pb
 from loadtest.calls import Round, Service, WrongAnswerError
 from loadtest.comparison import Comparison, Goal, in_turns
-from loadtest.parts import Parts
+from loadtest.parts import Part, Parts
 
 _CALLERS = 32
-_CALLS = 4000  # a round of those that are answered at once: one to two seconds
+_CALLS = 2500  # a round of those that are answered at once: one to two seconds
 _SECONDS_AT_RATE = 4.0
 _ROUTE = "/routerdc.v1.Router/Route"
 _INFER = "/inference.GRPCInferenceService/ModelInfer"
@@ -29,18 +29,18 @@ _numbers = itertools.count()
 
 def over_echo_cached(parts: Parts, rounds: int) -> list[Comparison]:
     """Calls a second with scores from the gateway's own cache."""
-    return _over_echo(parts, rounds, "calls/s over an empty gRPC server: scores cached", repeated=True)
+    return _over_echo(parts, rounds, "over an empty gRPC server: scores cached", repeated=True)
 
 
 def over_echo_scored(parts: Parts, rounds: int) -> list[Comparison]:
     """Calls a second where each query goes to a Triton that has its scores at once."""
-    return _over_echo(parts, rounds, "calls/s over an empty gRPC server: instant Triton", repeated=False)
+    return _over_echo(parts, rounds, "over an empty gRPC server: instant Triton", repeated=False)
 
 
 def over_triton(parts: Parts, rounds: int) -> list[Comparison]:
     """Latency through the gateway over that of Triton called directly, at half of Triton's maximum load."""
 
-    async def measure(triton: str, gateway: str) -> tuple[list[tuple[Round, Round]], float]:
+    async def measure(triton: Part, gateway: Part) -> tuple[list[tuple[Round, Round]], float]:
         async with _direct(triton).connect() as direct, _gateway(gateway).connect() as routed:
             maximum = (await direct.closed_loop(400, 16)).calls_per_second
             await routed.closed_loop(50, 4)
@@ -73,6 +73,7 @@ def cache_without_hits(parts: Parts, rounds: int) -> list[Comparison]:
         latencies = asyncio.run(_one_by_one(_gateway(on), _gateway(off), 60, 60, rounds))
     return [
         _throughput(throughputs, f"calls/s {name}: instant Triton", Goal("ratio", least=0.98)),
+        _cpu(throughputs, f"CPU per call {name}: instant Triton"),
         _latency(latencies, 0.5, f"{name}: real Triton", Goal("ratio", most=1.02), "one caller"),
     ]
 
@@ -89,9 +90,9 @@ def _over_echo(parts: Parts, rounds: int, name: str, *, repeated: bool) -> list[
     with parts.instant_triton() as triton, parts.gateway(triton) as gateway:
         answer = asyncio.run(_answer(_gateway(gateway)))
         with parts.echo(answer) as echo:
-            reference = Service(echo, _ROUTE, _routes(repeated), lambda _: None)
+            reference = Service(echo.address, _ROUTE, _routes(repeated), lambda _: None, echo.pid)
             pairs = asyncio.run(_throughputs(_gateway(gateway, repeated=repeated), reference, rounds))
-    return [_throughput(pairs, name, Goal("ratio", least=0.6))]
+    return [_throughput(pairs, f"calls/s {name}", Goal("ratio", least=0.6)), _cpu(pairs, f"CPU per call {name}")]
 
 
 async def _answer(gateway: Service) -> pb.RouteResponse:
@@ -123,12 +124,17 @@ def _throughput(pairs: list[tuple[Round, Round]], name: str, goal: Goal, connect
     return Comparison(name, "calls/s", ours, reference, goal, conditions)
 
 
+def _cpu(pairs: list[tuple[Round, Round]], name: str) -> Comparison:
+    ours, reference = zip(*((a.cpu_ms, b.cpu_ms) for a, b in pairs), strict=True)
+    return Comparison(name, "ms", ours, reference, conditions="CPU time of the serving process, in the same rounds")
+
+
 def _latency(pairs: list[tuple[Round, Round]], share: float, name: str, goal: Goal, conditions: str) -> Comparison:
     ours, reference = zip(*((a.latency_ms(share), b.latency_ms(share)) for a, b in pairs), strict=True)
     return Comparison(f"p{share * 100:.0f} {name}", "ms", ours, reference, goal, conditions)
 
 
-def _gateway(address: str, *, repeated: bool = False) -> Service:
+def _gateway(gateway: Part, *, repeated: bool = False) -> Service:
     wanted = {pb.REASON_CACHED, pb.REASON_ROUTED} if repeated else {pb.REASON_ROUTED}
 
     def check(answer: bytes) -> None:
@@ -136,15 +142,15 @@ def _gateway(address: str, *, repeated: bool = False) -> Service:
         if response.reason not in wanted:
             raise WrongAnswerError(f"{pb.Reason.Name(response.reason)}: {response.reason_detail}")
 
-    return Service(address, _ROUTE, _routes(repeated), check)
+    return Service(gateway.address, _ROUTE, _routes(repeated), check, gateway.pid)
 
 
-def _direct(triton: str) -> Service:
+def _direct(triton: Part) -> Service:
     def check(answer: bytes) -> None:
         if not service_pb2.ModelInferResponse.FromString(answer).raw_output_contents:
             raise WrongAnswerError("Triton answered without scores")
 
-    return Service(triton, _INFER, map(_infer, map(_query, _numbers)), check)
+    return Service(triton.address, _INFER, map(_infer, map(_query, _numbers)), check, triton.pid)
 
 
 def _query(number: int) -> str:

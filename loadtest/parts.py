@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 import yaml
@@ -26,6 +27,13 @@ class PartError(Exception):
     """A part did not start; the message has the end of its log."""
 
 
+class Part(NamedTuple):
+    """A running process and where it serves gRPC."""
+
+    address: str
+    pid: int
+
+
 class Parts:
     """Starts parts whose files (logs, endpoints.yaml) are in `folder`; `repository` is the model repository."""
 
@@ -35,40 +43,40 @@ class Parts:
         self._started = 0
 
     @contextmanager
-    def echo(self, answer: pb.RouteResponse) -> Iterator[str]:
-        """Address of a server that answers every Route with `answer`."""
-        with self._python("loadtest.echo_server", answer.SerializeToString().hex()) as address:
-            yield address
+    def echo(self, answer: pb.RouteResponse) -> Iterator[Part]:
+        """A server that answers every Route with `answer`."""
+        with self._python("loadtest.echo_server", answer.SerializeToString().hex()) as part:
+            yield part
 
     @contextmanager
-    def instant_triton(self) -> Iterator[str]:
-        """Address of a Triton stand-in that answers at once."""
-        with self._python("loadtest.instant_triton") as address:
-            yield address
+    def instant_triton(self) -> Iterator[Part]:
+        """A Triton stand-in that answers at once."""
+        with self._python("loadtest.instant_triton") as part:
+            yield part
 
     @contextmanager
-    def triton(self) -> Iterator[str]:
-        """Address of a real tritonserver."""
+    def triton(self) -> Iterator[Part]:
+        """A real tritonserver."""
         log = self._file("triton", "server.log")
         ports = (f"--triton-{name}-port=0" for name in ("http", "grpc", "metrics"))
         command = [_ROUTERDC, "triton", "--repository", str(self._repository), *ports, "--log", str(log)]
-        with self._running("triton", command) as address:
-            yield address
+        with self._running("triton", command) as part:
+            yield part
 
     @contextmanager
-    def gateway(self, triton: str, **settings: object) -> Iterator[str]:
-        """Address of a gateway before `triton`; `settings` are its flags.
+    def gateway(self, triton: Part, **settings: object) -> Iterator[Part]:
+        """A gateway before `triton`; `settings` are its flags.
 
         Deadlines are so long that a slow answer is measured as one instead of becoming a default.
         """
         endpoints, ports = self._file("gateway", "endpoints.yaml"), self._file("gateway", "ports.json")
-        endpoints.write_text(yaml.safe_dump(_endpoints(llms_of(triton))))
+        endpoints.write_text(yaml.safe_dump(_endpoints(llms_of(triton.address))))
         flags: dict[str, object] = {
             "port": 0,
             "metrics_port": 0,
             "ports_file": ports,
             "endpoints_file": endpoints,
-            "triton_address": triton,
+            "triton_address": triton.address,
             "deadline_ms": 20_000,
             "log_level": "warning",
         }
@@ -77,25 +85,26 @@ class Parts:
             "gateway",
             *(f"--{name.replace('_', '-')}={value}" for name, value in (flags | settings).items()),
         ]
-        with self._running("gateway", command, ports) as address:
-            yield address
+        with self._running("gateway", command, ports) as part:
+            yield part
 
     def _file(self, part: str, ending: str) -> Path:
         return self._folder / f"{self._started}-{part}-{ending}"
 
     @contextmanager
-    def _python(self, module: str, *arguments: str) -> Iterator[str]:
-        with self._running(module, [sys.executable, "-m", module, *arguments]) as address:
-            yield address
+    def _python(self, module: str, *arguments: str) -> Iterator[Part]:
+        with self._running(module, [sys.executable, "-m", module, *arguments]) as part:
+            yield part
 
     @contextmanager
-    def _running(self, part: str, command: Sequence[str], ports: Path | None = None) -> Iterator[str]:
-        log = self._file(part, "output.log")
+    def _running(self, name: str, command: Sequence[str], ports: Path | None = None) -> Iterator[Part]:
+        log = self._file(name, "output.log")
         self._started += 1
         with log.open("wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         try:
-            yield _wait(process, log, lambda: _from_log(log) if ports is None else _from_ports(ports))
+            address = _wait(process, log, lambda: _from_log(log) if ports is None else _from_ports(ports))
+            yield Part(address, process.pid)
         finally:
             process.terminate()
             try:

@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,7 +11,7 @@ import grpc
 import pytest
 from grpc import aio
 
-from loadtest.calls import Service, WrongAnswerError
+from loadtest.calls import Service, WrongAnswerError, cpu_seconds
 
 
 @asynccontextmanager
@@ -31,7 +33,7 @@ async def service(seen: list[bytes], wanted: int = 1) -> AsyncIterator[Service]:
     await server.start()
     try:
         requests = (b"%d" % i for i in itertools.count())
-        yield Service(f"127.0.0.1:{port}", "/test.Test/Echo", requests, lambda _: None)
+        yield Service(f"127.0.0.1:{port}", "/test.Test/Echo", requests, lambda _: None, os.getpid())
     finally:
         await server.stop(None)
 
@@ -50,7 +52,7 @@ async def test_wrong_answer_is_refused() -> None:
         raise WrongAnswerError(answer.decode())
 
     async with service([]) as echo:
-        wrong = Service(echo.address, echo.method, echo.requests, refuse)
+        wrong = Service(echo.address, echo.method, echo.requests, refuse, echo.pid)
         async with wrong.connect() as connected:
             with pytest.raises(WrongAnswerError, match="0"):
                 await connected.closed_loop(1, callers=1)
@@ -67,3 +69,11 @@ async def test_time_at_a_fixed_rate_counts_from_when_a_request_was_due() -> None
     async with service([], wanted=20) as slow, slow.connect() as connected:
         done = await connected.at_rate(20, per_second=200)
     assert max(done.took_ms) - min(done.took_ms) >= 50  # the first waited for the 19 that came after it, 5 ms each
+
+
+def test_cpu_time_of_a_process_grows_with_its_work() -> None:
+    before = cpu_seconds(os.getpid())
+    due = time.process_time() + 0.1
+    while time.process_time() < due:
+        pass
+    assert cpu_seconds(os.getpid()) - before >= 0.05  # ticks of 10 ms

@@ -20,15 +20,15 @@ def parts(tmp_path: Path) -> Parts:
 
 def test_gateway_decides_by_the_scores_of_the_instant_triton(parts: Parts) -> None:
     with parts.instant_triton() as triton, parts.gateway(triton) as gateway:
-        assert llms_of(triton) == list(LLMS)
-        with grpc.insecure_channel(gateway) as channel:
+        assert llms_of(triton.address) == list(LLMS)
+        with grpc.insecure_channel(gateway.address) as channel:
             answer = router_pb2_grpc.RouterStub(channel).Route(pb.RouteRequest(query="2 + 2?"), timeout=10)
     assert (answer.reason, answer.llm) == (pb.REASON_ROUTED, LLMS[0])
 
 
 def test_echo_answers_with_the_message_it_was_given(parts: Parts) -> None:
     wanted = pb.RouteResponse(llm="llm-a", bundle_id="x")
-    with parts.echo(wanted) as echo, grpc.insecure_channel(echo) as channel:
+    with parts.echo(wanted) as echo, grpc.insecure_channel(echo.address) as channel:
         assert router_pb2_grpc.RouterStub(channel).Route(pb.RouteRequest(query="2 + 2?"), timeout=10) == wanted
 
 
