@@ -25,6 +25,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: $(VENV)/.run
 	$(PIP) -e '.[dev]'
+	$(PIP) --no-deps --force-reinstall opentelemetry-proto  # xds-protos has older files of the same names
 	touch $@
 
 setup: $(VENV)/.run  ## install what serving needs (no torch)

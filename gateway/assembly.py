@@ -42,7 +42,7 @@ def tracing(settings: Settings, stack: AsyncExitStack) -> "Tracing | None":
     """Traces over OTLP, closed with `stack`; None where they are not asked for.
 
     Raises:
-        TracingMissingError: the extra `tracing` is not installed.
+        TracingMissingError: the extra `tracing` is not installed, or not whole.
     """
     if settings.otlp_endpoint is None:
         return None
@@ -50,6 +50,9 @@ def tracing(settings: Settings, stack: AsyncExitStack) -> "Tracing | None":
         from gateway.tracing import Tracing
     except ModuleNotFoundError as error:
         raise TracingMissingError(f"otlp_endpoint: {error}; install the extra `tracing`") from None
+    except ImportError as error:  # xds-protos has older files of the same names
+        how = "pip install --no-deps --force-reinstall opentelemetry-proto"
+        raise TracingMissingError(f"otlp_endpoint: {error}; put it right with: {how}") from None
     traces = Tracing(settings.otlp_endpoint, settings.trace_share)
     stack.push_async_callback(traces.close)
     return traces

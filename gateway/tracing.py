@@ -1,12 +1,13 @@
 """OpenTelemetry traces over OTLP: one span for each call, its stages below it, and one for each request to Triton.
 
 The W3C trace context (`traceparent`) comes in with the call's metadata, from callers and from Envoy, and goes on to
-Triton. Spans hold no text of queries. Imported only where traces are configured: it needs the extra `tracing`.
+Triton. A proxy that traces nothing sends none: then that of the HTTP request that it asks about counts. Spans hold no
+text of queries. Imported only where traces are configured: it needs the extra `tracing`.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -14,6 +15,7 @@ import grpc
 from grpc import aio
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from opentelemetry import context, trace
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -23,10 +25,12 @@ from opentelemetry.trace import SpanKind, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from gateway.decision import Decision
+from gateway.ext_proc.servicer import SERVICE as EXT_PROC_SERVICE
 from gateway.validation import RouteQuery
 
 _NAME = "routerdc-gateway"
 _EXPORT_SECONDS = 2  # with all its retries; a collector that is away also holds up the end of the process
+_EXT_PROC_METHOD = f"/{EXT_PROC_SERVICE}/Process"
 _propagator = TraceContextTextMapPropagator()
 
 
@@ -53,6 +57,15 @@ class Tracing:
         """Sends what there is, and stops."""
         await asyncio.to_thread(self._provider.shutdown)
 
+    def requested(self, headers: Mapping[str, str]) -> None:
+        """Begins the span of an ext_proc stream that came without a trace context: the HTTP request's headers hold it.
+
+        Args:
+            headers: of the HTTP request, names in lower case.
+        """
+        if not _is_traced(context.get_current()):
+            self.server_interceptor.begin(_EXT_PROC_METHOD, _propagator.extract(headers))
+
     def decided(self, query: RouteQuery, decision: Decision) -> None:
         """Adds what was decided to the span of the call, and its stages below it."""
         span = trace.get_current_span()
@@ -77,14 +90,21 @@ class _ServerSpans(aio.ServerInterceptor):
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]], details: grpc.HandlerCallDetails
     ) -> Any:
-        method, task = str(details.method), asyncio.current_task()
-        if method.startswith(f"/{HEALTH_SERVICE}/") or task is None:
-            return await continuation(details)
-        headers = {key: value for key, value in details.invocation_metadata or () if isinstance(value, str)}
-        span = self._tracer.start_span(method[1:], _propagator.extract(headers), SpanKind.SERVER)
+        method = str(details.method)
+        if not method.startswith(f"/{HEALTH_SERVICE}/"):
+            headers = {key: value for key, value in details.invocation_metadata or () if isinstance(value, str)}
+            parent = _propagator.extract(headers)
+            if method != _EXT_PROC_METHOD or _is_traced(parent):
+                self.begin(method, parent)
+        return await continuation(details)
+
+    def begin(self, method: str, parent: Context) -> None:
+        """Begins the span of the call that the current task is; it ends with the task."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - every call is one
+        span = self._tracer.start_span(method[1:], parent, SpanKind.SERVER)
         context.attach(trace.set_span_in_context(span))
         task.add_done_callback(lambda _: span.end())
-        return await continuation(details)
 
 
 class _ClientSpans(aio.UnaryUnaryClientInterceptor):
@@ -108,6 +128,11 @@ class _ClientSpans(aio.UnaryUnaryClientInterceptor):
             if (code := await call.code()) is not grpc.StatusCode.OK:
                 span.set_status(StatusCode.ERROR, code.name)
             return call
+
+
+def _is_traced(of: Context) -> bool:
+    """Whether there is a trace context, be it one that says not to record."""
+    return trace.get_current_span(of).get_span_context().is_valid
 
 
 def _attributes(decision: Decision) -> dict[str, str | int | bool]:

@@ -14,6 +14,7 @@ from gateway.envoy_config.gateway_cluster import gateway_cluster
 from gateway.envoy_config.listener import listener
 from gateway.envoy_config.options import Options
 from gateway.envoy_config.routes import with_newer_fields
+from gateway.envoy_config.tracing import collector_cluster
 from gateway.errors import EndpointsError
 from gateway.ext_proc.clusters import Cluster, attempts, clusters_of, first_of_each
 from gateway.policy.eligibility import permitted
@@ -31,12 +32,13 @@ def render(file: EndpointsFile, options: Options) -> dict[str, Any]:
     _check_models(file)
     clusters = [cluster for name, llm in file.llms.items() for cluster in clusters_of(name, llm) if _in_use(cluster)]
     names = [cluster.name for cluster in clusters]
+    collectors = [collector_cluster(options.otlp)] if options.otlp else []
     bootstrap = bootstrap_pb2.Bootstrap(
         admin=bootstrap_pb2.Admin(address=address(*options.admin)),
         overload_manager=overload_pb2.OverloadManager(resource_monitors=[_connection_limit()]),
         static_resources=bootstrap_pb2.Bootstrap.StaticResources(
             listeners=[listener(names, _without_gateway(file), options)],
-            clusters=[gateway_cluster(options), *(llm_cluster(cluster, options) for cluster in clusters)],
+            clusters=[gateway_cluster(options), *collectors, *(llm_cluster(cluster, options) for cluster in clusters)],
             secrets=list(secrets(clusters)),
         ),
     )

@@ -97,6 +97,14 @@ _ADDRESS = _Address()
 @click.option(
     "--access-log", default=_DEFAULTS.access_log, show_default=True, help="File for one JSON object a request."
 )
+@click.option("--otlp", type=_ADDRESS, help="A collector's OTLP/gRPC port; sends it OpenTelemetry traces.")
+@click.option(
+    "--trace-share",
+    type=click.FloatRange(0, 1),
+    default=_DEFAULTS.trace_share,
+    show_default=True,
+    help="Share of traced requests among those without a trace context; with one, the caller has decided.",
+)
 def envoy_config(
     endpoints_file: Path,
     out: Path | None,

@@ -24,6 +24,7 @@ from gateway.envoy_config.dump import address, packed, seconds
 from gateway.envoy_config.gateway_cluster import GATEWAY
 from gateway.envoy_config.options import BodyMode, Options
 from gateway.envoy_config.routes import EXT_PROC, routes
+from gateway.envoy_config.tracing import tracing
 from gateway.ext_proc.mutations import CANDIDATES_METADATA, METADATA
 
 # No healthy upstream, connection failure and termination, timeouts, resets, overflow, retry limit, no cluster, idle.
@@ -96,6 +97,7 @@ def _connection_manager(routes: route_pb2.RouteConfiguration, options: Options) 
         normalize_path={"value": True},
         stream_idle_timeout=seconds(options.idle_timeout_seconds),
         request_headers_timeout=seconds(10),
+        tracing=tracing(options) if options.otlp else None,
     )
 
 

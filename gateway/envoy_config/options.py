@@ -32,3 +32,5 @@ class Options:
     idle_timeout_seconds: int = 300
     fail_closed: bool = False
     access_log: str = "/dev/stdout"
+    otlp: tuple[str, int] | None = None  # a collector's OTLP/gRPC port; none: no traces
+    trace_share: float = 1.0  # of the requests that come without a trace context

@@ -5,7 +5,7 @@ answered until the body is complete; then headers and body go back in pieces. Re
 unchanged. Any order of messages is answered somehow; only Envoy's documented orders make sense.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import unquote
 
 from envoy.extensions.filters.http.ext_proc.v3 import processing_mode_pb2
@@ -28,8 +28,11 @@ Responses = list[pb.ProcessingResponse]
 class Exchange:
     """State between the messages of one HTTP request."""
 
-    def __init__(self, routing: Routing, memory: BodyMemory) -> None:
+    def __init__(
+        self, routing: Routing, memory: BodyMemory, on_headers: Callable[[Mapping[str, str]], None] | None = None
+    ) -> None:
         self._routing = routing
+        self._on_headers = on_headers
         self._memory = memory
         self._duplex_request = self._duplex_response = False
         self._api: Api | None = None  # None: not routed, or routed or answered already
@@ -77,6 +80,8 @@ class Exchange:
 
     def _request_headers(self, message: pb.HttpHeaders) -> Responses:
         headers = _headers(message)
+        if self._on_headers is not None:
+            self._on_headers(headers)
         method, path = headers.get(":method"), headers.get(":path", "").partition("?")[0]
         if method == "GET" and (path == _MODELS or path.startswith(_MODELS + "/")):
             self._routing.senders.identify(headers)

@@ -3,7 +3,7 @@
 Knows grpc's server side; decides nothing.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import grpc
@@ -26,8 +26,10 @@ Context = Any  # grpc.aio.ServicerContext; the generated stubs and types-grpcio 
 class ExternalProcessor(external_processor_pb2_grpc.ExternalProcessorServicer):  # type: ignore[misc]
     """Serves a `Routing` to Envoy."""
 
-    def __init__(self, routing: Routing) -> None:
+    def __init__(self, routing: Routing, on_headers: Callable[[Mapping[str, str]], None] | None = None) -> None:
+        """`on_headers` hears of each HTTP request's headers (names in lower case), in the context of the stream."""
         self._routing = routing
+        self._on_headers = on_headers
         self._memory = BodyMemory(routing.plane.max_held_bytes)
         self._warn = Throttled(log, "no room")
 
@@ -39,7 +41,7 @@ class ExternalProcessor(external_processor_pb2_grpc.ExternalProcessorServicer): 
         A defect ends the stream with INTERNAL, a lack of memory with RESOURCE_EXHAUSTED; Envoy then goes on without us
         (its `failure_mode_allow`).
         """
-        exchange = Exchange(self._routing, self._memory)
+        exchange = Exchange(self._routing, self._memory, self._on_headers)
         try:
             async for request in request_iterator:
                 for response in await exchange.answer(request):

@@ -30,8 +30,9 @@ from gateway.envoy_config.command import envoy_config
 from gateway.ext_proc.routing import DataPlane, Routing
 from gateway.ext_proc.servicer import ExternalProcessor
 from gateway.metrics import Metrics
+from gateway.observed_router import ObservedRouter
 from gateway.pool import Pool
-from gateway.router import Router
+from gateway.tracing import Tracing
 from tests.unit.gateway.fake_scorer import BUNDLE, FakeScorer
 from tests.unit.gateway.waiting import until
 
@@ -122,6 +123,7 @@ async def data_plane(
     tls: Mapping[str, ssl.SSLContext] | None = None,
     plane: DataPlane | None = None,
     gateway_tls: grpc.ServerCredentials | None = None,
+    tracing: Tracing | None = None,
     alter: Callable[[dict[str, Any]], None] = lambda config: None,
     **file: Any,
 ) -> AsyncIterator[Plane]:
@@ -135,6 +137,7 @@ async def data_plane(
         tls: of an LLM's endpoint.
         plane: the gateway's side of it.
         gateway_tls: the gateway speaks TLS, as localhost.
+        tracing: the gateway's.
         alter: changes Envoy's configuration into one that is not ours.
         file: more of endpoints.yaml.
     """
@@ -146,9 +149,11 @@ async def data_plane(
         endpoints_file = folder / "endpoints.yaml"
         endpoints_file.write_text(yaml.safe_dump(_endpoints(recording, llms or {}, file)), encoding="utf-8")
         scorer, metrics = FakeScorer(), Metrics()
-        router = Router(Pool(endpoints.read(endpoints_file)), scorer, Admission(100, 0.05), metrics)
+        observers = [tracing.decided] if tracing else []
+        pool = Pool(endpoints.read(endpoints_file))
+        router = ObservedRouter([], observers, pool, scorer, Admission(100, 0.05), metrics)
         routing = Routing(router, plane or DataPlane(deadline_seconds=5, max_query_bytes=MIB), metrics)
-        server, port = await _gateway(stack, routing, gateway_tls)
+        server, port = await _gateway(stack, routing, gateway_tls, tracing)
         config, access_log = folder / "envoy.yaml", folder / "access.log"
         command = ["--endpoints", endpoints_file, "--out", config, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
         command += ["--gateway", f"localhost:{port}", "--access-log", access_log, *flags]
@@ -177,10 +182,12 @@ def _endpoints(
 
 
 async def _gateway(
-    stack: AsyncExitStack, routing: Routing, tls: grpc.ServerCredentials | None
+    stack: AsyncExitStack, routing: Routing, tls: grpc.ServerCredentials | None, tracing: Tracing | None
 ) -> tuple[aio.Server, int]:
-    server = aio.server(options=[("grpc.max_receive_message_length", 16 * MIB)])
-    external_processor_pb2_grpc.add_ExternalProcessorServicer_to_server(ExternalProcessor(routing), server)
+    interceptors = [tracing.server_interceptor] if tracing else []
+    server = aio.server(options=[("grpc.max_receive_message_length", 16 * MIB)], interceptors=interceptors)
+    processor = ExternalProcessor(routing, tracing.requested if tracing else None)
+    external_processor_pb2_grpc.add_ExternalProcessorServicer_to_server(processor, server)
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     await health.set("live", health_pb2.HealthCheckResponse.SERVING)

@@ -1,53 +1,36 @@
 """Traces of a live gateway, as a collector gets them."""
 
+import json
+import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import grpc
 import pytest
+from envoy.config.core.v3 import base_pb2
+from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc_pb
+from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as otlp
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as otlp_grpc
 
 from contract.v1 import router_pb2 as pb
 from contract.v1 import router_pb2_grpc
-from gateway import settings
+from gateway import assembly, settings
+from gateway.errors import TracingMissingError
 from gateway.server import serving
 from tests.unit.gateway.fake_triton import FakeTriton, fake_triton
+from tests.unit.gateway.otlp_collector import Collector, otlp_collector
 from tests.unit.gateway.test_hot_reload import write
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
-class Collector(otlp_grpc.TraceServiceServicer):
-    """Keeps the spans that it gets."""
-
-    def __init__(self) -> None:
-        self.spans: list[Any] = []
-        self.endpoint = ""
-
-    def Export(self, request: Any, context: Any) -> Any:  # noqa: N802
-        for resource in request.resource_spans:
-            for scope in resource.scope_spans:
-                self.spans += scope.spans
-        return otlp.ExportTraceServiceResponse()
-
-    def named(self, name: str) -> Any:
-        (span,) = [span for span in self.spans if span.name == name]
-        return span
-
-
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    collector, server = Collector(), grpc.server(ThreadPoolExecutor(2))
-    otlp_grpc.add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]
-    collector.endpoint = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    server.start()
-    yield collector
-    server.stop(None)
+    with otlp_collector() as collector:
+        yield collector
 
 
 Chosen = Callable[..., settings.Settings]
@@ -119,3 +102,64 @@ async def test_a_caller_that_does_not_want_traces_gets_none(chosen: Chosen, coll
     async with fake_triton() as triton:
         await ask(chosen(triton.address, trace_share=1), ("q", f"00-{TRACE}-{PARENT}-00"))
     assert collector.spans == []
+
+
+def messages(**headers: str) -> list[Any]:
+    """What Envoy tells of a request to `auto` with `headers`."""
+    told = {":method": "POST", ":path": "/v1/chat/completions", **headers}
+    values = [base_pb2.HeaderValue(key=key, raw_value=value.encode()) for key, value in told.items()]
+    body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "a secret prompt"}]}).encode()
+    return [
+        ext_proc_pb.ProcessingRequest(
+            request_headers=ext_proc_pb.HttpHeaders(headers=base_pb2.HeaderMap(headers=values))
+        ),
+        ext_proc_pb.ProcessingRequest(request_body=ext_proc_pb.HttpBody(body=body, end_of_stream=True)),
+    ]
+
+
+async def process(chosen: settings.Settings, metadata: dict[str, str], headers: dict[str, str]) -> None:
+    """Asks a gateway as Envoy does, and stops it, which sends the spans."""
+    async with serving(chosen) as ports, aio.insecure_channel(f"127.0.0.1:{ports.grpc}") as channel:
+        stub: Any = external_processor_pb2_grpc.ExternalProcessorStub(channel)
+        answers = [answer async for answer in stub.Process(iter(messages(**headers)), metadata=tuple(metadata.items()))]
+        assert answers[-1].request_body.response.body_mutation.body
+
+
+TRACED = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
+OTHER = {"traceparent": f"00-{'7' * 32}-{'7' * 16}-01"}
+
+
+@pytest.mark.parametrize(("metadata", "headers"), [(TRACED, {}), (TRACED, OTHER), ({}, TRACED)])
+async def test_a_decision_for_envoy_joins_the_trace_of_its_call_else_of_the_http_request(
+    chosen: Chosen, collector: Collector, metadata: dict[str, str], headers: dict[str, str]
+) -> None:
+    async with fake_triton() as triton:
+        await process(chosen(triton.address, trace_share=0), metadata, headers)
+    call = collector.named("envoy.service.ext_proc.v3.ExternalProcessor/Process")
+    assert (call.trace_id.hex(), call.parent_span_id.hex()) == (TRACE, PARENT)
+    children = {span.name for span in collector.spans if span.parent_span_id == call.span_id}
+    assert {"score", "policy", "inference.GRPCInferenceService/ModelInfer"} <= children
+    assert {span.trace_id.hex() for span in collector.spans} == {TRACE}
+    assert "secret" not in repr(collector.spans)
+
+
+@pytest.mark.parametrize(("share", "calls"), [(0, 0), (1, 1)])
+async def test_of_envoys_requests_without_a_context_the_share_is_traced(
+    chosen: Chosen, collector: Collector, share: float, calls: int
+) -> None:
+    async with fake_triton() as triton:
+        await process(chosen(triton.address, trace_share=share), {}, {})
+    names = [span.name for span in collector.spans]
+    assert names.count("envoy.service.ext_proc.v3.ExternalProcessor/Process") == calls
+
+
+@pytest.mark.parametrize(
+    ("module", "told"), [(None, "extra `tracing`"), (ModuleType("gateway.tracing"), "--force-reinstall")]
+)
+async def test_traces_that_cannot_be_made_are_told_with_what_to_install(
+    chosen: Chosen, monkeypatch: pytest.MonkeyPatch, module: ModuleType | None, told: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "gateway.tracing", module)
+    async with AsyncExitStack() as stack:
+        with pytest.raises(TracingMissingError, match=told):
+            assembly.tracing(chosen("localhost:1"), stack)

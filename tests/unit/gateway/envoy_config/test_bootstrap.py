@@ -193,3 +193,33 @@ def test_envoy_takes_it(pool: Path, tmp_path: Path, mode: str, suffix: str) -> N
     command = [envoy, "--mode", "validate", "--config-path", str(out), "--log-level", "error", "--use-dynamic-base-id"]
     checked = subprocess.run(command, capture_output=True, text=True, timeout=60, env={"LARGE_KEY": "x"}, check=False)
     assert checked.returncode == 0, checked.stderr
+
+
+def test_no_traces_unless_asked_for(config: dict[str, Any]) -> None:
+    assert "tracing" not in manager(config)
+    assert "otlp" not in {one["name"] for one in config["static_resources"]["clusters"]}
+
+
+def test_traces_go_to_the_collector_and_the_caller_else_the_share_decides(pool: Path) -> None:
+    config = yaml.safe_load(render(pool, "--otlp", "collector.example.com:4317", "--trace-share", 0.05).output)
+    tracing = manager(config)["tracing"]
+    tracer = tracing["provider"]["typed_config"]
+    assert tracing["provider"]["name"] == "envoy.tracers.opentelemetry"
+    assert tracer["grpc_service"]["envoy_grpc"] == {"cluster_name": "otlp"}
+    assert tracer["sampler"]["name"].endswith("parent_based")
+    by_share = tracer["sampler"]["typed_config"]["wrapped_sampler"]["typed_config"]["sampling_percentage"]
+    assert by_share == {"numerator": 50_000, "denominator": "MILLION"}
+    assert {"tag": "http.url", "value": "%PATH(NQ)%"} in tracing["custom_tags"]
+    collector = cluster(config, "otlp")
+    (host,) = collector["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    expected = {"address": "collector.example.com", "port_value": 4317}
+    assert (host["endpoint"]["address"]["socket_address"], collector["type"]) == (expected, "STRICT_DNS")
+    (options,) = collector["typed_extension_protocol_options"].values()
+    assert "http2_protocol_options" in options["explicit_http_config"]
+
+
+@pytest.mark.parametrize("flags", [["--otlp", "4317"], ["--otlp", "c:4317", "--trace-share", "1.5"]])
+def test_wrong_tracing_flags_are_refused(pool: Path, flags: list[str]) -> None:
+    result = CliRunner().invoke(envoy_config, ["--endpoints", str(pool), *flags])
+    assert result.exit_code == 2
+    assert flags[-2] in result.output
