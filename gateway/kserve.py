@@ -38,13 +38,9 @@ class ModelInfo:
     max_batch: int
 
 
-def infer_request(queries: Sequence[str], timeout_seconds: float) -> Any:
-    """ModelInferRequest for `queries`: input `query` BYTES [len(queries), 1].
-
-    Triton does not compute what waited in its queue for longer than `timeout_seconds` (request parameter `timeout`).
-    """
+def infer_request(queries: Sequence[str]) -> Any:
+    """ModelInferRequest for `queries`: input `query` BYTES [len(queries), 1]."""
     request = service_pb2.ModelInferRequest(model_name=tensors.ROUTER_MODEL)
-    request.parameters["timeout"].int64_param = int(timeout_seconds * 1e6)
     request.inputs.add(name=tensors.QUERY, datatype="BYTES", shape=[len(queries), 1])
     for name in _OUTPUTS:
         request.outputs.add(name=name)

@@ -66,7 +66,7 @@ class TritonScorer:
             address: host:port of Triton's gRPC, or any target that grpc knows: the addresses behind a DNS name
                 (dns:///triton:8001) or in a list (ipv4:10.0.0.1:8001,10.0.0.2:8001) share the work, those that
                 cannot be reached are passed over.
-            timeout_seconds: the deadline of a batch. Triton gets it too, and drops what waited longer in its queue.
+            timeout_seconds: the deadline of a batch; the call is cancelled then, and Triton does not compute it.
             interceptors: of the calls to Triton.
         """
         self.address = address
@@ -111,7 +111,7 @@ class TritonScorer:
 
     async def score_batch(self, queries: Sequence[str]) -> list[Scores]:
         """See `BatchScorer.score_batch`. Cancelling it cancels the request in Triton."""
-        request = kserve.infer_request(queries, self._timeout_seconds)
+        request = kserve.infer_request(queries)
         response = await self._ask(self._stub.ModelInfer, request, self._timeout_seconds)
         try:
             rows = kserve.rows(response, len(queries))

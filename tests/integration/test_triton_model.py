@@ -1,7 +1,6 @@
 """Model `routerdc` in a real tritonserver, asked by a plain tritonclient."""
 
 import json
-import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -138,21 +137,6 @@ def test_a_bad_query_fails_alone(client: InferenceServerClient, bad: bytes, mess
 def test_a_bad_row_of_a_batched_request_is_named(client: InferenceServerClient) -> None:
     with pytest.raises(InferenceServerException, match=r"query\[2\]: empty"):
         infer(client, "a", "b", "", "d")
-
-
-def test_a_request_that_waited_past_its_deadline_is_not_computed(client: InferenceServerClient) -> None:
-    rows_before, _ = counts(client)
-    busy = threading.Thread(target=infer, args=(client, *sample_queries()[:60]))
-    busy.start()
-    expired = 0
-    for i in range(20):
-        try:
-            infer(client, f"{GOOD_QUERY} {i}", timeout=1)  # microseconds in Triton's queue
-        except InferenceServerException as error:
-            expired += "timeout" in str(error.message()).lower()
-    busy.join()
-    assert expired
-    assert counts(client)[0] - rows_before == 60 + 20 - expired
 
 
 def test_a_request_whose_caller_gave_up_is_not_computed(client: InferenceServerClient) -> None:

@@ -50,6 +50,11 @@ def test_all_else_is_kept() -> None:
     assert config == source
 
 
+def test_no_queue_policy_keeps_triton_from_handing_batches_over_ahead_of_time() -> None:
+    assert rendered().HasField("dynamic_batching")
+    assert not rendered().dynamic_batching.HasField("default_queue_policy")  # stalls of half a second: see config.pbtxt
+
+
 def test_a_broken_configuration_is_named(tmp_path: Path) -> None:
     (tmp_path / CONFIG_FILE).write_text('name: "routerdc" max_batch: 3')
     with pytest.raises(ExportError, match=r"config\.pbtxt.*max_batch"):

@@ -21,7 +21,7 @@ def config(llms: str = '["a", "b"]', bundle_id: str = "id", calibration: str = "
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=5))
 def test_every_text_travels_as_its_length_and_its_utf8(queries: list[str]) -> None:
-    request = kserve.infer_request(queries, 1.0)
+    request = kserve.infer_request(queries)
     raw, read = request.raw_input_contents[0], list[str]()
     while raw:
         (length,) = struct.unpack_from("<I", raw)

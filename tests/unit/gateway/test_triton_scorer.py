@@ -26,12 +26,6 @@ async def test_a_batch_is_one_request_and_comes_back_row_by_row() -> None:
     ] * 3
 
 
-async def test_the_deadline_travels_to_triton() -> None:
-    async with fake_triton() as triton, TritonScorer(triton.address, timeout_seconds=0.25) as scorer:
-        await scorer.score_batch(["q"])
-    assert triton.requests[0].parameters["timeout"].int64_param == 250_000
-
-
 async def test_the_models_own_batch_limit_is_learned() -> None:
     async with fake_triton() as triton, TritonScorer(triton.address, timeout_seconds=5) as scorer:
         await scorer.probe()
