@@ -142,15 +142,16 @@ def test_a_bad_row_of_a_batched_request_is_named(client: InferenceServerClient) 
 def test_a_request_whose_caller_gave_up_is_not_computed(client: InferenceServerClient) -> None:
     rows_before, _ = counts(client)
     done: Queue[object] = Queue()
-    for _ in range(3):  # the first is computed, the others queue
-        ahead = [query_input(*sample_queries()[-60:])]
-        client.async_infer(ROUTER_MODEL, ahead, callback=lambda result, error: done.put(error or result))
+    ahead = 12
+    for _ in range(ahead):  # far more work than fits into the deadline of the one behind it
+        sixty = [query_input(*sample_queries()[-60:])]
+        client.async_infer(ROUTER_MODEL, sixty, callback=lambda result, error: done.put(error or result))
     with pytest.raises(InferenceServerException, match="Deadline Exceeded"):
         infer(client, GOOD_QUERY, client_timeout=0.02)
-    answers = [done.get(timeout=60) for _ in range(3)]
+    answers = [done.get(timeout=60) for _ in range(ahead)]
     assert all(isinstance(answer, InferResult) for answer in answers)
     infer(client, GOOD_QUERY)  # whatever was queued before this has been dealt with
-    assert counts(client)[0] - rows_before == 3 * 60 + 1
+    assert counts(client)[0] - rows_before == ahead * 60 + 1
 
 
 def test_the_servers_log_holds_no_query(client: InferenceServerClient, triton_log: Path) -> None:
