@@ -1,13 +1,10 @@
-"""The seam behind which the encoder runs, and its ONNX Runtime side. Knows nothing of text or LLMs."""
+"""The seam behind which the encoder runs: token ids in, embeddings out. Knows nothing of text, LLMs or any runtime."""
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 INPUT_IDS = "input_ids"
 ATTENTION_MASK = "attention_mask"
@@ -27,30 +24,3 @@ class Engine(Protocol):
     def embed(self, slices: Sequence[TokenSlice]) -> list[npt.NDArray[np.float32]]:
         """Unit embeddings (batch, dim) of each slice, in their order; may compute several at the same time."""
         ...
-
-
-class OnnxRuntimeEngine:
-    """The encoder as an ONNX graph in this process."""
-
-    def __init__(self, path: Path, threads: int, provider: str = "CPUExecutionProvider") -> None:
-        """Loads `path`; `threads` 0 means every core that this process may use.
-
-        Raises:
-            RuntimeError: this ONNX Runtime has no such provider, or it found no device.
-        """
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
-        options.inter_op_num_threads = 1
-        options.enable_mem_pattern = False  # one pattern would be kept for every shape ever seen
-        # Idle threads sleep: Triton, the tokenizer and the gateway need the same cores (docs/design, 2026-11-22).
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if provider not in onnxruntime.get_available_providers():
-            raise RuntimeError(f"this onnxruntime has no {provider}: install onnxruntime-gpu in its place")
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
-        if self._session.get_providers()[0] != provider:  # it falls back to the CPU with no more than a warning
-            raise RuntimeError(f"{provider} found no device to run on")
-
-    def embed(self, slices: Sequence[TokenSlice]) -> list[npt.NDArray[np.float32]]:
-        """See `Engine`; one slice after the other."""
-        feeds = ({INPUT_IDS: part.input_ids, ATTENTION_MASK: part.attention_mask} for part in slices)
-        return [self._session.run([EMBEDDING], feed)[0] for feed in feeds]

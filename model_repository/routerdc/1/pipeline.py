@@ -11,18 +11,17 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from engine import Engine, OnnxRuntimeEngine
+from engine import Engine
+from engines import load_engine
 from head import Head
 from settings import Settings
 from slicing import pad, slices
 from tokenization import Tokenization
 
-ENGINE_FILE = "encoder.onnx"
 HEAD_FILE = "head.npz"
 TOKENIZER_FILE = "tokenizer.json"
 ROUTER_FILE = "router.json"  # bundle_id, llms, scale, max_tokens, truncation_side
 
-_PROVIDERS = {"onnxruntime": "CPUExecutionProvider", "onnxruntime-cuda": "CUDAExecutionProvider"}
 _WARM_UP = ("What is 12 times 7?", "Write a function that reverses a list. " * 200)
 
 
@@ -67,7 +66,7 @@ class Pipeline:
         return cls(
             router["bundle_id"],
             Tokenization.load(folder / TOKENIZER_FILE, router["max_tokens"], router["truncation_side"]),
-            _engine(folder, settings),
+            load_engine(folder, settings),
             Head.load(folder / HEAD_FILE, router["scale"]),
             settings.slice_tokens,
         )
@@ -95,11 +94,3 @@ class Pipeline:
         embedding = np.empty_like(sorted_rows)
         embedding[np.concatenate(order)] = sorted_rows
         return embedding
-
-
-def _engine(folder: Path, settings: Settings) -> Engine:
-    if settings.engine == "triton":
-        from triton_engine import TritonEngine  # its imports exist inside Triton only
-
-        return TritonEngine(version=int(folder.name))
-    return OnnxRuntimeEngine(folder / ENGINE_FILE, settings.engine_threads, _PROVIDERS[settings.engine])

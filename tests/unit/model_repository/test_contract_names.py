@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import engine
+import engines
 import head
 import pipeline
 import pytest
@@ -32,7 +33,7 @@ def test_tensor_names_are_the_contracts() -> None:
 
 
 def test_artefact_names_are_the_ones_export_writes() -> None:
-    assert (pipeline.ENGINE_FILE, pipeline.HEAD_FILE, pipeline.TOKENIZER_FILE, pipeline.ROUTER_FILE) == (
+    assert (engines.ENGINE_FILE, pipeline.HEAD_FILE, pipeline.TOKENIZER_FILE, pipeline.ROUTER_FILE) == (
         artefacts.ENGINE_FILE,
         artefacts.HEAD_FILE,
         bundle.TOKENIZER_FILE,

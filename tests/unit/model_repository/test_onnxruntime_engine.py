@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from engine import OnnxRuntimeEngine
+from onnxruntime_engine import OnnxRuntimeEngine
 
 
 def test_a_provider_that_is_not_installed_is_refused_rather_than_replaced(tmp_path: Path) -> None:
