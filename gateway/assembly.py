@@ -31,7 +31,8 @@ from gateway.sessions import Sessions
 from gateway.settings import Settings
 from gateway.shadow import ShadowedScorer
 from gateway.tls import CertificateFiles, ServerTls
-from gateway.triton_balancer import TritonBalancer, TritonState, addresses
+from gateway.triton_balancer import TritonBalancer, TritonState
+from gateway.triton_discovery import Discovery
 from gateway.triton_scorer import TritonScorer
 
 if TYPE_CHECKING:
@@ -63,10 +64,8 @@ def triton(settings: Settings, metrics: Metrics, tracing: "Tracing | None") -> T
     interceptors = () if tracing is None else (tracing.client_interceptor,)
     timeout_seconds = max(settings.deadline_ms, settings.batch_deadline_ms) / 1000
     balancer = TritonBalancer(
-        [
-            TritonScorer(address, timeout_seconds=timeout_seconds, interceptors=interceptors)
-            for address in addresses(settings.triton_address)
-        ],
+        Discovery(settings.triton_address).addresses,
+        partial(TritonScorer, timeout_seconds=timeout_seconds, interceptors=interceptors),
         patience_seconds=settings.deadline_ms / 1000 / 2,
         on_retry=metrics.triton_retry,
     )
@@ -86,7 +85,7 @@ def router(
     coalescer = Coalescer(
         triton,
         max_batch=min(settings.max_triton_batch, triton.max_batch),
-        max_concurrent=settings.max_triton_requests * len(addresses(settings.triton_address)),
+        max_concurrent=lambda: settings.max_triton_requests * max(1, len(triton)),
         observe=metrics.batch,
     )
     cache = ScoreCache(

@@ -1,6 +1,6 @@
 """Turns concurrent queries into few batches, a scorer in front of a batch scorer.
 
-An idle coalescer sends at once: what arrives in the same turn of the event loop goes together. While `max_concurrent`
+An idle coalescer sends at once: what arrives in the same turn of the event loop goes together. While `max_concurrent()`
 batches are in flight, queries gather and leave as the next batch, those with the nearest deadline first, so that a
 large RouteBatch does not hold up single queries. The same query twice in flight is one row.
 
@@ -65,7 +65,7 @@ class Coalescer:
         scorer: BatchScorer,
         *,
         max_batch: int,
-        max_concurrent: int,
+        max_concurrent: Callable[[], int],
         observe: Callable[[int], None] = lambda batch_size: None,
     ) -> None:
         self._scorer = scorer
@@ -125,7 +125,7 @@ class Coalescer:
 
     def _flush(self) -> None:
         self._flush_is_due = False
-        while self._pending and len(self._batches) < self._max_concurrent:
+        while self._pending and len(self._batches) < self._max_concurrent():
             entries = self._most_urgent()
             for entry in entries:
                 del self._pending[entry.query]

@@ -2,29 +2,35 @@
 
 grpc's own round_robin passes over addresses that it cannot connect to. It does not know load, nor a Triton that is
 reached and fails, hangs, or serves another bundle: that is what is here. Two Tritons are drawn and the one with fewer
-requests in flight is asked (the power of two choices). Does not know KServe, queries or policy.
+requests in flight is asked (the power of two choices). Tritons may come and go: each probe asks which there are. Does
+not know KServe, queries, policy, or how Tritons are found.
 """
 
 import asyncio
 import enum
 import random
-import re
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 import structlog
 
-from gateway.errors import InvalidRequestError, ScorerError, ScorerOverloadedError, ScorerTimeoutError
+from gateway.errors import (
+    InvalidRequestError,
+    ScorerError,
+    ScorerOverloadedError,
+    ScorerTimeoutError,
+    ScorerUnavailableError,
+)
 from gateway.scorer import Bundle, Scores
 from gateway.triton_scorer import TritonScorer
 
 MAX_FAILURES = 3
 _FIRST_EJECTION_SECONDS = 1.0
 _LONGEST_EJECTION_SECONDS = 30.0
+_LEAVING_SECONDS = 30.0
 
 log = structlog.get_logger("gateway.triton_balancer")
 
@@ -52,42 +58,56 @@ class _Member:
 
 
 class TritonBalancer:
-    """A batch scorer over the scorers of several Tritons."""
+    """A batch scorer over the scorers of several Tritons. There are none before the first probe."""
 
     def __init__(
         self,
-        scorers: Sequence[TritonScorer],
+        discover: Callable[[], Awaitable[Sequence[str]]],
+        scorer: Callable[[str], TritonScorer],
         *,
         patience_seconds: float,
         on_retry: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Enters `scorers` when it is entered itself.
+        """Owns the scorers that it makes.
 
         Args:
-            scorers: one for each Triton, at least one.
+            discover: the addresses of all Tritons there are now; raises ScorerError where it knows none.
+            scorer: makes the scorer of one address.
             patience_seconds: a batch that is cancelled after that long counts as a failure: nobody waits any more for a
                 Triton that hangs.
             on_retry: called where a failed batch is tried again.
             clock: gives seconds.
         """
-        self._members = [_Member(scorer) for scorer in scorers]
+        self._discover = discover
+        self._scorer = scorer
+        self._members: list[_Member] = []
         self._patience_seconds = patience_seconds
         self._on_retry = on_retry
         self._clock = clock
-        self._stack = AsyncExitStack()
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        for member in self._members:
-            await self._stack.enter_async_context(member.scorer)
         return self
 
     async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        await self._stack.aclose()
+        for task in self._leaving:
+            task.cancel()
+        await asyncio.gather(*self._leaving, *(m.scorer.close() for m in self._members), return_exceptions=True)
+
+    def __len__(self) -> int:
+        """How many Tritons there are, well or not."""
+        return len(self._members)
 
     @property
     def bundle(self) -> Bundle:
-        """The bundle of the first Triton that is ready."""
+        """The bundle of the first Triton that is ready.
+
+        Raises:
+            ScorerUnavailableError: none has ever said which it serves.
+        """
+        if not self._members:
+            raise ScorerUnavailableError("no Triton has been found yet")
         return next((m for m in self._members if m.problem is None), self._members[0]).scorer.bundle
 
     @property
@@ -102,19 +122,27 @@ class TritonBalancer:
         return sum(member.state(now) is state for member in self._members)
 
     async def probe(self, check: Callable[[Bundle], None] = lambda bundle: None) -> Bundle:
-        """Looks at every Triton; those that are not ready, or whose bundle `check` refuses, get no more batches.
+        """Looks at every Triton there is; those that are not ready, or whose bundle `check` refuses, get no batches.
 
         Raises:
             ScorerError: none is ready; the error is the first one's.
         """
-        await asyncio.gather(*(self._probe(member, check) for member in self._members))
-        problems = [member.problem for member in self._members]
+        known = {member.scorer.address: member for member in self._members}
+        addresses = await self._discover()
+        members = [known.pop(one) if one in known else _Member(self._scorer(one)) for one in addresses]
+        await asyncio.gather(*(self._probe(member, check, alone=len(members) == 1) for member in members))
+        self._members = members
+        for gone in known.values():
+            self._let_go(gone)
+        problems = [member.problem for member in members]
         if None not in problems and problems[0] is not None:
             raise problems[0]
         return self.bundle
 
     async def score_batch(self, queries: Sequence[str]) -> list[Scores]:
         """See `BatchScorer.score_batch`. What one Triton fails at is tried once more with another."""
+        if not self._members:
+            raise ScorerUnavailableError("no Triton has been found yet")
         first = self._draw(self._members)
         try:
             return await self._ask(first, queries)
@@ -125,6 +153,13 @@ class TritonBalancer:
                 raise
             self._on_retry()
             return await self._ask(self._draw(others), queries)
+
+    def _let_go(self, member: _Member) -> None:
+        """Its batches in flight are answered first."""
+        log.info("triton left", address=member.scorer.address)
+        task = asyncio.create_task(member.scorer.close(_LEAVING_SECONDS))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
 
     def _draw(self, members: Sequence[_Member]) -> _Member:
         now = self._clock()
@@ -163,19 +198,12 @@ class TritonBalancer:
         member.ejected_until = now + seconds
         log.warning("triton ejected", address=member.scorer.address, seconds=seconds, error=str(error))
 
-    async def _probe(self, member: _Member, check: Callable[[Bundle], None]) -> None:
+    async def _probe(self, member: _Member, check: Callable[[Bundle], None], *, alone: bool) -> None:
         problem: ScorerError | None = None
         try:
             check(await member.scorer.probe())
         except ScorerError as error:
             problem = error
-        if len(self._members) > 1 and (problem is None) is not (member.problem is None):
+        if not alone and (problem is None) is not (member.problem is None):
             log.warning("triton readiness", address=member.scorer.address, problem=problem and str(problem))
         member.problem = problem
-
-
-def addresses(text: str) -> list[str]:
-    """The addresses in a list such as "a:8001,b:8001" or, as grpc writes it, "ipv4:10.0.0.1:8001,10.0.0.2:8001"."""
-    scheme = re.match(r"ipv[46]:", text)
-    prefix = scheme.group() if scheme else ""
-    return [prefix + part.strip() for part in text.removeprefix(prefix).split(",") if part.strip()] or [text]

@@ -63,9 +63,8 @@ class TritonScorer:
         """Connects lazily.
 
         Args:
-            address: host:port of Triton's gRPC, or any target that grpc knows: the addresses behind a DNS name
-                (dns:///triton:8001) or in a list (ipv4:10.0.0.1:8001,10.0.0.2:8001) share the work, those that
-                cannot be reached are passed over.
+            address: host:port of Triton's gRPC, or any target that grpc knows; where that is several addresses, they
+                share the work, and those that cannot be reached are passed over.
             timeout_seconds: the deadline of a batch; the call is cancelled then, and Triton does not compute it.
             interceptors: of the calls to Triton.
         """
@@ -82,7 +81,11 @@ class TritonScorer:
         return self
 
     async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        await self._channel.close()
+        await self.close()
+
+    async def close(self, grace_seconds: float | None = None) -> None:
+        """Ends the connection; calls in flight have `grace_seconds` (None: no time) to be answered."""
+        await self._channel.close(grace_seconds)
 
     @property
     def bundle(self) -> Bundle:

@@ -14,7 +14,7 @@ def soon(seconds: float = 5) -> float:
 
 
 def coalescer(scorer: FakeScorer, max_batch: int = 64, max_concurrent: int = 1) -> Coalescer:
-    return Coalescer(scorer, max_batch=max_batch, max_concurrent=max_concurrent)
+    return Coalescer(scorer, max_batch=max_batch, max_concurrent=lambda: max_concurrent)
 
 
 async def outcomes(target: Coalescer, *queries: str) -> list[Scored | BaseException]:

@@ -151,7 +151,7 @@ async def test_a_caller_with_less_time_gets_the_fallback_within_its_own_deadline
 
 async def test_a_cancelled_call_cancels_the_scoring_behind_coalescer_and_cache(start: Start) -> None:
     def wrap(scorer: FakeScorer) -> ScoreCache:
-        return ScoreCache(Coalescer(scorer, max_batch=8, max_concurrent=1), max_entries=8, ttl_seconds=60)
+        return ScoreCache(Coalescer(scorer, max_batch=8, max_concurrent=lambda: 1), max_entries=8, ttl_seconds=60)
 
     running = await start(FakeScorer(delays_seconds={"q": 30}), wrap=wrap)
     call = running.stub.Route(pb.RouteRequest(query="q"))
@@ -183,7 +183,7 @@ async def test_a_batch_answers_row_by_row_and_bad_rows_fail_alone(start: Start) 
     scorer = FakeScorer(
         values={"to alpha": (9, 0, 0), "to gamma": (0, 0, 9)}, faults={"refused": InvalidRequestError("query", "no")}
     )
-    running = await start(scorer, wrap=lambda s: Coalescer(s, max_batch=64, max_concurrent=1))
+    running = await start(scorer, wrap=lambda s: Coalescer(s, max_batch=64, max_concurrent=lambda: 1))
     texts = ["to alpha", "", "to gamma", "refused", "to beta"]
     requests = [pb.RouteRequest(query=text, request_id=f"r{i}") for i, text in enumerate(texts)]
     results = (await running.stub.RouteBatch(pb.RouteBatchRequest(requests=requests))).results

@@ -1,16 +1,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import grpc
 import pytest
 
 from gateway import errors
 from gateway.scorer import Bundle
-from gateway.triton_balancer import TritonBalancer, TritonState, addresses
+from gateway.triton_balancer import TritonBalancer, TritonState
+from gateway.triton_discovery import Discovery
 from gateway.triton_scorer import TritonScorer
 from tests.unit.gateway.fake_scorer import BUNDLE
 from tests.unit.gateway.fake_triton import FakeTriton, fake_triton
+from tests.unit.gateway.waiting import until
 
 OTHER = Bundle("feedfeedfeedfeed", ("alpha", "delta"))
 
@@ -28,8 +31,14 @@ async def balanced(
 ) -> AsyncIterator[tuple[TritonBalancer, list[FakeTriton]]]:
     async with AsyncExitStack() as stack:
         tritons = [await stack.enter_async_context(fake_triton()) for _ in range(n)]
-        scorers = [TritonScorer(triton.address, timeout_seconds=5) for triton in tritons]
-        balancer = TritonBalancer(scorers, patience_seconds=0.5, on_retry=on_retry, clock=clock or Clock())
+        discover = Discovery(",".join(triton.address for triton in tritons)).addresses
+        balancer = TritonBalancer(
+            discover,
+            partial(TritonScorer, timeout_seconds=5),
+            patience_seconds=0.5,
+            on_retry=on_retry,
+            clock=clock or Clock(),
+        )
         await stack.enter_async_context(balancer)
         await balancer.probe()
         yield balancer, tritons
@@ -132,15 +141,41 @@ async def test_without_a_triton_that_is_ready_the_first_ones_problem_is_told() -
             await balancer.probe()
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("triton:8001", ["triton:8001"]),
-        (",", [","]),
-        ("a:1, b:2", ["a:1", "b:2"]),
-        ("ipv4:10.0.0.1:1,10.0.0.2:1", ["ipv4:10.0.0.1:1", "ipv4:10.0.0.2:1"]),
-        ("dns:///a:1,dns:///b:1", ["dns:///a:1", "dns:///b:1"]),
-    ],
-)
-def test_addresses_are_separated_by_commas(text: str, expected: list[str]) -> None:
-    assert addresses(text) == expected
+async def test_tritons_that_come_and_go_are_followed_and_what_is_in_flight_is_answered() -> None:
+    async with fake_triton() as old, fake_triton() as new:
+        there = [old.address]
+
+        async def discover() -> list[str]:
+            return there
+
+        async with TritonBalancer(discover, partial(TritonScorer, timeout_seconds=5), patience_seconds=9) as balancer:
+            with pytest.raises(errors.ScorerUnavailableError, match="no Triton has been found"):
+                await balancer.score_batch(["q"])
+            await balancer.probe()
+            old.delay_seconds = 0.2
+            in_flight = asyncio.create_task(balancer.score_batch(["q"]))
+            await until(lambda: bool(old.requests))
+            there = [new.address]
+            await balancer.probe()
+            for _ in range(5):
+                await balancer.score_batch(["q"])
+            assert (await in_flight)[0].bundle == BUNDLE
+            assert (len(balancer), len(old.requests), len(new.requests)) == (1, 1, 5)
+
+
+async def test_a_triton_that_came_gets_nothing_before_it_is_ready() -> None:
+    async with fake_triton() as old, fake_triton(ready=False) as new:
+        there = [old.address]
+
+        async def discover() -> list[str]:
+            return there
+
+        async with TritonBalancer(discover, partial(TritonScorer, timeout_seconds=5), patience_seconds=9) as balancer:
+            await balancer.probe()
+            there = [new.address, old.address]
+            for ready, answered in ((False, 0), (True, 5)):
+                new.ready = ready
+                old.delay_seconds = 0.05 if ready else 0
+                await balancer.probe()
+                await asyncio.gather(*(balancer.score_batch(["q"]) for _ in range(10)))
+                assert len(new.requests) == answered
