@@ -1,0 +1,54 @@
+"""The curve finds the highest rate within the goal of services whose limits are known."""
+
+import math
+
+import pytest
+
+from loadtest.open_loop.curve import Curve, Point, trace
+from loadtest.open_loop.generator import Load, Sample
+
+
+def service_with_limit(limit: float, asked: list[float], errors: int = 0) -> "object":
+    async def measure(rate: float) -> Load:
+        asked.append(rate)
+        slow = 500.0 if rate > limit else 5.0
+        samples = [Sample(latency_ms=slow) for _ in range(1000 - errors)]
+        return Load(1000 / rate, samples + [Sample(error="UNAVAILABLE") for _ in range(errors)])
+
+    return measure
+
+
+@pytest.mark.parametrize("limit", [37.0, 50.0, 333.0, 1900.0, 3.0])
+async def test_the_highest_rate_is_found_to_a_tenth(limit: float) -> None:
+    asked: list[float] = []
+    curve = await trace("service", service_with_limit(limit, asked), goal_p99_ms=50, start_rate=50)  # type: ignore[arg-type]
+    highest = curve.highest_rate_within_goal
+    assert highest is not None
+    assert highest <= limit < highest * 1.1
+    assert [point.rate_per_second for point in curve.points] == sorted(asked)
+    assert len(asked) < 15
+
+
+async def test_a_service_that_never_holds_the_goal_has_no_highest_rate() -> None:
+    asked: list[float] = []
+    curve = await trace("service", service_with_limit(0.1, asked), goal_p99_ms=50, start_rate=8)  # type: ignore[arg-type]
+    assert curve.highest_rate_within_goal is None
+    assert asked == [8, 4, 2, 1]
+
+
+async def test_more_than_one_failure_in_a_hundred_misses_the_goal() -> None:
+    curve = await trace("service", service_with_limit(math.inf, [], errors=20), goal_p99_ms=50, start_rate=2)  # type: ignore[arg-type]
+    assert curve.highest_rate_within_goal is None
+    assert curve.points[0].latency_ms["p99"] is None
+    assert curve.points[0].errors == {"UNAVAILABLE": 20}
+
+
+def test_a_rate_above_one_that_missed_the_goal_does_not_count() -> None:
+    fast, slow = (Load(1.0, [Sample(latency_ms=ms)] * 100) for ms in (5.0, 500.0))
+    points = [Point.of(rate, load, 50) for rate, load in ((10, fast), (20, slow), (30, fast))]
+    assert Curve("service", 50, points).highest_rate_within_goal == 10
+
+
+def test_percentiles_of_too_few_requests_are_left_out() -> None:
+    point = Point.of(10, Load(1.0, [Sample(latency_ms=5.0)] * 999), 50)
+    assert point.latency_ms == {"p50": 5.0, "p95": 5.0, "p99": 5.0, "p99.9": None}
