@@ -70,13 +70,38 @@ class Pool:
                 yield name, endpoint, self.endpoint_health.state(endpoint)
 
     def check(self, bundle: Bundle) -> None:
-        """Makes sure that bundle and endpoints.yaml name the same LLMs.
+        """Makes sure that every LLM of the bundle is in endpoints.yaml.
+
+        That may name others besides while the pool changes: an LLM that joins is there before the bundle scores it, one
+        that leaves stays until no bundle does.
+
+        Raises:
+            BundleMismatchError: one is not; the message has the whole difference.
+        """
+        if not self.names.issuperset(bundle.llms):
+            raise BundleMismatchError(_difference(bundle.bundle_id, set(bundle.llms), self.names))
+
+    def check_equal(self, bundle: Bundle) -> None:
+        """Makes sure that bundle and endpoints.yaml name the same LLMs, as they must when a gateway starts.
 
         Raises:
             BundleMismatchError: they do not; the message has the difference.
         """
         if self.names != frozenset(bundle.llms):
             raise BundleMismatchError(_difference(bundle.bundle_id, set(bundle.llms), self.names))
+
+    def scored(self, eligible: frozenset[str], bundle: Bundle) -> frozenset[str]:
+        """Those of `eligible` that `bundle` scores.
+
+        Raises:
+            BundleMismatchError: it scores none of them, or one that endpoints.yaml does not name.
+        """
+        self.check(bundle)
+        if len(self.names) == len(bundle.llms):
+            return eligible
+        if not (scored := eligible.intersection(bundle.llms)):
+            raise BundleMismatchError(f"bundle {bundle.bundle_id} does not score {', '.join(sorted(eligible))} yet")
+        return scored
 
 
 def _difference(bundle_id: str, in_bundle: Collection[str], in_file: Collection[str]) -> str:

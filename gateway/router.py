@@ -110,8 +110,8 @@ class Router:
         else:
             try:
                 scored = await self._scorer.score(query.text, deadline)
-                pool.check(scored.scores.bundle)
-                decision = self._scored(query, pool, eligible, cost, scored, arrived_ns)
+                among = pool.scored(eligible, scored.scores.bundle)
+                decision = self._scored(query, pool, among, cost, scored, arrived_ns)
             except ScorerError as error:
                 decision = self._fallback(query, pool, eligible, error, arrived_ns)
         self._metrics.decision(decision)

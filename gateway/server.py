@@ -134,7 +134,7 @@ async def _wait_for_bundle(triton: TritonBalancer, pool: Pool, settings: Setting
         async with asyncio.timeout(settings.startup_timeout_seconds):
             while True:
                 try:
-                    pool.check(await triton.probe(pool.check))
+                    pool.check_equal(await triton.probe(pool.check))
                     return
                 except BundleMismatchError as error:
                     raise EndpointsError(f"{settings.endpoints_file}: {error}") from None

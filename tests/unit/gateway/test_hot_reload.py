@@ -70,30 +70,45 @@ async def test_no_call_fails_while_endpoints_change_under_load(chosen: Any, tmp_
     assert seen == ["http://beta.test/v1", *addresses] or seen == addresses
 
 
-async def test_an_llm_joins_once_file_and_bundle_name_it(chosen: Any, tmp_path: Path) -> None:
-    async with (
-        fake_triton() as triton,
-        serving(chosen(triton.address)) as ports,
-        aio.insecure_channel(f"127.0.0.1:{ports.grpc}") as channel,
-    ):
-        stub: Any = router_pb2_grpc.RouterStub(channel)
-
-        async def names() -> list[str]:
-            return [llm.name for llm in (await stub.ListLlms(pb.ListLlmsRequest())).llms]
-
+@pytest.mark.parametrize("joins", [True, False], ids=["joins", "leaves"])
+async def test_no_query_gets_a_default_while_an_llm_joins_or_leaves(chosen: Any, tmp_path: Path, joins: bool) -> None:
+    """File before bundle where it joins, bundle before file where it leaves."""
+    larger = Bundle("3333333333333333", (*BUNDLE.llms, "delta"))
+    before, after = (BUNDLE, larger) if joins else (larger, BUNDLE)
+    if not joins:
         write(tmp_path / "endpoints.yaml", delta="http://delta.test/v1")
-        await asyncio.sleep(0.2)
-        assert await names() == list(BUNDLE.llms)
-        assert (await stub.Route(pb.RouteRequest(query="before"))).reason == pb.REASON_ROUTED
-        triton.configured = Bundle("3333333333333333", ("delta", *BUNDLE.llms))
+    async with fake_triton() as triton:
+        triton.configured = before
+        async with serving(chosen(triton.address)) as ports, aio.insecure_channel(f"127.0.0.1:{ports.grpc}") as channel:
+            stub: Any = router_pb2_grpc.RouterStub(channel)
+            bundles: list[str] = []
 
-        async def joined() -> bool:
-            return "delta" in await names()
+            async def route() -> None:
+                response = await stub.Route(pb.RouteRequest(query=f"query {len(bundles)}", max_candidates=9))
+                known = {BUNDLE.bundle_id: BUNDLE.llms, larger.bundle_id: larger.llms}[response.bundle_id]
+                assert response.reason == pb.REASON_ROUTED
+                assert {candidate.llm for candidate in response.candidates} == set(known)
+                bundles.append(response.bundle_id)
 
-        await until(joined)
-        response = await stub.Route(pb.RouteRequest(query="after", max_candidates=9))
-    assert (response.bundle_id, response.llm) == ("3333333333333333", "alpha")
-    assert {candidate.llm for candidate in response.candidates} == {"delta", *BUNDLE.llms}
+            async def routed_for_a_while() -> None:
+                for _ in range(20):
+                    await route()
+                    await asyncio.sleep(0.005)
+
+            async def change_file() -> None:
+                write(tmp_path / "endpoints.yaml", **({"delta": "http://delta.test/v1"} if joins else {}))
+                await routed_for_a_while()
+
+            await route()
+            if joins:
+                await change_file()
+            triton.configured = after
+            await routed_for_a_while()
+            if not joins:
+                await change_file()
+            names = {llm.name for llm in (await stub.ListLlms(pb.ListLlmsRequest())).llms}
+    assert names == set(after.llms)
+    assert (bundles[0], bundles[-1]) == (before.bundle_id, after.bundle_id)
 
 
 async def test_what_is_known_about_endpoints_outlives_a_change_of_the_others(chosen: Any, tmp_path: Path) -> None:

@@ -42,7 +42,21 @@ def test_names_that_differ_from_the_bundle_are_printed_both_ways(pool: Pool) -> 
 
 
 def test_the_order_of_names_does_not_matter(pool: Pool) -> None:
-    pool.check(Bundle("id", ("gamma", "beta", "alpha")))
+    pool.check_equal(Bundle("id", ("gamma", "beta", "alpha")))
+
+
+def test_a_name_more_than_the_bundles_will_do_while_the_pool_changes_but_not_at_the_start(pool: Pool) -> None:
+    smaller = Bundle("id", ("alpha", "beta"))
+    pool.check(smaller)
+    with pytest.raises(BundleMismatchError, match="not in the bundle: gamma"):
+        pool.check_equal(smaller)
+
+
+def test_only_llms_that_the_bundle_scores_are_ranked(pool: Pool) -> None:
+    smaller = Bundle("id", ("beta", "gamma"))
+    assert pool.scored(frozenset({"alpha", "beta"}), smaller) == {"beta"}
+    with pytest.raises(BundleMismatchError, match="does not score alpha yet"):
+        pool.scored(frozenset({"alpha"}), smaller)
 
 
 def eject(pool: Pool, llm: str, *addresses: str) -> None:
