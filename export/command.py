@@ -76,7 +76,13 @@ class Step:
     show_default=True,
     help="Of the encoder's weights and matrix products.",
 )
-def export(step: str, bundle: Path, out: Path, target: str, precision: Precision) -> None:
+@click.option(
+    "--timing-caches",
+    type=click.Path(file_okay=False, path_type=Path),
+    show_default="as --out",
+    help="Keeps TensorRT's timing caches, one for each version and GPU; machines may share it.",
+)
+def export(step: str, bundle: Path, out: Path, target: str, precision: Precision, timing_caches: Path | None) -> None:
     """Turns a bundle into a model repository for Triton, and proves after every step that it agrees with torch.
 
     STEP is graph (needs torch), engine, plan (TensorRT) or repository (not for tensorrt-rtx). Without it,
@@ -84,7 +90,7 @@ def export(step: str, bundle: Path, out: Path, target: str, precision: Precision
     """
     table = Table("step", "", "queries", "same choice", "score error", "embedding error", "artefact")
     try:
-        steps = _steps(bundle, out, target, precision)
+        steps = _steps(bundle, out, target, precision, timing_caches or out)
         if step not in ("all", *(part.name for part in steps)):
             raise ExportError(f"{step}: not a step of --target {target}")
         for part in steps:
@@ -95,7 +101,7 @@ def export(step: str, bundle: Path, out: Path, target: str, precision: Precision
     Console().print(table)
 
 
-def _steps(bundle: Path, out: Path, target: str, precision: Precision) -> list[Step]:
+def _steps(bundle: Path, out: Path, target: str, precision: Precision, timing_caches: Path) -> list[Step]:
     manifest = Manifest.read(bundle)
     engine = out / "engine"
     steps = [
@@ -110,9 +116,10 @@ def _steps(bundle: Path, out: Path, target: str, precision: Precision) -> list[S
     repository = partial(_repository_step, bundle, engine, out / "model_repository")
     match target:
         case "tensorrt":
-            return [*steps, _plan_step(engine, out / target, "tensorrt"), repository("tensorrt", out / target)]
+            plan = _plan_step(engine, out / target, "tensorrt", timing_caches)
+            return [*steps, plan, repository("tensorrt", out / target)]
         case "tensorrt-rtx":
-            return [*steps, _plan_step(engine, out / target, "tensorrt-rtx")]
+            return [*steps, _plan_step(engine, out / target, "tensorrt-rtx", timing_caches)]
         case _ if precision == "bf16":
             raise ExportError("--precision bf16: ONNX Runtime lacks bf16 kernels: use fp32, or fp16 for a GPU")
         case "onnxruntime-cuda":
@@ -121,9 +128,12 @@ def _steps(bundle: Path, out: Path, target: str, precision: Precision) -> list[S
             return [*steps, repository("onnxruntime")]
 
 
-def _plan_step(engine: Path, folder: Path, flavour: Flavour) -> Step:
+def _plan_step(engine: Path, folder: Path, flavour: Flavour, timing_caches: Path) -> Step:
     return Step(
-        "plan", folder, partial(plan_inputs, engine, folder, flavour), partial(make_plan, engine, folder, flavour)
+        "plan",
+        folder,
+        partial(plan_inputs, engine, folder, flavour),
+        partial(make_plan, engine, folder, flavour, timing_caches),
     )
 
 

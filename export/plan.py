@@ -8,6 +8,7 @@ A plan runs only with the version, and (flavour `tensorrt`) on the kind of GPU, 
 """
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -78,15 +79,18 @@ def plan_inputs(engine: Path, folder: Path, flavour: Flavour) -> dict[str, str]:
     return _inputs(engine, flavour)
 
 
-def make_plan(engine: Path, folder: Path, flavour: Flavour) -> Parity:
+def make_plan(engine: Path, folder: Path, flavour: Flavour, timing_caches: Path | None = None) -> Parity:
     """Builds the plan of the typed graph in `engine` into `folder`, in place of any other.
+
+    `timing_caches` holds a timing cache for each version and GPU; it may be shared by machines with different ones.
+    None: the folder that `folder` is in.
 
     Raises:
         ExportError: the engine has not been made, or TensorRT cannot build it here.
     """
     inputs = _inputs(engine, flavour)
     source = Record.read(engine)
-    timing_cache = folder.with_name(f"{folder.name}.timing-cache")
+    timing_cache = (timing_caches or folder.parent) / _timing_cache_file(flavour)
     shapes = _profiles(engine)
     plan = build_plan(flavour, onnx.load(engine / ENGINE_FILE), shapes, timing_cache)
     shutil.rmtree(folder, ignore_errors=True)
@@ -141,6 +145,11 @@ def gpu_of(flavour: Flavour) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         raise ExportError(f"--target tensorrt: builds on the GPU that will run the plan, none found: {error}") from None
     return listing.splitlines()[0].strip()
+
+
+def _timing_cache_file(flavour: Flavour) -> str:
+    words = f"{flavour} {bindings(flavour).__version__} {gpu_of(flavour)}"
+    return re.sub(r"[^a-z0-9.]+", "-", words.lower()).strip("-") + ".timing-cache"
 
 
 def _inputs(engine: Path, flavour: Flavour) -> dict[str, str]:

@@ -6,6 +6,7 @@
 Networks are strongly typed: precision stands in the graph (export.precision). Does not know bundles, text or Triton.
 """
 
+import uuid
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
@@ -73,7 +74,7 @@ def build_plan(
     if plan is None:
         raise ExportError(f"{flavour} cannot build the engine: " + ("; ".join(log.messages) or "no reason given"))
     if flavour == "tensorrt" and timing_cache:
-        timing_cache.write_bytes(_bytes(config.get_timing_cache().serialize()))
+        _replace(timing_cache, _bytes(config.get_timing_cache().serialize()))
     return Plan(_bytes(plan), tuple(log.messages))
 
 
@@ -131,6 +132,14 @@ def _add_profile(builder: "tensorrt.Builder", config: "tensorrt.IBuilderConfig",
 
 def _dims(shape: Shape) -> Any:
     return tuple(shape)  # the bindings turn it into their Dims
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """In one piece: others may read and write the same file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    draft.write_bytes(content)
+    draft.replace(path)
 
 
 def _bytes(memory: "tensorrt.IHostMemory") -> bytes:

@@ -2,15 +2,18 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from contract.bundle import Manifest, file_sha256
+from export import plan
 from export.artefacts import ENGINE_FILE
 from export.errors import ExportError
 from export.plan import AHEAD_OF_TIME, PLAN_FILE, PLAN_RECORD_FILE, PlanRecord, gpu_of
 from export.profiles import profiles
 from export.record import Record
+from export.tensorrt_engine import Flavour, Plan
 from tests.unit.export.conftest import MAX_TOKENS, invoke
 
 trt = pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX has no wheel for this platform")
@@ -105,3 +108,23 @@ def test_tensorrt_without_a_gpu_says_so(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ExportError, match="builds on the GPU that will run the plan, none found"):
         gpu_of("tensorrt")
+
+
+def test_timing_caches_are_kept_apart_by_version_and_gpu(
+    bundle: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[Path] = []
+
+    def build(_flavour: Flavour, _graph: object, _shapes: object, timing_cache: Path) -> Plan:
+        used.append(timing_cache)
+        return Plan(b"plan", ())
+
+    monkeypatch.setattr(plan, "build_plan", build)
+    monkeypatch.setattr(plan, "bindings", lambda _: SimpleNamespace(__version__="10.16.1.11"))
+    for gpu in ("NVIDIA L4, 8.9", "NVIDIA H100 80GB HBM3, 9.0"):
+        monkeypatch.setattr(plan, "gpu_of", lambda _, gpu=gpu: gpu)
+        plan.make_plan(out / "engine", out / "tensorrt", "tensorrt", tmp_path / "caches")
+    plan.make_plan(out / "engine", out / "tensorrt", "tensorrt")
+    names = ["tensorrt-10.16.1.11-nvidia-l4-8.9", "tensorrt-10.16.1.11-nvidia-h100-80gb-hbm3-9.0"]
+    folders = [tmp_path / "caches", tmp_path / "caches", out]
+    assert used == [f / f"{n}.timing-cache" for f, n in zip(folders, [*names, names[1]], strict=True)]
