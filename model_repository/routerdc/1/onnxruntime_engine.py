@@ -1,12 +1,12 @@
 """The encoder as an ONNX graph in this process, computed by ONNX Runtime."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
+from cores import usable_cores
 from engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
 
 
@@ -20,7 +20,7 @@ class OnnxRuntimeEngine:
             RuntimeError: this ONNX Runtime has no such provider, or it found no device.
         """
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+        options.intra_op_num_threads = threads or usable_cores()
         options.inter_op_num_threads = 1
         options.enable_mem_pattern = False  # one pattern would be kept for every shape ever seen
         # Idle threads sleep: Triton, the tokenizer and the gateway need the same cores (docs/design, 2026-11-22).

@@ -1,0 +1,21 @@
+"""How many cores this process may use: what it may run on, and what its container's quota pays for.
+
+A container with a CPU limit sees every core of its node; with a thread on each of them it would use up its quota in the
+first milliseconds of a period and stand still for the rest.
+"""
+
+import math
+import os
+from pathlib import Path
+
+QUOTA_FILE = Path("/sys/fs/cgroup/cpu.max")  # cgroup v2: "200000 100000" (µs in a period of µs), or "max 100000"
+
+
+def usable_cores(quota_file: Path = QUOTA_FILE) -> int:
+    """Whole cores, at least one."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = quota_file.read_text().split()
+    except (OSError, ValueError):
+        return cores  # no cgroup v2, no limit
+    return cores if quota == "max" else max(1, min(cores, math.ceil(int(quota) / int(period))))

@@ -1,0 +1,21 @@
+import os
+from pathlib import Path
+
+import pytest
+from cores import usable_cores
+
+
+@pytest.mark.parametrize(
+    ("quota", "expected"),
+    [("max 100000", 8), ("200000 100000", 2), ("150000 100000", 2), ("10000 100000", 1), ("6400000 100000", 8)],
+)
+def test_a_quota_counts_where_it_is_less_than_the_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, expected: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    (tmp_path / "cpu.max").write_text(f"{quota}\n")
+    assert usable_cores(tmp_path / "cpu.max") == expected
+
+
+def test_without_a_quota_every_core_that_the_process_may_run_on_counts(tmp_path: Path) -> None:
+    assert usable_cores(tmp_path / "absent") == len(os.sched_getaffinity(0))
