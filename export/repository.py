@@ -13,6 +13,7 @@ from export.graph import REFERENCE_FILE
 from export.parity import LIMITS, Answers, Parity, check, compare
 from export.plan import PLAN_FILE, PlanRecord, refuse_foreign
 from export.record import RECORD_FILE, Record
+from export.reference import write_reference
 from export.samples import sample_queries
 from export.serving import ENCODER_FOLDER, ServedTarget, encoder_config, router_config
 from export.triton_config import CONFIG_FILE, MODEL_FOLDER, render
@@ -54,11 +55,12 @@ def make_repository(
     _fill_router(draft / ROUTER_MODEL, engine, render(router_config(target), manifest), with_encoder=plan is None)
     if plan:
         _fill_encoder(draft / ENCODER_MODEL, engine, plan, manifest)
-    reference = Answers.read(bundle / GRAPH_FOLDER / REFERENCE_FILE)
+    reference, limits = Answers.read(bundle / GRAPH_FOLDER / REFERENCE_FILE), LIMITS[engine_precision(engine)]
+    write_reference(draft / ROUTER_MODEL / VERSION, reference, limits, manifest.scale)
     queries = sample_queries()
     answers = typed_answers_of(engine, queries) if plan else answers_of(draft / ROUTER_MODEL / VERSION, queries)
     parity = compare(reference, answers, manifest.scale)
-    check(parity, LIMITS[engine_precision(engine)], str(repository))
+    check(parity, limits, str(repository))
     Record.write(draft / ROUTER_MODEL, "repository", manifest.bundle_id, inputs, parity)
     shutil.rmtree(repository, ignore_errors=True)
     draft.rename(repository)

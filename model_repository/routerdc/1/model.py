@@ -9,6 +9,7 @@ import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
 from pipeline import Pipeline, Routing
 from queries import FIELD, QueryError, read_queries
+from reference import Reference
 from settings import Settings
 
 
@@ -16,14 +17,17 @@ class TritonPythonModel:
     """Model `routerdc`."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Loads and warms up; an exception here keeps the version from becoming ready.
+        """Loads and answers the reference queries, which warms up, too; an exception here keeps the version from
+        becoming ready, and the one before it in use.
 
-        With the engine `triton` nothing is warmed up: another Triton model cannot be called from here.
+        With the engine `triton` they are not asked: no other Triton model can be called from here. `routerdc publish`
+        asks them then.
         """
         self._settings = Settings.from_model_config(args["model_config"])
-        self._pipeline = Pipeline.load(Path(args["model_repository"]) / args["model_version"], self._settings)
+        folder = Path(args["model_repository"]) / args["model_version"]
+        self._pipeline = Pipeline.load(folder, self._settings)
         if self._settings.engine != "triton":
-            self._pipeline.warm_up()
+            Reference.load(folder).check(lambda queries: self._pipeline.route(queries).scores)
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """One response a request, in order. A bad or cancelled request fails alone; the others are routed together."""

@@ -22,8 +22,6 @@ HEAD_FILE = "head.npz"
 TOKENIZER_FILE = "tokenizer.json"
 ROUTER_FILE = "router.json"  # bundle_id, llms, scale, max_tokens, truncation_side
 
-_WARM_UP = ("What is 12 times 7?", "Write a function that reverses a list. " * 200)
-
 
 @dataclass(frozen=True)
 class Routing:
@@ -70,10 +68,6 @@ class Pipeline:
             Head.load(folder / HEAD_FILE, router["scale"]),
             settings.slice_tokens,
         )
-
-    def warm_up(self) -> None:
-        """Routes a short and a long text, so that the first caller does not pay for memory and kernels."""
-        self.route(_WARM_UP)
 
     def route(self, texts: Sequence[str]) -> Routing:
         """Answers to `texts` (at least one), in their order."""

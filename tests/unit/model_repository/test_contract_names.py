@@ -12,11 +12,13 @@ import head
 import pipeline
 import pytest
 import queries
+import reference
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
 from contract import bundle, tensors
 from export import artefacts
+from export import reference as export_reference
 from export.profiles import profiles
 
 CONFIG = Path(__file__).parents[3] / "model_repository/routerdc/config.pbtxt"
@@ -40,6 +42,10 @@ def test_artefact_names_are_the_ones_export_writes() -> None:
         artefacts.ROUTER_FILE,
     )
     assert (head.LLM_EMBEDDINGS, head.LLM_BIAS) == artefacts.HEAD_TENSORS
+
+
+def test_reference_answers_lie_where_export_writes_them() -> None:
+    assert reference.REFERENCE_FILE == export_reference.REFERENCE_FILE
 
 
 def test_the_configuration_declares_the_contracts_tensors() -> None:
