@@ -4,6 +4,7 @@ import json
 import struct
 from collections.abc import Sequence
 
+from google.rpc import code_pb2
 from tritonclient.grpc import service_pb2
 
 from contract import tensors
@@ -50,22 +51,29 @@ def chat(query: str, *, stream: bool = False) -> bytes:
     return json.dumps(body).encode()
 
 
-def route_problem(answer: bytes) -> str:
+def decision_problem(answer: pb.RouteResponse) -> str:
     """Empty for a decision of the router, or the reason why it is none."""
-    reason = pb.RouteResponse.FromString(answer).reason
-    return "" if reason in DECISIONS else pb.Reason.Name(reason)
+    return "" if answer.reason in DECISIONS else str(pb.Reason.Name(answer.reason))
+
+
+def route_problem(answer: bytes) -> str:
+    """The same of a serialized RouteResponse."""
+    return decision_problem(pb.RouteResponse.FromString(answer))
+
+
+def result_problem(result: pb.RouteResult) -> str:
+    """The same of one query's result in a batch or stream, which may be an error: its code's name."""
+    if result.HasField("error"):
+        return str(code_pb2.Code.Name(result.error.code))
+    return decision_problem(result.response)
 
 
 def batch_problem(answer: bytes) -> str:
-    """The same for all rows of a batch: the first reason there is."""
-    for result in pb.RouteBatchResponse.FromString(answer).results:
-        if result.HasField("error"):
-            return result.error.message
-        if result.response.reason not in DECISIONS:
-            return pb.Reason.Name(result.response.reason)
-    return ""
+    """The same of all results of a serialized RouteBatchResponse: the first problem there is."""
+    return next(filter(None, map(result_problem, pb.RouteBatchResponse.FromString(answer).results)), "")
 
 
 def infer_problem(answer: bytes) -> str:
     """Empty where there are scores."""
-    return "" if service_pb2.ModelInferResponse.FromString(answer).raw_output_contents else NO_SCORES
+    response = service_pb2.ModelInferResponse.FromString(answer)
+    return "" if len(response.raw_output_contents) else NO_SCORES

@@ -16,8 +16,6 @@ from loadtest.open_loop.generator import CallError, Target
 # Without it channels with the same options share one connection.
 _OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
 _CONNECT_SECONDS = 30
-# What the answer's header `x-routerdc-reason` says of answers without a decision.
-_FALLBACK = "fallback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ class _Chat:
         return response.headers.get("x-routerdc-reason", "").encode()
 
     def problem(self, answer: bytes) -> str:
-        return "" if answer and answer.decode() != _FALLBACK else "REASON_FALLBACK"
+        return "" if answer and answer.decode() != messages.FALLBACK else "REASON_FALLBACK"
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from google.rpc import code_pb2, status_pb2
 from tritonclient.grpc import service_pb2
 
 from contract.v1 import router_pb2 as pb
@@ -29,3 +30,15 @@ def test_a_default_is_no_decision(reason: pb.Reason.ValueType, problem: str) -> 
 def test_an_answer_of_triton_must_have_scores() -> None:
     assert messages.infer_problem(instant_triton.answer(1).SerializeToString()) == ""
     assert messages.infer_problem(service_pb2.ModelInferResponse().SerializeToString()) == "NO_SCORES"
+
+
+def test_a_batch_is_as_good_as_its_worst_result() -> None:
+    decided = pb.RouteResult(response=pb.RouteResponse(reason=pb.REASON_ROUTED))
+    fell_back = pb.RouteResult(response=pb.RouteResponse(reason=pb.REASON_FALLBACK))
+    refused = pb.RouteResult(error=status_pb2.Status(code=code_pb2.INVALID_ARGUMENT))
+    for results, problem in (
+        ([decided], ""),
+        ([decided, fell_back], "REASON_FALLBACK"),
+        ([refused], "INVALID_ARGUMENT"),
+    ):
+        assert messages.batch_problem(pb.RouteBatchResponse(results=results).SerializeToString()) == problem

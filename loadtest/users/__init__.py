@@ -1,0 +1,1 @@
+"""Locust users: callers of the router by each of its entrances, and of Triton without the router."""
