@@ -84,6 +84,11 @@ bench: $(VENV)/.dev  ## measure the gateway against its goals: docs/benchmarks
 	$(BIN)/routerdc export
 	$(BIN)/python -m loadtest.bench gateway
 
+LOCUST ?=
+
+loadtest: $(VENV)/.dev  ## a minute of load on the running service, or on one it starts: build/loadtest (LOCUST="RouteUser -u 50 -t 5m")
+	$(BIN)/python -m loadtest.local_run $(LOCUST)
+
 TENSORRT := 10.16.1.11 11.4.0.106
 
 check-tensorrt: $(VENV)/.dev  ## hold every TensorRT call against the real bindings of each version (needs gcc)
@@ -96,4 +101,4 @@ check-tensorrt: $(VENV)/.dev  ## hold every TensorRT call against the real bindi
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
-.PHONY: bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt clean
+.PHONY: loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt clean

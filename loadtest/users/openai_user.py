@@ -28,6 +28,7 @@ class OpenAiUser(FastHttpUser):
     """A caller with HTTP connections of its own, which stay open."""
 
     wait_time = pace.wait_time
+    weight = 3
 
     def __init__(self, environment: Environment) -> None:
         self.settings: LoadSettings = settings_of(environment)

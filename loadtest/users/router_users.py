@@ -36,6 +36,8 @@ class _RouterUser(GrpcUser):
 class RouteUser(_RouterUser):
     """One query a call."""
 
+    weight = 6
+
     @task
     def route(self) -> None:
         """A call of Route."""
@@ -79,8 +81,8 @@ class RouteStreamUser(_RouterUser):
             nonlocal left
             if left:
                 left -= 1
-                requests.put(pb.RouteRequest(query=self.next_query(), request_id=str(left)))
                 sent[str(left)] = time.perf_counter()
+                requests.put(pb.RouteRequest(query=self.next_query(), request_id=str(left)))
             elif not sent:
                 requests.put(None)
 
@@ -92,6 +94,9 @@ class RouteStreamUser(_RouterUser):
                 send_next()
         except grpc.RpcError as error:
             self._lost(sent, error.code().name)
+        else:
+            self._lost(sent, "stream ended early")
+        finally:
             requests.put(None)
 
     def _limit(self) -> float:
@@ -107,7 +112,7 @@ class RouteStreamUser(_RouterUser):
             TIMINGS.add_stages(ROUTE_STREAM, result.response.timings)
 
     def _lost(self, sent: dict[str, float], code: str) -> None:
-        """The stream broke: every query in flight failed."""
+        """The stream ended: every query that is still in flight failed."""
         now = time.perf_counter()
         for began in sent.values():
             record(self.environment, "gRPC", ROUTE_STREAM, now - began, code)
