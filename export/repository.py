@@ -75,7 +75,7 @@ def _fill_router(model: Path, engine: Path, config: str, *, with_encoder: bool) 
         shutil.copyfile(source, version / source.name)
     for artefact in engine.iterdir():
         if with_encoder or artefact.name != ENGINE_FILE:
-            _link(artefact, version / artefact.name)
+            link(artefact, version / artefact.name)
 
 
 def _fill_encoder(model: Path, engine: Path, plan: Path, manifest: Manifest) -> None:
@@ -85,14 +85,14 @@ def _fill_encoder(model: Path, engine: Path, plan: Path, manifest: Manifest) -> 
         raise ExportError(f"{plan}: built of another graph than {engine}: run `routerdc export plan` first")
     (model / VERSION).mkdir(parents=True)
     (model / CONFIG_FILE).write_text(encoder_config(manifest, len(record.profiles)), encoding="utf-8")
-    _link(plan / PLAN_FILE, model / VERSION / PLAN_FILE)
+    link(plan / PLAN_FILE, model / VERSION / PLAN_FILE)
 
 
 def _code() -> list[Path]:
     return sorted((MODEL_FOLDER / VERSION).glob("*.py"))
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: str | Path, target: str | Path) -> None:
     """A hard link, so that the weights lie on the disk once; a copy where the file system has none."""
     try:
         os.link(source, target)

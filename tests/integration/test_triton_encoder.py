@@ -3,6 +3,7 @@
 TensorRT's backend needs a GPU, so a Python model with the same tensors stands in for the plan; all else is what serves.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 from google.protobuf import text_format
 from tritonclient.grpc import InferenceServerClient
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
@@ -20,6 +22,7 @@ from contract.tensors import EMBEDDING, ENCODER_MODEL, ROUTER_MODEL, SCORES, TOK
 from deploy.local.triton import TritonServer
 from export.graph import REFERENCE_FILE
 from export.parity import FP32, Answers, check, compare
+from export.publish_command import publish
 from export.samples import sample_queries
 from export.triton_config import MODEL_FOLDER, read_config
 from tests.integration.conftest import BUNDLE
@@ -60,12 +63,16 @@ def two_models(model_repository: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="module")
-def client(
-    two_models: Path, triton_platform: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[InferenceServerClient]:
-    """Of a server with both models."""
-    log = tmp_path_factory.mktemp("triton_encoder") / "triton.log"
-    with TritonServer(two_models, log=log) as server, InferenceServerClient(server.grpc_address) as client:
+def server(two_models: Path, triton_platform: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
+    """With both models."""
+    with TritonServer(two_models, log=tmp_path_factory.mktemp("triton_encoder") / "triton.log") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(server: TritonServer) -> Iterator[InferenceServerClient]:
+    """Of the server."""
+    with InferenceServerClient(server.grpc_address) as client:
         yield client
 
 
@@ -95,3 +102,34 @@ def test_an_encoder_that_fails_is_named_and_the_next_request_is_served(client: I
     with pytest.raises(InferenceServerException, match="routerdc_encoder version 1: out of memory, says the stand-in"):
         infer(client, "Where does the zebra live?")
     assert infer(client, "Where does the horse live?").as_numpy(SCORES).shape[0] == 1
+
+
+def test_a_new_encoder_proves_itself_before_callers_get_it(
+    server: TritonServer, client: InferenceServerClient, two_models: Path, tmp_path: Path
+) -> None:
+    source = Path(shutil.copytree(two_models, tmp_path / "source", copy_function=os.link))
+    reference = source / ROUTER_MODEL / "1/reference.json"
+    content = json.loads(reference.read_text(encoding="utf-8"))
+    reference.unlink()  # a link to the exported one
+
+    def published(off_by: float) -> Result:
+        scores = (np.array(content["scores"]) + off_by).tolist()
+        reference.write_text(json.dumps(content | {"scores": scores}), encoding="utf-8")
+        arguments = [str(source), "--repository", str(two_models), "--triton-address", server.grpc_address]
+        return CliRunner().invoke(publish, arguments)
+
+    def serving() -> dict[str, list[str]]:
+        index = client.get_model_repository_index().models
+        models = (ROUTER_MODEL, ENCODER_MODEL)
+        return {name: [m.version for m in index if (m.name, m.state) == (name, "READY")] for name in models}
+
+    refused = published(off_by=0.1)
+    assert refused.exit_code == 1
+    assert "routerdc_encoder version 2: scores of the reference queries are off by 0.1" in refused.output
+    assert "version 1 serves as before" in refused.output
+    assert infer(client, "Where does the horse live?").get_response().model_version == "2"  # a copy of version 1
+    taken = published(off_by=0.0)
+    assert taken.exit_code == 0, taken.output
+    assert serving()[ROUTER_MODEL][-1] == "3"
+    assert serving()[ENCODER_MODEL] == ["2", "3"]
+    assert infer(client, "Where does the horse live?").get_response().model_version == "3"

@@ -60,13 +60,18 @@ class Pipeline:
         """
         if not (folder / ROUTER_FILE).is_file():
             raise FileNotFoundError(f"{folder}: {ROUTER_FILE} is missing: fill the repository with `routerdc export`")
+        return cls.around(load_engine(folder, settings), folder, settings.slice_tokens)
+
+    @classmethod
+    def around(cls, engine: Engine, folder: Path, slice_tokens: int) -> Self:
+        """`engine` with all else from `folder`."""
         router = json.loads((folder / ROUTER_FILE).read_text(encoding="utf-8"))
         return cls(
             router["bundle_id"],
             Tokenization.load(folder / TOKENIZER_FILE, router["max_tokens"], router["truncation_side"]),
-            load_engine(folder, settings),
+            engine,
             Head.load(folder / HEAD_FILE, router["scale"]),
-            settings.slice_tokens,
+            slice_tokens,
         )
 
     def route(self, texts: Sequence[str]) -> Routing:
