@@ -2,8 +2,8 @@
 
     python -m loadtest.local_run [LOCUST'S OPTIONS AND USER CLASSES …]
 
-Without options: all kinds of users for a minute, at a load that a laptop carries. Reports go to build/loadtest. Ends with
-locust's status: 1 where calls failed.
+Without options: all kinds of users for a minute, at a load that a laptop carries. Reports go to build/loadtest. Ends
+with locust's status: 1 where calls failed.
 """
 
 import subprocess

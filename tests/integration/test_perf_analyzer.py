@@ -1,43 +1,36 @@
 """NVIDIA's own load generator can use the model as it is."""
 
-import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from contract.tensors import QUERY, ROUTER_MODEL
 from deploy.local.triton import TritonServer
-from deploy.local.triton_install import find_triton
 from export.samples import sample_queries
-from tests.integration import perf_analyzer
+from loadtest.perf_analyzer import PerfAnalyzer, UnavailableError
 
 CACHE = Path(__file__).parents[2] / ".cache/perf_analyzer"
+QUERIES = [query for query in sample_queries() if len(query) < 500]
 
 
 @pytest.fixture(scope="session")
-def binary() -> Path:
+def perf_analyzer() -> PerfAnalyzer:
     try:
-        return perf_analyzer.install(CACHE)
-    except perf_analyzer.UnavailableError as error:
+        return PerfAnalyzer(CACHE)
+    except UnavailableError as error:
         pytest.skip(f"perf_analyzer: {error}")
 
 
-def test_perf_analyzer_measures_the_model(triton: TritonServer, binary: Path, tmp_path: Path) -> None:
-    data = tmp_path / "queries.json"
-    queries = [query for query in sample_queries() if len(query) < 500]
-    data.write_text(json.dumps({"data": [{QUERY: [query]} for query in queries]}), encoding="utf-8")
-    command = [str(binary), "-m", ROUTER_MODEL, "-i", "grpc", "-u", triton.grpc_address, f"--input-data={data}"]
-    any_will_do = ["--measurement-request-count=50", "--stability-percentage=100000", "--max-trials=3"]
-    limits = ["--concurrency-range=8", "--measurement-mode=count_windows", *any_will_do]
-    run = subprocess.run(
-        [*command, *limits],
-        env=perf_analyzer.environment(tmp_path, find_triton()),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "Throughput:" in run.stdout
-    assert "infer/sec" in run.stdout
+def test_perf_analyzer_measures_the_model(triton: TritonServer, perf_analyzer: PerfAnalyzer) -> None:
+    done = perf_analyzer.closed_loop(triton.grpc_address, QUERIES, concurrency=4, seconds=3)
+    assert len(done.took_ms) > 20
+    assert done.per_second == pytest.approx(4000 / (sum(done.took_ms) / len(done.took_ms)), rel=0.3)  # Little's law
+
+
+def test_perf_analyzer_offers_poisson_arrivals(triton: TritonServer, perf_analyzer: PerfAnalyzer) -> None:
+    done = perf_analyzer.poisson(triton.grpc_address, QUERIES, per_second=30, seconds=6)
+    assert done.per_second == pytest.approx(30, rel=0.35)
+
+
+def test_an_error_of_the_tool_is_told(perf_analyzer: PerfAnalyzer) -> None:
+    with pytest.raises(UnavailableError, match="perf_analyzer failed"):
+        perf_analyzer.closed_loop("127.0.0.1:1", QUERIES, concurrency=1, seconds=1)
