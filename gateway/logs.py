@@ -2,12 +2,14 @@
 
 Prompts are never logged: events carry request id, LLM, reason, times and token counts. Nothing here filters; the call
 sites do not pass text. What happens for every query is logged at level debug only, and warnings are throttled: an
-outage must not bring a flood of them on top.
+outage must not bring a flood of them on top. A log that cannot be written (the disk is full, the pipe is closed) loses
+lines and fails no call.
 """
 
 import sys
 import time
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO
 
 import structlog
 
@@ -22,9 +24,26 @@ def configure(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(_Patient(sys.stderr)),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
+
+
+class _Patient:
+    """A stream whose writer never hears that it cannot be written."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Writes, or loses, `text`."""
+        with suppress(OSError, ValueError):  # ValueError: closed
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Writes what is buffered, or loses it."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 class Throttled:

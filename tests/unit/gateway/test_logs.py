@@ -1,4 +1,9 @@
-from gateway.logs import Throttled
+from io import StringIO
+
+import pytest
+import structlog
+
+from gateway.logs import Throttled, configure
 
 
 class Recorder:
@@ -29,3 +34,16 @@ def test_what_was_left_out_is_counted_in_the_next_line() -> None:
     warn._due.clear()
     warn("timeout")
     assert [event["left_out"] for event in log.events] == [0, 2]
+
+
+def test_a_log_that_cannot_be_written_loses_lines_and_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(StringIO):
+        def write(self, text: str) -> int:
+            lost.append(text)
+            raise OSError(28, "No space left on device")
+
+    lost: list[str] = []
+    monkeypatch.setattr("sys.stderr", Full())
+    configure("info")
+    structlog.get_logger("test").info("an event")
+    assert "an event" in lost[0]
