@@ -8,6 +8,10 @@ A batch lives as long as somebody waits for it: each caller leaves at its own de
 the last one has left, the batch is cancelled too. A batch that is refused because of one of its queries is split until
 that query stands alone, so that its neighbours are answered.
 
+Where more comes than can be scored, the queue would hold only queries that are about to expire, and nearly all of them
+would be scored in vain. So a query that has less time left than answers take by now is refused at once, and those that
+are sent are answered in time.
+
 Does not know Triton, nor what scores mean.
 """
 
@@ -18,20 +22,27 @@ from contextvars import copy_context
 from heapq import nsmallest
 from operator import attrgetter
 
-from gateway.errors import InvalidRequestError, ScorerTimeoutError, ScorerUnavailableError
+from gateway.errors import (
+    InvalidRequestError,
+    ScorerOverloadedError,
+    ScorerTimeoutError,
+    ScorerUnavailableError,
+)
 from gateway.scorer import BatchScorer, Bundle, Scored, Scores
 
 _Outcome = Scores | Exception
+
+_SMOOTHING = 0.2  # weight of the newest batch in how long answers take
 
 
 class _Entry:
     """One distinct query and everybody who waits for it."""
 
-    __slots__ = ("batch", "context", "deadline", "query", "sent_ns", "waiters")
+    __slots__ = ("batch", "context", "deadline", "last_deadline", "query", "sent_ns", "waiters")
 
     def __init__(self, query: str, deadline: float) -> None:
         self.query = query
-        self.deadline = deadline  # the nearest of those who wait
+        self.deadline = self.last_deadline = deadline  # the nearest and the furthest of those who wait
         self.waiters: set[asyncio.Future[Scores]] = set()
         self.batch: _Batch | None = None  # None until it is sent
         self.sent_ns = 0
@@ -76,6 +87,7 @@ class Coalescer:
         self._in_flight: dict[str, _Entry] = {}
         self._batches: set[_Batch] = set()
         self._flush_is_due = False
+        self._answer_seconds = 0.0  # from sending a batch to its answer, smoothed
 
     @property
     def bundle(self) -> Bundle:
@@ -106,6 +118,7 @@ class Coalescer:
             entry = self._pending[query] = _Entry(query, deadline)
             self._schedule_flush()
         entry.deadline = min(entry.deadline, deadline)
+        entry.last_deadline = max(entry.last_deadline, deadline)
         entry.waiters.add(waiter)
         return entry
 
@@ -126,10 +139,21 @@ class Coalescer:
     def _flush(self) -> None:
         self._flush_is_due = False
         while self._pending and len(self._batches) < self._max_concurrent():
-            entries = self._most_urgent()
-            for entry in entries:
-                del self._pending[entry.query]
-            self._send(_Batch(entries))
+            self._refuse_hopeless()
+            if entries := self._most_urgent():
+                for entry in entries:
+                    del self._pending[entry.query]
+                self._send(_Batch(entries))
+
+    def _refuse_hopeless(self) -> None:
+        """An idle scorer is asked all the same, so that it is noticed when it has become faster."""
+        answered = time.monotonic() + self._answer_seconds
+        hopeless = [entry for entry in self._pending.values() if entry.last_deadline < answered]
+        if not self._batches and len(hopeless) == len(self._pending):
+            return
+        for entry in hopeless:
+            del self._pending[entry.query]
+            entry.settle(ScorerOverloadedError("scores would come after the deadline"))
 
     def _most_urgent(self) -> list[_Entry]:
         if len(self._pending) <= self._max_batch:
@@ -148,8 +172,13 @@ class Coalescer:
 
     async def _run(self, batch: _Batch) -> None:
         outcomes: Sequence[_Outcome] = [ScorerUnavailableError("the call was cancelled")] * len(batch.entries)
+        sent = time.monotonic()
         try:
             outcomes = await self._outcomes([entry.query for entry in batch.entries])
+            self._answer_seconds += _SMOOTHING * (time.monotonic() - sent - self._answer_seconds)
+        except asyncio.CancelledError:  # nobody waited any longer; the answer would have taken longer still
+            self._answer_seconds = max(self._answer_seconds, time.monotonic() - sent)
+            raise
         finally:
             self._forget(batch)
             self._settle(batch, outcomes)

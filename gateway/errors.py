@@ -12,7 +12,7 @@
     ├── ScorerError                no scores: the router answers with the default LLM and counts `cause`
     │   ├── ScorerTimeoutError       not within the deadline
     │   ├── ScorerUnavailableError   not reachable, or its model is not loaded
-    │   ├── ScorerOverloadedError    it refused: its queue is full
+    │   ├── ScorerOverloadedError    it refused: its queue is full, or too long for the deadline
     │   ├── ScorerFailedError        it answered with an error, or with something that is not an answer
     │   └── BundleMismatchError      its bundle does not have the LLM names of endpoints.yaml
     └── StartupError               the process says why and exits
@@ -121,7 +121,7 @@ class ScorerUnavailableError(ScorerError):
 
 
 class ScorerOverloadedError(ScorerError):
-    """The scorer refused because its queue is full."""
+    """The scorer refused because its queue is full, or would answer too late."""
 
     cause = "overloaded"
     told = "the scorer is overloaded"

@@ -4,7 +4,12 @@ import time
 import pytest
 
 from gateway.coalescer import Coalescer
-from gateway.errors import InvalidRequestError, ScorerTimeoutError, ScorerUnavailableError
+from gateway.errors import (
+    InvalidRequestError,
+    ScorerOverloadedError,
+    ScorerTimeoutError,
+    ScorerUnavailableError,
+)
 from gateway.scorer import Scored
 from tests.unit.gateway.fake_scorer import FakeScorer
 
@@ -154,3 +159,40 @@ async def test_a_query_that_was_abandoned_before_it_was_sent_is_never_sent() -> 
     await first
     await target.score("last", soon())
     assert scorer.batches == [["first"], ["last"]]
+
+
+async def test_under_overload_what_cannot_be_in_time_is_refused_and_what_is_sent_is_answered_in_time() -> None:
+    """One query each 2 ms for a scorer that takes 10 ms for each: a fifth can be answered, and nearly that many are."""
+    queries = [f"query {i}" for i in range(400)]
+    scorer = FakeScorer(delays_seconds=dict.fromkeys(queries, 0.01))
+    target = coalescer(scorer, max_batch=1)
+    calls = []
+    for query in queries:
+        calls.append(asyncio.create_task(target.score(query, soon(0.1))))
+        await asyncio.sleep(0.002)
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(answer) for answer in answers} <= {Scored, ScorerOverloadedError, ScorerTimeoutError}
+    assert any(isinstance(answer, ScorerOverloadedError) for answer in answers)
+    answered = sum(isinstance(answer, Scored) for answer in answers)
+    assert answered >= 0.6 * len(scorer.batches)
+
+
+async def test_an_idle_scorer_is_asked_however_slow_it_was() -> None:
+    scorer = FakeScorer(delays_seconds={"slow": 0.2})
+    target = coalescer(scorer)
+    with pytest.raises(ScorerTimeoutError):
+        await target.score("slow", soon(0.1))
+    assert (await target.score("quick", soon(0.05))).scores
+
+
+async def test_a_query_that_a_patient_caller_shares_is_not_refused_for_the_hasty_one() -> None:
+    scorer = FakeScorer(delays_seconds={"slow": 0.1, "slower": 0.2})
+    target = coalescer(scorer, max_batch=1, max_concurrent=2)
+    await target.score("slow", soon())
+    under_way = [asyncio.create_task(target.score(query, soon())) for query in ("slow", "slower")]
+    await asyncio.sleep(0.01)
+    patient = asyncio.create_task(target.score("shared", soon()))
+    with pytest.raises(ScorerTimeoutError):
+        await target.score("shared", soon(0.001))
+    assert (await patient).scores
+    await asyncio.gather(*under_way)
