@@ -89,6 +89,14 @@ LOCUST ?=
 loadtest: $(VENV)/.dev  ## a minute of load on the running service, or on one it starts: build/loadtest (LOCUST="RouteUser -u 50 -t 5m")
 	$(BIN)/python -m loadtest.local_run $(LOCUST)
 
+curves: $(VENV)/.dev  ## latency against rate by Poisson arrivals, up to saturation: docs/benchmarks/curves.md
+	$(BIN)/routerdc export
+	$(BIN)/python -m loadtest.curves
+
+cross-check: $(VENV)/.dev  ## locust and perf_analyzer on the same Triton: docs/benchmarks/cross-check.md
+	$(BIN)/routerdc export
+	$(BIN)/python -m loadtest.cross_check
+
 TENSORRT := 10.16.1.11 11.4.0.106
 
 check-tensorrt: $(VENV)/.dev  ## hold every TensorRT call against the real bindings of each version (needs gcc)
@@ -101,4 +109,4 @@ check-tensorrt: $(VENV)/.dev  ## hold every TensorRT call against the real bindi
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
-.PHONY: loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt clean
+.PHONY: curves cross-check loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt clean
