@@ -12,7 +12,8 @@ from contract.v1 import router_pb2 as pb
 
 ROUTE = "/routerdc.v1.Router/Route"
 ROUTE_BATCH = "/routerdc.v1.Router/RouteBatch"
-INFER = "/inference.GRPCInferenceService/ModelInfer"
+MODEL_INFER = "ModelInfer"
+INFER = f"/inference.GRPCInferenceService/{MODEL_INFER}"
 CHAT_COMPLETIONS = "/chat/completions"
 VIRTUAL_MODEL = "auto"
 # What the header `x-routerdc-reason` says of answers without a decision, and what they are counted as.

@@ -6,8 +6,6 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from loadtest import messages
 from loadtest.users.grpc_user import GrpcUser
 
-MODEL_INFER = "ModelInfer"
-
 
 class TritonUser(GrpcUser):
     """One query a request, as the model's dynamic batcher likes it."""
@@ -26,7 +24,7 @@ class TritonUser(GrpcUser):
         """A request of one row."""
         request = service_pb2.ModelInferRequest.FromString(messages.infer(self.next_query()))
         self.timed(
-            MODEL_INFER,
+            messages.MODEL_INFER,
             lambda: self.triton.ModelInfer(request, timeout=self.timeout_seconds),
             lambda answer: "" if answer.raw_output_contents else messages.NO_SCORES,
         )
