@@ -1,14 +1,15 @@
 """A run of benchmarks as a table for people, Markdown for the documentation, and JSON with every single round."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.table import Table
 
-from loadtest.comparison import Comparison, Spread
+from loadtest.comparison import Comparison, Spread, Verdict
+from loadtest.history import Change
 
-_COLUMNS = ("name", "ours", "reference", "ratio (p10 to p90)", "goal", "verdict")
+_COLUMNS = ("name", "ours", "reference", "ratio (p10 to p90)", "goal", "verdict", "last run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Run:
 
     machine: dict[str, Any]
     comparisons: Sequence[Comparison]
+    changes: Mapping[str, Change] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Everything, every round included."""
@@ -34,13 +36,21 @@ class Run:
         facts = "\n".join(f"* {name.replace('_', ' ')}: {_text(value)}" for name, value in self.machine.items())
         lines = ["| " + " | ".join(row) + " |" for row in (_COLUMNS, ["---"] * len(_COLUMNS), *self._rows())]
         conditions = "\n".join(
-            f"* {each.name}: {len(each.ours)} rounds; {each.conditions}" for each in self.comparisons
+            f"* {each.name}: {_rounds(len(each.ours))}; {each.conditions}" for each in self.comparisons
         )
         return (
-            f"# {title}\n\n{source}\n\n"
+            f"# {title}\n\n{source}\n\n{self.summary}\n\n"
             + "\n".join(lines)
             + f"\n\nConditions:\n\n{conditions}\n\nMachine:\n\n{facts}\n"
         )
+
+    @property
+    def summary(self) -> str:
+        """How many goals are met, and which figures have become worse."""
+        verdicts = [one.verdict(self.machine["cores"]) for one in self.comparisons]
+        counts = [f"{verdicts.count(v)} goals {v.value}" for v in Verdict if v is not Verdict.NO_GOAL and v in verdicts]
+        worse = [name for name, change in self.changes.items() if change.verdict == "worse"]
+        return ", ".join(counts) + f". Worse than in the last run: {'; '.join(worse) or 'nothing'}."
 
     def _rows(self) -> list[list[str]]:
         return [self._row(each) for each in self.comparisons]
@@ -55,11 +65,16 @@ class Run:
             _change(one),
             goal,
             one.verdict(self.machine["cores"]).value,
+            str(self.changes.get(one.name, "")),
         ]
 
     def _one(self, one: Comparison) -> dict[str, Any]:
         derived = {"ratio": asdict(Spread.of(one.ratios)), "added": asdict(Spread.of(one.added))}
         return {**asdict(one), **derived, "verdict": one.verdict(self.machine["cores"]).value}
+
+
+def _rounds(count: int) -> str:
+    return f"{count} round{'' if count == 1 else 's'}"
 
 
 def _change(one: Comparison) -> str:
@@ -70,6 +85,8 @@ def _change(one: Comparison) -> str:
 
 
 def _spread(spread: Spread) -> str:
+    if spread.p10 == spread.p90:
+        return f"{spread.median:.3g}"
     return f"{spread.median:.3g} ({spread.p10:.3g} to {spread.p90:.3g})"
 
 

@@ -1,4 +1,4 @@
-"""Unary gRPC calls as load: closed loop (each caller waits for its answer) or at a fixed rate.
+"""Unary gRPC calls in a closed loop: each caller waits for its answer. For load at a set rate see `loadtest.open_loop`.
 
 Requests are serialized before the clock starts and answers are read after it stops: the load generator shares the
 machine with what it measures, and should cost as little as it can. Knows no service.
@@ -6,16 +6,15 @@ machine with what it measures, and should cost as little as it can. Knows no ser
 
 import asyncio
 import itertools
-import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from grpc import aio
 
 from loadtest.data_plane import percentile
+from loadtest.processes import cpu_seconds
 
 _TIMEOUT_SECONDS = 30
 # Without it channels with the same options share one connection.
@@ -36,7 +35,7 @@ class Service:
     method: str
     requests: Iterator[bytes]
     check: Callable[[bytes], None]  # raises WrongAnswerError
-    pid: int  # of the process whose CPU time is counted
+    pids: tuple[int, ...]  # whose CPU time is counted, with that of the processes that they started
 
     @asynccontextmanager
     async def connect(self, connections: int = 1) -> AsyncIterator["Connected"]:
@@ -60,7 +59,7 @@ class Round:
 
     @property
     def cpu_ms(self) -> float:
-        """Of the service's process, for each call; other processes on the machine hardly change it."""
+        """Of the service's processes, for each call; others on the machine hardly change it."""
         return self.cpu_seconds / len(self.took_ms) * 1000
 
     @property
@@ -97,42 +96,12 @@ class Connected:
                 answers.append(await call(request, timeout=_TIMEOUT_SECONDS))
                 took_ms.append((time.perf_counter() - started) * 1000)
 
-        return await self._timed([caller() for _ in range(callers)], took_ms, answers)
-
-    async def at_rate(self, requests: int, per_second: float) -> Round:
-        """A request every 1 / `per_second`, whether or not the ones before are answered.
-
-        Times count from when a request was due, so that a stall is not hidden by requests that were sent late.
-        Raises as `closed_loop`.
-        """
-        ways = itertools.cycle(self.calls)
-        took_ms, answers = list[float](), list[bytes]()
-
-        async def one(i: int, request: bytes, call: Call) -> None:
-            due = begin + i / per_second
-            await asyncio.sleep(due - time.perf_counter())
-            answers.append(await call(request, timeout=_TIMEOUT_SECONDS))
-            took_ms.append((time.perf_counter() - due) * 1000)
-
-        jobs = [one(i, request, next(ways)) for i, request in enumerate(self._prepared(requests))]
-        begin = time.perf_counter()
-        return await self._timed(jobs, took_ms, answers)
-
-    def _prepared(self, requests: int) -> list[bytes]:
-        return list(itertools.islice(self.service.requests, requests))
-
-    async def _timed(
-        self, jobs: list[Coroutine[None, None, None]], took_ms: list[float], answers: list[bytes]
-    ) -> Round:
-        cpu_before, started = cpu_seconds(self.service.pid), time.perf_counter()
-        await asyncio.gather(*jobs)
-        seconds, cpu = time.perf_counter() - started, cpu_seconds(self.service.pid) - cpu_before
+        cpu_before, started = cpu_seconds(*self.service.pids), time.perf_counter()
+        await asyncio.gather(*(caller() for _ in range(callers)))
+        seconds, cpu = time.perf_counter() - started, cpu_seconds(*self.service.pids) - cpu_before
         for answer in answers:
             self.service.check(answer)
         return Round(seconds, took_ms, cpu)
 
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process, all threads (proc_pid_stat(5), fields 14 and 15)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def _prepared(self, requests: int) -> list[bytes]:
+        return list(itertools.islice(self.service.requests, requests))

@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 from loadtest.data_plane import percentile
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 
 class Verdict(StrEnum):
@@ -64,14 +65,18 @@ class Comparison:
         """Of each pair, in `unit`."""
         return [ours - reference for ours, reference in zip(self.ours, self.reference, strict=True)]
 
+    @property
+    def judged(self) -> "Spread":
+        """What the goal bounds: the ratios, or the differences where it says so."""
+        return Spread.of(self.added if self.goal is not None and self.goal.of == "added" else self.ratios)
+
     def verdict(self, cores: int) -> Verdict:
         """The median of the pairs against the goal, on a machine with `cores`."""
         if self.goal is None:
             return Verdict.NO_GOAL
         if cores < self.goal.cores:
             return Verdict.NOT_MEASURABLE
-        value = statistics.median(self.ratios if self.goal.of == "ratio" else self.added)
-        return Verdict.MET if self.goal.holds(value) else Verdict.MISSED
+        return Verdict.MET if self.goal.holds(self.judged.median) else Verdict.MISSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +94,8 @@ class Spread:
 
 
 async def in_turns(
-    ours: Callable[[], Awaitable[T]], reference: Callable[[], Awaitable[T]], rounds: int
-) -> list[tuple[T, T]]:
+    ours: Callable[[], Awaitable[T]], reference: Callable[[], Awaitable[S]], rounds: int
+) -> list[tuple[T, S]]:
     """Pairs (ours, reference). Who goes first changes from round to round, so that a drift hits both alike."""
     pairs = []
     for i in range(rounds):

@@ -5,171 +5,181 @@ the load generator.
 """
 
 import asyncio
-import itertools
-import struct
-from collections.abc import Iterator
+import statistics
+from contextlib import AbstractContextManager
 
-from tritonclient.grpc import service_pb2
-
-from contract import tensors
 from contract.v1 import router_pb2 as pb
-from loadtest.calls import Round, Service, WrongAnswerError
-from loadtest.comparison import Comparison, Goal, in_turns
-from loadtest.parts import Part, Parts
+from loadtest import messages, services
+from loadtest.bench_setting import Setting
+from loadtest.calls import Connected, Round, Service
+from loadtest.comparison import Comparison, Goal
+from loadtest.open_loop import precise_loop
+from loadtest.open_loop.arrivals import poisson
+from loadtest.open_loop.generator import Load, Target, offer
+from loadtest.open_loop.targets import grpc_target
+from loadtest.parts import Part
 
 _CALLERS = 32
 _CALLS = 2500  # a round of those that are answered at once: one to two seconds
-_SECONDS_AT_RATE = 4.0
-_ROUTE = "/routerdc.v1.Router/Route"
-_INFER = "/inference.GRPCInferenceService/ModelInfer"
-_OUTPUTS = (tensors.SCORES, tensors.TOKEN_COUNT, tensors.TRUNCATED, tensors.BUNDLE_ID)
-_REPEATED = pb.RouteRequest(query="What is the capital of France?").SerializeToString()
-_numbers = itertools.count()
+_BURSTS = 5
+_BURST_CALLS = 400
+_SECONDS_AT_RATE = 5.0
+_TIMEOUT_SECONDS = 20.0
 
 
-def over_echo_cached(parts: Parts, rounds: int) -> list[Comparison]:
-    """Calls a second with scores from the gateway's own cache."""
-    return _over_echo(parts, rounds, "over an empty gRPC server: scores cached", repeated=True)
+def over_echo_cached(setting: Setting) -> list[Comparison]:
+    """Calls a second with scores from the gateway's own cache; the scores came from a Triton that is instant."""
+    with setting.parts.instant_triton() as triton, setting.parts.gateway(triton) as gateway:
+        return _over_echo(setting, services.route_repeated(gateway), "scores cached", Goal("ratio", least=0.6))
 
 
-def over_echo_scored(parts: Parts, rounds: int) -> list[Comparison]:
-    """Calls a second where each query goes to a Triton that has its scores at once."""
-    return _over_echo(parts, rounds, "over an empty gRPC server: instant Triton", repeated=False)
+def over_echo_instant(setting: Setting) -> list[Comparison]:
+    """Calls a second where the scores are there at once: in the gateway's process, then in another one."""
+    found = _over_echo_in(setting, setting.parts.instant_gateway(), "instant scorer", Goal("ratio", least=0.6))
+    behind = setting.parts.instant_gateway(behind_cache=True)
+    found += _over_echo_in(setting, behind, "instant scorer behind cache and coalescer")
+    with setting.parts.instant_triton() as triton, setting.parts.gateway(triton) as gateway:
+        return found + _over_echo(setting, services.route(gateway, setting.queries), "instant Triton, a third process")
 
 
-def over_triton(parts: Parts, rounds: int) -> list[Comparison]:
+def over_triton(setting: Setting) -> list[Comparison]:
     """Latency through the gateway over that of Triton called directly, at half of Triton's maximum load."""
 
-    async def measure(triton: Part, gateway: Part) -> tuple[list[tuple[Round, Round]], float]:
-        async with _direct(triton).connect() as direct, _gateway(gateway).connect() as routed:
-            maximum = (await direct.closed_loop(400, 16)).calls_per_second
-            await routed.closed_loop(50, 4)
-            rate, calls = maximum / 2, int(maximum / 2 * _SECONDS_AT_RATE)
-            pairs = await in_turns(lambda: routed.at_rate(calls, rate), lambda: direct.at_rate(calls, rate), rounds)
-            return pairs, rate
+    async def measure(triton: Part, gateway: Part) -> tuple[list[tuple[Load, Load]], float]:
+        rate = await _maximum(setting, services.infer(triton, setting.queries)) / 2
+        async with (
+            grpc_target(triton.address, messages.INFER, messages.infer_problem) as direct,
+            grpc_target(gateway.address, messages.ROUTE, messages.route_problem) as routed,
+        ):
+            seeds = {"direct": iter(range(10**6)), "routed": iter(range(10**6))}  # the same arrivals for both
 
-    with parts.triton() as triton, parts.gateway(triton) as gateway:
-        pairs, rate = asyncio.run(measure(triton, gateway))
-    conditions = f"{rate:.0f} queries/s, half of Triton's maximum; {_SECONDS_AT_RATE:g} s a round"
+            async def at_rate(target: Target, message: str) -> Load:
+                arrivals = poisson(rate, max(0.5, _SECONDS_AT_RATE * setting.effort.scale), next(seeds[message]))
+                encode = messages.infer if message == "direct" else messages.route
+                requests = [encode(query) for query in setting.queries.take(len(arrivals))]
+                return await offer(target, requests, arrivals, _TIMEOUT_SECONDS)
+
+            await at_rate(routed, "routed")
+            await at_rate(direct, "direct")
+            return await setting.in_turns(lambda: at_rate(routed, "routed"), lambda: at_rate(direct, "direct")), rate
+
+    with setting.parts.triton(setting.shipped.repository) as triton, setting.parts.gateway(triton) as gateway:
+        pairs, rate = precise_loop.run(measure(triton, gateway))
+    conditions = f"{rate:.0f} queries/s at random (Poisson), half of Triton's maximum; {_SECONDS_AT_RATE:g} s a round"
     goals = {0.5: Goal("added", most=1), 0.99: Goal("ratio", most=1.25)}
     return [_latency(pairs, share, "over Triton called directly", goal, conditions) for share, goal in goals.items()]
 
 
-def cache_hit(parts: Parts, rounds: int) -> list[Comparison]:
+def cache_hit(setting: Setting) -> list[Comparison]:
     """Latency of a query whose scores are cached over that of one that Triton scores; one caller."""
-
-    with parts.triton() as triton, parts.gateway(triton) as gateway:
-        hits, misses = _gateway(gateway, repeated=True), _gateway(gateway)
-        pairs = asyncio.run(_one_by_one(hits, misses, 200, 60, rounds))
+    with setting.parts.triton(setting.shipped.repository) as triton, setting.parts.gateway(triton) as gateway:
+        hits, misses = services.route_repeated(gateway), services.route(gateway, setting.queries)
+        pairs = asyncio.run(_one_by_one(setting, hits, misses))
     return [_latency(pairs, 0.5, "of a cache hit over a miss", Goal("ratio", most=0.3), "one caller")]
 
 
-def cache_without_hits(parts: Parts, rounds: int) -> list[Comparison]:
+def cache_without_hits(setting: Setting) -> list[Comparison]:
     """A gateway whose cache never hits over one without: calls a second with an instant Triton, latency with a real."""
-    name, rounds = "with a cache that never hits over none", 2 * rounds  # a small difference needs more rounds
+    name, parts, queries = "with a cache that never hits over none", setting.parts, setting.queries
     with parts.instant_triton() as triton, parts.gateway(triton) as on, parts.gateway(triton, cache_entries=0) as off:
-        throughputs = asyncio.run(_throughputs(_gateway(on), _gateway(off), rounds))
-    with parts.triton() as triton, parts.gateway(triton) as on, parts.gateway(triton, cache_entries=0) as off:
-        latencies = asyncio.run(_one_by_one(_gateway(on), _gateway(off), 60, 60, rounds))
+        ours, none = services.route(on, queries), services.route(off, queries)
+        throughputs = asyncio.run(_throughputs(setting, ours, none, times=2))
+    with (
+        parts.triton(setting.shipped.repository) as triton,
+        parts.gateway(triton) as on,
+        parts.gateway(triton, cache_entries=0) as off,
+    ):
+        ours, none = services.route(on, queries), services.route(off, queries)
+        latencies = asyncio.run(_one_by_one(setting, ours, none, times=2))
     return [
-        _throughput(throughputs, f"calls/s {name}: instant Triton", Goal("ratio", least=0.98)),
-        _cpu(throughputs, f"CPU per call {name}: instant Triton"),
+        _throughput(throughputs, f"calls/s {name}: instant Triton"),
+        _cpu(throughputs, f"CPU per call {name}: instant Triton", Goal("ratio", most=1.02)),
         _latency(latencies, 0.5, f"{name}: real Triton", Goal("ratio", most=1.02), "one caller"),
     ]
 
 
-def two_workers(parts: Parts, rounds: int) -> list[Comparison]:
+def two_workers(setting: Setting) -> list[Comparison]:
     """Calls a second of two workers over one; instant Triton, sixteen connections, as the kernel spreads those."""
+    parts, queries = setting.parts, setting.queries
     with parts.instant_triton() as triton, parts.gateway(triton) as one, parts.gateway(triton, workers=2) as two:
-        pairs = asyncio.run(_throughputs(_gateway(two), _gateway(one), rounds, connections=16))
+        ours, reference = services.route(two, queries), services.route(one, queries)
+        pairs = asyncio.run(_throughputs(setting, ours, reference, connections=16))
     # Besides the workers the load generator and the stand-in for Triton are busy, a core each.
     return [_throughput(pairs, "calls/s of two workers over one", Goal("ratio", least=1.8, cores=4), connections=16)]
 
 
-def _over_echo(parts: Parts, rounds: int, name: str, *, repeated: bool) -> list[Comparison]:
-    with parts.instant_triton() as triton, parts.gateway(triton) as gateway:
-        answer = asyncio.run(_answer(_gateway(gateway)))
-        with parts.echo(answer) as echo:
-            reference = Service(echo.address, _ROUTE, _routes(repeated), lambda _: None, echo.pid)
-            pairs = asyncio.run(_throughputs(_gateway(gateway, repeated=repeated), reference, rounds))
-    return [_throughput(pairs, f"calls/s {name}", Goal("ratio", least=0.6)), _cpu(pairs, f"CPU per call {name}")]
+def _over_echo_in(
+    setting: Setting, started: AbstractContextManager[Part], name: str, goal: Goal | None = None
+) -> list[Comparison]:
+    with started as gateway:
+        return _over_echo(setting, services.route(gateway, setting.queries), name, goal)
 
 
-async def _answer(gateway: Service) -> pb.RouteResponse:
-    async with gateway.connect() as connected:
-        return pb.RouteResponse.FromString(await connected.calls[0](next(gateway.requests)))
+def _over_echo(setting: Setting, ours: Service, name: str, goal: Goal | None = None) -> list[Comparison]:
+    answer = asyncio.run(_answer(ours))
+    with setting.parts.echo(answer) as server:
+        pairs = asyncio.run(_throughputs(setting, ours, services.echo(server, ours.requests)))
+    name = f"over an empty gRPC server: {name}"
+    return [_throughput(pairs, f"calls/s {name}", goal), _cpu(pairs, f"CPU per call {name}")]
+
+
+async def _answer(service: Service) -> pb.RouteResponse:
+    async with service.connect() as connected:
+        return pb.RouteResponse.FromString(await connected.calls[0](next(service.requests)))
+
+
+async def _maximum(setting: Setting, service: Service) -> float:
+    """Calls a second; the median of several bursts, which scatter."""
+    async with service.connect() as connected:
+        bursts = [
+            (await connected.closed_loop(setting.effort.of(_BURST_CALLS), _CALLERS)).calls_per_second
+            for _ in range(_BURSTS)
+        ]
+    return statistics.median(bursts)
 
 
 async def _throughputs(
-    ours: Service, reference: Service, rounds: int, connections: int = 1
+    setting: Setting, ours: Service, reference: Service, connections: int = 1, times: int = 1
 ) -> list[tuple[Round, Round]]:
     async with ours.connect(connections) as a, reference.connect(connections) as b:
-        await a.closed_loop(_CALLS, _CALLERS)
-        await b.closed_loop(_CALLS, _CALLERS)
-        return await in_turns(lambda: a.closed_loop(_CALLS, _CALLERS), lambda: b.closed_loop(_CALLS, _CALLERS), rounds)
+
+        async def one(side: Connected) -> Round:
+            return await side.closed_loop(setting.effort.of(_CALLS), _CALLERS)
+
+        await one(a)
+        await one(b)
+        return await setting.in_turns(lambda: one(a), lambda: one(b), times)
 
 
-async def _one_by_one(
-    ours: Service, reference: Service, our_calls: int, reference_calls: int, rounds: int
-) -> list[tuple[Round, Round]]:
+async def _one_by_one(setting: Setting, ours: Service, reference: Service, times: int = 1) -> list[tuple[Round, Round]]:
     async with ours.connect() as a, reference.connect() as b:
-        await a.closed_loop(50, 1)
-        await b.closed_loop(50, 1)
-        return await in_turns(lambda: a.closed_loop(our_calls, 1), lambda: b.closed_loop(reference_calls, 1), rounds)
+
+        async def one(side: Connected) -> Round:
+            return await side.closed_loop(setting.effort.of(100), 1)
+
+        await one(a)
+        await one(b)
+        return await setting.in_turns(lambda: one(a), lambda: one(b), times)
 
 
-def _throughput(pairs: list[tuple[Round, Round]], name: str, goal: Goal, connections: int = 1) -> Comparison:
+def _throughput(
+    pairs: list[tuple[Round, Round]], name: str, goal: Goal | None = None, connections: int = 1
+) -> Comparison:
     ours, reference = zip(*((a.calls_per_second, b.calls_per_second) for a, b in pairs), strict=True)
-    conditions = f"{_CALLERS} callers, {connections} connection{'s' if connections > 1 else ''}, {_CALLS} calls a round"
+    conditions = (
+        f"{_CALLERS} callers, {connections} connection{'s' if connections > 1 else ''}, "
+        f"{len(pairs[0][0].took_ms)} calls a round"
+    )
     return Comparison(name, "calls/s", ours, reference, goal, conditions)
 
 
-def _cpu(pairs: list[tuple[Round, Round]], name: str) -> Comparison:
+def _cpu(pairs: list[tuple[Round, Round]], name: str, goal: Goal | None = None) -> Comparison:
     ours, reference = zip(*((a.cpu_ms, b.cpu_ms) for a, b in pairs), strict=True)
-    return Comparison(name, "ms", ours, reference, conditions="CPU time of the serving process, in the same rounds")
+    return Comparison(name, "ms", ours, reference, goal, "CPU time of the serving process, in the same rounds")
 
 
-def _latency(pairs: list[tuple[Round, Round]], share: float, name: str, goal: Goal, conditions: str) -> Comparison:
+def _latency(
+    pairs: list[tuple[Round, Round]] | list[tuple[Load, Load]], share: float, name: str, goal: Goal, conditions: str
+) -> Comparison:
     ours, reference = zip(*((a.latency_ms(share), b.latency_ms(share)) for a, b in pairs), strict=True)
     return Comparison(f"p{share * 100:.0f} {name}", "ms", ours, reference, goal, conditions)
-
-
-def _gateway(gateway: Part, *, repeated: bool = False) -> Service:
-    wanted = {pb.REASON_CACHED, pb.REASON_ROUTED} if repeated else {pb.REASON_ROUTED}
-
-    def check(answer: bytes) -> None:
-        response = pb.RouteResponse.FromString(answer)
-        if response.reason not in wanted:
-            raise WrongAnswerError(f"{pb.Reason.Name(response.reason)}: {response.reason_detail}")
-
-    return Service(gateway.address, _ROUTE, _routes(repeated), check, gateway.pid)
-
-
-def _direct(triton: Part) -> Service:
-    def check(answer: bytes) -> None:
-        if not service_pb2.ModelInferResponse.FromString(answer).raw_output_contents:
-            raise WrongAnswerError("Triton answered without scores")
-
-    return Service(triton.address, _INFER, map(_infer, map(_query, _numbers)), check, triton.pid)
-
-
-def _query(number: int) -> str:
-    return f"{number}: which of these planets has the most moons, and who found the largest one of them?"
-
-
-def _routes(repeated: bool) -> Iterator[bytes]:
-    if repeated:
-        return itertools.repeat(_REPEATED)
-    return (pb.RouteRequest(query=_query(number)).SerializeToString() for number in _numbers)
-
-
-def _infer(query: str) -> bytes:
-    """The message that the gateway sends for one query."""
-    request = service_pb2.ModelInferRequest(model_name=tensors.ROUTER_MODEL)
-    request.inputs.add(name=tensors.QUERY, datatype="BYTES", shape=[1, 1])
-    for name in _OUTPUTS:
-        request.outputs.add(name=name)
-    element = query.encode()
-    request.raw_input_contents.append(struct.pack("<I", len(element)) + element)
-    message: bytes = request.SerializeToString()
-    return message

@@ -16,6 +16,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from contract import tensors
 from contract.v1 import router_pb2 as pb
+from loadtest.worker import Worker, worker
 
 _ROUTERDC = str(Path(sys.executable).with_name("routerdc"))
 _START_SECONDS = 120
@@ -35,11 +36,10 @@ class Part(NamedTuple):
 
 
 class Parts:
-    """Starts parts whose files (logs, endpoints.yaml) are in `folder`; `repository` is the model repository."""
+    """Starts parts whose files (logs, endpoints.yaml) are in `folder`."""
 
-    def __init__(self, folder: Path, repository: Path) -> None:
-        self._folder = folder
-        self._repository = repository
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._started = 0
 
     @contextmanager
@@ -49,17 +49,36 @@ class Parts:
             yield part
 
     @contextmanager
+    def instant_gateway(self, *, behind_cache: bool = False) -> Iterator[Part]:
+        """A gateway whose scores are there at once, in its own process."""
+        with self._python("gateway.instant_scorer", *(["--behind-cache"] if behind_cache else [])) as part:
+            yield part
+
+    @contextmanager
+    def engine(self, repository: Path, *arguments: str) -> Iterator[Worker]:
+        """What Triton serves from `repository`, in a process of its own without Triton."""
+        with self.worker("served_engine", str(repository), *arguments) as running:
+            yield running
+
+    @contextmanager
+    def worker(self, module: str, *arguments: str) -> Iterator[Worker]:
+        """A program of `loadtest.workers`, in the environment of this one."""
+        self._started += 1
+        with worker(module, *arguments, log=self._file(module, "output.log")) as running:
+            yield running
+
+    @contextmanager
     def instant_triton(self) -> Iterator[Part]:
         """A Triton stand-in that answers at once."""
         with self._python("loadtest.instant_triton") as part:
             yield part
 
     @contextmanager
-    def triton(self) -> Iterator[Part]:
-        """A real tritonserver."""
+    def triton(self, repository: Path) -> Iterator[Part]:
+        """A real tritonserver with the models in `repository`."""
         log = self._file("triton", "server.log")
         ports = (f"--triton-{name}-port=0" for name in ("http", "grpc", "metrics"))
-        command = [_ROUTERDC, "triton", "--repository", str(self._repository), *ports, "--log", str(log)]
+        command = [_ROUTERDC, "triton", "--repository", str(repository), *ports, "--log", str(log)]
         with self._running("triton", command) as part:
             yield part
 
@@ -89,7 +108,7 @@ class Parts:
             yield part
 
     def _file(self, part: str, ending: str) -> Path:
-        return self._folder / f"{self._started}-{part}-{ending}"
+        return self.folder / f"{self._started}-{part}-{ending}"
 
     @contextmanager
     def _python(self, module: str, *arguments: str) -> Iterator[Part]:

@@ -15,7 +15,7 @@ from loadtest.parts import PartError, Parts, llms_of
 
 @pytest.fixture
 def parts(tmp_path: Path) -> Parts:
-    return Parts(tmp_path, tmp_path / "no repository")
+    return Parts(tmp_path)
 
 
 def test_gateway_decides_by_the_scores_of_the_instant_triton(parts: Parts) -> None:
@@ -32,8 +32,15 @@ def test_echo_answers_with_the_message_it_was_given(parts: Parts) -> None:
         assert router_pb2_grpc.RouterStub(channel).Route(pb.RouteRequest(query="2 + 2?"), timeout=10) == wanted
 
 
-def test_what_does_not_start_says_why(parts: Parts) -> None:
-    with pytest.raises(PartError, match="no repository"), parts.triton():
+@pytest.mark.parametrize("behind_cache", [False, True])
+def test_instant_gateway_decides_without_triton(parts: Parts, behind_cache: bool) -> None:
+    with parts.instant_gateway(behind_cache=behind_cache) as gateway, grpc.insecure_channel(gateway.address) as channel:
+        answer = router_pb2_grpc.RouterStub(channel).Route(pb.RouteRequest(query="2 + 2?"), timeout=10)
+    assert (answer.reason, answer.llm, len(answer.candidates)) == (pb.REASON_ROUTED, "llm-a", 1)
+
+
+def test_what_does_not_start_says_why(parts: Parts, tmp_path: Path) -> None:
+    with pytest.raises(PartError, match="no repository"), parts.triton(tmp_path / "no repository"):
         pass
 
 
@@ -41,4 +48,4 @@ def test_benchmarks_that_do_not_exist_are_refused() -> None:
     command = [sys.executable, "-m", "loadtest.bench", "--only", "nothing"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert "choose from over_echo_cached" in ended.stderr
+    assert "choose from quality" in ended.stderr
