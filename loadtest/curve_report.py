@@ -15,9 +15,10 @@ _INTRODUCTION = """\
 Command: `make curves`. Requests arrive as a Poisson process at each rate, whether or not earlier ones are answered, and
 a latency counts from when its request was due (no coordinated omission). A request that failed, was refused, fell back
 to the default LLM or missed its deadline counts as infinitely slow; "—" is a percentile among those, or one of too few
-requests. Queries are all different, so no score comes from a cache. Rates double until p99 misses the goal; the
-interval between the last good and the first bad one is then halved until they are within a tenth. Load generator and
-all parts share the machine. How to measure your own: [loadtest.md](../loadtest.md).
+requests. Queries are all different, so no score comes from a cache. Rates double until p99 misses the goal (twice:
+every rate that misses it is tried again, the better try is shown and marked "2 tries"); the interval between the last
+good and the first bad one is then halved until they are within a tenth. Load generator and all parts share the machine.
+How to measure your own: [loadtest.md](../loadtest.md).
 
 ![Latency against rate](curves.svg)
 """
@@ -67,9 +68,10 @@ def _section(curve: dict[str, Any]) -> list[str]:
 
 def _point_row(point: dict[str, Any]) -> str:
     errors = ", ".join(f"{count} {code}" for code, count in point["errors"].items())
+    tries = f" ({point['tries']} tries)" if point["tries"] > 1 else ""
     latencies = " | ".join(_ms(point["latency_ms"][name]) for name in _PERCENTILES)
     return (
-        f"| {point['rate_per_second']:.0f}/s | {point['answered_per_second']:.0f}/s | {point['requests']} "
+        f"| {point['rate_per_second']:.0f}/s{tries} | {point['answered_per_second']:.0f}/s | {point['requests']} "
         f"| {latencies} | {errors} | {point['late_p99_ms']:.2f} ms |"
     )
 

@@ -26,9 +26,10 @@ class Point:
     latency_ms: dict[str, float | None]
     late_p99_ms: float
     within_goal: bool
+    tries: int = 1
 
     @classmethod
-    def of(cls, rate_per_second: float, load: Load, goal_p99_ms: float) -> "Point":
+    def of(cls, rate_per_second: float, load: Load, goal_p99_ms: float, tries: int = 1) -> "Point":
         """What was measured at a rate, held against the goal."""
         return cls(
             rate_per_second,
@@ -39,6 +40,7 @@ class Point:
             {name: _percentile(load, share) for name, share in SHARES.items()},
             load.late_ms(_FOR_P99),
             load.latency_ms(_FOR_P99) <= goal_p99_ms,
+            tries,
         )
 
 
@@ -63,12 +65,16 @@ class Curve:
 async def trace(name: str, measure: Measure, goal_p99_ms: float, start_rate: float, closeness: float = 0.1) -> Curve:
     """The curve of a target, until the highest good and the lowest bad rate are within `closeness` of each other.
 
-    A `start_rate` that misses the goal already is halved, down to 1 a second.
+    A rate misses the goal when it misses it twice: a machine's one hiccup of 100 ms is 1 % of ten seconds. The better
+    try is the point, and says that there were two. A `start_rate` that misses already is halved, down to 1 a second.
     """
     curve = Curve(name, goal_p99_ms)
 
     async def holds(rate: float) -> bool:
-        point = Point.of(rate, await measure(rate), goal_p99_ms)
+        load, tries = await measure(rate), 1
+        if load.latency_ms(_FOR_P99) > goal_p99_ms:
+            load, tries = min(load, await measure(rate), key=lambda one: one.latency_ms(_FOR_P99)), 2
+        point = Point.of(rate, load, goal_p99_ms, tries)
         curve.points = sorted([*curve.points, point], key=lambda one: one.rate_per_second)
         return point.within_goal
 
