@@ -17,6 +17,7 @@ from gateway.endpoint_health import EjectionRules, EndpointHealth
 from gateway.endpoints import EndpointsFile
 from gateway.errors import TracingMissingError
 from gateway.ext_proc.routing import DataPlane
+from gateway.load_limit import LoadLimit
 from gateway.metrics import Metrics
 from gateway.observed_router import ObservedRouter
 from gateway.policy.choice import Thresholds
@@ -88,8 +89,9 @@ def router(
         max_concurrent=lambda: settings.max_triton_requests * max(1, len(triton)),
         observe=metrics.batch,
     )
+    limited = _limited(settings, coalescer)
     cache = ScoreCache(
-        coalescer,
+        limited,
         max_entries=settings.cache_entries,
         ttl_seconds=settings.cache_ttl_seconds,
         observe=metrics.lookup,
@@ -97,7 +99,7 @@ def router(
     # Whoever is refused finds room after one deadline at the latest: by then everything that is in flight now is gone.
     admission = Admission(settings.max_in_flight, retry_after_seconds=settings.deadline_ms / 1000)
     metrics.watch(in_flight=lambda: admission.in_flight, cache_entries=lambda: len(cache))
-    scorer = _shadowed(settings, cache if settings.cache_entries else coalescer, metrics, stack)
+    scorer = _shadowed(settings, cache if settings.cache_entries else limited, metrics, stack)
     decision_log = _decision_log(settings, metrics, stack)
     on_decision = [] if decision_log is None else [decision_log.record]
     on_single = [] if tracing is None else [tracing.decided]
@@ -113,6 +115,17 @@ def router(
     )
     metrics.endpoints.watch(lambda: decides.pool.states())
     return decides
+
+
+def _limited(settings: Settings, scorer: Scorer) -> Scorer:
+    if settings.score_target_ms is None:
+        return scorer
+    return LoadLimit(
+        scorer,
+        target_seconds=settings.score_target_ms / 1000,
+        patience_seconds=settings.deadline_ms / 1000,
+        most=settings.max_in_flight,
+    )
 
 
 def _shadowed(settings: Settings, scorer: Scorer, metrics: Metrics, stack: AsyncExitStack) -> Scorer:

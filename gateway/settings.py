@@ -50,6 +50,9 @@ class Settings(BaseSettings):
         10_000, gt=0, description="the same for RouteBatch, which waits for all its queries"
     )
     deadline_reserve_ms: float = Field(2, ge=0, description="kept of the caller's own deadline to send the answer")
+    score_target_ms: float | None = Field(
+        None, gt=0, description="single queries are refused while scores take longer; none: then the default answers"
+    )
     cost_weight: float = Field(0, ge=0, description="score points per US dollar per million tokens, unless a call says")
     min_margin: float = Field(0, ge=0, description="the default answers unless the best LLM is this much ahead")
 
