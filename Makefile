@@ -80,9 +80,20 @@ bundle: $(VENV)/.dev  ## train the shipped bundle again from the paper's data, a
 tune-compute: $(VENV)/.dev  ## quality against depth and tokens on the paper's training data (hours on two cores)
 	$(BIN)/routerdc tune-compute $(DATA)/routerdc/train --out build/compute
 
-bench: $(VENV)/.dev  ## measure the gateway against its goals: docs/benchmarks
+FULL_DEPTH := bundles/full-depth
+
+bundle-full-depth: $(VENV)/.dev  ## train the yardstick of the benchmarks again: the same recipe, all layers, 512 tokens
+	mkdir -p build
+	sed -e 's/^name: .*/name: full-depth/' -e 's/layers: [0-9]*/layers: 6/' -e 's/max_tokens: [0-9]*/max_tokens: 512/' \
+		routerdc/recipes/default.yaml > build/full-depth.yaml
+	$(BIN)/routerdc train $(DATA)/routerdc/train --recipe build/full-depth.yaml --out $(FULL_DEPTH) \
+		--name routerdc-minilm-7llm-full-depth
+	$(BIN)/routerdc export graph --bundle $(FULL_DEPTH)
+
+bench: $(VENV)/.dev  ## measure engine, gateway and efficiency against their goals: docs/benchmarks (a quarter of an hour)
 	$(BIN)/routerdc export
-	$(BIN)/python -m loadtest.bench gateway
+	$(BIN)/routerdc export --bundle $(FULL_DEPTH) --out build/full-depth
+	$(BIN)/python -m loadtest.bench --data $(DATA)/routerdc
 
 LOCUST ?=
 
@@ -105,6 +116,9 @@ check-tensorrt: $(VENV)/.dev  ## hold every TensorRT call against the real bindi
 		MYPYPATH=.cache/tensorrt/$$version $(BIN)/mypy --no-warn-unused-ignores \
 			--cache-dir .cache/tensorrt/$$version/mypy -p export; \
 	done
+	$(BIN)/python -m export.tensorrt_stubs rtx .cache/tensorrt/rtx
+	cd model_repository/routerdc/1 && MYPYPATH=$(abspath .cache)/tensorrt/rtx $(abspath $(BIN))/mypy --no-warn-unused-ignores \
+		--config-file $(abspath pyproject.toml) --cache-dir $(abspath .cache)/tensorrt/rtx/mypy .
 
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
