@@ -153,8 +153,7 @@ def _family(pid: int) -> list[int]:
     return [pid, *(one for child in children for one in _family(int(child)))]
 
 
-def _report(samples: Samples, traffic: Traffic, minutes: float, per_second: float) -> str:
-    facts = machine.describe()
+def _report(facts: dict[str, Any], samples: Samples, traffic: Traffic, minutes: float, per_second: float) -> str:
     lines = [
         "# Memory over time",
         "",
@@ -199,6 +198,7 @@ def _plot(samples: Samples, path: Path) -> None:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("docs/benchmarks"), show_default=True)
 def main(minutes: float, per_second: float, out: Path) -> None:
     """Soaks the whole local stack and writes what its memory did."""
+    facts = machine.describe()  # of the code that is about to run
     os.environ |= dict.fromkeys(("ROUTERDC_CACHE_ENTRIES", "ROUTERDC_MAX_SESSIONS"), str(BOUNDED_ENTRIES))
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -207,7 +207,7 @@ def main(minutes: float, per_second: float, out: Path) -> None:
             parts = service(repository, endpoints_file, folder, ANY_FREE_PORTS, FrontPorts(0, 0, 0))
             with parts as running:
                 samples, traffic = asyncio.run(soak(running, minutes, per_second))
-    (out / "soak.md").write_text(_report(samples, traffic, minutes, per_second), encoding="utf-8")
+    (out / "soak.md").write_text(_report(facts, samples, traffic, minutes, per_second), encoding="utf-8")
     _plot(samples, out / "soak.svg")
     click.echo((out / "soak.md").read_text(encoding="utf-8"))
 
