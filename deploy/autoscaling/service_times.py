@@ -43,6 +43,10 @@ class ServiceTimes:
         """Seconds for a batch of so many queries."""
         return self.seconds[queries - 1]
 
+    def slower(self, factor: float) -> Self:
+        """The same on cores so many times slower."""
+        return type(self)(tuple(seconds * factor for seconds in self.seconds))
+
     @property
     def max_batch(self) -> int:
         """Largest batch that was measured."""

@@ -1,0 +1,99 @@
+"""The chosen autoscaling and what else was considered, against bursty traffic: a table and plots.
+
+    python -m deploy.autoscaling.simulate            make simulate-autoscaling
+
+Nothing here decides: a person reads the table and writes chosen.yaml.
+"""
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from deploy.autoscaling import chosen
+from deploy.autoscaling.plot import plot
+from deploy.autoscaling.service_times import ServiceTimes
+from deploy.autoscaling.simulation import Outcome, Plan, Setting, simulate
+from deploy.autoscaling.traffic import BURSTY, arrivals, duration
+
+START_SECONDS = 20.0  # docs/scaling.md takes it apart
+SEED = 1
+PLOTTED = ("chosen", "queue time alone")
+
+
+def variants(plan: Plan, setting: Setting) -> dict[str, tuple[Plan, Setting]]:
+    """What is compared, by name: the chosen plan, and each with one thing changed."""
+    asked = plan.asked_per_second_per_pod or 0
+    by_queue = replace(plan, asked_per_second_per_pod=None)
+    slow = replace(setting, service=setting.service.slower(2))
+    return {
+        "chosen": (plan, setting),
+        "queue time alone": (by_queue, setting),
+        "queue time alone, target 10 ms": (replace(by_queue, queue_seconds_per_request=0.01), setting),
+        "queries asked alone": (replace(plan, queue_seconds_per_request=None), setting),
+        "queries computed alone": (
+            replace(by_queue, queue_seconds_per_request=None, computed_per_second_per_pod=asked),
+            setting,
+        ),
+        f"{asked - 50:.0f} queries/s per pod": (replace(plan, asked_per_second_per_pod=asked - 50), setting),
+        f"{asked + 50:.0f} queries/s per pod": (replace(plan, asked_per_second_per_pod=asked + 50), setting),
+        "queue time 40 ms": (replace(plan, queue_seconds_per_request=0.04), setting),
+        "at least 2 pods": (replace(plan, min_replicas=2), setting),
+        "at least 4 pods": (replace(plan, min_replicas=4), setting),
+        "scraped every 15 s, rates over 60 s": (replace(plan, scrape_seconds=15, window_seconds=60), setting),
+        "pods start in 60 s": (plan, replace(setting, start_seconds=60)),
+        "cores half as fast": (plan, slow),
+        "cores half as fast, queries asked alone": (replace(plan, queue_seconds_per_request=None), slow),
+    }
+
+
+def figures(outcome: Outcome) -> dict[str, float]:
+    """What a run is judged by."""
+    waited_ms = np.array([answer.waited for answer in outcome.answers]) * 1e3
+    wanted = [second.wanted for second in outcome.seconds]
+    return {
+        "default LLM, %": round(outcome.default_share * 100, 2),
+        "mean wait, ms": round(float(waited_ms.mean()), 1),
+        "p99 wait, ms": round(float(np.quantile(waited_ms, 0.99)), 1),
+        "pod-hours": round(outcome.pod_seconds / 3600, 2),
+        "most pods": max(wanted),
+        "changes": sum(a != b for a, b in pairwise(wanted)),
+    }
+
+
+@click.command()
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("docs/scaling"), show_default=True
+)
+def main(out: Path) -> None:
+    """Runs every variant over the same arrivals; writes autoscaling.png and autoscaling.json."""
+    plan, setting = chosen.plan(chosen.read()["triton"]), Setting(ServiceTimes.read(), START_SECONDS)
+    times = arrivals(BURSTY, np.random.default_rng(SEED))
+    results: dict[str, dict[str, float]] = {}
+    plotted: dict[str, Outcome] = {}
+    for name, (one_plan, one_setting) in track(variants(plan, setting).items(), "simulating"):
+        outcome = simulate(one_plan, one_setting, times, duration(BURSTY))
+        results[name] = figures(outcome)
+        if name in PLOTTED:
+            plotted[name] = outcome
+    out.mkdir(parents=True, exist_ok=True)
+    plot(plotted, BURSTY, setting, out / "autoscaling.png")
+    (out / "autoscaling.json").write_text(json.dumps({"queries": len(times), "variants": results}, indent=1) + "\n")
+    Console().print(_table(results))
+
+
+def _table(results: dict[str, dict[str, float]]) -> Table:
+    table = Table("variant", *next(iter(results.values())))
+    for name, row in results.items():
+        table.add_row(name, *(f"{value:g}" for value in row.values()))
+    return table
+
+
+if __name__ == "__main__":
+    main()
