@@ -4,6 +4,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from locust import events
+from locust.argument_parser import LocustArgumentParser
 
 from loadtest.shapes.plan import PlannedShape
 from loadtest.shapes.ramp import Ramp, Saturation
@@ -85,3 +87,10 @@ def test_the_ramp_ends_at_the_most_users_there_may_be(monkeypatch: pytest.Monkey
         now += 10
         ramp.runner.stats.total.num_requests += 10 * seen[-1] * 20
     assert seen == [1, 2, 3]
+
+
+def test_every_shape_brings_its_flags() -> None:
+    parser = LocustArgumentParser(default_config_files=[])
+    events.init_command_line_parser.fire(parser=parser)
+    options = vars(parser.parse_args([]))
+    assert {"ramp_seconds", "ramp_gain", "steps", "spike_factor", "wave_seconds"} <= set(options)
