@@ -85,8 +85,8 @@ class Step:
 def export(step: str, bundle: Path, out: Path, target: str, precision: Precision, timing_caches: Path | None) -> None:
     """Turns a bundle into a model repository for Triton, and proves after every step that it agrees with torch.
 
-    STEP is graph (needs torch), engine, plan (TensorRT) or repository (not for tensorrt-rtx). Without it,
-    every step runs whose result is not current.
+    STEP is graph (needs torch), engine, plan (TensorRT) or repository. Without it, every step
+    runs whose result is not current.
     """
     table = Table("step", "", "queries", "same choice", "score error", "embedding error", "artefact")
     try:
@@ -115,11 +115,10 @@ def _steps(bundle: Path, out: Path, target: str, precision: Precision, timing_ca
     ]
     repository = partial(_repository_step, bundle, engine, out / "model_repository")
     match target:
-        case "tensorrt":
-            plan = _plan_step(engine, out / target, "tensorrt", timing_caches)
-            return [*steps, plan, repository("tensorrt", out / target)]
-        case "tensorrt-rtx":
-            return [*steps, _plan_step(engine, out / target, "tensorrt-rtx", timing_caches)]
+        case "tensorrt" | "tensorrt-rtx":
+            flavour: Flavour = "tensorrt" if target == "tensorrt" else "tensorrt-rtx"
+            plan = _plan_step(engine, out / target, flavour, timing_caches)
+            return [*steps, plan, repository(flavour, out / target)]
         case _ if precision == "bf16":
             raise ExportError("--precision bf16: ONNX Runtime lacks bf16 kernels: use fp32, or fp16 for a GPU")
         case "onnxruntime-cuda":

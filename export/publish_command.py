@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import click
+from google.protobuf import json_format
 
 from contract.tensors import ENCODER_MODEL, PARAMETER_LLMS, ROUTER_MODEL
 from export.artefacts import ROUTER_FILE
@@ -14,7 +15,6 @@ from export.errors import ExportError, PublishError
 from export.live_triton import LiveTriton
 from export.publishing import Change, only_publisher
 from export.served import served_code
-from export.serving import PARAMETER_SLICE_TOKENS
 from export.triton_config import parameter, read_config
 
 
@@ -85,10 +85,11 @@ def _load_new(change: Change, triton: LiveTriton) -> None:
 def _prove(change: Change, triton: LiveTriton) -> None:
     """Asks the new encoder the reference queries; nobody else asks it yet, for callers name their own version."""
     folder = change.live / ROUTER_MODEL / str(change.new)
-    slice_tokens = int(parameter(read_config(change.live / ROUTER_MODEL), PARAMETER_SLICE_TOKENS))
+    config = json_format.MessageToJson(read_config(change.live / ROUTER_MODEL), preserving_proto_field_name=True)
     with served_code(folder) as code:
         reference = import_module("reference")
-        router = code.Pipeline.around(triton.encoder(change.new), folder, slice_tokens)
+        settings = code.Settings.from_model_config(config)
+        router = code.Pipeline.around(triton.encoder(change.new), folder, settings)
         try:
             reference.Reference.load(folder).check(lambda queries: router.route(queries).scores)
         except reference.WrongAnswersError as error:

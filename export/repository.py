@@ -32,6 +32,7 @@ def repository_inputs(engine: Path, target: ServedTarget = "onnxruntime", plan: 
     inputs = {"engine": file_sha256(engine / RECORD_FILE), "target": target, **source}
     if plan:
         inputs["plan"] = PlanRecord.read(plan).plan_sha256
+    if target == "tensorrt":
         inputs[f"{ENCODER_MODEL}/{CONFIG_FILE}"] = file_sha256(ENCODER_FOLDER / CONFIG_FILE)
     return inputs
 
@@ -41,8 +42,8 @@ def make_repository(
 ) -> Parity:
     """Fills `repository` anew; an old one stands until the new one has passed.
 
-    With a `plan` (target tensorrt) the encoder is a model of its own and what is compared with torch is the typed graph
-    that the plan was built of; else it is the filled model.
+    With a `plan` (targets tensorrt, where the encoder is a model of its own, and tensorrt-rtx) what is compared with
+    torch is the typed graph that the plan was built of; else it is the filled model.
 
     Raises:
         ExportError: the filled model does not agree with torch, or the plan belongs to another graph, version or GPU.
@@ -54,7 +55,7 @@ def make_repository(
     shutil.rmtree(draft, ignore_errors=True)
     _fill_router(draft / ROUTER_MODEL, engine, render(router_config(target), manifest), with_encoder=plan is None)
     if plan:
-        _fill_encoder(draft / ENCODER_MODEL, engine, plan, manifest)
+        _fill_plan(draft, target, engine, plan, manifest)
     reference, limits = Answers.read(bundle / GRAPH_FOLDER / REFERENCE_FILE), LIMITS[engine_precision(engine)]
     write_reference(draft / ROUTER_MODEL / VERSION, reference, limits, manifest.scale)
     queries = sample_queries()
@@ -78,14 +79,17 @@ def _fill_router(model: Path, engine: Path, config: str, *, with_encoder: bool) 
             link(artefact, version / artefact.name)
 
 
-def _fill_encoder(model: Path, engine: Path, plan: Path, manifest: Manifest) -> None:
+def _fill_plan(draft: Path, target: ServedTarget, engine: Path, plan: Path, manifest: Manifest) -> None:
+    """The plan as a model of its own, or (tensorrt-rtx) in the model `routerdc`, which has the runtime then."""
     record = PlanRecord.read(plan)
     refuse_foreign(plan, record.flavour)
     if record.onnx_sha256 != file_sha256(engine / ENGINE_FILE):
         raise ExportError(f"{plan}: built of another graph than {engine}: run `routerdc export plan` first")
-    (model / VERSION).mkdir(parents=True)
-    (model / CONFIG_FILE).write_text(encoder_config(manifest, len(record.profiles)), encoding="utf-8")
+    model = draft / (ENCODER_MODEL if target == "tensorrt" else ROUTER_MODEL)
+    (model / VERSION).mkdir(parents=True, exist_ok=True)
     link(plan / PLAN_FILE, model / VERSION / PLAN_FILE)
+    if target == "tensorrt":
+        (model / CONFIG_FILE).write_text(encoder_config(manifest, record.profiles), encoding="utf-8")
 
 
 def _code() -> list[Path]:

@@ -3,6 +3,8 @@
 The bindings of `tensorrt` are on PyPI, the libraries behind them are not. Empty libraries with the names and entry
 points that the extension links against let Python import it (nothing can be called); pybind11-stubgen then reads every
 signature. Needs gcc, nm and readelf. Result: FOLDER/tensorrt/__init__.pyi
+
+VERSION rtx is the installed TensorRT for RTX, which has its libraries: FOLDER/tensorrt_rtx_bindings/__init__.pyi
 """
 
 import ast
@@ -14,20 +16,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+RTX = "rtx"
+RTX_EXTENSION = "tensorrt_rtx_bindings.tensorrt_rtx"
+EXTENSION = "tensorrt_bindings.tensorrt"
 PACKAGES = {"10": "tensorrt-cu12-bindings", "11": "tensorrt-cu13-bindings"}
 
 
 def main() -> None:
     """Makes the stub of argument 1's version in argument 2's folder; does nothing where it is there already."""
     version, folder = sys.argv[1], Path(sys.argv[2])
-    stub = folder / "tensorrt/__init__.pyi"
+    stub = folder / ("tensorrt_rtx_bindings" if version == RTX else "tensorrt") / "__init__.pyi"
     if stub.is_file():
         return
     with TemporaryDirectory() as temporary:
         work = Path(temporary)
-        extension = download(version, work)
-        fake_libraries(extension, work / "lib")
-        text = repaired(signatures(work))
+        if version != RTX:
+            fake_libraries(download(version, work), work / "lib")
+        text = repaired(signatures(work, RTX_EXTENSION if version == RTX else EXTENSION))
     ast.parse(text)
     stub.parent.mkdir(parents=True, exist_ok=True)
     stub.write_text(text, encoding="utf-8")
@@ -54,12 +59,12 @@ def fake_libraries(extension: Path, folder: Path) -> None:
         code = ""
 
 
-def signatures(work: Path) -> str:
+def signatures(work: Path, extension: str = EXTENSION) -> str:
     """What pybind11-stubgen makes of the extension."""
-    command = [sys.executable, "-m", "pybind11_stubgen", "tensorrt_bindings.tensorrt", "-o", str(work / "stubs")]
+    command = [sys.executable, "-m", "pybind11_stubgen", extension, "-o", str(work / "stubs")]
     environment = os.environ | {"LD_LIBRARY_PATH": str(work / "lib"), "PYTHONPATH": str(work)}
     subprocess.run([*command, "--ignore-all-errors"], env=environment, check=True, capture_output=True)
-    return (work / "stubs/tensorrt_bindings/tensorrt.pyi").read_text(encoding="utf-8")
+    return (work / "stubs" / Path(*extension.split("."))).with_suffix(".pyi").read_text(encoding="utf-8")
 
 
 def repaired(text: str) -> str:

@@ -6,16 +6,25 @@ from engine import Engine
 from settings import Settings
 
 ENGINE_FILE = "encoder.onnx"
-
-_PROVIDERS = {"onnxruntime": "CPUExecutionProvider", "onnxruntime-cuda": "CUDAExecutionProvider"}
+PLAN_FILE = "model.plan"
 
 
 def load_engine(folder: Path, settings: Settings) -> Engine:
     """The engine that `settings` name, with the files in `folder`, a version of the model."""
-    if settings.engine == "triton":
-        from triton_engine import TritonEngine  # its imports exist inside Triton only
+    match settings.engine:
+        case "triton":
+            from triton_engine import TritonEngine  # its imports exist inside Triton only
 
-        return TritonEngine(version=int(folder.name))
-    from onnxruntime_engine import OnnxRuntimeEngine
+            return TritonEngine(version=int(folder.name))
+        case "tensorrt-rtx":
+            from tensorrt_rtx_engine import TensorRtRtxEngine
 
-    return OnnxRuntimeEngine(folder / ENGINE_FILE, settings.engine_threads, _PROVIDERS[settings.engine])
+            return TensorRtRtxEngine(folder / PLAN_FILE)
+        case "onnxruntime-cuda":
+            from onnxruntime_cuda_engine import OnnxRuntimeCudaEngine
+
+            return OnnxRuntimeCudaEngine(folder / ENGINE_FILE)
+        case "onnxruntime":
+            from onnxruntime_engine import OnnxRuntimeEngine
+
+            return OnnxRuntimeEngine(folder / ENGINE_FILE, settings.engine_threads)

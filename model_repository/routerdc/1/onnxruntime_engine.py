@@ -1,4 +1,4 @@
-"""The encoder as an ONNX graph in this process, computed by ONNX Runtime."""
+"""The encoder as an ONNX graph in this process, computed by ONNX Runtime on the CPU."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,23 +13,15 @@ from engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
 class OnnxRuntimeEngine:
     """The encoder as an ONNX graph in this process."""
 
-    def __init__(self, path: Path, threads: int, provider: str = "CPUExecutionProvider") -> None:
-        """Loads `path`; `threads` 0 means every core that this process may use.
-
-        Raises:
-            RuntimeError: this ONNX Runtime has no such provider, or it found no device.
-        """
+    def __init__(self, path: Path, threads: int) -> None:
+        """Loads `path`; `threads` 0 means every core that this process may use."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or usable_cores()
         options.inter_op_num_threads = 1
         options.enable_mem_pattern = False  # one pattern would be kept for every shape ever seen
         # Idle threads sleep: Triton, the tokenizer and the gateway need the same cores (docs/design, 2026-11-22).
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if provider not in onnxruntime.get_available_providers():
-            raise RuntimeError(f"this onnxruntime has no {provider}: install onnxruntime-gpu in its place")
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
-        if self._session.get_providers()[0] != provider:  # it falls back to the CPU with no more than a warning
-            raise RuntimeError(f"{provider} found no device to run on")
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def embed(self, slices: Sequence[TokenSlice]) -> list[npt.NDArray[np.float32]]:
         """See `Engine`; one slice after the other."""

@@ -15,7 +15,7 @@ from engine import Engine
 from engines import load_engine
 from head import Head
 from settings import Settings
-from slicing import pad, slices
+from slicing import pad, slices, widths
 from tokenization import Tokenization
 
 HEAD_FILE = "head.npz"
@@ -43,13 +43,21 @@ class Pipeline:
     """Everything between a text and its scores."""
 
     def __init__(
-        self, bundle_id: str, tokenization: Tokenization, engine: Engine, head: Head, slice_tokens: int
+        self,
+        bundle_id: str,
+        tokenization: Tokenization,
+        engine: Engine,
+        head: Head,
+        slice_tokens: int,
+        width_multiple: int = 1,
     ) -> None:
+        """`slice_tokens`, `width_multiple`: see `Settings`."""
         self.bundle_id = bundle_id
         self._tokenization = tokenization
         self._engine = engine
         self._head = head
         self._slice_tokens = slice_tokens
+        self._width_multiple = width_multiple
 
     @classmethod
     def load(cls, folder: Path, settings: Settings) -> Self:
@@ -60,10 +68,10 @@ class Pipeline:
         """
         if not (folder / ROUTER_FILE).is_file():
             raise FileNotFoundError(f"{folder}: {ROUTER_FILE} is missing: fill the repository with `routerdc export`")
-        return cls.around(load_engine(folder, settings), folder, settings.slice_tokens)
+        return cls.around(load_engine(folder, settings), folder, settings)
 
     @classmethod
-    def around(cls, engine: Engine, folder: Path, slice_tokens: int) -> Self:
+    def around(cls, engine: Engine, folder: Path, settings: Settings) -> Self:
         """`engine` with all else from `folder`."""
         router = json.loads((folder / ROUTER_FILE).read_text(encoding="utf-8"))
         return cls(
@@ -71,7 +79,8 @@ class Pipeline:
             Tokenization.load(folder / TOKENIZER_FILE, router["max_tokens"], router["truncation_side"]),
             engine,
             Head.load(folder / HEAD_FILE, router["scale"]),
-            slice_tokens,
+            settings.slice_tokens,
+            settings.width_multiple,
         )
 
     def route(self, texts: Sequence[str]) -> Routing:
@@ -88,8 +97,10 @@ class Pipeline:
         )
 
     def _embed(self, ids: list[npt.NDArray[np.int32]]) -> npt.NDArray[np.float32]:
-        order = list(slices([len(row) for row in ids], self._slice_tokens))
-        sorted_rows = np.concatenate(self._engine.embed([pad([ids[row] for row in rows]) for rows in order]))
+        width = widths([len(row) for row in ids], self._width_multiple, self._tokenization.max_tokens)
+        order = list(slices(width, self._slice_tokens))
+        parts = [pad([ids[row] for row in rows], width[rows[-1]]) for rows in order]
+        sorted_rows = np.concatenate(self._engine.embed(parts))
         embedding = np.empty_like(sorted_rows)
         embedding[np.concatenate(order)] = sorted_rows
         return embedding

@@ -4,24 +4,26 @@ import json
 from dataclasses import dataclass
 from typing import Literal, Self, cast, get_args
 
-EngineName = Literal["onnxruntime", "onnxruntime-cuda", "triton"]
+EngineName = Literal["onnxruntime", "onnxruntime-cuda", "tensorrt-rtx", "triton"]
 
 
 @dataclass(frozen=True)
 class Settings:
     """How the model computes; what it computes is the bundle's business.
 
-    engine: onnxruntime (CPU) or onnxruntime-cuda, in the model's own process; or triton, the Triton model
-        `routerdc_encoder` of the same version.
+    engine: onnxruntime (CPU), onnxruntime-cuda or tensorrt-rtx, in the model's own process; or triton, the Triton
+        model `routerdc_encoder` of the same version.
     slice_tokens: padded tokens in one call of the engine.
     max_query_bytes: a longer query is refused.
     engine_threads: threads of the engine; 0 means every core that this process may use.
+    width_multiple: a slice is padded to a multiple of so many tokens: 1 computes the least, more repeats shapes.
     """
 
     engine: EngineName
     slice_tokens: int
     max_query_bytes: int
     engine_threads: int
+    width_multiple: int = 1
 
     @classmethod
     def from_model_config(cls, model_config: str) -> Self:
@@ -36,6 +38,7 @@ class Settings:
             slice_tokens=_number(parameters, "slice_tokens", 1),
             max_query_bytes=_number(parameters, "max_query_bytes", 1),
             engine_threads=_number(parameters, "engine_threads", 0),
+            width_multiple=_number(parameters, "width_multiple", 1),
         )
 
 

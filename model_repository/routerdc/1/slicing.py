@@ -22,10 +22,15 @@ def slices(lengths: Sequence[int], slice_tokens: int) -> Iterator[npt.NDArray[np
         yield order[start:]
 
 
-def pad(rows: Sequence[npt.NDArray[np.int32]]) -> TokenSlice:
-    """`rows` as one slice, (batch, longest); padded on the right with 0, which the mask hides."""
+def widths(lengths: Sequence[int], multiple: int, longest: int) -> list[int]:
+    """Padded lengths: the next multiple of `multiple`, but no more than `longest`, which no length exceeds."""
+    return [min(-(-length // multiple) * multiple, longest) for length in lengths]
+
+
+def pad(rows: Sequence[npt.NDArray[np.int32]], width: int) -> TokenSlice:
+    """`rows` as one slice, (batch, `width`); padded on the right with 0, which the mask hides."""
     lengths = np.array([len(row) for row in rows])
-    attention_mask = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int32)
+    attention_mask = (np.arange(width) < lengths[:, None]).astype(np.int32)
     input_ids = np.zeros_like(attention_mask)
     input_ids[attention_mask == 1] = np.concatenate(rows)
     return TokenSlice(input_ids, attention_mask)

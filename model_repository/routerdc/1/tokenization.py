@@ -33,6 +33,7 @@ class Tokenization:
         self._tokenizer = tokenizer
         self._side = truncation_side
         self._before, self._after = _special_ids(tokenizer)
+        self.max_tokens = max_tokens
         self._room = max_tokens - len(self._before) - len(self._after)
 
     @classmethod

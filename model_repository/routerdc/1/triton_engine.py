@@ -18,6 +18,7 @@ class TritonEngine:
     def __init__(self, version: int) -> None:
         """`version`: of the encoder; the same as the caller's, so that two bundles never mix during a rollover."""
         self._version = version
+        self._loop = asyncio.new_event_loop()  # one for all batches; to make one costs more than to run one
 
     def embed(self, slices: Sequence[TokenSlice]) -> list[npt.NDArray[np.float32]]:
         """See `engine.Engine`.
@@ -25,7 +26,7 @@ class TritonEngine:
         Raises:
             RuntimeError: the encoder failed or is not loaded; the message is Triton's.
         """
-        return asyncio.run(self._embed_all(slices))
+        return self._loop.run_until_complete(self._embed_all(slices))
 
     async def _embed_all(self, slices: Sequence[TokenSlice]) -> list[npt.NDArray[np.float32]]:
         return list(await asyncio.gather(*(self._embed(part) for part in slices)))

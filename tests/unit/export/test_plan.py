@@ -24,7 +24,7 @@ RTX = ("--target", "tensorrt-rtx", "--precision", "fp16")
 def out(bundle: Path, tmp_path: Path) -> Path:
     """With a finished plan."""
     code, output = invoke("--bundle", bundle, "--out", tmp_path / "out", *RTX)
-    assert (code, output.count("made")) == (0, 2), output
+    assert (code, output.count("made")) == (0, 3), output
     return tmp_path / "out"
 
 
@@ -44,12 +44,12 @@ def test_the_plan_lies_beside_what_it_is_for(bundle: Path, out: Path) -> None:
 
 def test_a_second_export_builds_nothing(bundle: Path, out: Path) -> None:
     code, output = invoke("--bundle", bundle, "--out", out, *RTX)
-    assert (code, output.count("current")) == (0, 3)
+    assert (code, output.count("current")) == (0, 4)
 
 
 def test_another_precision_builds_anew(bundle: Path, out: Path) -> None:
     code, output = invoke("--bundle", bundle, "--out", out, "--target", "tensorrt-rtx", "--precision", "bf16")
-    assert (code, output.count("made")) == (0, 2)
+    assert (code, output.count("made")) == (0, 3)
     assert PlanRecord.read(out / "tensorrt-rtx").precision == "bf16"
 
 
@@ -90,7 +90,7 @@ def test_without_tensorrt_the_step_says_where_to_run(bundle: Path, tmp_path: Pat
     assert (code, "NVIDIA's TensorRT or Triton container" in output) == (1, True)
 
 
-@pytest.mark.parametrize(("step", "target"), [("plan", "onnxruntime"), ("repository", "tensorrt-rtx")])
+@pytest.mark.parametrize(("step", "target"), [("plan", "onnxruntime"), ("plan", "onnxruntime-cuda")])
 def test_a_step_that_the_target_does_not_have_is_refused(bundle: Path, tmp_path: Path, step: str, target: str) -> None:
     code, output = invoke(step, "--bundle", bundle, "--out", tmp_path / "out", "--target", target)
     assert (code, f"{step}: not a step of --target {target}" in output) == (1, True)

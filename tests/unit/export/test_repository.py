@@ -14,7 +14,7 @@ from export.artefacts import ENGINE_FILE
 from export.plan import PLAN_FILE, PlanRecord
 from export.profiles import TUNED_TOKENS
 from export.triton_config import parameter, read_config
-from tests.unit.export.conftest import invoke
+from tests.unit.export.conftest import MAX_TOKENS, invoke
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*Timing cache operations:DeprecationWarning")  # RTX has none
 GPU = "NVIDIA H200, 9.0"
@@ -65,7 +65,7 @@ def test_tensorrt_gives_the_encoder_a_model_of_its_own(bundle: Path, tmp_path: P
     router, encoder = out / "model_repository/routerdc", out / "model_repository/routerdc_encoder"
     config = read_config(encoder)
     record = PlanRecord.read(out / "tensorrt")
-    assert serving(read_config(router)) == ("triton", TUNED_TOKENS, 2)
+    assert serving(read_config(router)) == ("triton", TUNED_TOKENS, 4)
     assert not (router / "1" / ENGINE_FILE).exists()
     assert file_sha256(encoder / "1" / PLAN_FILE) == record.plan_sha256
     assert (record.gpu, record.precision) == (GPU, "bf16")
@@ -74,6 +74,34 @@ def test_tensorrt_gives_the_encoder_a_model_of_its_own(bundle: Path, tmp_path: P
     assert (
         invoke("--bundle", bundle, "--out", out, "--target", "tensorrt", "--precision", "bf16")[1].count("current") == 4
     )
+
+
+def test_the_encoder_warms_up_in_every_bucket_and_repeats_small_slices(
+    bundle: Path, tmp_path: Path, tensorrt: None
+) -> None:
+    out = tmp_path / "out"
+    assert invoke("--bundle", bundle, "--out", out, "--target", "tensorrt")[0] == 0
+    config = read_config(out / "model_repository/routerdc_encoder")
+    warmed = {tuple(sample.inputs["input_ids"].dims) for sample in config.model_warmup}
+    assert warmed == {(1, 32), (64, 32), (1, MAX_TOKENS), (64, MAX_TOKENS)}
+    graphs = [tuple(spec.input["attention_mask"].dim) for spec in config.optimization.cuda.graph_spec]
+    assert graphs == [(rows, width) for width in (16, 32, MAX_TOKENS) for rows in (1, 2, 4, 8)]
+    router = read_config(out / "model_repository/routerdc")
+    assert parameter(router, "width_multiple") == "16"  # so that slices have the widths of the graphs
+    assert (router.version_policy.latest.num_versions, config.version_policy.latest.num_versions) == (1, 2)
+
+
+def test_tensorrt_rtx_serves_its_plan_in_the_models_own_process(bundle: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX has no wheel for this platform")
+    out = tmp_path / "out"
+    options = ("--target", "tensorrt-rtx", "--precision", "fp16")
+    code, output = invoke("--bundle", bundle, "--out", out, *options)
+    assert (code, output.count("made")) == (0, 3), output
+    model = out / "model_repository/routerdc"
+    assert serving(read_config(model)) == ("tensorrt-rtx", TUNED_TOKENS, 2)
+    assert not (model / "1" / ENGINE_FILE).exists()
+    assert file_sha256(model / "1" / PLAN_FILE) == PlanRecord.read(out / "tensorrt-rtx").plan_sha256
+    assert [path.name for path in (out / "model_repository").iterdir()] == ["routerdc"]
 
 
 def test_a_plan_of_another_graph_is_refused(bundle: Path, tmp_path: Path, tensorrt: None) -> None:

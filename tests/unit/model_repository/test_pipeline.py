@@ -32,10 +32,10 @@ class FirstTokenEngine:
         return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def pipeline_around(engine: FirstTokenEngine, slice_tokens: int = 64) -> Pipeline:
+def pipeline_around(engine: FirstTokenEngine, slice_tokens: int = 64, width_multiple: int = 1) -> Pipeline:
     tokenization = Tokenization(Tokenizer.from_file(str(BUNDLE_TOKENIZER)), 32, "right")
     head = Head(np.eye(2, dtype=np.float32), np.zeros(2, dtype=np.float32), 1.0)
-    return Pipeline("0123456789abcdef", tokenization, engine, head, slice_tokens)
+    return Pipeline("0123456789abcdef", tokenization, engine, head, slice_tokens, width_multiple)
 
 
 TEXTS = ["dog " * 20, "cat", "house boat", "tree " * 50, "cat " * 3, "river"]
@@ -55,6 +55,15 @@ def test_no_engine_call_exceeds_the_token_budget() -> None:
     engine = FirstTokenEngine()
     pipeline_around(engine, slice_tokens=64).route(TEXTS * 10)
     assert all(rows * width <= 64 for rows, width in engine.shapes)
+
+
+def test_padded_widths_are_few_and_answers_the_same() -> None:
+    engine = FirstTokenEngine()
+    texts = [word * n for word in ("dog ", "cat ") for n in range(1, 40)]
+    wide = pipeline_around(engine, slice_tokens=512, width_multiple=12).route(texts)
+    assert {width for _, width in engine.shapes} <= {12, 24, 32}  # 32 is the limit
+    assert all(rows * width <= 512 for rows, width in engine.shapes)
+    np.testing.assert_array_equal(wide.scores, pipeline_around(FirstTokenEngine()).route(texts).scores)
 
 
 def test_almost_no_padding_is_computed() -> None:

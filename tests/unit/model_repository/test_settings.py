@@ -3,7 +3,13 @@ import json
 import pytest
 from settings import Settings
 
-GOOD = {"engine": "onnxruntime", "slice_tokens": "512", "max_query_bytes": "1024", "engine_threads": "0"}
+GOOD = {
+    "engine": "onnxruntime",
+    "slice_tokens": "512",
+    "max_query_bytes": "1024",
+    "engine_threads": "0",
+    "width_multiple": "16",
+}
 
 
 def model_config(**parameters: str) -> str:
@@ -12,7 +18,7 @@ def model_config(**parameters: str) -> str:
 
 
 def test_parameters_become_numbers() -> None:
-    assert Settings.from_model_config(model_config()) == Settings("onnxruntime", 512, 1024, 0)
+    assert Settings.from_model_config(model_config()) == Settings("onnxruntime", 512, 1024, 0, 16)
 
 
 @pytest.mark.parametrize(
@@ -21,8 +27,13 @@ def test_parameters_become_numbers() -> None:
         ("slice_tokens", "many", "parameter slice_tokens must be a whole number, not 'many'"),
         ("slice_tokens", "", "parameter slice_tokens must be a whole number"),
         ("max_query_bytes", "0", "parameter max_query_bytes must be at least 1"),
-        ("engine", "tensorrt", "parameter engine must be one of onnxruntime, onnxruntime-cuda, triton, not 'tensorrt'"),
+        (
+            "engine",
+            "tensorrt",
+            "parameter engine must be one of onnxruntime, onnxruntime-cuda, tensorrt-rtx, triton, not 'tensorrt'",
+        ),
         ("engine", "", "parameter engine must be one of"),
+        ("width_multiple", "0", "parameter width_multiple must be at least 1"),
         ("engine_threads", "-1", "parameter engine_threads must be at least 0"),
     ],
 )

@@ -1,7 +1,7 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from slicing import pad, slices
+from slicing import pad, slices, widths
 
 LENGTHS = st.lists(st.integers(1, 600), max_size=80)
 
@@ -29,7 +29,14 @@ def test_a_full_slice_is_not_cut_early() -> None:
 
 
 def test_padding_is_zero_and_masked() -> None:
-    input_ids, attention_mask = pad([np.array([5, 6, 7], dtype=np.int32), np.array([8], dtype=np.int32)])
-    assert input_ids.tolist() == [[5, 6, 7], [8, 0, 0]]
-    assert attention_mask.tolist() == [[1, 1, 1], [1, 0, 0]]
+    input_ids, attention_mask = pad([np.array([5, 6, 7], dtype=np.int32), np.array([8], dtype=np.int32)], 4)
+    assert input_ids.tolist() == [[5, 6, 7, 0], [8, 0, 0, 0]]
+    assert attention_mask.tolist() == [[1, 1, 1, 0], [1, 0, 0, 0]]
     assert input_ids.dtype == attention_mask.dtype == np.int32
+
+
+@given(lengths=st.lists(st.integers(1, 100), min_size=1), multiple=st.integers(1, 64))
+def test_widths_hold_the_rows_and_repeat(lengths: list[int], multiple: int) -> None:
+    for length, width in zip(lengths, widths(lengths, multiple, longest=100), strict=True):
+        assert length <= width < length + multiple
+        assert width % multiple == 0 or width == 100

@@ -2,7 +2,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenization import Side, Tokenization
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -64,6 +64,7 @@ def limited(kind: str, max_tokens: int, side: Side) -> Tokenizer:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("side", ["left", "right"])
+@settings(deadline=None)  # the first call loads the tokenizer
 @given(text=TEXTS, max_tokens=st.integers(8, 24))
 @example(text="word " * 500, max_tokens=8)
 @example(text=" " * 1000 + "late", max_tokens=8)
