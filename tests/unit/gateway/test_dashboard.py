@@ -2,33 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.metrics import Metrics
+from tests.unit.gateway.series import series
 
 DASHBOARD = json.loads((Path(__file__).parents[3] / "deploy/dashboards/gateway.json").read_text(encoding="utf-8"))
 OF_PROMETHEUS = {"job", "instance", "le"}
-SUFFIXES = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"], "gauge": [""]}
-
-
-def series() -> dict[str, set[str]]:
-    """Every time series that the gateway may expose, with its labels."""
-    labels = {name: set(getattr(c, "_labelnames", ())) for c, names in _collectors() for name in names}
-    found: dict[str, set[str]] = {}
-    for family in Metrics().registry.collect():
-        known = labels.get(family.name, set()) | set(getattr(family, "_labelnames", ()))
-        found |= {family.name + suffix: known for suffix in SUFFIXES[family.type]}
-    return found
-
-
-def _collectors() -> Iterator[tuple[Any, list[str]]]:
-    yield from Metrics().registry._collector_to_names.items()
-
-
 SERIES = series()
 
 
