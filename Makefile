@@ -120,6 +120,19 @@ check-tensorrt: $(VENV)/.dev  ## hold every TensorRT call against the real bindi
 	cd model_repository/routerdc/1 && MYPYPATH=$(abspath .cache)/tensorrt/rtx $(abspath $(BIN))/mypy --no-warn-unused-ignores \
 		--config-file $(abspath pyproject.toml) --cache-dir $(abspath .cache)/tensorrt/rtx/mypy .
 
+KUBERNETES := .cache/kubernetes
+
+$(KUBERNETES)/.fetched: deploy/kubernetes/custom-resources/package-lock.json
+	mkdir -p $(KUBERNETES)
+	cp deploy/kubernetes/custom-resources/package*.json $(KUBERNETES)
+	npm ci --prefix $(KUBERNETES) --silent --no-audit --no-fund
+	command -v promtool > /dev/null || (cd $(KUBERNETES) && apt-get download -qq prometheus && dpkg -x prometheus_*.deb prometheus)
+	touch $@
+
+# Needs kubectl, npm, and promtool or Debian's apt-get.
+check-kubernetes: $(VENV)/.dev $(KUBERNETES)/.fetched  ## manifests against all schemas, custom resources too, and alerts in Prometheus
+	$(BIN)/pytest -rs tests/unit/deploy/kubernetes tests/e2e/test_envoy_gateway.py tests/e2e/test_scrape.py
+
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
