@@ -133,7 +133,29 @@ $(KUBERNETES)/.fetched: deploy/kubernetes/custom-resources/package-lock.json
 check-kubernetes: $(VENV)/.dev $(KUBERNETES)/.fetched  ## manifests against all schemas, custom resources too, and alerts in Prometheus
 	$(BIN)/pytest -rs tests/unit/deploy/kubernetes tests/e2e/test_envoy_gateway.py tests/e2e/test_scrape.py
 
+CONTAINER_ENGINE ?= podman
+# Host of NVIDIA's registry (NGC), with a slash behind it: only its images need it.
+NGC ?=
+VERSION := $(shell sed -nE 's/^version = "(.*)"/\1/p' pyproject.toml)
+IMAGE = $(CONTAINER_ENGINE) build --build-arg NGC=$(NGC) -f deploy/containers/$(1).Containerfile
+
+images:  ## build the container images that need no GPU (CONTAINER_ENGINE=docker for docker)
+	$(call IMAGE,gateway) -t routerdc-gateway:$(VERSION) .
+	$(call IMAGE,triton-cpu) -t routerdc-triton-cpu:$(VERSION) .
+	$(call IMAGE,exporter) --target cpu -t routerdc-exporter:$(VERSION) .
+	$(call IMAGE,loadtest) -t routerdc-loadtest:$(VERSION) .
+
+images-gpu: images  ## build those on NVIDIA's images, too (NGC=HOST/)
+	$(call IMAGE,triton-gpu) -t routerdc-triton-gpu:$(VERSION) .
+	$(call IMAGE,exporter) --target tensorrt -t routerdc-exporter:$(VERSION)-tensorrt .
+
+check-containers: $(VENV)/.dev  ## follow the Containerfiles without an engine, and let what they make work together
+	$(BIN)/python -m deploy.containers.check
+
+simulate-autoscaling: $(VENV)/.dev  ## the chosen autoscaling and others against bursty traffic: docs/scaling
+	$(BIN)/python -m deploy.autoscaling.simulate
+
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
-.PHONY: curves cross-check loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt clean
+.PHONY: images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt check-containers clean
