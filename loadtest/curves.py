@@ -30,7 +30,7 @@ from loadtest.stack import StackError
 _DEADLINE_SECONDS = 2.0
 _WARM_UP_SECONDS = 3.0
 _START_RATE = 40.0
-_FOR_P999 = 1000  # requests
+_FOR_P999, _FEWEST_REQUESTS = 1000, 20
 _PERF_ANALYZER_RATES = 4
 _PERF_ANALYZER_QUERIES = 500
 _PERF_ANALYZER_FOLDER = Path(".cache/perf_analyzer")
@@ -77,7 +77,8 @@ class Recorder:
         }
 
     async def _at_rate(self, target: CurveTarget, connected: Target, rate: float) -> Load:
-        seconds = min(2 * self._shortest_seconds, max(self._shortest_seconds, _FOR_P999 * 1.1 / rate))
+        wanted = min(2 * self._shortest_seconds, max(self._shortest_seconds, _FOR_P999 * 1.1 / rate))
+        seconds = max(wanted, _FEWEST_REQUESTS / rate)
         load = await self._load(target, connected, rate, seconds)
         self._console.print(
             f"{rate:6.1f}/s: p50 {load.latency_ms(0.5):.1f} ms, p99 {load.latency_ms(0.99):.1f} ms {dict(load.errors)}"
