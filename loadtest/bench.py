@@ -8,6 +8,8 @@ A benchmark is a function from a `Setting` to comparisons. A new one is added to
 import datetime
 import json
 import os
+import signal
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -134,6 +136,7 @@ def main(
 
     A run of some PARTS, or of --only some benchmarks, is shown and not written.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # parts are stopped then, too
     console, chosen = Console(), _chosen(parts, names)
     try:
         with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,7 @@ from rich.table import Table
 from loadtest.comparison import Comparison, Spread, Verdict
 from loadtest.history import Change
 
-_COLUMNS = ("name", "ours", "reference", "ratio (p10 to p90)", "goal", "verdict", "last run")
+COLUMNS = ("name", "ours", "reference", "ratio (p10 to p90)", "goal", "verdict", "last run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +26,27 @@ class Run:
 
     def as_table(self) -> Table:
         """For the terminal."""
-        table = Table(*_COLUMNS)
-        for row in self._rows():
+        table = Table(*COLUMNS)
+        for row in self.rows():
             table.add_row(*row)
         return table
 
     def as_markdown(self, title: str, source: str) -> str:
         """A page that says where the figures come from."""
-        facts = "\n".join(f"* {name.replace('_', ' ')}: {_text(value)}" for name, value in self.machine.items())
-        lines = ["| " + " | ".join(row) + " |" for row in (_COLUMNS, ["---"] * len(_COLUMNS), *self._rows())]
+        lines = ["| " + " | ".join(row) + " |" for row in (COLUMNS, ["---"] * len(COLUMNS), *self.rows())]
         conditions = "\n".join(
             f"* {each.name}: {_rounds(len(each.ours))}; {each.conditions}" for each in self.comparisons
         )
         return (
             f"# {title}\n\n{source}\n\n{self.summary}\n\n"
             + "\n".join(lines)
-            + f"\n\nConditions:\n\n{conditions}\n\nMachine:\n\n{facts}\n"
+            + f"\n\nConditions:\n\n{conditions}\n\nMachine:\n\n{self.facts}\n"
         )
+
+    @property
+    def facts(self) -> str:
+        """The machine as a list."""
+        return "\n".join(f"* {name.replace('_', ' ')}: {_text(value)}" for name, value in self.machine.items())
 
     @property
     def summary(self) -> str:
@@ -52,7 +56,8 @@ class Run:
         worse = [name for name, change in self.changes.items() if change.verdict == "worse"]
         return ", ".join(counts) + f". Worse than in the last run: {'; '.join(worse) or 'nothing'}."
 
-    def _rows(self) -> list[list[str]]:
+    def rows(self) -> list[list[str]]:
+        """Cells of the table, by `COLUMNS`."""
         return [self._row(each) for each in self.comparisons]
 
     def _row(self, one: Comparison) -> list[str]:

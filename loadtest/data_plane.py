@@ -6,6 +6,7 @@ Rounds go round robin over the targets, so that a noisy minute hits all of them.
 """
 
 import asyncio
+import itertools
 import statistics
 import time
 from collections.abc import Sequence
@@ -19,12 +20,16 @@ from rich.table import Table
 _WARM_UP_REQUESTS = 50
 
 
+_numbers = itertools.count()
+
+
 class Target(NamedTuple):
-    """A base URL and the model to ask for there."""
+    """A base URL and the model to ask for there; `distinct`: never the same text twice, so that no score is cached."""
 
     name: str
     base_url: str
     model: str
+    distinct: bool = False
 
     @classmethod
     def parse(cls, text: str) -> "Target":
@@ -36,7 +41,7 @@ class Target(NamedTuple):
         parts = text.split("=")
         if len(parts) != 3 or not all(parts):
             raise click.BadParameter(f"{text!r} is not NAME=URL=MODEL", param_hint="--target")
-        return cls(*parts)
+        return cls(parts[0], parts[1], parts[2])
 
 
 async def round_of(session: aiohttp.ClientSession, target: Target, requests: int, concurrency: int) -> list[float]:
@@ -45,11 +50,11 @@ async def round_of(session: aiohttp.ClientSession, target: Target, requests: int
     Raises:
         aiohttp.ClientError: one was not answered with 200.
     """
-    body = {"model": target.model, "messages": [{"role": "user", "content": "What is the capital of France?"}]}
     left, took_ms = iter(range(requests)), list[float]()
 
     async def caller() -> None:
         for _ in left:
+            body = _body(target)
             started = time.perf_counter()
             async with session.post(f"{target.base_url}/chat/completions", json=body) as response:
                 await response.read()
@@ -58,6 +63,12 @@ async def round_of(session: aiohttp.ClientSession, target: Target, requests: int
 
     await asyncio.gather(*(caller() for _ in range(concurrency)))
     return took_ms
+
+
+def _body(target: Target) -> dict[str, object]:
+    text = "What is the capital of France?"
+    text = f"{next(_numbers)}: {text}" if target.distinct else text
+    return {"model": target.model, "messages": [{"role": "user", "content": text}]}
 
 
 async def measure(

@@ -54,6 +54,11 @@ class Worker:
         self._process = process
         self._log = log
 
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._process.pid
+
     def batches(self, queries: Sequence[str], batch: int) -> Work:
         """Answers `queries`, `batch` at a time, as fast as it can.
 

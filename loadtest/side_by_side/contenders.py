@@ -1,0 +1,106 @@
+"""Who is measured beside whom: this router's engines and servers, and what people use today.
+
+All stand on the same pretrained weights and are run as their own documentation shows it, each with its defaults.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+
+from loadtest import messages
+from loadtest.bench_setting import Subject
+from loadtest.engine_benchmarks import encoder_folder
+from loadtest.open_loop.targets import grpc_target
+from loadtest.parts import Parts
+from loadtest.side_by_side import environments
+from loadtest.side_by_side.environments import Environment
+from loadtest.side_by_side.infinity import Embeddings, infinity
+from loadtest.side_by_side.infinity import message as embeddings_message
+from loadtest.side_by_side.running import Library, Running, Server
+from loadtest.worker import worker
+
+Start = Callable[[], AbstractAsyncContextManager[Running]]
+_UTTERANCES = 10  # for each route
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """`decides`: it chooses an LLM; else it only embeds."""
+
+    name: str
+    decides: bool
+    ours: bool
+    queries: int  # of a round: some seconds of work
+    start: Start
+
+
+def contenders(
+    parts: Parts, shipped: Subject, full_depth: Subject, utterances: Mapping[str, Sequence[str]]
+) -> list[Contender]:
+    """All of them, slowest first. `utterances`: example queries by route, for the router that wants some."""
+    encoder, bundle = encoder_folder(shipped.bundle), str(full_depth.bundle)
+    routes = parts.folder / "routes.json"
+    routes.write_text(json.dumps({name: list(some)[:_UTTERANCES] for name, some in utterances.items()}))
+
+    def library(module: str, *arguments: str, batch: int, environment: Environment | None = None) -> Start:
+        @asynccontextmanager
+        async def start() -> AsyncIterator[Running]:
+            if environment is None:
+                with parts.worker(module, *arguments) as running:
+                    yield Library(running, batch)
+            else:
+                log = parts.folder / f"{environment.name}.log"
+                with worker(module, *arguments, log=log, python=str(environment.python())) as running:
+                    yield Library(running, batch)
+
+        return start
+
+    def served(subject: Subject) -> Start:
+        @asynccontextmanager
+        async def start() -> AsyncIterator[Running]:
+            with parts.triton(subject.repository) as triton, parts.gateway(triton) as gateway:
+                async with grpc_target(gateway.address, messages.ROUTE, messages.route_problem) as target:
+                    yield Server(target, messages.route, (triton.pid, gateway.pid))
+
+        return start
+
+    @asynccontextmanager
+    async def infinity_server() -> AsyncIterator[Running]:
+        log = parts.folder / "infinity.log"
+        with infinity(environments.INFINITY.python(), encoder, log) as server:
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+                yield Server(Embeddings(session, f"{server.url}/embeddings"), embeddings_message, (server.pid,))
+
+    def engine(subject: Subject) -> Start:
+        return library("served_engine", str(subject.repository), batch=64)
+
+    def reference(batch: int) -> Start:
+        return library("torch_reference", bundle, str(encoder), "--padded", batch=batch)
+
+    transformers, semantic = environments.SENTENCE_TRANSFORMERS, environments.SEMANTIC_ROUTER
+    return [
+        Contender("RouterDC's way, one by one", True, False, 24, reference(1)),
+        Contender("RouterDC's way, batches of 32", True, False, 32, reference(32)),
+        Contender(
+            "semantic-router, one by one",
+            True,
+            False,
+            96,
+            library("semantic_router_local", str(encoder), str(routes), batch=1, environment=semantic),
+        ),
+        Contender("infinity-emb, HTTP", False, False, 128, infinity_server),
+        Contender(
+            "sentence-transformers, batches of 32",
+            False,
+            False,
+            128,
+            library("sentence_transformers_batches", str(encoder), batch=32, environment=transformers),
+        ),
+        Contender("ours, full depth, gRPC", True, True, 512, served(full_depth)),
+        Contender("ours, shipped, gRPC", True, True, 1024, served(shipped)),
+        Contender("ours, full depth, in process", True, True, 512, engine(full_depth)),
+        Contender("ours, shipped, in process", True, True, 1024, engine(shipped)),
+    ]

@@ -1,0 +1,63 @@
+"""infinity-emb's HTTP server with the same encoder, as a child; and how it is asked."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from loadtest.open_loop.generator import CallError
+from loadtest.side_by_side.http_server import HttpServer, free_port, http_server
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Its OpenAI-like endpoint as a target of load."""
+
+    session: aiohttp.ClientSession
+    url: str
+
+    async def send(self, request: bytes, timeout_seconds: float) -> bytes:
+        """See `Target`."""
+        timeout, headers = aiohttp.ClientTimeout(total=timeout_seconds or 1e-6), {"Content-Type": "application/json"}
+        try:
+            async with self.session.post(self.url, data=request, headers=headers, timeout=timeout) as response:
+                answer = await response.read()
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise CallError(type(error).__name__) from None
+        if response.status != 200:
+            raise CallError(f"HTTP_{response.status}")
+        return answer
+
+    def problem(self, answer: bytes) -> str:
+        """See `Target`."""
+        return "" if b'"embedding"' in answer else "NO_EMBEDDING"
+
+
+def message(query: str) -> bytes:
+    """A request for one embedding."""
+    return json.dumps({"model": "encoder", "input": [query]}).encode()
+
+
+@contextmanager
+def infinity(python: Path, encoder: Path, log: Path) -> Iterator[HttpServer]:
+    """The server while the block runs, with its defaults on a CPU.
+
+    Raises:
+        StartError: it did not start.
+    """
+    port = free_port()
+    command = [
+        str(python.with_name("infinity_emb")),
+        "v2",
+        "--model-id",
+        str(encoder),
+        "--served-model-name",
+        "encoder",
+    ]
+    command += ["--engine", "torch", "--device", "cpu", "--no-bettertransformer"]  # which transformers no longer has
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    with http_server(command, f"http://127.0.0.1:{port}", "/health", log) as server:
+        yield server
