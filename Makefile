@@ -95,6 +95,11 @@ bench: $(VENV)/.dev  ## measure engine, gateway and efficiency against their goa
 	$(BIN)/routerdc export --bundle $(FULL_DEPTH) --out build/full-depth
 	$(BIN)/python -m loadtest.bench --data $(DATA)/routerdc
 
+side-by-side: $(VENV)/.dev  ## the router beside what people use today, each in its own environment: docs/benchmarks
+	$(BIN)/routerdc export
+	$(BIN)/routerdc export --bundle $(FULL_DEPTH) --out build/full-depth
+	$(BIN)/python -m loadtest.side_by_side --data $(DATA)/routerdc
+
 LOCUST ?=
 
 loadtest: $(VENV)/.dev  ## a minute of load on the running service, or on one it starts: build/loadtest (LOCUST="RouteUser -u 50 -t 5m")
@@ -158,4 +163,4 @@ simulate-autoscaling: $(VENV)/.dev  ## the chosen autoscaling and others against
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
-.PHONY: images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt check-containers clean
+.PHONY: side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt check-containers clean
