@@ -95,7 +95,7 @@ Start = Callable[[dict[str, str]], tuple[ChildProcess, str, int]]
 
 @pytest.fixture
 def start(triton: dict[str, int], tmp_path: Path) -> Iterator[Start]:
-    """Starts the gateway with the environment of its container and `changes`; gives its address and the port of its metrics."""
+    """Starts the gateway in its container's environment with `changes`; gives its address and its metrics' port."""
     started: list[ChildProcess] = []
 
     def begin(changes: dict[str, str]) -> tuple[ChildProcess, str, int]:
