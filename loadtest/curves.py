@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import grpc
 from rich.console import Console
 
 from contract.tensors import ROUTER_MODEL
@@ -27,7 +28,8 @@ from loadtest.perf_analyzer import PerfAnalyzer, UnavailableError
 from loadtest.queries import QueryMix, QuerySettings
 from loadtest.stack import StackError
 
-_DEADLINE_SECONDS = 2.0
+# So long that hardly any call is cancelled: cancelled calls can end the embedded Triton (docs/loadtest.md).
+_DEADLINE_SECONDS = 10.0
 _WARM_UP_SECONDS = 3.0
 _START_RATE = 40.0
 _FOR_P999, _FEWEST_REQUESTS = 1000, 20
@@ -50,7 +52,7 @@ class Recorder:
 
         Raises:
             PartError, StackError: a part did not start.
-            CallError: no connection.
+            CallError: no connection, or it was lost.
             UnavailableError: perf_analyzer failed, where it is there.
         """
         facts, served = machine.describe(), _served(repository)
@@ -80,6 +82,8 @@ class Recorder:
         wanted = min(2 * self._shortest_seconds, max(self._shortest_seconds, _FOR_P999 * 1.1 / rate))
         seconds = max(wanted, _FEWEST_REQUESTS / rate)
         load = await self._load(target, connected, rate, seconds)
+        if lost := load.errors[grpc.StatusCode.UNAVAILABLE.name]:
+            raise CallError(f"{lost} calls were lost (UNAVAILABLE) at {rate:g}/s: did a part die?")
         self._console.print(
             f"{rate:6.1f}/s: p50 {load.latency_ms(0.5):.1f} ms, p99 {load.latency_ms(0.99):.1f} ms {dict(load.errors)}"
         )
