@@ -1,0 +1,66 @@
+"""What the README tells people to write renders, and says what it should."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.unit.deploy.kubernetes.promql import autoscaler_queries, selectors
+from tests.unit.deploy.kubernetes.rendered import KUBERNETES, ROOT, Object, named, needs_kubectl, of_kind, pod, render
+
+pytestmark = needs_kubectl
+TEXT = (KUBERNETES / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+OVERLAYS = [block for block in BLOCKS if "kind: Kustomization" in block]
+
+
+def rendered(block: str, folder: Path) -> tuple[Object, ...]:
+    """As in a checkout of the project with the user's folder beside ours."""
+    shutil.copytree(KUBERNETES, folder / "deploy" / "kubernetes")
+    shutil.copytree(ROOT / "deploy" / "dashboards", folder / "deploy" / "dashboards")
+    (folder / "mine").mkdir()
+    (folder / "mine" / "kustomization.yaml").write_text(block, encoding="utf-8")
+    return render(folder / "mine")
+
+
+def test_an_overlay_of_ones_own(tmp_path: Path) -> None:
+    objects = rendered(OVERLAYS[0], tmp_path)
+    (settings,) = [one for one in of_kind(objects, "ConfigMap") if "gateway-settings" in one["metadata"]["name"]]
+    assert settings["data"]["ROUTERDC_MIN_MARGIN"] == "0.05"
+    assert settings["data"]["ROUTERDC_HOST"] == "0.0.0.0"
+    gateway = pod(named(objects, "Deployment", "routerdc-gateway"))["containers"][0]
+    assert gateway["image"] == "registry.example.com/routerdc-gateway:0.1.0"
+    assert of_kind(objects, "ScaledObject")
+    assert of_kind(objects, "PrometheusRule")
+
+
+@pytest.mark.parametrize(
+    ("block", "deployment"), zip(OVERLAYS[1:], ["routerdc-triton", "routerdc-triton-candidate"], strict=True)
+)
+def test_a_bundle_is_named(block: str, deployment: str, tmp_path: Path) -> None:
+    volumes = pod(named(rendered(block, tmp_path), "Deployment", deployment))["volumes"]
+    (image,) = [volume["image"] for volume in volumes if volume["name"] == "bundle"]
+    assert image["reference"].startswith("registry.example.com/routerdc-bundle:")
+    assert image["pullPolicy"] == "IfNotPresent"
+
+
+def test_prometheus_adapter_is_told_what_keda_is() -> None:
+    (values, hpa) = next(list(yaml.safe_load_all(block)) for block in BLOCKS if "HorizontalPodAutoscaler" in block)
+    asked = {selector.name for rule in values["rules"]["external"] for selector in selectors(rule["metricsQuery"])}
+    assert asked == {selector.name for query in autoscaler_queries()[1:] for selector in selectors(query)}
+    offered = {rule["name"]["as"] for rule in values["rules"]["external"]}
+    assert offered == {metric["external"]["metric"]["name"] for metric in hpa["spec"]["metrics"]}
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[\w-]+)?\)", TEXT):
+        assert (KUBERNETES / target).resolve().exists(), target
+
+
+def test_every_folder_and_component_is_explained() -> None:
+    for folder in (*KUBERNETES.glob("overlays/*/"), KUBERNETES / "base", KUBERNETES / "custom-resources"):
+        assert f"{folder.name}/" in TEXT, folder
+    for component in KUBERNETES.glob("components/*/"):
+        assert component.name in TEXT or component.name.startswith("engine-"), component
