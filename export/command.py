@@ -9,21 +9,20 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from contract.bundle import GRAPH_FOLDER, BundleError, Manifest
+from contract.bundle import ENGINE_FOLDER, GRAPH_FOLDER, BundleError, Manifest
 from contract.tensors import ROUTER_MODEL
+from export.artefacts import graph_inputs
 from export.engine import engine_inputs, make_engine
 from export.errors import ExportError
-from export.graph import inputs_of, make_graph
 from export.parity import Parity
 from export.plan import make_plan, plan_inputs
-from export.precision import PRECISIONS, Precision
 from export.record import Record
 from export.repository import make_repository, repository_inputs
 from export.serving import ServedTarget
-from export.tensorrt_engine import FLAVOURS, Flavour
+from export.targets import PRECISIONS, TARGETS, Precision, Target, precision_for
+from export.tensorrt_engine import Flavour
 
 STEPS = ("graph", "engine", "plan", "repository")
-TARGETS = ("onnxruntime", "onnxruntime-cuda", *FLAVOURS)
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,7 @@ class Step:
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
-    default="fp32",
-    show_default=True,
+    show_default="int8 for onnxruntime, else fp32",
     help="Of the encoder's weights and matrix products.",
 )
 @click.option(
@@ -82,7 +80,9 @@ class Step:
     show_default="as --out",
     help="Keeps TensorRT's timing caches, one for each version and GPU; machines may share it.",
 )
-def export(step: str, bundle: Path, out: Path, target: str, precision: Precision, timing_caches: Path | None) -> None:
+def export(
+    step: str, bundle: Path, out: Path, target: Target, precision: Precision | None, timing_caches: Path | None
+) -> None:
     """Turns a bundle into a model repository for Triton, and proves after every step that it agrees with torch.
 
     STEP is graph (needs torch), engine, plan (TensorRT) or repository. Without it, every step
@@ -90,7 +90,7 @@ def export(step: str, bundle: Path, out: Path, target: str, precision: Precision
     """
     table = Table("step", "", "queries", "same choice", "score error", "embedding error", "artefact")
     try:
-        steps = _steps(bundle, out, target, precision, timing_caches or out)
+        steps = _steps(bundle, out, target, precision_for(target, precision), timing_caches or out)
         if step not in ("all", *(part.name for part in steps)):
             raise ExportError(f"{step}: not a step of --target {target}")
         for part in steps:
@@ -101,11 +101,11 @@ def export(step: str, bundle: Path, out: Path, target: str, precision: Precision
     Console().print(table)
 
 
-def _steps(bundle: Path, out: Path, target: str, precision: Precision, timing_caches: Path) -> list[Step]:
+def _steps(bundle: Path, out: Path, target: Target, precision: Precision, timing_caches: Path) -> list[Step]:
     manifest = Manifest.read(bundle)
-    engine = out / "engine"
+    engine = bundle / ENGINE_FOLDER if precision == "int8" else out / "engine"
     steps = [
-        Step("graph", bundle / GRAPH_FOLDER, partial(inputs_of, manifest), partial(make_graph, bundle)),
+        Step("graph", bundle / GRAPH_FOLDER, partial(graph_inputs, manifest), partial(_make_graph, bundle)),
         Step(
             "engine",
             engine,
@@ -119,12 +119,22 @@ def _steps(bundle: Path, out: Path, target: str, precision: Precision, timing_ca
             flavour: Flavour = "tensorrt" if target == "tensorrt" else "tensorrt-rtx"
             plan = _plan_step(engine, out / target, flavour, timing_caches)
             return [*steps, plan, repository(flavour, out / target)]
-        case _ if precision == "bf16":
-            raise ExportError("--precision bf16: ONNX Runtime lacks bf16 kernels: use fp32, or fp16 for a GPU")
         case "onnxruntime-cuda":
             return [*steps, repository("onnxruntime-cuda")]
         case _:
             return [*steps, repository("onnxruntime")]
+
+
+def _make_graph(bundle: Path) -> Parity:
+    try:
+        from export.graph import make_graph
+
+        return make_graph(bundle)
+    except ModuleNotFoundError as error:
+        raise ExportError(
+            f"{bundle}: its graph has to be traced anew, which needs {error.name}: "
+            "pip install -c constraints.txt 'routerdc-triton[export,train]'"
+        ) from None
 
 
 def _plan_step(engine: Path, folder: Path, flavour: Flavour, timing_caches: Path) -> Step:

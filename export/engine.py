@@ -1,4 +1,7 @@
-"""Step `engine`: graph + the pinned encoder's weights → the artefacts of `export.artefacts`. No torch."""
+"""Step `engine`: graph + the pinned encoder's weights → the artefacts of `export.artefacts`. No torch.
+
+An int8 engine is small enough to travel with its bundle (`contract.bundle.ENGINE_FOLDER`), so that whoever serves needs
+neither the encoder's own weights nor onnx."""
 
 import shutil
 from pathlib import Path
@@ -6,13 +9,12 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from contract.bundle import GRAPH_FOLDER, Manifest, file_sha256
-from export.artefacts import ENGINE_FILE, GRAPH_FILE, REFS_FILE, answers_of, typed_answers_of, write_artefacts
+from export.artefacts import ENGINE_FILE, GRAPH_FILE, REFERENCE_FILE, REFS_FILE, answers_of, graph_inputs
 from export.errors import ExportError
-from export.graph import REFERENCE_FILE, inputs_of
 from export.parity import LIMITS, Answers, Parity, check, compare
-from export.precision import Precision
 from export.record import Record
 from export.samples import sample_queries
+from export.targets import Precision
 
 PRECISION = "precision"  # among the inputs in the engine's record
 
@@ -27,7 +29,7 @@ def engine_inputs(bundle: Path, manifest: Manifest, precision: Precision) -> dic
     if not (graph / GRAPH_FILE).is_file():
         raise ExportError(f"{graph}: {GRAPH_FILE} is missing: run `routerdc export graph --bundle {bundle}` first")
     files = {f"{GRAPH_FOLDER}/{name}": file_sha256(graph / name) for name in (GRAPH_FILE, REFS_FILE, REFERENCE_FILE)}
-    return {**inputs_of(manifest), **files, PRECISION: precision}
+    return {**graph_inputs(manifest), **files, PRECISION: precision}
 
 
 def make_engine(bundle: Path, folder: Path, precision: Precision = "fp32") -> Parity:
@@ -37,13 +39,20 @@ def make_engine(bundle: Path, folder: Path, precision: Precision = "fp32") -> Pa
         ExportError: weights are missing, or the engine does not agree with torch.
         contract.bundle.BundleError: the bundle or its encoder cannot be used.
     """
+    try:
+        from export.encoder_graph import typed_answers_of, write_artefacts
+    except ModuleNotFoundError as error:
+        raise ExportError(
+            f"{folder}: the engine has to be made anew, which needs {error.name}: "
+            "pip install -c constraints.txt 'routerdc-triton[export]'"
+        ) from None
     manifest = Manifest.read(bundle)
     inputs = engine_inputs(bundle, manifest, precision)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     write_artefacts(bundle, manifest, folder, precision)
     reference = Answers.read(bundle / GRAPH_FOLDER / REFERENCE_FILE)
-    answers = answers_of if precision == "fp32" else typed_answers_of
+    answers = typed_answers_of if precision in ("fp16", "bf16") else answers_of
     parity = compare(reference, answers(folder, sample_queries()), manifest.scale)
     check(parity, LIMITS[precision], str(folder / ENGINE_FILE))
     Record.write(folder, "engine", manifest.bundle_id, inputs, parity)

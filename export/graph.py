@@ -16,35 +16,31 @@ from typing import TYPE_CHECKING, Any
 
 import onnx
 
-from contract.bundle import GRAPH_FOLDER, Manifest, file_sha256
+from contract.bundle import GRAPH_FOLDER, Manifest
 from contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
-from export.artefacts import GRAPH_FILE, REFS_FILE, answers_of, weight_files, write_artefacts
-from export.errors import ExportError
+from export.artefacts import GRAPH_FILE, REFERENCE_FILE, REFS_FILE, answers_of, graph_inputs
+from export.encoder_graph import weight_files, write_artefacts
 from export.parity import FP32, Answers, Parity, check, compare
 from export.record import Record
-from export.samples import SAMPLES_FILE, sample_queries
+from export.samples import sample_queries
 from export.weights import Refs, take_out
 
 if TYPE_CHECKING:
     from routerdc.model import RouterModel
     from routerdc.router import Router
 
-REFERENCE_FILE = "reference.safetensors"
-
-
-def inputs_of(manifest: Manifest) -> dict[str, str]:
-    """What the graph of a bundle depends on."""
-    return {"bundle": manifest.bundle_id, SAMPLES_FILE.name: file_sha256(SAMPLES_FILE)}
-
 
 def make_graph(bundle: Path) -> Parity:
     """Traces the bundle in the folder `bundle`.
 
     Raises:
-        ExportError: torch is not installed, or the traced graph does not agree with torch.
+        ExportError: the traced graph does not agree with torch.
+        ModuleNotFoundError: torch is not installed.
         contract.bundle.BundleError: the bundle cannot be used.
     """
-    router = _load(bundle)
+    from routerdc.router import Router
+
+    router = Router.load(bundle)
     queries = sample_queries()
     folder = bundle / GRAPH_FOLDER
     folder.mkdir(exist_ok=True)
@@ -55,7 +51,7 @@ def make_graph(bundle: Path) -> Parity:
     reference = torch_answers(router, queries)
     reference.write(folder / REFERENCE_FILE)
     parity = _parity(bundle, router.manifest, reference)
-    Record.write(folder, "graph", router.manifest.bundle_id, inputs_of(router.manifest), parity)
+    Record.write(folder, "graph", router.manifest.bundle_id, graph_inputs(router.manifest), parity)
     return parity
 
 
@@ -106,17 +102,6 @@ def torch_answers(router: "Router", queries: list[str]) -> Answers:
         scores=router.score(queries),
         token_count=np.array([len(row) for row in ids], dtype=np.int32),
     )
-
-
-def _load(bundle: Path) -> "Router":
-    try:
-        from routerdc.router import Router
-    except ModuleNotFoundError as error:
-        raise ExportError(
-            f"{bundle}: its graph has to be traced anew, which needs torch ({error.name} is missing): "
-            "install the extra that trains: pip install -c constraints.txt 'routerdc-triton[train]'"
-        ) from None
-    return Router.load(bundle)
 
 
 def _parity(bundle: Path, manifest: Manifest, reference: Answers) -> Parity:

@@ -14,7 +14,6 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
-import onnx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contract.bundle import file_sha256
@@ -22,9 +21,9 @@ from export.artefacts import ENGINE_FILE, ROUTER_FILE
 from export.engine import engine_precision
 from export.errors import ExportError
 from export.parity import Parity
-from export.precision import Precision
 from export.profiles import Profile, profiles
 from export.record import RECORD_FILE, Record
+from export.targets import Precision
 from export.tensorrt_engine import Flavour, bindings, build_plan, trtexec
 
 PLAN_FILE = "model.plan"
@@ -88,6 +87,8 @@ def make_plan(engine: Path, folder: Path, flavour: Flavour, timing_caches: Path 
     Raises:
         ExportError: the engine has not been made, or TensorRT cannot build it here.
     """
+    import onnx
+
     inputs = _inputs(engine, flavour)
     source = Record.read(engine)
     timing_cache = (timing_caches or folder.parent) / _timing_cache_file(flavour)

@@ -6,16 +6,14 @@ moving nodes follow when all that flows into them is half; everything else (Laye
 sums, pooling, projection, normalisation) stays fp32. Inputs and outputs keep their types. Needs no torch.
 """
 
-from typing import Literal, get_args
-
 import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from export.errors import ExportError
+from export.rewriting import emptied, renamed
+from export.targets import Precision
 
-Precision = Literal["fp32", "fp16", "bf16"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 FLOAT = int(TensorProto.FLOAT)
 HALF_TYPES: dict[Precision, int] = {"fp16": int(TensorProto.FLOAT16), "bf16": int(TensorProto.BFLOAT16)}
 
@@ -43,7 +41,7 @@ def with_fp32_kernels(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     types = value_types(model)
     halves = {name for name, kind in types.items() if kind in HALF_TYPES.values()}
-    copy, nodes = _emptied(model), []
+    copy, nodes = emptied(model), []
     for node in model.graph.node:
         if node.op_type == "Cast" or not halves.intersection((*node.input, *node.output)):
             nodes.append(node)
@@ -51,7 +49,7 @@ def with_fp32_kernels(model: onnx.ModelProto) -> onnx.ModelProto:
         widened = {name: f"{name}@{node.output[0]}" for name in node.input if name in halves}
         exact = {name: f"{name}_exact" for name in node.output if name in halves}
         nodes += [_cast(old, new, FLOAT) for old, new in widened.items()]
-        nodes.append(_renamed(node, widened, exact))
+        nodes.append(renamed(node, widened, exact))
         nodes += [_cast(new, old, types[old]) for old, new in exact.items()]
     copy.graph.node.extend(nodes)
     return copy
@@ -90,7 +88,7 @@ class _Conversion:
             self._add(node)
         for output in self._model.graph.output:
             assert self._types[output.name] == FLOAT, output.name  # noqa: S101 - the normalisation is never half
-        typed = _emptied(self._model)
+        typed = emptied(self._model)
         typed.graph.node.extend(self._nodes)
         used = {name for node in self._nodes for name in node.input}
         del typed.graph.initializer[:]
@@ -100,7 +98,7 @@ class _Conversion:
     def _add(self, node: NodeProto) -> None:
         kind = self._half if self._is_half(node) else FLOAT
         inputs = {name: self._as(name, kind) for name in node.input if name in self._floats}
-        self._nodes.append(_renamed(node, inputs, {}))
+        self._nodes.append(renamed(node, inputs, {}))
         self._types.update({name: kind for name in node.output if name in self._floats})
 
     def _is_half(self, node: NodeProto) -> bool:
@@ -136,19 +134,3 @@ def _narrowed(weight: TensorProto, kind: int, name: str) -> TensorProto:
 
 def _cast(value: str, name: str, kind: int) -> NodeProto:
     return helper.make_node("Cast", [value], [name], name=f"cast_{name}", to=kind)
-
-
-def _renamed(node: NodeProto, inputs: dict[str, str], outputs: dict[str, str]) -> NodeProto:
-    copy = NodeProto()
-    copy.CopyFrom(node)
-    copy.input[:] = [inputs.get(name, name) for name in node.input]
-    copy.output[:] = [outputs.get(name, name) for name in node.output]
-    return copy
-
-
-def _emptied(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy without nodes."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    del copy.graph.node[:], copy.graph.value_info[:]
-    return copy

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from contract.bundle import GRAPH_FOLDER, Manifest, file_sha256
 from contract.tensors import ENCODER_MODEL, ROUTER_MODEL
-from export.artefacts import ENGINE_FILE, answers_of, typed_answers_of
+from export.artefacts import ENGINE_FILE, ENGINE_WEIGHTS_FILE, REFERENCE_FILE, answers_of
 from export.engine import engine_precision
 from export.errors import ExportError
-from export.graph import REFERENCE_FILE
 from export.parity import LIMITS, Answers, Parity, check, compare
 from export.plan import PLAN_FILE, PlanRecord, refuse_foreign
 from export.record import RECORD_FILE, Record
@@ -59,7 +58,7 @@ def make_repository(
     reference, limits = Answers.read(bundle / GRAPH_FOLDER / REFERENCE_FILE), LIMITS[engine_precision(engine)]
     write_reference(draft / ROUTER_MODEL / VERSION, reference, limits, manifest.scale)
     queries = sample_queries()
-    answers = typed_answers_of(engine, queries) if plan else answers_of(draft / ROUTER_MODEL / VERSION, queries)
+    answers = _typed_answers(engine, queries) if plan else answers_of(draft / ROUTER_MODEL / VERSION, queries)
     parity = compare(reference, answers, manifest.scale)
     check(parity, limits, str(repository))
     Record.write(draft / ROUTER_MODEL, "repository", manifest.bundle_id, inputs, parity)
@@ -75,7 +74,7 @@ def _fill_router(model: Path, engine: Path, config: str, *, with_encoder: bool) 
     for source in _code():
         shutil.copyfile(source, version / source.name)
     for artefact in engine.iterdir():
-        if with_encoder or artefact.name != ENGINE_FILE:
+        if with_encoder or artefact.name not in (ENGINE_FILE, ENGINE_WEIGHTS_FILE):
             link(artefact, version / artefact.name)
 
 
@@ -90,6 +89,12 @@ def _fill_plan(draft: Path, target: ServedTarget, engine: Path, plan: Path, mani
     link(plan / PLAN_FILE, model / VERSION / PLAN_FILE)
     if target == "tensorrt":
         (model / CONFIG_FILE).write_text(encoder_config(manifest, record.profiles), encoding="utf-8")
+
+
+def _typed_answers(engine: Path, queries: list[str]) -> Answers:
+    from export.encoder_graph import typed_answers_of  # needs onnx, which serving on a CPU does without
+
+    return typed_answers_of(engine, queries)
 
 
 def _code() -> list[Path]:

@@ -1,11 +1,15 @@
 """Runs the Triton model's own code in this process: what is compared with torch is what will be served."""
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+
+import numpy as np
+import numpy.typing as npt
 
 from export.parity import Answers
 
@@ -31,3 +35,13 @@ def served_answers(code: Path, artefacts: Path, slice_tokens: int, queries: Sequ
         settings = pipeline.Settings("onnxruntime", slice_tokens, max_query_bytes=sys.maxsize, engine_threads=0)
         routing = pipeline.Pipeline.load(artefacts, settings).route(queries)
     return Answers(embedding=routing.embedding, scores=routing.scores, token_count=routing.token_count)
+
+
+def served_tokens(code: Path, artefacts: Path, queries: Sequence[str]) -> list[npt.NDArray[np.int32]]:
+    """Token ids of each of `queries`, by the model's code in `code` with the tokenizer and limits in `artefacts`."""
+    with served_code(code) as pipeline:
+        router = json.loads((artefacts / pipeline.ROUTER_FILE).read_text(encoding="utf-8"))
+        tokenization = pipeline.Tokenization.load(
+            artefacts / pipeline.TOKENIZER_FILE, router["max_tokens"], router["truncation_side"]
+        )
+        return [row.ids for row in tokenization.encode(queries)]

@@ -13,13 +13,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
-import onnx
-
 from contract.tensors import ATTENTION_MASK, INPUT_IDS
 from export.errors import ExportError
 from export.profiles import Profile, Shape
 
 if TYPE_CHECKING:
+    import onnx
     import tensorrt
 
 Flavour = Literal["tensorrt", "tensorrt-rtx"]
@@ -52,7 +51,7 @@ def bindings(flavour: Flavour) -> Any:
 
 
 def build_plan(
-    flavour: Flavour, graph: onnx.ModelProto, shapes: Sequence[Profile], timing_cache: Path | None = None
+    flavour: Flavour, graph: "onnx.ModelProto", shapes: Sequence[Profile], timing_cache: Path | None = None
 ) -> Plan:
     """The engine of `graph` with an optimization profile for each of `shapes`.
 
@@ -86,7 +85,7 @@ class ParsedNetwork(NamedTuple):
     log: Any
 
 
-def network_of(flavour: Flavour, graph: onnx.ModelProto) -> ParsedNetwork:
+def network_of(flavour: Flavour, graph: "onnx.ModelProto") -> ParsedNetwork:
     """`graph` as TensorRT understands it.
 
     Raises:
@@ -115,7 +114,7 @@ def trtexec(flavour: Flavour, onnx_file: str, plan_file: str, shapes: Sequence[P
     return " ".join(words)
 
 
-def _parse(parser: "tensorrt.OnnxParser", graph: onnx.ModelProto) -> None:
+def _parse(parser: "tensorrt.OnnxParser", graph: "onnx.ModelProto") -> None:
     if not parser.parse(graph.SerializeToString()):
         errors = [parser.get_error(i) for i in range(parser.num_errors)]
         told = "; ".join(f"{error.node_operator()} {error.node_name()}: {error.desc()}" for error in errors)

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 from tritonclient.grpc import InferenceServerClient
 
-from contract.bundle import Manifest
+from contract.bundle import ENGINE_FOLDER, Manifest
 from deploy.local.triton import TritonServer
 from deploy.local.triton_install import UnsupportedPlatformError, find_triton
-from export.engine import make_engine
 from export.repository import make_repository
 
 BUNDLE = Path(__file__).parents[2] / "bundles/default"
@@ -23,11 +22,10 @@ def manifest() -> Manifest:
 
 @pytest.fixture(scope="session")
 def model_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Filled from the shipped bundle and its committed graph, without torch."""
-    folder = tmp_path_factory.mktemp("export")
-    make_engine(BUNDLE, folder / "engine")
-    make_repository(BUNDLE, folder / "engine", folder / "model_repository")
-    return folder / "model_repository"
+    """Filled from the shipped bundle and the engine committed with it, without torch and onnx."""
+    folder = tmp_path_factory.mktemp("export") / "model_repository"
+    make_repository(BUNDLE, BUNDLE / ENGINE_FOLDER, folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

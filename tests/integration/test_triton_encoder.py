@@ -20,8 +20,8 @@ from tritonclient.utils import InferenceServerException
 from contract.bundle import GRAPH_FOLDER, Manifest
 from contract.tensors import EMBEDDING, ENCODER_MODEL, ROUTER_MODEL, SCORES, TOKEN_COUNT
 from deploy.local.triton import TritonServer
-from export.graph import REFERENCE_FILE
-from export.parity import FP32, Answers, check, compare
+from export.artefacts import ENGINE_FILE, ENGINE_WEIGHTS_FILE, REFERENCE_FILE
+from export.parity import LIMITS, Answers, check, compare
 from export.publish_command import publish
 from export.samples import sample_queries
 from export.triton_config import MODEL_FOLDER, read_config
@@ -52,7 +52,8 @@ def two_models(model_repository: Path, tmp_path_factory: pytest.TempPathFactory)
     shutil.copytree(model_repository / ROUTER_MODEL, folder / ROUTER_MODEL, copy_function=os.link)
     encoder = folder / ENCODER_MODEL
     (encoder / "1").mkdir(parents=True)
-    (folder / ROUTER_MODEL / "1/encoder.onnx").rename(encoder / "1/encoder.onnx")
+    for name in (ENGINE_FILE, ENGINE_WEIGHTS_FILE):
+        (folder / ROUTER_MODEL / "1" / name).rename(encoder / "1" / name)
     shutil.copyfile(STAND_IN, encoder / "1/model.py")
     write_config(stand_in_config(), encoder)
     config = read_config(folder / ROUTER_MODEL)
@@ -89,7 +90,7 @@ def test_answers_agree_with_torch(client: InferenceServerClient, manifest: Manif
         [part.as_numpy(name) for part in parts] for name in (EMBEDDING, SCORES, TOKEN_COUNT)
     )
     served = Answers(np.concatenate(embedding), np.concatenate(scores), np.concatenate(token_count)[:, 0])
-    check(compare(reference, served, manifest.scale), FP32, "Triton with an encoder of its own")
+    check(compare(reference, served, manifest.scale), LIMITS["int8"], "Triton with an encoder of its own")
 
 
 def test_a_batch_goes_to_the_encoder_in_slices(client: InferenceServerClient) -> None:

@@ -23,8 +23,8 @@ from contract.tensors import (
     TOKEN_COUNT,
     TRUNCATED,
 )
-from export.graph import REFERENCE_FILE
-from export.parity import FP32, Answers, check, compare
+from export.artefacts import REFERENCE_FILE
+from export.parity import LIMITS, Answers, check, compare
 from export.samples import sample_queries
 from tests.integration.conftest import BUNDLE
 from tests.integration.kserve import infer, query_input
@@ -95,7 +95,7 @@ def test_answers_agree_with_torch_on_every_sample_query(client: InferenceServerC
         name: np.concatenate([answer.as_numpy(name) for answer in alone]) for name in (EMBEDDING, SCORES, TOKEN_COUNT)
     }
     served = Answers(columns[EMBEDDING], columns[SCORES], columns[TOKEN_COUNT][:, 0])
-    check(compare(reference, served, manifest.scale), FP32, "Triton")
+    check(compare(reference, served, manifest.scale), LIMITS["int8"], "Triton")
 
 
 def test_an_answer_does_not_depend_on_its_batch(client: InferenceServerClient) -> None:

@@ -11,7 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
 from export.errors import ExportError
-from export.precision import FLOAT, HALF_TYPES, Precision, to_precision, value_types, with_fp32_kernels
+from export.precision import FLOAT, HALF_TYPES, to_precision, value_types, with_fp32_kernels
+from export.targets import Precision
 from tests.unit.export.conftest import ENCODERS
 
 EncoderGraph = Callable[[str], onnx.ModelProto]

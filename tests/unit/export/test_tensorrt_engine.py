@@ -9,16 +9,19 @@ from onnx import helper
 
 from contract.bundle import Manifest
 from contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
-from export.artefacts import ENGINE_FILE, write_artefacts
+from export.artefacts import ENGINE_FILE
+from export.encoder_graph import write_artefacts
 from export.errors import ExportError
-from export.precision import PRECISIONS, Precision, to_precision
+from export.precision import to_precision
 from export.profiles import Profile, Shape, profiles
 from export.simplify import simplify
+from export.targets import Precision
 from export.tensorrt_engine import bindings, build_plan, network_of, trtexec
 from tests.unit.export.conftest import DEFAULT_BUNDLE, ENCODERS, MAX_TOKENS
 
 trt = pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX has no wheel for this platform")
 
+TYPED: tuple[Precision, ...] = ("fp32", "fp16", "bf16")
 EncoderGraph = Callable[[str], onnx.ModelProto]
 
 
@@ -36,7 +39,7 @@ def typed(graph: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
     return to_precision(copy, precision)
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", TYPED)
 @pytest.mark.parametrize("architecture", ENCODERS)
 def test_every_architecture_builds_without_a_warning(
     architecture: str, precision: Precision, encoder_graph: EncoderGraph
@@ -46,7 +49,7 @@ def test_every_architecture_builds_without_a_warning(
     assert len(plan.engine) > 1_000_000
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", TYPED)
 def test_the_shipped_bundle_builds_with_every_bucket(precision: Precision, shipped_graph: onnx.ModelProto) -> None:
     shapes = profiles(Manifest.read(DEFAULT_BUNDLE).tokenizer.max_tokens)
     plan = build_plan("tensorrt-rtx", to_precision(shipped_graph, precision), shapes)
@@ -55,7 +58,7 @@ def test_the_shipped_bundle_builds_with_every_bucket(precision: Precision, shipp
     assert weights_mb * 1e6 < len(plan.engine) < 2 * weights_mb * 1e6
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", TYPED)
 @pytest.mark.parametrize("architecture", ENCODERS)
 def test_the_network_has_the_contracts_inputs_and_output(
     architecture: str, precision: Precision, encoder_graph: EncoderGraph

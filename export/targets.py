@@ -1,0 +1,37 @@
+"""What may be exported: who runs the encoder, in which precision, and which of the two go together."""
+
+from typing import Literal, get_args
+
+from export.errors import ExportError
+
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+Target = Literal["onnxruntime", "onnxruntime-cuda", "tensorrt", "tensorrt-rtx"]
+TARGETS: tuple[Target, ...] = get_args(Target)
+
+DEFAULT_PRECISION: dict[Target, Precision] = {
+    "onnxruntime": "int8",
+    "onnxruntime-cuda": "fp32",
+    "tensorrt": "fp32",
+    "tensorrt-rtx": "fp32",
+}
+_REFUSED: dict[tuple[Target, Precision], str] = {
+    ("onnxruntime", "bf16"): "ONNX Runtime lacks bf16 kernels: use int8, which is the fastest on a CPU, or fp32",
+    ("onnxruntime-cuda", "bf16"): "ONNX Runtime lacks bf16 kernels: use fp16",
+    ("onnxruntime-cuda", "int8"): "the int8 engine is made for CPUs (unsigned activations): use fp16",
+    ("tensorrt", "int8"): "the int8 engine is made for CPUs (unsigned activations): use fp16",
+    ("tensorrt-rtx", "int8"): "the int8 engine is made for CPUs (unsigned activations): use fp16",
+}
+
+
+def precision_for(target: Target, precision: Precision | None) -> Precision:
+    """`precision`, or the target's own where none was asked for.
+
+    Raises:
+        ExportError: the target cannot compute it; the message says what to use.
+    """
+    if precision is None:
+        return DEFAULT_PRECISION[target]
+    if reason := _REFUSED.get((target, precision)):
+        raise ExportError(f"--target {target} --precision {precision}: {reason}")
+    return precision

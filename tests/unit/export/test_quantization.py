@@ -1,0 +1,72 @@
+"""int8 graphs of every architecture: what became of which node, how close they stay, and that batches do not matter."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+import pytest
+from onnx import numpy_helper
+
+from contract.tensors import ATTENTION_MASK, INPUT_IDS
+from export.quantization import calibrate, to_int8
+from export.simplify import simplify
+from tests.unit.export.conftest import ENCODERS, MAX_TOKENS
+
+EncoderGraph = Callable[[str], onnx.ModelProto]
+Rows = list[npt.NDArray[np.int32]]
+RANDOM = np.random.default_rng(3)
+ROWS: Rows = [RANDOM.integers(1000, 30000, size=length, dtype=np.int32) for length in range(2, MAX_TOKENS)]
+
+
+def simple(graph: onnx.ModelProto) -> onnx.ModelProto:
+    copy = onnx.ModelProto()
+    copy.CopyFrom(graph)
+    simplify(copy)
+    return copy
+
+
+def quantized(graph: onnx.ModelProto) -> onnx.ModelProto:
+    result = to_int8(graph, calibrate(graph, ROWS))
+    onnx.checker.check_model(result, full_check=True)
+    return result
+
+
+def embed(graph: onnx.ModelProto, *batch: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    """(batch, dim); rows are padded to the longest."""
+    width = max(map(len, batch))
+    ids = np.stack([np.pad(row, (0, width - len(row))) for row in batch])
+    mask = np.stack([(np.arange(width) < len(row)).astype(np.int32) for row in batch])
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    embedding: npt.NDArray[np.float32] = session.run(None, {INPUT_IDS: ids, ATTENTION_MASK: mask})[0]
+    return embedding
+
+
+@pytest.mark.parametrize("architecture", ENCODERS)
+def test_every_product_with_weights_is_int8_and_stays_close(architecture: str, encoder_graph: EncoderGraph) -> None:
+    graph = simple(encoder_graph(architecture))
+    result = quantized(graph)
+    weights = {tensor.name: tensor for tensor in result.graph.initializer}
+    makers = {name: node.op_type for node in result.graph.node for name in node.output}
+    of_weights = [node for node in result.graph.node if node.op_type == "MatMul" and node.input[1] not in makers]
+    assert not [node for node in of_weights if node.input[1] in weights]
+    assert sum(tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) == 2 for tensor in weights.values()) >= 5
+    unit = embed(graph, *ROWS)
+    np.testing.assert_allclose(embed(result, *ROWS), unit, atol=0.05)
+
+
+def test_an_answer_does_not_depend_on_its_batch(encoder_graph: EncoderGraph) -> None:
+    result = quantized(simple(encoder_graph("bert")))
+    together = embed(result, *ROWS)
+    alone = np.concatenate([embed(result, row) for row in ROWS])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_one_huge_token_costs_the_others_no_precision(encoder_graph: EncoderGraph) -> None:
+    graph = simple(encoder_graph("bert"))
+    table = next(t for t in graph.graph.initializer if t.name.endswith("intermediate.dense.bias"))
+    bias = numpy_helper.to_array(table).copy()
+    bias[0] += 30  # a channel that is large after GELU, as BERTs have them
+    table.CopyFrom(numpy_helper.from_array(bias, table.name))
+    np.testing.assert_allclose(embed(quantized(graph), *ROWS), embed(graph, *ROWS), atol=0.05)
