@@ -7,7 +7,7 @@ are preceded by their length as 4 bytes, little endian. No I/O here; ValueError 
 import json
 import math
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -58,14 +58,14 @@ def rows(response: Any, n_queries: int) -> list[Row]:
     raw = {output.name: content for output, content in zip(response.outputs, response.raw_output_contents, strict=True)}
     if missing := [name for name in _OUTPUTS if name not in raw]:
         raise ValueError(f"outputs are missing: {', '.join(missing)}")
-    scores = memoryview(raw[tensors.SCORES]).cast("f").tolist()
+    scores = _numbers(raw, tensors.SCORES, "f")
     width, rest = divmod(len(scores), n_queries)
     if rest or not all(map(math.isfinite, scores)):
         raise ValueError(f"{tensors.SCORES} holds {len(scores)} values for {n_queries} queries, or some are not finite")
     columns = zip(
         _elements(raw[tensors.BUNDLE_ID]),
         (tuple(scores[i : i + width]) for i in range(0, len(scores), width)),
-        memoryview(raw[tensors.TOKEN_COUNT]).cast("i").tolist(),
+        _numbers(raw, tensors.TOKEN_COUNT, "I"),
         map(bool, raw[tensors.TRUNCATED]),
         strict=True,
     )
@@ -115,9 +115,18 @@ def _calibration(text: str, n_llms: int) -> tuple[tuple[float, float] | None, ..
     return tuple(pairs)
 
 
+def _numbers(raw: Mapping[str, bytes], name: str, kind: str) -> list[Any]:
+    try:
+        return memoryview(raw[name]).cast(kind).tolist()  # type: ignore[call-overload, no-any-return]
+    except TypeError:
+        raise ValueError(f"{name} holds {len(raw[name])} bytes, which are no whole numbers") from None
+
+
 def _elements(raw: bytes) -> Iterator[str]:
     at = 0
     while at < len(raw):
-        (length,) = struct.unpack_from("<I", raw, at)
-        yield raw[at + 4 : at + 4 + length].decode()
-        at += 4 + length
+        begin = at + 4
+        at = begin + int.from_bytes(raw[at:begin], "little")
+        if at > len(raw):
+            raise ValueError(f"{tensors.BUNDLE_ID} ends in the middle of an element")
+        yield raw[begin:at].decode()

@@ -1,8 +1,8 @@
 """Refuses single queries as soon as scoring takes too long: a scorer in front of a scorer.
 
 How many queries may be under way is found by trying, as in TCP: answers in time let more in (one for each, until the
-first late one; afterwards one for each round), a late answer lets fewer in, in proportion to how late it is. What is over
-that is refused at once, so that those who are let in are answered about as fast as without the crowd. Batches have
+first late one; afterwards one for each round), a late answer lets fewer in, in proportion to how late it is. What is
+over that is refused at once, so that those who are let in are answered about as fast as without the crowd. Batches have
 patience and are let in always; the coalescer sends them last. A scorer that gives no answers at all is no reason to
 refuse anybody: the default answers.
 
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from gateway.errors import OverloadedError, ScorerError
 from gateway.scorer import Bundle, Scored, Scorer
 
-_LEAST = 2.0
+_LEAST = 1.0
 _AT_FIRST = 32.0
 _LARGEST_DECREASE = 0.5
 _DEAD_AFTER = 3  # failures in a row

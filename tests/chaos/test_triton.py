@@ -28,7 +28,7 @@ from tests.unit.gateway.fake_triton import FakeTriton, fake_triton
 
 Seconds = Callable[[float, float], float]
 
-PER_SECOND = 150.0 if FULL else 40.0
+PER_SECOND = 300.0 if FULL else 40.0
 DEADLINE_MS = 500.0 if FULL else 5000.0
 BACK_SECONDS = 2.0 if FULL else 1.0
 UNDECIDED_SHARE = 0.0001  # of admitted calls
@@ -72,7 +72,7 @@ async def test_killed_triton_costs_no_decision_and_is_used_as_soon_as_it_is_back
     async with load(gateway.address) as running:
         killed = time.monotonic()
         os.killpg(first.process.pid, signal.SIGKILL)
-        await asyncio.sleep(seconds(1, 68))
+        await asyncio.sleep(seconds(1, 35))
         second = TritonServer(model_repository, log=tmp_path / "second.log", ports=ports)
         async with started(second):
             ready = time.monotonic()
@@ -90,7 +90,7 @@ async def test_stopped_or_slow_triton_costs_no_decision(
     async with load(gateway.address) as running:
         stopped = time.monotonic()
         with frozen(shared_triton):
-            await asyncio.sleep(seconds(1, 68))
+            await asyncio.sleep(seconds(1, 35))
         ready = time.monotonic()
         await asyncio.sleep(BACK_SECONDS + seconds(0.2, 10))
     judge(ledger, "Triton stopped (SIGSTOP)", running.between(stopped, ready))

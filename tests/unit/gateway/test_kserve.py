@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tritonclient.grpc import model_config_pb2, service_pb2
 
+from contract import tensors
 from gateway import kserve
 
 
@@ -73,3 +74,20 @@ def test_another_number_of_rows_than_queries_is_refused() -> None:
         response.raw_output_contents.append(content)
     with pytest.raises(ValueError, match=r"zip|rows"):
         kserve.rows(response, 1)
+
+
+@pytest.mark.parametrize("name", [tensors.SCORES, tensors.TOKEN_COUNT, tensors.BUNDLE_ID])
+def test_an_output_that_is_cut_off_is_refused(name: str) -> None:
+    whole = {
+        tensors.SCORES: b"\x00" * 4,
+        tensors.TOKEN_COUNT: b"\x01\x00\x00\x00",
+        tensors.TRUNCATED: b"\x00",
+        tensors.BUNDLE_ID: b"\x02\x00\x00\x00ab",
+    }
+    for cut in range(1, len(whole[name])):
+        response = service_pb2.ModelInferResponse()
+        for output, raw in (whole | {name: whole[name][:cut]}).items():
+            response.outputs.add(name=output)
+            response.raw_output_contents.append(raw)
+        with pytest.raises(ValueError, match=f"{name} |rows for|argument"):
+            kserve.rows(response, 1)

@@ -1,0 +1,245 @@
+"""The entrances, each as a function that takes bytes and raises where something is wrong with *us*.
+
+What an entrance answers to a caller's mistake (its documented error) is no failure. `strategy` makes bytes that come
+close to what is expected; coverage-guided fuzzing starts from those and goes its own ways.
+"""
+
+import asyncio
+import atexit
+import tempfile
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import grpc
+import yaml
+from google.protobuf.message import DecodeError
+from grpc import aio
+from hypothesis import strategies as st
+from tritonclient.grpc import service_pb2
+
+from contract.bundle import BundleError, Manifest
+from contract.v1 import router_pb2 as pb
+from contract.v1 import router_pb2_grpc
+from gateway import callers, endpoints, kserve
+from gateway.admission import Admission
+from gateway.envoy_config.bootstrap import render
+from gateway.envoy_config.options import Options
+from gateway.errors import CallersError, EndpointsError, UnauthenticatedError
+from gateway.ext_proc.clusters import attempts, first_of_each, same_model
+from gateway.ext_proc.exchange import Exchange
+from gateway.ext_proc.memory import BodyMemory, BodyMemoryError
+from gateway.ext_proc.routing import DataPlane, Routing
+from gateway.metrics import Metrics
+from gateway.pool import Pool
+from gateway.router import Router
+from gateway.servicer import Limits, RouterServicer
+from routerdc.data import DataError, load
+from tests.fuzz import shapes
+from tests.unit.gateway.conftest import endpoints_file
+from tests.unit.gateway.fake_scorer import FakeScorer
+
+OUR_FAULT = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED, grpc.StatusCode.DATA_LOSS}
+HANGS_AFTER_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """One way in."""
+
+    name: str
+    check: Callable[[bytes], None]
+    strategy: st.SearchStrategy[bytes]
+
+
+class OurFaultError(AssertionError):
+    """Something that is no mistake of the caller's."""
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    atexit.register(loop.call_soon_threadsafe, loop.stop)
+    return loop
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    """On a loop of its own, in a thread, so that synchronous fuzzers can drive it."""
+    return asyncio.run_coroutine_threadsafe(work, _loop()).result(HANGS_AFTER_SECONDS)
+
+
+@cache
+def _router() -> Router:
+    return Router(Pool(endpoints_file()), FakeScorer(), Admission(10_000, 0.05), Metrics())
+
+
+@cache
+def _channel() -> aio.Channel:
+    async def serve() -> aio.Channel:
+        limits = Limits(5.0, 5.0, 0.002, 100_000, 64, 4)
+        server = aio.server()
+        router_pb2_grpc.add_RouterServicer_to_server(RouterServicer(_router(), Metrics(), limits), server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        _servers.append(server)
+        return aio.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_retries", 0)])
+
+    channel: aio.Channel = _run(serve())
+    return channel
+
+
+_servers: list[aio.Server] = []
+
+
+def call(method: str, kind: Any, data: bytes) -> None:
+    """Sends `data` as the message of a unary method. What is not even protobuf gRPC itself answers, with INTERNAL."""
+
+    channel = _channel()
+
+    async def ask() -> grpc.StatusCode:
+        try:
+            await channel.unary_unary(f"/routerdc.v1.Router/{method}")(data, timeout=HANGS_AFTER_SECONDS)
+        except aio.AioRpcError as error:
+            return error.code()
+        return grpc.StatusCode.OK
+
+    code = _run(ask())
+    if code in OUR_FAULT | {grpc.StatusCode.DEADLINE_EXCEEDED} and _is_protobuf(kind, data):
+        raise OurFaultError(f"{method}: {code}")
+
+
+def _is_protobuf(kind: Any, data: bytes) -> bool:
+    try:
+        kind.FromString(data)
+    except DecodeError:
+        return False
+    return True
+
+
+def stream(data: bytes) -> None:
+    """Messages of one RouteStream, cut from `data`; every one is answered, or the stream ends with a clean status."""
+    requests = [piece for piece in shapes.pieces(data) if _is_protobuf(pb.RouteRequest, piece)]
+
+    channel = _channel()
+
+    async def ask() -> grpc.StatusCode:
+        async def send() -> Any:
+            for piece in requests:
+                yield piece
+
+        method = channel.stream_stream("/routerdc.v1.Router/RouteStream")
+        running = method(send(), timeout=HANGS_AFTER_SECONDS)
+        answers = [answer async for answer in running]
+        if len(answers) != len(requests):
+            raise OurFaultError(f"{len(answers)} answers to {len(requests)} requests")
+        code: grpc.StatusCode = await running.code()
+        return code
+
+    if (code := _run(ask())) is not grpc.StatusCode.OK:
+        raise OurFaultError(f"RouteStream: {code}")
+
+
+def exchange(data: bytes) -> None:
+    """Messages of Envoy's in any order, twice over: they are answered, and no body stays in memory."""
+    memory = BodyMemory(1_000_000)
+    plane = DataPlane(deadline_seconds=5, max_query_bytes=10_000, max_body_bytes=200_000)
+    routing = Routing(_router(), plane, Metrics())
+
+    async def talk() -> None:
+        one = Exchange(routing, memory)
+        for message in shapes.envoy_messages(data):
+            for answer in await one.answer(message):
+                answer.SerializeToString()
+        one.close()
+
+    with suppress(BodyMemoryError):
+        _run(talk())
+    if memory.held_bytes:
+        raise OurFaultError(f"{memory.held_bytes} bytes are held for ever")
+
+
+def body(data: bytes) -> None:
+    """A request's body, to all three APIs: routed or answered with a status below 500."""
+    for path in ("/v1/chat/completions", "/v1/completions", "/v1/responses"):
+        routing = Routing(_router(), DataPlane(deadline_seconds=5, max_query_bytes=10_000), Metrics())
+        one = Exchange(routing, BodyMemory(10**8))
+        for message in shapes.whole_request(path, data):
+            for answer in _run(one.answer(message)):
+                status = answer.immediate_response.status.code
+                if status >= 500:
+                    raise OurFaultError(f"{path}: {status}: {answer.immediate_response.body!r}")
+
+
+def triton_answer(data: bytes) -> None:
+    """What a Triton might answer: read, or refused with ValueError."""
+    response = service_pb2.ModelInferResponse()
+    with suppress(DecodeError, ValueError):
+        response.ParseFromString(data)
+        kserve.rows(response, 1 + len(data) % 3)
+
+
+def manifest(data: bytes) -> None:
+    """A bundle's manifest.json: read, or refused with BundleError."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "manifest.json").write_bytes(data)
+        with suppress(BundleError):
+            Manifest.read(folder)
+
+
+def endpoints_yaml(data: bytes) -> None:
+    """endpoints.yaml: refused with EndpointsError, or good for everything that is made of it."""
+    with tempfile.NamedTemporaryFile(suffix=".yaml") as file:
+        Path(file.name).write_bytes(data)
+        try:
+            content = endpoints.read(Path(file.name))
+        except EndpointsError:
+            return
+    pool = Pool(content)
+    for name, llm in first_of_each(content.llms, tuple(content.llms)):
+        attempts(content.llms, [(name, llm)])
+        same_model(content.llms[name], llm)
+        pb.Endpoint(address=llm.address, model=llm.model)
+        pb.Llm(name=name, price=content.llms[name].price)
+    assert pool.names
+    with suppress(EndpointsError):
+        yaml.safe_dump(render(content, Options()))
+
+
+def api_keys(data: bytes) -> None:
+    """The file with API keys: refused with CallersError, which quotes nothing of it."""
+    with tempfile.NamedTemporaryFile(suffix=".yaml") as file:
+        Path(file.name).write_bytes(data)
+        with suppress(CallersError, UnauthenticatedError):
+            callers.Callers(callers.read(Path(file.name))).identify("Bearer x")
+
+
+def data_file(data: bytes) -> None:
+    """Scored queries in every text format: read, or refused with DataError."""
+    with tempfile.TemporaryDirectory() as name:
+        for suffix in ("json", "jsonl", "csv"):
+            path = Path(name) / f"rows.{suffix}"
+            path.write_bytes(data)
+            with suppress(DataError):
+                load(path, skip_bad_rows=bool(len(data) % 2))
+
+
+ENTRANCES = [
+    Entrance("gRPC Route", lambda data: call("Route", pb.RouteRequest, data), shapes.route_requests),
+    Entrance("gRPC RouteBatch", lambda data: call("RouteBatch", pb.RouteBatchRequest, data), shapes.batches),
+    Entrance("gRPC RouteStream", stream, shapes.streams),
+    Entrance("gRPC ReportOutcome", lambda data: call("ReportOutcome", pb.ReportOutcomeRequest, data), shapes.reports),
+    Entrance("OpenAI bodies", body, shapes.bodies),
+    Entrance("ext_proc message order", exchange, shapes.exchanges),
+    Entrance("Triton's answers", triton_answer, shapes.triton_answers),
+    Entrance("bundle manifest", manifest, shapes.manifests),
+    Entrance("endpoints.yaml", endpoints_yaml, shapes.endpoint_files),
+    Entrance("API keys file", api_keys, shapes.key_files),
+    Entrance("data files", data_file, shapes.data_files),
+]
