@@ -1,4 +1,4 @@
-"""Five hundred real queries get the same LLM from the gateway, from a plain tritonclient and from the engine in process.
+"""Five hundred real queries get the same LLM from gateway, plain tritonclient and the engine in process.
 
 The engine is int8, so torch in fp32 agrees nearly always instead.
 """
