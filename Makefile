@@ -34,7 +34,7 @@ setup-dev: $(VENV)/.dev  ## install everything (training, checks, tests)
 
 run: $(VENV)/.run  ## start the whole service here and route real queries (CHECK=1: do that and exit)
 	$(BIN)/routerdc demo $(if $(CHECK),--check)
-	@du -sm $(VENV) build | sed "s/\t/ MB on disk: /"
+	@du -sc --block-size=MB $(VENV) build | sed "s/\t/ on disk: /"
 
 proto: $(VENV)/.dev  ## regenerate the code of contract/v1/router.proto
 	$(BIN)/python -m contract.generate
