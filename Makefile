@@ -116,6 +116,15 @@ cross-check: $(VENV)/.dev  ## locust and perf_analyzer on the same Triton: docs/
 	$(BIN)/routerdc export
 	$(BIN)/python -m loadtest.cross_check
 
+chaos: $(VENV)/.dev  ## break everything that production breaks, under load, and count: docs/benchmarks/chaos.md
+	CHAOS=full CHAOS_REPORT=docs/benchmarks/chaos.md $(BIN)/pytest tests/chaos -s
+
+soak: $(VENV)/.dev  ## half an hour of load: does memory stay where it was? docs/benchmarks/soak.md
+	$(BIN)/python -m tests.chaos.soak
+
+fuzz: $(VENV)/.dev  ## bad input for every entrance, more than 100,000 cases: docs/benchmarks/fuzz.md
+	$(BIN)/python -m tests.fuzz
+
 TENSORRT := 10.16.1.11 11.4.0.106
 
 check-tensorrt: $(VENV)/.dev  ## hold every TensorRT call against the real bindings of each version (needs gcc)

@@ -154,7 +154,9 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BundleError(f"{path.parent}: no bundle here ({path.name} is missing)") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits and endless nesting, too
         raise BundleError(f"{path}: not JSON: {error}") from None
 
 

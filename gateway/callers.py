@@ -19,12 +19,13 @@ from math import ceil
 from pathlib import Path
 from typing import Annotated, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gateway import strict_yaml
 from gateway.errors import CallersError, ForbiddenError, RateLimitedError, UnauthenticatedError
 from gateway.policy.eligibility import CallerRules
 from gateway.rate_limit import TokenBucket
+from gateway.strict_yaml import NotYamlError
 
 _SCHEME = "bearer "
 _Names = tuple[str, ...]
@@ -160,11 +161,11 @@ def read(path: Path) -> ApiKeysFile:
         CallersError: no such file, not YAML, or a wrong field; the message repeats no hash.
     """
     try:
-        return ApiKeysFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return ApiKeysFile.model_validate(strict_yaml.load(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise CallersError(f"{path}: cannot be read: {error}") from None
-    except yaml.YAMLError:
-        raise CallersError(f"{path}: not YAML") from None  # its own message would quote the file
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()]
         raise CallersError(f"{path}: " + "; ".join(lines)) from None
+    except NotYamlError:
+        raise CallersError(f"{path}: not YAML") from None  # its own message would quote the file

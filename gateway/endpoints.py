@@ -20,22 +20,34 @@ reads and checks the file; it knows nothing of scores or requests.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gateway import strict_yaml
 from gateway.errors import EndpointsError, ExcludedError
 from gateway.policy.eligibility import permitted
+from gateway.strict_yaml import NotYamlError
 from gateway.virtual_models import AUTO, VirtualModel
 
 
 def _is_url(address: str) -> str:
     url = urlsplit(address)
-    if url.scheme not in ("http", "https") or not url.hostname:
+    if url.scheme not in ("http", "https") or not url.hostname or not _is_header_text(address):
         raise ValueError("must be a base URL such as http://10.0.0.7:8000/v1")
+    _ = url.port  # raises ValueError where it is none
     return address
+
+
+def _is_name(name: str) -> str:
+    if not name or not _is_header_text(name):
+        raise ValueError("must be printable text without space around it: it travels in HTTP headers")
+    return name
+
+
+def _is_header_text(text: str) -> bool:
+    return text.isprintable() and text == text.strip()
 
 
 def _is_absolute(path: Path) -> Path:
@@ -44,6 +56,7 @@ def _is_absolute(path: Path) -> Path:
     return path
 
 
+Name = Annotated[str, AfterValidator(_is_name)]
 AbsolutePath = Annotated[Path, AfterValidator(_is_absolute)]
 
 
@@ -55,7 +68,7 @@ class Endpoint(_Frozen):
     """One server that serves an LLM."""
 
     address: Annotated[str, AfterValidator(_is_url)]
-    model: str = Field(min_length=1)
+    model: Name
     in_use: bool = True
     weight: int = Field(default=1, ge=1, le=1000)
     # Strict enough to refuse a key that was put there by mistake.
@@ -83,8 +96,8 @@ class EndpointsFile(_Frozen):
     """The whole file."""
 
     default: tuple[str, ...] = Field(min_length=1)
-    llms: dict[str, Llm] = Field(min_length=1)
-    virtual_models: dict[str, VirtualModel] = Field(default=AUTO)
+    llms: dict[Name, Llm] = Field(min_length=1)
+    virtual_models: dict[Name, VirtualModel] = Field(default=AUTO)
 
     @property
     def prices(self) -> dict[str, float]:
@@ -122,21 +135,11 @@ def read(path: Path) -> EndpointsFile:
         EndpointsError: no such file, not YAML, a name twice, or a wrong field; the message names file and field.
     """
     try:
-        return EndpointsFile.model_validate(yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys))  # noqa: S506 - a SafeLoader
+        return EndpointsFile.model_validate(strict_yaml.load(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise EndpointsError(f"{path}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise EndpointsError(f"{path}: not YAML: {error}") from None
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()]
         raise EndpointsError(f"{path}: " + "; ".join(lines)) from None
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML that refuses the same key twice: PyYAML would silently keep the last LLM of that name."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
-        if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
-            raise yaml.constructor.ConstructorError(None, None, f"{', '.join(twice)}: appears twice", node.start_mark)
-        return super().construct_mapping(node, deep=deep)
+    except NotYamlError as error:
+        raise EndpointsError(f"{path}: not YAML: {error}") from None

@@ -133,7 +133,7 @@ def stream(data: bytes) -> None:
             for piece in requests:
                 yield piece
 
-        method = channel.stream_stream("/routerdc.v1.Router/RouteStream")
+        method: Any = channel.stream_stream("/routerdc.v1.Router/RouteStream")
         running = method(send(), timeout=HANGS_AFTER_SECONDS)
         answers = [answer async for answer in running]
         if len(answers) != len(requests):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz.entrances import ENTRANCES, Entrance
 
-CASES = 150
+CASES = 60
 
 
 @pytest.mark.parametrize("entrance", ENTRANCES, ids=lambda entrance: entrance.name)
