@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,16 +48,19 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Medians of both over the rounds."""
+    """Medians over the rounds: of both, and of locust's over perf_analyzer's in the same round, less 1."""
 
     figure: str
     locust: float
     perf_analyzer: float
+    difference: float
 
-    @property
-    def difference(self) -> float:
-        """Locust's over perf_analyzer's, less 1."""
-        return self.locust / self.perf_analyzer - 1
+    @classmethod
+    def of(cls, figure: str, pairs: Sequence[tuple[float, float]]) -> "Agreement":
+        """From pairs (locust, perf_analyzer)."""
+        ours, theirs = zip(*pairs, strict=True)
+        ratio = statistics.median(our / their for our, their in pairs)
+        return cls(figure, statistics.median(ours), statistics.median(theirs), ratio - 1)
 
 
 def by_locust(triton_address: str, users: int, seconds: float, folder: Path) -> Seen:
@@ -106,11 +110,10 @@ def in_turns(
 
 
 def agreements(pairs: list[tuple[Seen, Seen]]) -> list[Agreement]:
-    """Medians over the rounds."""
-    ours, theirs = zip(*pairs, strict=True)
+    """Of p50 and throughput."""
     return [
-        Agreement(name, *(statistics.median(getattr(seen, field) for seen in side) for side in (ours, theirs)))
-        for name, field in (("p50, ms", "p50_ms"), ("answers/s", "answers_per_second"))
+        Agreement.of("p50, ms", [(ours.p50_ms, theirs.p50_ms) for ours, theirs in pairs]),
+        Agreement.of("answers/s", [(ours.answers_per_second, theirs.answers_per_second) for ours, theirs in pairs]),
     ]
 
 
@@ -129,10 +132,8 @@ def _markdown(conditions: str, found: list[Agreement]) -> str:
 
 @click.command()
 @click.option("--users", type=click.IntRange(1), default=2, show_default=True, help="Callers in the closed loop.")
-@click.option(
-    "--seconds", type=click.FloatRange(3), default=15, show_default=True, help="Of each generator in a round."
-)
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--seconds", type=click.FloatRange(3), default=6, show_default=True, help="Of each generator in a round.")
+@click.option("--rounds", type=click.IntRange(1), default=9, show_default=True)
 @click.option("--tolerance", type=click.FloatRange(0), default=0.15, show_default=True)
 @click.option(
     "--repository",
@@ -159,7 +160,8 @@ def main(users: int, seconds: float, rounds: int, tolerance: float, repository: 
         table.add_row(*row)
     Console().print(table)
     conditions = (
-        f"{users} callers in a closed loop, no pauses; {rounds} rounds of {seconds:g} s each, in turns; medians. "
+        f"{users} callers in a closed loop, no pauses; {rounds} rounds of {seconds:g} s each, in turns; medians, of the difference over "
+        "the pairs. "
         f"{datetime.datetime.now(tz=datetime.UTC).date()}, {facts['cores']} cores ({facts['processor']}), commit "
         f"{facts['commit']}."
     )
