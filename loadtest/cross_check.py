@@ -160,10 +160,9 @@ def main(users: int, seconds: float, rounds: int, tolerance: float, repository: 
         table.add_row(*row)
     Console().print(table)
     conditions = (
-        f"{users} callers in a closed loop, no pauses; {rounds} rounds of {seconds:g} s each, in turns; medians, of the difference over "
-        "the pairs. "
-        f"{datetime.datetime.now(tz=datetime.UTC).date()}, {facts['cores']} cores ({facts['processor']}), commit "
-        f"{facts['commit']}."
+        f"{users} callers in a closed loop, no pauses; {rounds} rounds of {seconds:g} s each, in turns. Medians; the "
+        f"difference is the median over the pairs. {datetime.datetime.now(tz=datetime.UTC).date()}, {facts['cores']} "
+        f"cores ({facts['processor']}), commit {facts['commit']}."
     )
     out.mkdir(parents=True, exist_ok=True)
     recorded = {"users": users, "seconds": seconds, "machine": facts, "rounds": _as_json(pairs)}
