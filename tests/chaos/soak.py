@@ -43,11 +43,11 @@ class Samples:
     minutes: list[float] = field(default_factory=list)
     mib: dict[str, list[float]] = field(default_factory=dict)
 
-    def take(self, started: float, pids: dict[str, list[int]]) -> None:
+    def take(self, started: float, pids: dict[str, int]) -> None:
         """One more point for each process (a process and its children count as one)."""
         self.minutes.append((time.monotonic() - started) / 60)
-        for name, family in pids.items():
-            self.mib.setdefault(name, []).append(sum(map(resident_mib, family)))
+        for name, pid in pids.items():
+            self.mib.setdefault(name, []).append(sum(map(resident_mib, _family(pid))))
 
     def growth(self, name: str) -> tuple[float, float]:
         """Median after warm-up and median of the last tenth, in MiB."""
@@ -133,9 +133,9 @@ async def soak(running: Service, minutes: float, per_second: float) -> tuple[Sam
     """Offers load and looks at memory meanwhile."""
     client = openai.AsyncOpenAI(base_url=running.openai_base_url, api_key="none", max_retries=0)
     pids = {
-        "gateway": [running.gateway.pid],
-        "Triton": _family(running.triton.process.pid),
-        "Envoy": [running.envoy.process.pid],
+        "gateway": running.gateway.pid,
+        "Triton": running.triton.process.pid,
+        "Envoy": running.envoy.process.pid,
     }
     samples, started = Samples(), time.monotonic()
     async with AsyncRouterClient(running.gateway_address) as router, client:

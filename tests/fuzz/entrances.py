@@ -100,11 +100,11 @@ _servers: list[aio.Server] = []
 def call(method: str, kind: Any, data: bytes) -> None:
     """Sends `data` as the message of a unary method. What is not even protobuf gRPC itself answers, with INTERNAL."""
 
-    channel = _channel()
+    send: Any = _channel().unary_unary(f"/routerdc.v1.Router/{method}")
 
     async def ask() -> grpc.StatusCode:
         try:
-            await channel.unary_unary(f"/routerdc.v1.Router/{method}")(data, timeout=HANGS_AFTER_SECONDS)
+            await send(data, timeout=HANGS_AFTER_SECONDS)
         except aio.AioRpcError as error:
             return error.code()
         return grpc.StatusCode.OK
