@@ -41,15 +41,15 @@ def variants(plan: Plan, setting: Setting) -> dict[str, tuple[Plan, Setting]]:
             replace(by_queue, queue_seconds_per_request=None, computed_per_second_per_pod=asked),
             setting,
         ),
-        f"{asked - 50:.0f} queries/s per pod": (replace(plan, asked_per_second_per_pod=asked - 50), setting),
-        f"{asked + 50:.0f} queries/s per pod": (replace(plan, asked_per_second_per_pod=asked + 50), setting),
+        f"{asked - 40:.0f} queries/s per pod": (replace(plan, asked_per_second_per_pod=asked - 40), setting),
+        f"{asked + 40:.0f} queries/s per pod": (replace(plan, asked_per_second_per_pod=asked + 40), setting),
         "queue time 40 ms": (replace(plan, queue_seconds_per_request=0.04), setting),
         "at least 2 pods": (replace(plan, min_replicas=2), setting),
         "at least 4 pods": (replace(plan, min_replicas=4), setting),
         "scraped every 15 s, rates over 60 s": (replace(plan, scrape_seconds=15, window_seconds=60), setting),
         "pods start in 60 s": (plan, replace(setting, start_seconds=60)),
-        "cores half as fast": (plan, slow),
-        "cores half as fast, queries asked alone": (replace(plan, queue_seconds_per_request=None), slow),
+        "queries cost twice as much": (plan, slow),
+        "queries cost twice as much, queries asked alone": (replace(plan, queue_seconds_per_request=None), slow),
     }
 
 

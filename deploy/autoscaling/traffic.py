@@ -18,19 +18,19 @@ class Phase:
 # A quiet start, a step to five times the load, a spike that is over before an autoscaler has done anything, a climb,
 # and the way back. These are queries that reach Triton: what the gateway's cache answers is not among them.
 BURSTY = (
-    Phase(240, 300),
-    Phase(1, 1500),
-    Phase(359, 1500),
-    Phase(1, 300),
-    Phase(299, 300),
-    Phase(1, 1200),
-    Phase(19, 1200),
-    Phase(1, 300),
-    Phase(179, 300),
-    Phase(300, 2400),
-    Phase(180, 2400),
-    Phase(120, 300),
-    Phase(500, 300),
+    Phase(240, 150),
+    Phase(1, 750),
+    Phase(359, 750),
+    Phase(1, 150),
+    Phase(299, 150),
+    Phase(1, 600),
+    Phase(19, 600),
+    Phase(1, 150),
+    Phase(179, 150),
+    Phase(300, 1200),
+    Phase(180, 1200),
+    Phase(120, 150),
+    Phase(500, 150),
 )
 
 

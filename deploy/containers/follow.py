@@ -99,9 +99,8 @@ class _Steps:
         *sources, target = instruction.words
         if sources[0].startswith("--from="):
             assert self._built is not None  # noqa: S101 - `follow` has made the other stage
-            shutil.copytree(
-                self._built / sources[1].lstrip("/"), self._below(target), symlinks=True, dirs_exist_ok=True
-            )
+            origin = self._built / sources[1].lstrip("/")
+            shutil.copytree(origin, self._below(target), symlinks=True, copy_function=os.link, dirs_exist_ok=True)
             return
         folder = self._below(self._folder)
         for source in sources:
