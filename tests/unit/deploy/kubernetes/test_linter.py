@@ -25,7 +25,7 @@ CASES = {
     "production": lambda: overlay("production"),
     "cpu with its candidate": lambda: overlay("cpu") + overlay("candidate"),
     "loadtest": lambda: overlay("loadtest"),
-    "bundle out of object storage": lambda: with_components("cpu", "bundle-object-storage"),
+    "bundle out of object storage, and Envoy": lambda: with_components("cpu", "bundle-object-storage", "envoy"),
 }
 
 

@@ -22,7 +22,12 @@ from tests.unit.deploy.kubernetes.rendered import (
 pytestmark = needs_kubectl
 NAME = "app.kubernetes.io/name"
 GATEWAY, TRITON = {NAME: "routerdc-gateway"}, {NAME: "routerdc-triton"}
-whole = pytest.mark.parametrize("name", WHOLE)
+WITH_ENVOY = "cpu+envoy"
+whole = pytest.mark.parametrize("name", [*WHOLE, WITH_ENVOY])
+
+
+def objects_of(name: str) -> tuple[Object, ...]:
+    return with_components(*name.split("+")) if "+" in name else overlay(name)
 
 
 def policies(objects: tuple[Object, ...], labels: dict[str, str]) -> list[Object]:
@@ -37,7 +42,7 @@ def rules(objects: tuple[Object, ...], labels: dict[str, str], direction: str) -
 
 @whole
 def test_services_budgets_and_spread_select_the_pods_that_they_are_for(name: str) -> None:
-    objects = overlay(name)
+    objects = objects_of(name)
     for service in of_kind(objects, "Service"):
         (workload,) = selected(objects, service["spec"]["selector"])
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= port_numbers(workload).keys()
@@ -54,14 +59,14 @@ def test_services_budgets_and_spread_select_the_pods_that_they_are_for(name: str
 
 @whole
 def test_what_is_not_allowed_is_refused(name: str) -> None:
-    (closed,) = [one for one in of_kind(overlay(name), "NetworkPolicy") if one["spec"]["podSelector"] == {}]
+    (closed,) = [one for one in of_kind(objects_of(name), "NetworkPolicy") if one["spec"]["podSelector"] == {}]
     assert set(closed["spec"]["policyTypes"]) == {"Ingress", "Egress"}
     assert not {"ingress", "egress"} & closed["spec"].keys()
 
 
 @whole
 def test_policies_name_pods_and_ports_that_exist(name: str) -> None:
-    objects = overlay(name)
+    objects = objects_of(name)
     for policy in of_kind(objects, "NetworkPolicy"):
         labels = policy["spec"]["podSelector"].get("matchLabels", {})
         targets = selected(objects, labels)
@@ -84,7 +89,7 @@ def test_policies_name_pods_and_ports_that_exist(name: str) -> None:
 
 @whole
 def test_only_gateways_reach_triton_and_only_its_grpc(name: str) -> None:
-    objects = overlay(name)
+    objects = objects_of(name)
     triton = named(objects, "Deployment", "routerdc-triton")
     inference = [
         rule for rule in rules(objects, pod_labels(triton), "ingress") if rule["ports"] != [{"port": "metrics"}]
@@ -97,7 +102,7 @@ def test_only_gateways_reach_triton_and_only_its_grpc(name: str) -> None:
 @whole
 @pytest.mark.parametrize("labels", [GATEWAY, TRITON], ids=["gateway", "triton"])
 def test_metrics_are_for_the_monitoring_namespace_alone(name: str, labels: dict[str, str]) -> None:
-    objects = overlay(name)
+    objects = objects_of(name)
     (rule,) = [rule for rule in rules(objects, labels, "ingress") if {"port": "metrics"} in rule["ports"]]
     monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     assert rule == {"from": [monitoring], "ports": [{"port": "metrics"}]}
@@ -105,7 +110,7 @@ def test_metrics_are_for_the_monitoring_namespace_alone(name: str, labels: dict[
 
 @whole
 def test_a_gateway_reaches_triton_and_name_servers_and_nothing_else(name: str) -> None:
-    objects = overlay(name)
+    objects = objects_of(name)
     to_triton, to_names = rules(objects, GATEWAY, "egress")
     assert to_triton["to"] == [{"podSelector": {"matchLabels": TRITON}}]
     assert {(port["port"], port["protocol"]) for port in to_names["ports"]} == {(53, "UDP"), (53, "TCP")}
@@ -114,7 +119,7 @@ def test_a_gateway_reaches_triton_and_name_servers_and_nothing_else(name: str) -
 
 @whole
 def test_triton_reaches_nothing(name: str) -> None:
-    assert rules(overlay(name), TRITON | {"app.kubernetes.io/instance": "serving"}, "egress") == []
+    assert rules(objects_of(name), TRITON | {"app.kubernetes.io/instance": "serving"}, "egress") == []
 
 
 def test_a_fetched_bundle_opens_https_and_names_for_triton_alone() -> None:
@@ -157,3 +162,17 @@ def test_pod_monitors_scrape_every_pod_of_ours_where_it_tells_its_metrics() -> N
                 assert endpoint["port"] in port_numbers(workload)
                 scraped.add(workload["metadata"]["name"])
     assert scraped == {"routerdc-gateway", "routerdc-triton", "routerdc-triton-candidate"}
+
+
+def test_envoy_reaches_gateways_llms_and_names_and_is_let_in_by_gateways() -> None:
+    objects = objects_of(WITH_ENVOY)
+    envoy = pod_labels(named(objects, "Deployment", "routerdc-envoy"))
+    to_gateway, to_llms, to_https, _ = rules(objects, envoy, "egress")
+    (gateway,) = selected(objects, to_gateway["to"][0]["podSelector"]["matchLabels"])
+    assert to_gateway["ports"] == [{"port": port_numbers(gateway)["grpc"]}]
+    assert to_llms["to"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "llms"}
+    assert to_https == {"ports": [{"port": 443}]}
+    let_in = [
+        rule["from"] for rule in rules(objects, pod_labels(gateway), "ingress") if rule["ports"] == [{"port": "grpc"}]
+    ]
+    assert [{"podSelector": {"matchLabels": {NAME: "routerdc-envoy"}}}] in let_in

@@ -12,6 +12,8 @@ from contract.bundle import Manifest
 from deploy.local import triton as local_triton
 from export.command import export as export_command
 from gateway import endpoints
+from gateway.envoy_config.command import envoy_config
+from gateway.envoy_config.options import Options
 from gateway.health import LIVE
 from gateway.settings import ENV_PREFIX, Settings
 from tests.unit.deploy.kubernetes.rendered import (
@@ -184,6 +186,25 @@ def test_loadtest_uses_the_locustfile_in_its_image_and_options_that_it_has() -> 
     assert given["LOADTEST_GATEWAY_ADDRESS"] == f"{GATEWAY}.routerdc:{settings(overlay('cpu')).port}"
     spec = named(objects, "Job", "loadtest")["spec"]
     assert spec["activeDeadlineSeconds"] > 60 * int(flag(locust, "run-time").removesuffix("m"))
+
+
+def test_envoys_configuration_is_rendered_for_these_gateways_and_read_where_it_is_written() -> None:
+    objects = with_components("cpu", "envoy")
+    envoy = named(objects, "Deployment", "routerdc-envoy")
+    render, server = container(envoy, "render"), container(envoy, "envoy")
+    options = {option.opts[0].removeprefix("--") for option in envoy_config.params}
+    flags = dict(argument.removeprefix("--").split("=", 1) for argument in render["args"])
+    assert flags.keys() <= options
+    assert flags["out"] in server["args"]
+    assert int(flags["listen"].rpartition(":")[2]) == port_numbers(envoy)["openai"]
+    assert flags["admin"].startswith("127.0.0.1:")
+    host, _, port = flags["gateway"].rpartition(":")
+    assert (named(objects, "Service", host)["spec"]["clusterIP"], int(port)) == ("None", settings(objects).port)
+    assert flags["endpoints"] == str(settings(objects).endpoints_file)
+    assert server["image"] == VERSIONS["base_images"]["envoy"]
+    # Answers that have begun, and those that may still begin, come to their end.
+    assert server["lifecycle"]["preStop"]["sleep"]["seconds"] >= Options().first_byte_timeout_seconds
+    assert pod(envoy)["terminationGracePeriodSeconds"] > server["lifecycle"]["preStop"]["sleep"]["seconds"]
 
 
 def loadtest_variables() -> set[str]:
