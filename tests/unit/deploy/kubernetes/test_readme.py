@@ -8,7 +8,17 @@ import pytest
 import yaml
 
 from tests.unit.deploy.kubernetes.promql import autoscaler_queries, selectors
-from tests.unit.deploy.kubernetes.rendered import KUBERNETES, ROOT, Object, named, needs_kubectl, of_kind, pod, render
+from tests.unit.deploy.kubernetes.rendered import (
+    KUBERNETES,
+    ROOT,
+    Object,
+    named,
+    needs_kubectl,
+    of_kind,
+    pod,
+    render,
+    with_components,
+)
 
 pytestmark = needs_kubectl
 TEXT = (KUBERNETES / "README.md").read_text(encoding="utf-8")
@@ -50,6 +60,14 @@ def test_prometheus_adapter_is_told_what_keda_is() -> None:
     assert asked == {selector.name for query in autoscaler_queries()[1:] for selector in selectors(query)}
     offered = {rule["name"]["as"] for rule in values["rules"]["external"]}
     assert offered == {metric["external"]["metric"]["name"] for metric in hpa["spec"]["metrics"]}
+    keda = named(with_components("cpu", "autoscaling"), "ScaledObject", "routerdc-triton")["spec"]
+    thresholds = [trigger["metadata"]["threshold"] for trigger in keda["triggers"]]
+    targets = [metric["external"]["target"] for metric in hpa["spec"]["metrics"]]
+    assert [target.get("averageValue") or target["value"] for target in targets] == thresholds
+    assert (hpa["spec"]["minReplicas"], hpa["spec"]["maxReplicas"]) == (
+        keda["minReplicaCount"],
+        keda["maxReplicaCount"],
+    )
 
 
 def test_links_lead_somewhere() -> None:
