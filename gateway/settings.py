@@ -5,19 +5,39 @@
 Units are in the names. The descriptions below are the documentation: `routerdc gateway --help` prints them.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
 
 from gateway.errors import SettingsError
 
 ENV_PREFIX = "ROUTERDC_"
+_SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://")
 _MIB = 1024 * 1024
 _MESSAGE_OVERHEAD_BYTES = 64 * 1024  # headers that come or go with a body
+
+
+class _Environment(EnvSettingsSource):
+    """The environment without what Kubernetes writes there for its services: a service `routerdc` gives every pod
+    ROUTERDC_PORT=tcp://10.0.0.1:50051, which is no setting of ours and never a value of one.
+    """
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        value, key, is_complex = super().get_field_value(field, field_name)
+        is_service_link = isinstance(value, str) and _SERVICE_LINK.match(value)
+        return (None if is_service_link else value), key, is_complex
 
 
 class Settings(BaseSettings):
@@ -132,7 +152,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags, then environment, then file."""
-        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+        return init_settings, _Environment(settings_cls), YamlConfigSettingsSource(settings_cls)
 
 
 def load(config_file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:

@@ -47,12 +47,6 @@ _TRANSLATION: dict[grpc.StatusCode, type[GatewayError]] = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: ScorerOverloadedError,
 }
 
-# Triton says UNAVAILABLE to these too; only the words tell them from a Triton that is gone.
-_REFUSALS: dict[str, type[GatewayError]] = {
-    "Exceeds maximum queue size": ScorerOverloadedError,
-    "Request timeout expired": ScorerTimeoutError,
-}
-
 
 class TritonScorer:
     """Scores batches by Triton's model `routerdc`."""
@@ -157,6 +151,4 @@ def _translated(error: aio.AioRpcError, address: str) -> GatewayError:
     if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
         return InvalidRequestError("query", (error.details() or "refused by the model").removeprefix("query: "))
     kind = _TRANSLATION.get(error.code(), ScorerFailedError)
-    if kind is ScorerUnavailableError:
-        kind = next((k for words, k in _REFUSALS.items() if words in (error.details() or "")), kind)
     return kind(f"Triton at {address}: {error.code().name}: {error.details()}")

@@ -1,17 +1,24 @@
 """`routerdc envoy-config`: writes Envoy's configuration."""
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
-from gateway import endpoints
+from gateway.endpoints import read
 from gateway.envoy_config.bootstrap import render
 from gateway.envoy_config.dump import as_yaml
 from gateway.envoy_config.options import BodyMode, Options
 from gateway.errors import EndpointsError
+from gateway.settings import ENV_PREFIX
 
 _DEFAULTS = Options()
+_API_KEYS = f"{ENV_PREFIX}API_KEYS_FILE"
+
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 
 class _Address(click.ParamType[tuple[str, int]]):
@@ -31,85 +38,63 @@ class _Address(click.ParamType[tuple[str, int]]):
 _ADDRESS = _Address()
 
 
+def _path(flag: str, text: str, **more: Any) -> Decorator:
+    return click.option(flag, type=click.Path(path_type=Path), help=text, **more)
+
+
+def _chosen(flag: str, kind: click.ParamType[Any], text: str | None = None) -> Decorator:
+    """An option with the default that `Options` has, shown."""
+    default = getattr(_DEFAULTS, flag.removeprefix("--").replace("-", "_"))
+    if isinstance(default, tuple):  # click would show it as a tuple
+        return click.option(flag, type=kind, default=default, help=f"{text} [default: {default[0]}:{default[1]}]")
+    value = default.value if isinstance(default, BodyMode) else default
+    return click.option(flag, type=kind, default=value, show_default=True, help=text)
+
+
 @click.command("envoy-config")
-@click.option(
-    "--endpoints",
-    "endpoints_file",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="The endpoints.yaml that the gateway reads too.",
-)
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="YAML, or JSON for .json. [default: stdout]"
-)
-@click.option(
-    "--listen", type=_ADDRESS, default=_DEFAULTS.listen, help="Where clients connect. [default: 127.0.0.1:10000]"
-)
-@click.option("--admin", type=_ADDRESS, default=_DEFAULTS.admin, help="Envoy's own pages. [default: 127.0.0.1:9901]")
+@_path("--endpoints", "The endpoints.yaml that the gateway reads too.", required=True)
+@_path("--out", "YAML, or JSON for .json. [default: stdout]")
+@_chosen("--listen", _ADDRESS, "Where clients connect.")
+@_chosen("--admin", _ADDRESS, "Envoy's own pages.")
 @click.option("--gateway", "gateways", type=_ADDRESS, multiple=True, help="Each gateway. [default: 127.0.0.1:50051]")
-@click.option(
-    "--gateway-ca", type=click.Path(path_type=Path), help="Authority of the gateways' certificates; speaks TLS."
-)
-@click.option("--gateway-cert", type=click.Path(path_type=Path), help="Envoy's certificate, where gateways want one.")
-@click.option("--gateway-key", type=click.Path(path_type=Path), help="The key of that certificate.")
-@click.option(
-    "--system-ca",
-    type=click.Path(path_type=Path),
-    default=_DEFAULTS.system_ca,
-    show_default=True,
-    help="Authorities trusted for https endpoints without a ca_file.",
-)
-@click.option(
+@_path("--gateway-ca", "Authority of the gateways' certificates; speaks TLS.")
+@_path("--gateway-cert", "Envoy's certificate, where gateways want one.")
+@_path("--gateway-key", "The key of that certificate.")
+@_chosen("--system-ca", click.Path(path_type=Path), "Authorities trusted for https endpoints without a ca_file.")
+@_chosen(
     "--body-mode",
-    type=click.Choice([mode.value for mode in BodyMode]),
-    default=_DEFAULTS.body_mode.value,
-    show_default=True,
-    help="How the gateway gets bodies. Only buffered goes on without a gateway.",
+    click.Choice([mode.value for mode in BodyMode]),
+    "How the gateway gets bodies. Only buffered goes on without a gateway.",
 )
-@click.option("--max-body-bytes", type=click.IntRange(1024), default=_DEFAULTS.max_body_bytes, show_default=True)
-@click.option(
+@_chosen("--max-body-bytes", click.IntRange(1024))
+@_chosen(
     "--decision-timeout-ms",
-    type=click.IntRange(1),
-    default=_DEFAULTS.decision_timeout_ms,
-    show_default=True,
-    help="Without a decision by then, the default LLM answers. Longer than the gateway's deadline.",
+    click.IntRange(1),
+    "Without a decision by then, the default LLM answers. Longer than the gateway's deadline.",
 )
-@click.option(
-    "--first-byte-timeout-seconds",
-    type=click.IntRange(1),
-    default=_DEFAULTS.first_byte_timeout_seconds,
-    show_default=True,
-    help="An LLM that has not begun to answer by then counts as failed.",
+@_chosen(
+    "--first-byte-timeout-seconds", click.IntRange(1), "An LLM that has not begun to answer by then counts as failed."
 )
-@click.option(
-    "--idle-timeout-seconds",
-    type=click.IntRange(1),
-    default=_DEFAULTS.idle_timeout_seconds,
-    show_default=True,
-    help="An answer in which nothing moves for so long is ended.",
-)
+@_chosen("--idle-timeout-seconds", click.IntRange(1), "An answer in which nothing moves for so long is ended.")
 @click.option(
     "--fail-closed",
     is_flag=True,
-    help="Refuse requests (503) while no gateway answers, instead of sending them to the default LLMs; where API keys "
-    "or rules must hold.",
+    help="Refuse requests (503) while no gateway answers, instead of sending them to the default LLMs: where rules "
+    f"must hold. With API keys (the variable {_API_KEYS}, as the gateway reads it) that is so by itself.",
 )
-@click.option(
-    "--access-log", default=_DEFAULTS.access_log, show_default=True, help="File for one JSON object a request."
-)
+@_chosen("--access-log", click.STRING, "File for one JSON object a request.")
 @click.option("--otlp", type=_ADDRESS, help="A collector's OTLP/gRPC port; sends it OpenTelemetry traces.")
-@click.option(
+@_chosen(
     "--trace-share",
-    type=click.FloatRange(0, 1),
-    default=_DEFAULTS.trace_share,
-    show_default=True,
-    help="Share of traced requests among those without a trace context; with one, the caller has decided.",
+    click.FloatRange(0, 1),
+    "Share of traced requests among those without a trace context; with one, the caller has decided.",
 )
 def envoy_config(
-    endpoints_file: Path,
+    endpoints: Path,
     out: Path | None,
     gateways: tuple[tuple[str, int], ...],
     body_mode: str,
+    fail_closed: bool,
     **chosen: object,
 ) -> None:
     """Write an Envoy configuration that puts OpenAI's API in front of the router and its LLMs.
@@ -120,9 +105,11 @@ def envoy_config(
         chosen["gateway_cert"] and not chosen["gateway_ca"]
     ):
         raise click.UsageError("--gateway-cert and --gateway-key go together, and with --gateway-ca")
-    options = Options(gateways=gateways or _DEFAULTS.gateways, body_mode=BodyMode(body_mode), **chosen)  # type: ignore[arg-type]
+    closed = fail_closed or bool(os.environ.get(_API_KEYS))
+    known = {"gateways": gateways or _DEFAULTS.gateways, "body_mode": BodyMode(body_mode), "fail_closed": closed}
+    options = Options(**known, **chosen)  # type: ignore[arg-type]
     try:
-        config = render(endpoints.read(endpoints_file), options)
+        config = render(read(endpoints), options)
     except EndpointsError as error:
         raise click.ClickException(str(error)) from None
     as_json = out is not None and out.suffix == ".json"

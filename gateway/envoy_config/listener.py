@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from envoy.config.accesslog.v3 import accesslog_pb2
 from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
-from envoy.config.core.v3 import grpc_service_pb2, substitution_format_string_pb2
+from envoy.config.core.v3 import base_pb2, grpc_service_pb2, substitution_format_string_pb2
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 from envoy.config.route.v3 import route_pb2
 from envoy.extensions.access_loggers.file.v3 import file_pb2
@@ -26,6 +26,7 @@ from gateway.envoy_config.options import BodyMode, Options
 from gateway.envoy_config.routes import EXT_PROC, routes
 from gateway.envoy_config.tracing import tracing
 from gateway.ext_proc.mutations import CANDIDATES_METADATA, METADATA
+from gateway.ext_proc.servicer import FAIL_OPEN, FAILURE_MODE_KEY
 
 # No healthy upstream, connection failure and termination, timeouts, resets, overflow, retry limit, no cluster, idle.
 _UPSTREAM_FLAGS = ("UH", "UF", "UC", "UT", "UR", "LR", "UO", "URX", "NC", "SI", "UPE")
@@ -109,9 +110,11 @@ def _ext_proc(options: Options) -> ext_proc_pb2.ExternalProcessor:
     mode = processing_mode_pb2.ProcessingMode
     namespaces = ext_proc_pb2.MetadataOptions.MetadataNamespaces(untyped=[METADATA, CANDIDATES_METADATA])
     duplex = options.body_mode is BodyMode.DUPLEX
+    open_mode = [base_pb2.HeaderValue(key=FAILURE_MODE_KEY, value=FAIL_OPEN)]
     return ext_proc_pb2.ExternalProcessor(
         grpc_service=grpc_service_pb2.GrpcService(
-            envoy_grpc=grpc_service_pb2.GrpcService.EnvoyGrpc(cluster_name=GATEWAY)
+            envoy_grpc=grpc_service_pb2.GrpcService.EnvoyGrpc(cluster_name=GATEWAY),
+            initial_metadata=[] if options.fail_closed else open_mode,
         ),
         failure_mode_allow=not options.fail_closed,
         status_on_error=http_status_pb2.HttpStatus(code=http_status_pb2.ServiceUnavailable),

@@ -34,6 +34,11 @@ class Senders:
         self._metrics = metrics
         self._callers = callers
 
+    @property
+    def need_keys(self) -> bool:
+        """Nobody is served without an API key."""
+        return self._callers is not None
+
     def identify(self, headers: Mapping[str, str]) -> Sender:
         """Who sent a request with `headers` (names in lower case).
 

@@ -11,12 +11,25 @@ import structlog
 from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
 
+from gateway.ext_proc import mutations
 from gateway.ext_proc.exchange import Exchange
 from gateway.ext_proc.memory import BodyMemory, BodyMemoryError
+from gateway.ext_proc.openai_answers import OpenAiError
 from gateway.ext_proc.routing import Routing
 from gateway.logs import Throttled
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ExternalProcessor"].full_name
+
+FAILURE_MODE_KEY = "x-routerdc-failure-mode"
+FAIL_OPEN = "open"
+"""Metadata by which Envoy, as `routerdc envoy-config` renders it, says that it lets requests pass without a gateway."""
+
+_UNGUARDED = OpenAiError(
+    503,
+    "this Envoy lets requests pass while no gateway answers, and this gateway asks for API keys: without it nobody "
+    "would; render Envoy's configuration with --fail-closed",
+    code="api_keys_need_fail_closed",
+)
 
 log = structlog.get_logger("gateway.ext_proc")
 
@@ -31,19 +44,26 @@ class ExternalProcessor(external_processor_pb2_grpc.ExternalProcessorServicer): 
         self._routing = routing
         self._on_headers = on_headers
         self._memory = BodyMemory(routing.plane.max_held_bytes)
-        self._warn = Throttled(log, "no room")
+        self._warn = Throttled(log, "not answered")
 
     async def Process(  # noqa: N802
         self, request_iterator: AsyncIterator[pb.ProcessingRequest], context: Context
     ) -> AsyncIterator[pb.ProcessingResponse]:
         """Answers the messages of one HTTP request. A client that hangs up cancels the stream and what it waits for.
 
-        A defect ends the stream with INTERNAL, a lack of memory with RESOURCE_EXHAUSTED; Envoy then goes on without us
-        (its `failure_mode_allow`).
+        Where API keys are needed, an Envoy that would do without them and us is refused in normal times, when somebody
+        sees it. A defect ends the stream with INTERNAL, a lack of memory with RESOURCE_EXHAUSTED; Envoy then goes on
+        without us (its `failure_mode_allow`).
         """
         exchange = Exchange(self._routing, self._memory, self._on_headers)
+        unguarded = self._routing.senders.need_keys and _fails_open(context)
         try:
             async for request in request_iterator:
+                if unguarded:
+                    self._routing.metrics.openai_refused(_UNGUARDED.status)
+                    self._warn("fail_open", problem=_UNGUARDED.message)
+                    yield pb.ProcessingResponse(immediate_response=mutations.error(_UNGUARDED))
+                    return
                 for response in await exchange.answer(request):
                     yield response
         except BodyMemoryError as error:
@@ -54,3 +74,7 @@ class ExternalProcessor(external_processor_pb2_grpc.ExternalProcessorServicer): 
             await context.abort(grpc.StatusCode.INTERNAL, "internal error in the gateway; its log has the details")
         finally:
             exchange.close()
+
+
+def _fails_open(context: Context) -> bool:
+    return (FAILURE_MODE_KEY, FAIL_OPEN) in tuple(context.invocation_metadata() or ())

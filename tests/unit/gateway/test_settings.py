@@ -46,3 +46,17 @@ def test_settings_cannot_be_changed_and_all_are_documented() -> None:
     with pytest.raises(ValueError, match="frozen"):
         chosen.port = 1  # type: ignore[misc]
     assert not [name for name, field in settings.Settings.model_fields.items() if not field.description]
+
+
+def test_what_kubernetes_writes_into_the_environment_of_pods_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    links = {
+        "ROUTERDC_PORT": "tcp://10.0.0.1:50051",
+        "ROUTERDC_PORT_50051_TCP_ADDR": "10.0.0.1",
+        "ROUTERDC_SERVICE_HOST": "10.0.0.1",
+        "ROUTERDC_SERVICE_PORT": "50051",
+        "ROUTERDC_METRICS_PORT": "tcp://10.0.0.2:9464",
+    }
+    for name, value in links.items():
+        monkeypatch.setenv(name, value)
+    chosen = settings.load()
+    assert (chosen.port, chosen.metrics_port) == (50051, 9464)

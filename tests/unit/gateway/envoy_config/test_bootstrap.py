@@ -223,3 +223,20 @@ def test_wrong_tracing_flags_are_refused(pool: Path, flags: list[str]) -> None:
     result = CliRunner().invoke(envoy_config, ["--endpoints", str(pool), *flags])
     assert result.exit_code == 2
     assert flags[-2] in result.output
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "fails_open"),
+    [((), {}, True), (("--fail-closed",), {}, False), ((), {"ROUTERDC_API_KEYS_FILE": "/etc/keys.yaml"}, False)],
+)
+def test_with_api_keys_nothing_passes_without_a_gateway(
+    pool: Path, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], environment: dict[str, str], fails_open: bool
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    config = yaml.safe_load(render(pool, *flags).output)
+    manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    ext_proc = next(f["typed_config"] for f in manager["http_filters"] if "ext_proc" in f["name"])
+    assert ext_proc.get("failure_mode_allow", False) is fails_open
+    told = [(one["key"], one["value"]) for one in ext_proc["grpc_service"].get("initial_metadata", [])]
+    assert told == ([("x-routerdc-failure-mode", "open")] if fails_open else [])

@@ -1,5 +1,6 @@
 """The service over a real grpc.aio server: large messages, callers that leave, defects."""
 
+import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -9,8 +10,10 @@ from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
 from grpc import aio
 
+from gateway.callers import ApiKeysFile, Callers
 from gateway.ext_proc.routing import Routing
-from gateway.ext_proc.servicer import SERVICE, ExternalProcessor
+from gateway.ext_proc.senders import Senders
+from gateway.ext_proc.servicer import FAIL_OPEN, FAILURE_MODE_KEY, SERVICE, ExternalProcessor
 from tests.unit.gateway.ext_proc.conftest import MakeRouting
 from tests.unit.gateway.ext_proc.test_exchange import BODY, ROUTED, body, headers
 from tests.unit.gateway.fake_scorer import FakeScorer
@@ -90,3 +93,28 @@ async def test_lack_of_memory_ends_the_stream_so_that_envoy_goes_on_alone(
 def test_service_has_envoys_name() -> None:
     assert SERVICE == "envoy.service.ext_proc.v3.ExternalProcessor"
     assert pb.ProcessingRequest.DESCRIPTOR.full_name == "envoy.service.ext_proc.v3.ProcessingRequest"
+
+
+@pytest.mark.parametrize(("mode", "refused"), [("open", True), ("closed", False), (None, False)])
+async def test_envoy_that_would_do_without_api_keys_is_refused_while_somebody_sees_it(
+    serve: Serve, routing: Routing, mode: str | None, refused: bool
+) -> None:
+    key = {"name": "team", "sha256": hashlib.sha256(b"sk-team").hexdigest()}
+    routing.senders = Senders(routing.metrics, Callers(ApiKeysFile.model_validate({"keys": [key]})))
+    metadata = () if mode is None else ((FAILURE_MODE_KEY, mode),)
+    call = (await serve(routing)).Process(metadata=metadata)
+    await call.write(headers(authorization="Bearer sk-team"))
+    answer = await call.read()
+    if refused:
+        assert answer.immediate_response.status.code == 503
+        assert b"--fail-closed" in answer.immediate_response.body
+    else:
+        assert answer.HasField("request_headers")
+    await call.done_writing()
+
+
+async def test_envoy_that_fails_open_is_served_where_no_keys_are_needed(serve: Serve, routing: Routing) -> None:
+    call = (await serve(routing)).Process(metadata=((FAILURE_MODE_KEY, FAIL_OPEN),))
+    await call.write(headers())
+    assert (await call.read()).HasField("request_headers")
+    await call.done_writing()
