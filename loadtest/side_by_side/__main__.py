@@ -10,6 +10,7 @@ import datetime
 import json
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import click
@@ -19,7 +20,6 @@ from rich.table import Table
 from contract.bundle import Manifest
 from loadtest import machine
 from loadtest.bench_setting import Subject
-from loadtest.open_loop import precise_loop
 from loadtest.parts import Parts
 from loadtest.side_by_side import chat, encoders, environments
 from loadtest.side_by_side.contenders import contenders
@@ -55,16 +55,14 @@ def main(
     queries = Supply.of(data)
     utterances = {llm: queries.take(10) for llm in Manifest.read(shipped.bundle).llm_names}
     facts = machine.describe()
-    chosen = [
-        one
-        for one in contenders(Parts(_FOLDER), shipped, full_depth, utterances)
-        if not names or any(name in one.name for name in names)
-    ]
-    results = precise_loop.run(encoders.measure(chosen, queries, rounds, seconds, console))
+    with tempfile.TemporaryDirectory() as folder:
+        everybody = contenders(Parts(Path(folder)), shipped, full_depth, utterances)
+        chosen = [one for one in everybody if not names or any(name in one.name for name in names)]
+        results = encoders.measure(chosen, queries, rounds, seconds, console)
     try:
         chats = asyncio.run(chat.measured(_FOLDER, rounds, requests, _CONCURRENCIES))
     except StackError as error:
-        raise click.ClickException(str(error)) from None
+        chats = chat.Chat({}, str(error))
     report = Report(facts, results, chats)
     for head, rows in (report.encoder_rows(), report.chat_rows()):
         table = Table(*head)

@@ -42,7 +42,7 @@ class Chat:
     """Milliseconds of each request, by concurrency, then by target, a list for each round."""
 
     took_ms: dict[int, dict[str, list[list[float]]]]
-    error: str = ""  # why LiteLLM is missing
+    error: str = ""  # why LiteLLM, or all, is missing
 
     def added_ms(self, concurrency: int, target: str, share: float) -> list[float]:
         """To the direct call in the same round."""

@@ -4,11 +4,10 @@ All stand on the same pretrained weights and are run as their own documentation 
 """
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-
-import aiohttp
+from functools import partial
 
 from loadtest import messages
 from loadtest.bench_setting import Subject
@@ -17,12 +16,12 @@ from loadtest.open_loop.targets import grpc_target
 from loadtest.parts import Parts
 from loadtest.side_by_side import environments
 from loadtest.side_by_side.environments import Environment
-from loadtest.side_by_side.infinity import Embeddings, infinity
+from loadtest.side_by_side.infinity import embeddings, infinity
 from loadtest.side_by_side.infinity import message as embeddings_message
 from loadtest.side_by_side.running import Library, Running, Server
 from loadtest.worker import worker
 
-Start = Callable[[], AbstractAsyncContextManager[Running]]
+Start = Callable[[], AbstractContextManager[Running]]
 _UTTERANCES = 10  # for each route
 
 
@@ -46,8 +45,8 @@ def contenders(
     routes.write_text(json.dumps({name: list(some)[:_UTTERANCES] for name, some in utterances.items()}))
 
     def library(module: str, *arguments: str, batch: int, environment: Environment | None = None) -> Start:
-        @asynccontextmanager
-        async def start() -> AsyncIterator[Running]:
+        @contextmanager
+        def start() -> Iterator[Running]:
             if environment is None:
                 with parts.worker(module, *arguments) as running:
                     yield Library(running, batch)
@@ -59,20 +58,18 @@ def contenders(
         return start
 
     def served(subject: Subject) -> Start:
-        @asynccontextmanager
-        async def start() -> AsyncIterator[Running]:
+        @contextmanager
+        def start() -> Iterator[Running]:
             with parts.triton(subject.repository) as triton, parts.gateway(triton) as gateway:
-                async with grpc_target(gateway.address, messages.ROUTE, messages.route_problem) as target:
-                    yield Server(target, messages.route, (triton.pid, gateway.pid))
+                connect = partial(grpc_target, gateway.address, messages.ROUTE, messages.route_problem)
+                yield Server(connect, messages.route, (triton.pid, gateway.pid))
 
         return start
 
-    @asynccontextmanager
-    async def infinity_server() -> AsyncIterator[Running]:
-        log = parts.folder / "infinity.log"
-        with infinity(environments.INFINITY.python(), encoder, log) as server:
-            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-                yield Server(Embeddings(session, f"{server.url}/embeddings"), embeddings_message, (server.pid,))
+    @contextmanager
+    def infinity_server() -> Iterator[Running]:
+        with infinity(environments.INFINITY.python(), encoder, parts.folder / "infinity.log") as server:
+            yield Server(partial(embeddings, server.url), embeddings_message, (server.pid,))
 
     def engine(subject: Subject) -> Start:
         return library("served_engine", str(subject.repository), batch=64)

@@ -1,14 +1,15 @@
 """Measures all contenders in turns: throughput and CPU time in several rounds, latency at set rates, memory."""
 
-import asyncio
 import math
 import statistics
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from rich.console import Console
 
+from loadtest.calls import WrongAnswerError
 from loadtest.comparison import Spread
 from loadtest.open_loop.generator import CallError
 from loadtest.parts import PartError
@@ -21,7 +22,7 @@ from loadtest.worker import WorkerError
 
 RATES = (5.0, 20.0, 60.0)  # queries a second
 _SUSTAINABLE = 0.9  # of the throughput: above it a queue grows without end
-_FAILURES = (InstallError, StartError, PartError, WorkerError, CallError, FileNotFoundError, RuntimeError)
+_FAILURES = (InstallError, StartError, PartError, WorkerError, CallError, FileNotFoundError, WrongAnswerError)
 
 
 @dataclass(slots=True)
@@ -47,36 +48,36 @@ class Result:
         return statistics.median(one.cpu_ms for one in self.saturated)
 
 
-async def measure(
+def measure(
     contenders: Sequence[Contender], queries: Supply, rounds: int, seconds_at_rate: float, console: Console
 ) -> list[Result]:
     """One result for each contender, in their order; all of them run at once, and one at a time has work."""
     results = [Result(one.name, one.decides, one.ours) for one in contenders]
-    async with AsyncExitStack() as stack:
+    with ExitStack() as stack:
         running = dict[str, Running]()
         for one, result in zip(contenders, results, strict=True):
             with console.status(f"starting {one.name}"), _noting(result):
-                running[one.name] = await stack.enter_async_context(one.start())
-                await running[one.name].saturated(queries.take(max(2, one.queries // 4)))  # warm
+                running[one.name] = stack.enter_context(one.start())
+                running[one.name].saturated(queries.take(max(2, one.queries // 4)))  # warm
         for number in range(rounds):
             for one, result in zip(contenders, results, strict=True):
                 if not result.error:
                     with console.status(f"round {number + 1}: {one.name}"), _noting(result):
-                        result.saturated.append(await running[one.name].saturated(queries.take(one.queries)))
+                        result.saturated.append(running[one.name].saturated(queries.take(one.queries)))
         for result in results:
             if not result.error:
                 with console.status(f"rates: {result.name}"), _noting(result):
-                    await _rates(result, running[result.name], queries, seconds_at_rate)
+                    _rates(result, running[result.name], queries, seconds_at_rate)
                     result.peak_memory_bytes = running[result.name].peak_memory_bytes()
     return results
 
 
-async def _rates(result: Result, running: Running, queries: Supply, seconds: float) -> None:
+def _rates(result: Result, running: Running, queries: Supply, seconds: float) -> None:
     for rate in RATES:
         if rate <= _SUSTAINABLE * result.queries_per_second.median:
             count = max(2, math.ceil(rate * seconds))
-            await asyncio.sleep(0.5)
-            result.latency[rate] = await running.at_rate(queries.take(count), rate, seed=0)
+            time.sleep(0.5)
+            result.latency[rate] = running.at_rate(queries.take(count), rate, seed=0)
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """infinity-emb's HTTP server with the same encoder, as a child; and how it is asked."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,13 @@ class Embeddings:
     def problem(self, answer: bytes) -> str:
         """See `Target`."""
         return "" if b'"embedding"' in answer else "NO_EMBEDDING"
+
+
+@asynccontextmanager
+async def embeddings(url: str) -> AsyncIterator[Embeddings]:
+    """The endpoint of the server at `url`; as many connections as there are requests in flight."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        yield Embeddings(session, f"{url}/embeddings")
 
 
 def message(query: str) -> bytes:

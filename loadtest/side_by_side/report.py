@@ -48,7 +48,7 @@ class Report:
                     *[f"{one.name}: **{one.error}**" for one in self.encoders if one.error],
                     "## What a chat completion costs on its way",
                     table(*self.chat_rows()),
-                    *([f"LiteLLM's proxy: **{self.chat.error}**"] if self.chat.error else []),
+                    *([f"Missing: **{self.chat.error}**"] if self.chat.error else []),
                     table(list(COLUMNS), comparisons.rows()),
                     "## Machine",
                     comparisons.facts,

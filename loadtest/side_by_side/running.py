@@ -7,12 +7,14 @@ counts from when a query was due. CPU time and memory are those of all of its pr
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from loadtest.data_plane import percentile
+from loadtest.calls import WrongAnswerError
+from loadtest.open_loop import precise_loop
 from loadtest.open_loop.arrivals import poisson
-from loadtest.open_loop.generator import Target, offer
+from loadtest.open_loop.generator import Load, Target, offer
 from loadtest.processes import cpu_seconds, peak_memory_bytes
 from loadtest.worker import Worker
 
@@ -38,10 +40,10 @@ class Latency:
 class Running(Protocol):
     """What is measured."""
 
-    async def saturated(self, queries: Sequence[str]) -> Saturated:
+    def saturated(self, queries: Sequence[str]) -> Saturated:
         """All `queries` as fast as it can."""
 
-    async def at_rate(self, queries: Sequence[str], rate_per_second: float, seed: int) -> Latency:
+    def at_rate(self, queries: Sequence[str], rate_per_second: float, seed: int) -> Latency:
         """`queries` at random times, so many a second."""
 
     def peak_memory_bytes(self) -> int:
@@ -55,12 +57,12 @@ class Library:
     worker: Worker
     batch: int
 
-    async def saturated(self, queries: Sequence[str]) -> Saturated:
+    def saturated(self, queries: Sequence[str]) -> Saturated:
         """See `Running`."""
         work = self.worker.batches(queries, self.batch)
         return Saturated(work.queries_per_second, work.cpu_ms)
 
-    async def at_rate(self, queries: Sequence[str], rate_per_second: float, seed: int) -> Latency:
+    def at_rate(self, queries: Sequence[str], rate_per_second: float, seed: int) -> Latency:
         """See `Running`. A batch is what has come while the last one was computed."""
         due = poisson(rate_per_second, len(queries) / rate_per_second, seed)[: len(queries)]
         work = self.worker.arrivals(queries[: len(due)], due, self.batch)
@@ -75,34 +77,40 @@ class Library:
 class Server:
     """`message` makes a request of a query; `pids`: the roots of its process trees."""
 
-    target: Target
+    connect: Callable[[], AbstractAsyncContextManager[Target]]
     message: Callable[[str], bytes]
     pids: tuple[int, ...]
     callers: int = 32
 
-    async def saturated(self, queries: Sequence[str]) -> Saturated:
+    def saturated(self, queries: Sequence[str]) -> Saturated:
         """See `Running`; `callers` each wait for their answer before they ask again."""
-        requests = iter([self.message(query) for query in queries])
-        answers = list[bytes]()
+        return precise_loop.run(self._saturated([self.message(query) for query in queries]))
 
-        async def caller() -> None:
-            for request in requests:
-                answers.append(await self.target.send(request, _TIMEOUT_SECONDS))
-
-        cpu, started = cpu_seconds(*self.pids), time.perf_counter()
-        await asyncio.gather(*(caller() for _ in range(self.callers)))
-        seconds, cpu = time.perf_counter() - started, cpu_seconds(*self.pids) - cpu
-        if problems := {problem for problem in map(self.target.problem, answers) if problem}:
-            raise RuntimeError(f"wrong answers: {', '.join(problems)}")
-        return Saturated(len(queries) / seconds, cpu / len(queries) * 1000)
-
-    async def at_rate(self, queries: Sequence[str], rate_per_second: float, seed: int) -> Latency:
+    def at_rate(self, queries: Sequence[str], rate_per_second: float, seed: int) -> Latency:
         """See `Running`."""
         due = poisson(rate_per_second, len(queries) / rate_per_second, seed)[: len(queries)]
-        load = await offer(self.target, [self.message(query) for query in queries[: len(due)]], due, _TIMEOUT_SECONDS)
-        took_ms = [sample.latency_ms for sample in load.samples]
-        return Latency(percentile(took_ms, 0.5), percentile(took_ms, 0.99))
+        load = precise_loop.run(self._offered([self.message(query) for query in queries[: len(due)]], due))
+        return Latency(load.latency_ms(0.5), load.latency_ms(0.99))
 
     def peak_memory_bytes(self) -> int:
         """See `Running`."""
         return peak_memory_bytes(*self.pids)
+
+    async def _offered(self, requests: list[bytes], due: list[float]) -> Load:
+        async with self.connect() as target:
+            return await offer(target, requests, due, _TIMEOUT_SECONDS)
+
+    async def _saturated(self, requests: list[bytes]) -> Saturated:
+        left, answers = iter(requests), list[bytes]()
+        async with self.connect() as target:
+
+            async def caller() -> None:
+                for request in left:
+                    answers.append(await target.send(request, _TIMEOUT_SECONDS))
+
+            cpu, started = cpu_seconds(*self.pids), time.perf_counter()
+            await asyncio.gather(*(caller() for _ in range(self.callers)))
+            seconds, cpu = time.perf_counter() - started, cpu_seconds(*self.pids) - cpu
+        if problems := {problem for problem in map(target.problem, answers) if problem}:
+            raise WrongAnswerError(", ".join(sorted(problems)))
+        return Saturated(len(requests) / seconds, cpu / len(requests) * 1000)

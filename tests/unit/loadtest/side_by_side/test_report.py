@@ -38,7 +38,7 @@ def test_missing_proxy_is_reported() -> None:
     page = Report({"cores": 2}, RESULTS, Chat({1: {DIRECT: [[1.0]], OURS: [[2.0]]}}, "no such package")).as_markdown(
         "x"
     )
-    assert "LiteLLM's proxy: **no such package**" in page
+    assert "Missing: **no such package**" in page
 
 
 def test_plot_is_drawn_without_those_who_failed(tmp_path: Path) -> None:

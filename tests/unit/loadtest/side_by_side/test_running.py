@@ -1,11 +1,13 @@
 """Libraries and servers are measured alike."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import cast
 
 import pytest
 
+from loadtest.calls import WrongAnswerError
 from loadtest.side_by_side.running import Library, Server
 from loadtest.worker import Work, Worker
 
@@ -23,6 +25,11 @@ class Target:
         return "" if answer == b"ok" else "NOT_OK"
 
 
+@asynccontextmanager
+async def connected(target: Target) -> AsyncIterator[Target]:
+    yield target
+
+
 class FakeWorker:
     pid = os.getpid()
 
@@ -32,27 +39,27 @@ class FakeWorker:
         return Work(len(queries), 1.0, 0.5, list(range(len(queries))), 1, {})
 
 
-async def test_saturated_server_gets_every_query_once() -> None:
+def test_saturated_server_gets_every_query_once() -> None:
     target = Target()
-    server = Server(target, str.encode, (os.getpid(),), callers=3)
-    result = await server.saturated(["a", "b", "c", "d"])
+    server = Server(lambda: connected(target), str.encode, (os.getpid(),), callers=3)
+    result = server.saturated(["a", "b", "c", "d"])
     assert sorted(target.asked) == [b"a", b"b", b"c", b"d"]
     assert result.queries_per_second > 0
     assert server.peak_memory_bytes() > 0
 
 
-async def test_wrong_answers_are_not_measured() -> None:
-    with pytest.raises(RuntimeError, match="NOT_OK"):
-        await Server(Target(b"no"), str.encode, (os.getpid(),)).saturated(["a"])
+def test_wrong_answers_are_not_measured() -> None:
+    with pytest.raises(WrongAnswerError, match="NOT_OK"):
+        Server(lambda: connected(Target(b"no")), str.encode, (os.getpid(),)).saturated(["a"])
 
 
-async def test_server_at_a_rate() -> None:
+def test_server_at_a_rate() -> None:
     target = Target()
-    latency = await Server(target, str.encode, (os.getpid(),)).at_rate(["q"] * 20, 200, seed=1)
+    latency = Server(lambda: connected(target), str.encode, (os.getpid(),)).at_rate(["q"] * 20, 200, seed=1)
     assert 1 <= len(target.asked) <= 20
     assert latency.p50_ms <= latency.p99_ms
 
 
-async def test_library_at_a_rate_gets_as_many_queries_as_arrivals() -> None:
-    latency = await Library(cast(Worker, FakeWorker()), 8).at_rate(["q"] * 50, 100, seed=1)
+def test_library_at_a_rate_gets_as_many_queries_as_arrivals() -> None:
+    latency = Library(cast(Worker, FakeWorker()), 8).at_rate(["q"] * 50, 100, seed=1)
     assert latency.p50_ms < latency.p99_ms
