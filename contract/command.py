@@ -15,9 +15,11 @@ def _subcommands() -> dict[str, EntryPoint]:
 
 class _LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the subcommands, sorted."""
         return sorted(_subcommands())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The subcommand of that name, imported now; None where there is none."""
         entry = _subcommands().get(cmd_name)
         if entry is None:
             return None

@@ -90,6 +90,7 @@ class _ServerSpans(aio.ServerInterceptor):
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]], details: grpc.HandlerCallDetails
     ) -> Any:
+        """Begins the call's span, where there is one, and passes the call on."""
         method = str(details.method)
         if not method.startswith(f"/{HEALTH_SERVICE}/"):
             headers = {key: value for key, value in details.invocation_metadata or () if isinstance(value, str)}
@@ -114,6 +115,7 @@ class _ClientSpans(aio.UnaryUnaryClientInterceptor):
         self._tracer = tracer
 
     async def intercept_unary_unary(self, continuation: Any, details: aio.ClientCallDetails, request: Any) -> Any:
+        """Sends the request inside a span of its own, with that span's context."""
         if not trace.get_current_span().is_recording():
             return await continuation(details, request)
         method = details.method.decode() if isinstance(details.method, bytes) else str(details.method)

@@ -88,3 +88,4 @@ async def test_without_a_context_envoy_begins_the_trace_that_the_gateway_joins(t
     (received,) = [one for llm in plane.llms.values() for one in llm.received]
     trace_id = {name.lower(): value for name, value in received.headers.items()}["traceparent"].split("-")[1]
     await until(lambda: trace_id in {span.trace_id.hex() for span in decisions(collector)})
+    assert len(bytes.fromhex(trace_id)) == 16

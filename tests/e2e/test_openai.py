@@ -197,6 +197,7 @@ async def test_client_that_hangs_up_in_mid_stream_ends_the_endpoints_work(plane:
     await anext(aiter(stream))
     await stream.close()
     await until(lambda: plane.llms["beta"].abandoned == 1)
+    assert plane.llms["beta"].answered == 0
 
 
 async def test_client_that_hangs_up_before_the_decision_cancels_the_scoring(plane: Plane) -> None:

@@ -120,6 +120,7 @@ async def test_gateway_and_tritonclient_agree_on_the_sample_queries(
 ) -> None:
     async with gateway(triton.grpc_address) as router:
         answers = await ask(router, sample_queries())
+    assert len(answers) == len(sample_queries())
     check(answers, client, sample_queries(), manifest)
 
 

@@ -9,6 +9,7 @@ def test_zero_gives_a_free_port() -> None:
     port = claim(0, "the test", "--port")
     with socket.socket() as server:
         server.bind((LOCALHOST, port))
+        assert server.getsockname()[1] == port > 0
 
 
 def test_a_free_port_is_given_back() -> None:

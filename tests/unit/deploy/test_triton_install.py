@@ -66,4 +66,6 @@ def test_a_missing_wheel_is_refused_with_what_to_install(monkeypatch: pytest.Mon
 def test_links_can_be_made_twice(wheel: Path, tmp_path: Path) -> None:
     install: TritonInstall = find_triton()
     install.link_backends(tmp_path / "backends")
+    first = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("backends/*"))
     install.link_backends(tmp_path / "backends")
+    assert first == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("backends/*")) != []

@@ -42,7 +42,7 @@ def _write(path: Path, scored: Dataset, llms: list[str]) -> Path:
 def _with_coder(bundle: Path, scored: Dataset) -> tuple[Router, torch.nn.Module]:
     router = Router.load(bundle)
     embedding = torch.from_numpy(router.embed(scored.queries))
-    return router, with_llm(router.model, router.llms, embedding, scored, "coder")
+    return router, with_llm(router.model, router.llms, embedding, scored, "coder")[0]
 
 
 def test_an_added_llm_wins_the_queries_it_answers_and_only_those(bundle: Path, tmp_path: Path) -> None:
@@ -90,6 +90,22 @@ def test_scores_of_the_pools_own_llms_tell_luck_from_skill(bundle: Path) -> None
     _, informed = _with_coder(bundle, hard)
     _, blind = _with_coder(bundle, alone)
     assert not torch.equal(informed.llm_embeddings, blind.llm_embeddings)  # type: ignore[arg-type]
+
+
+def test_caution_lowers_scores_and_not_probabilities_and_fades_with_queries(bundle: Path) -> None:
+    router = Router.load(bundle)
+    intercepts, rows = [], (10, 25, 400)
+    for count in rows:
+        scored = _scored(count)
+        embedding = torch.from_numpy(router.embed(scored.queries))
+        model, calibration = with_llm(router.model, router.llms, embedding, scored, "coder")
+        intercepts.append(calibration.intercept)
+    assert calibration.slope == 1.0
+    assert intercepts == sorted(intercepts, reverse=True)
+    assert intercepts[-1] < 0.5 * intercepts[0]
+    with torch.no_grad():
+        claimed = (model.score(embedding)[:, 2] + calibration.intercept).sigmoid().mean().item()
+    assert claimed == pytest.approx(float(scored.aligned(["coder"]).scores.mean()), abs=0.05)
 
 
 @pytest.mark.parametrize("rows", [1, 2])

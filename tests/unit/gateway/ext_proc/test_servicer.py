@@ -59,6 +59,7 @@ async def test_caller_that_leaves_cancels_the_scoring(serve: Serve, routing: Rou
     await until(lambda: scorer.batches)
     call.cancel()
     await until(lambda: scorer.cancelled == ["hi"])
+    assert call.cancelled()
 
 
 async def test_defect_ends_the_stream_and_logs_no_prompt(

@@ -49,10 +49,14 @@ def test_train_writes_a_bundle_with_a_model_card(files: tuple[Path, Path], tmp_p
     [
         (["--recipe", "nonsense"], "no such recipe"),
         (["--encoder", "path:/nowhere"], "path:/nowhere"),
+        (["--recipe", "middle.yaml"], "truncation_side: middle is for tune-compute only"),
     ],
 )
 def test_train_says_in_one_line_what_is_wrong(files: tuple[Path, Path], arguments: list[str], reason: str) -> None:
     data, recipe = files
+    fields = yaml.safe_load(recipe.read_text())
+    fields["encoder"]["truncation_side"] = "middle"
+    Path("middle.yaml").write_text(yaml.safe_dump(fields))
     given = arguments if "--recipe" in arguments else [*arguments, "--recipe", str(recipe)]
     result = CliRunner().invoke(train, [str(data), "--out", "bundle", *given])
     assert result.exit_code == 1
@@ -63,7 +67,7 @@ def test_train_says_in_one_line_what_is_wrong(files: tuple[Path, Path], argument
 
 def test_tune_compute_measures_every_point_and_names_one(files: tuple[Path, Path], tmp_path: Path) -> None:
     data, recipe = files
-    grid = ["--layers", "0", "--layers", "2", "--max-tokens", "8", "--side", "left", "--folds", "2"]
+    grid = ["--layers", "0", "--layers", "2", "--max-tokens", "8", "--side", "middle", "--folds", "2"]
     result = CliRunner().invoke(tune_compute, [str(data), "--recipe", str(recipe), "--out", str(tmp_path / "o"), *grid])
     assert result.exit_code == 0, result.output
     points = json.loads((tmp_path / "o" / "compute.json").read_text())
@@ -81,3 +85,9 @@ def test_the_cheapest_point_within_the_tolerance_is_taken() -> None:
     ]
     assert cheapest_good(points) == points[1]
     assert cheapest_good(points, tolerance=0.0) == points[2]
+
+
+def test_head_and_tail_is_measured_and_never_named_as_the_one_to_take() -> None:
+    points = [Point(2, 64, "middle", 1.0, 60.0, 46.0), Point(2, 128, "right", 2.0, 58.0, 46.0)]
+    assert cheapest_good(points) == points[1]
+    assert cheapest_good(points[:1]) == points[0], "where nothing else was measured, it is all there is to name"
