@@ -150,7 +150,7 @@ $(KUBERNETES)/.fetched: deploy/kubernetes/custom-resources/package-lock.json
 
 # Needs kubectl, npm, and promtool or Debian's apt-get.
 check-kubernetes: $(VENV)/.dev $(KUBERNETES)/.fetched  ## manifests: custom resources' own types, alerts in Prometheus, a linter, and all that make test has
-	$(BIN)/pytest -rs tests/unit/deploy/kubernetes tests/e2e/test_{envoy_gateway,manifests_run,prometheus,scrape}.py
+	$(BIN)/pytest -rs tests/unit/deploy/kubernetes tests/e2e/test_{envoy_gateway,manifests_run,prometheus,read_only_root,scrape}.py
 
 CONTAINER_ENGINE ?= podman
 # Host of NVIDIA's registry (NGC), with a slash behind it: only its images need it.
