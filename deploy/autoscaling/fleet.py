@@ -163,7 +163,8 @@ class Fleet:
                 self._compute(pod, now)
 
     def _draw(self, gateway: int) -> Pod:
-        one, other = self._random.choice(self.pods), self._random.choice(self.pods)
+        pods, draw = self.pods, self._random.random
+        one, other = pods[int(draw() * len(pods))], pods[int(draw() * len(pods))]
         return one if one.under_way[gateway] <= other.under_way[gateway] else other
 
     def _refuse_hopeless(self, now: float, gateway: int) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 
-from deploy.autoscaling.simulation import Outcome, Setting
+from deploy.autoscaling.simulation import Second, Setting
 from deploy.autoscaling.traffic import Phase, rate_at
 
 mpl.use("Agg")
@@ -14,24 +14,22 @@ from matplotlib import pyplot as plt
 _SMOOTHED_SECONDS = 5
 
 
-def plot(runs: dict[str, Outcome], traffic: tuple[Phase, ...], setting: Setting, file: Path) -> None:
+def plot(runs: dict[str, list[Second]], traffic: tuple[Phase, ...], setting: Setting, file: Path) -> None:
     """Writes the picture to `file`."""
     figure, axes = plt.subplots(3, len(runs), figsize=(7 * len(runs), 8), sharex=True, sharey="row", squeeze=False)
-    for column, (name, outcome) in enumerate(runs.items()):
+    for column, (name, course) in enumerate(runs.items()):
         top, middle, bottom = axes[:, column]
-        seconds = np.arange(len(outcome.seconds), dtype=np.float64)
+        seconds = np.arange(len(course), dtype=np.float64)
         minutes = seconds / 60
         top.set_title(name)
         top.plot(minutes, rate_at(traffic, seconds), color="black", label="asked")
-        pods = np.array([second.pods for second in outcome.seconds])
+        pods = np.array([second.pods for second in course])
         top.plot(minutes, pods * setting.service.capacity, color="tab:green", label="what the pods can compute")
-        top.plot(
-            minutes, _smooth([s.queries - s.routed for s in outcome.seconds]), color="tab:red", label="default LLM"
-        )
-        middle.step(minutes, [second.wanted for second in outcome.seconds], color="tab:orange", label="wanted")
+        top.plot(minutes, _smooth([s.queries - s.routed for s in course]), color="tab:red", label="default LLM")
+        middle.step(minutes, [second.wanted for second in course], color="tab:orange", label="wanted")
         middle.step(minutes, pods, color="tab:green", label="ready")
-        waited = [second.waited * 1e3 for second in outcome.seconds]
-        queries = _smooth([second.queries for second in outcome.seconds])
+        waited = [second.waited * 1e3 for second in course]
+        queries = _smooth([second.queries for second in course])
         bottom.plot(
             minutes, _smooth(waited) / np.maximum(queries, 1e-9), color="tab:blue", label="until it is computed"
         )

@@ -40,13 +40,13 @@ def test_the_simulation_runs_with_the_gateways_own_defaults(name: str) -> None:
 
 
 def test_the_recorded_results_are_those_of_the_variants_there_are() -> None:
-    recorded = json.loads(SIMULATED.read_text())["variants"]
+    recorded = json.loads(SIMULATED.read_text())
     plan = chosen.plan(CHOSEN["triton"])
     assert list(recorded) == list(variants(plan, Setting(ServiceTimes.read(), start_seconds=20)))
 
 
 def test_nothing_cheaper_that_was_simulated_loses_fewer_queries() -> None:
-    recorded = json.loads(SIMULATED.read_text())["variants"]
+    recorded = json.loads(SIMULATED.read_text())
     ours = recorded["chosen"]
     same_world = [row for name, row in recorded.items() if not name.startswith(("queries cost", "pods start"))]
     assert not [

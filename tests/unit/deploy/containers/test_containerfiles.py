@@ -193,3 +193,10 @@ def test_the_sizes_that_are_recorded_are_those_of_the_images_that_are_checked() 
     sizes = yaml.safe_load(SIZES.read_text())
     assert set(sizes) == set(TARGETS)
     assert sizes["gateway"] == min(sizes.values())
+
+
+def test_the_page_about_images_has_the_sizes_that_were_recorded() -> None:
+    rows = re.findall(
+        r"^\| `routerdc-([\w-]+)` \|.*\| (\d+) \|$", (ROOT / "docs/containers.md").read_text(), re.MULTILINE
+    )
+    assert {name: int(size) for name, size in rows} == yaml.safe_load(SIZES.read_text())
