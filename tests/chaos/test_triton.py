@@ -30,6 +30,7 @@ Seconds = Callable[[float, float], float]
 
 PER_SECOND = 300.0 if FULL else 40.0
 DEADLINE_MS = 500.0 if FULL else 5000.0
+HASTY_MS = 100.0
 BACK_SECONDS = 2.0 if FULL else 1.0
 UNDECIDED_SHARE = 0.0001  # of admitted calls
 
@@ -87,7 +88,8 @@ async def test_stopped_or_slow_triton_costs_no_decision(
     shared_triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
 ) -> None:
     gateway = await asyncio.to_thread(start_gateway, shared_triton.grpc_address)
-    async with load(gateway.address) as running:
+    hasty = load(gateway.address, PER_SECOND / 5, HASTY_MS)  # callers with less time than the gateway's own deadline
+    async with load(gateway.address) as running, hasty as in_a_hurry:
         stopped = time.monotonic()
         with frozen(shared_triton):
             await asyncio.sleep(seconds(1, 35))
@@ -95,6 +97,13 @@ async def test_stopped_or_slow_triton_costs_no_decision(
         await asyncio.sleep(BACK_SECONDS + seconds(0.2, 10))
     judge(ledger, "Triton stopped (SIGSTOP)", running.between(stopped, ready))
     judge_return(ledger, "Triton continued (SIGCONT)", running, ready)
+    impatient = in_a_hurry.between(stopped, ready)
+    fault, late = f"Triton stopped, callers with {HASTY_MS:g} ms", HASTY_MS * 1.1
+    ledger.never(fault, f"nobody waits past {late:g} ms", impatient, lambda c: c.waited_ms > late, timed=True)
+    ledger.never(
+        fault, "a decision within their time", impatient, lambda c: not c.decided, goal="99 %", allowed_share=0.01,
+        timed=True,
+    )  # fmt: skip
     slow = await crawling(gateway.address, shared_triton, seconds(1, 15))
     judge(ledger, "Triton slow (stopped 4/5 of the time)", slow)
 
