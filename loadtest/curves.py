@@ -30,7 +30,7 @@ from loadtest.stack import StackError
 
 # So long that hardly any call is cancelled: cancelled calls can end the embedded Triton (docs/loadtest.md).
 _DEADLINE_SECONDS = 10.0
-_WARM_UP_SECONDS = 3.0
+_WARM_UP_SECONDS = 10.0
 _START_RATE = 40.0
 _FOR_P999, _FEWEST_REQUESTS = 1000, 20
 _PERF_ANALYZER_RATES = 4

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from io import StringIO
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from loadtest import curve_report, messages
@@ -35,7 +36,7 @@ class RefusesMoreThanFour:
         return ""
 
 
-def test_what_is_recorded_can_be_reported(tmp_path: Path) -> None:
+def test_what_is_recorded_can_be_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     service = RefusesMoreThanFour()
 
     @asynccontextmanager
@@ -48,6 +49,7 @@ def test_what_is_recorded_can_be_reported(tmp_path: Path) -> None:
 
     (tmp_path / "routerdc").mkdir()
     (tmp_path / "routerdc" / "export.json").write_text('{"bundle_id": "abc", "inputs": {"target": "onnxruntime"}}')
+    monkeypatch.setattr("loadtest.curves._WARM_UP_SECONDS", 0.2)
     recorder = Recorder(1000, shortest_seconds=0.4, console=Console(file=StringIO()))
     curve = json.loads(json.dumps(recorder.record("four", CurveTarget("four", messages.route, start), tmp_path)))
     assert curve["served"] == "bundle abc, engine onnxruntime"
