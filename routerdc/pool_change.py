@@ -6,6 +6,11 @@ own columns (empirical Bayes): where LLMs differ much, as on mathematics, a few 
 alike, not. Where the scored queries also carry scores of LLMs already in the pool, these say how hard each query
 happened to be, and that part of the luck is taken out (a control variate).
 
+A newcomer is chosen where it is better by `CAUTION` standard errors. From a hundred queries it looks better than
+the best of a pool somewhere by luck alone, and on training data the plain estimate lost more than it found
+(docs/LOG.md); an LLM that is clearly better is found all the same. What caution takes from the scores, the calibration
+gives back to P(correct).
+
 Does not know encoders' files or the command line.
 """
 
@@ -17,11 +22,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from contract.bundle import Calibration
 from routerdc.data import Dataset
 from routerdc.model import RouterModel
 
 OWN_SHARE = 0.25
 """Variance that a new LLM has beyond what the pool's LLMs show, as a share of theirs."""
+CAUTION = 0.5
+"""Standard errors of a new LLM's scores, on the average query, that are taken off them."""
 SEEN = 1e-3  # share of the embeddings' energy above which a direction counts as seen
 
 
@@ -29,8 +37,12 @@ class PoolError(ValueError):
     """A change that cannot be made."""
 
 
-def with_llm(model: RouterModel, llms: Sequence[str], embedding: Tensor, scored: Dataset, name: str) -> RouterModel:
+def with_llm(
+    model: RouterModel, llms: Sequence[str], embedding: Tensor, scored: Dataset, name: str
+) -> tuple[RouterModel, Calibration]:
     """A copy of `model` with one more column, the last, for the LLM `name`; all others are bit-identical.
+
+    Its scores are cautious; the calibration beside it says what they mean.
 
     Args:
         llms: names of the model's columns.
@@ -49,12 +61,14 @@ def with_llm(model: RouterModel, llms: Sequence[str], embedding: Tensor, scored:
     if not bool(known.any()):
         raise PoolError(f"{name}: all of its scores in {scored.name} are missing")
     pool_quality = torch.from_numpy(scored.aligned(llms).quality())[known]
-    row, bias = _learn_column(model, embedding[known].double(), quality[known].double(), pool_quality.double())
-    return _resized(
+    row, bias, error = _learn_column(model, embedding[known].double(), quality[known].double(), pool_quality.double())
+    cautious = bias - CAUTION * error
+    changed = _resized(
         model,
         torch.cat([model.llm_embeddings.detach(), row[None].float()]),
-        torch.cat([model.llm_bias.detach(), bias[None].float()]),
+        torch.cat([model.llm_bias.detach(), cautious[None].float()]),
     )
+    return changed, Calibration(slope=1.0, intercept=CAUTION * error.item())  # scores are logits but for the caution
 
 
 def without_llm(model: RouterModel, llms: Sequence[str], name: str) -> RouterModel:
@@ -81,8 +95,11 @@ def _resized(model: RouterModel, llm_embeddings: Tensor, llm_bias: Tensor) -> Ro
 
 def _learn_column(
     model: RouterModel, embedding: Tensor, quality: Tensor, pool_quality: Tensor
-) -> tuple[Tensor, Tensor]:
-    """(embedding of the LLM (dim,), bias): maximum a posteriori of a logistic model on the unit embeddings."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(embedding of the LLM (dim,), bias, standard error of its scores): a logistic model on the unit embeddings.
+
+    Maximum a posteriori; the error is that of the Laplace approximation, averaged over the queries.
+    """
     scale = model.config.scale
     columns = scale * F.normalize(model.llm_embeddings.detach(), dim=-1)
     pool = torch.cat([columns, model.llm_bias.detach()[:, None]], dim=1).double()
@@ -103,7 +120,9 @@ def _learn_column(
         return loss
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return F.normalize(direction.detach(), dim=-1), bias.detach()
+    row = F.normalize(direction.detach(), dim=-1)
+    column = torch.cat([scale * row, bias.detach()[None]])
+    return row, bias.detach(), _standard_error(inputs, column, precision)
 
 
 def _prior_precision(inputs: Tensor, pool: Tensor) -> Tensor:
@@ -120,6 +139,15 @@ def _prior_precision(inputs: Tensor, pool: Tensor) -> Tensor:
     covariance = covariance + torch.eye(len(covariance), dtype=torch.double) * own.clamp(min=1e-3)
     precision: Tensor = seen @ torch.linalg.inv(covariance) @ seen.T
     return precision
+
+
+def _standard_error(inputs: Tensor, column: Tensor, precision: Tensor) -> Tensor:
+    """Posterior standard deviation of a column's scores, averaged over the queries `inputs` (n, dim + 1)."""
+    chance = (inputs @ column).sigmoid()
+    information = precision + inputs.T @ (inputs * (chance * (1 - chance))[:, None])
+    covariance = torch.linalg.pinv(information, rtol=1e-6, hermitian=True)
+    error: Tensor = ((inputs @ covariance) * inputs).sum(dim=1).clamp(min=0).sqrt().mean()
+    return error
 
 
 def _luck(pool_scores: Tensor, pool_quality: Tensor, quality: Tensor) -> Tensor:
