@@ -15,10 +15,10 @@ _INTRODUCTION = """\
 Command: `make curves`. Requests arrive as a Poisson process at each rate, whether or not earlier ones are answered, and
 a latency counts from when its request was due (no coordinated omission). A request that failed, was refused, fell back
 to the default LLM or missed its deadline counts as infinitely slow; "—" is a percentile among those, or one of too few
-requests. Queries are all different, so no score comes from a cache. Rates double until p99 misses the goal (twice:
-every rate that misses it is tried again, the better try is shown and marked "2 tries"); the interval between the last
-good and the first bad one is then halved until they are within a tenth. Load generator and all parts share the machine.
-How to measure your own: [loadtest.md](../loadtest.md).
+requests. Queries are all different, so no score comes from a cache. Rates double until p50 misses the goal, too; the
+interval between the highest rate whose p99 held it and the next one is then halved until they are within a tenth. A
+rate that misses is tried again; the better try is shown and marked "2 tries". Load generator and all parts share the
+machine. How to measure your own: [loadtest.md](../loadtest.md).
 
 ![Latency against rate](curves.svg)
 """

@@ -1,4 +1,4 @@
-"""Latency against rate: doubles the rate until the goal is missed, then narrows down where that happens.
+"""Latency against rate: doubles the rate until the service is saturated, then narrows down where the goal is missed.
 
 Every rate that was looked at is a point of the curve. Knows no service: what it measures is a function of the rate.
 """
@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from loadtest.open_loop.generator import Load
 
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
-_FOR_P99 = 0.99
+_FOR_P50, _FOR_P99 = 0.5, 0.99
+_MISSES = 3
 
 Measure = Callable[[float], Awaitable[Load]]
 
@@ -54,53 +55,48 @@ class Curve:
 
     @property
     def highest_rate_within_goal(self) -> float | None:
-        """The highest rate that held p99 under the goal, below every rate that did not hold it; None: no rate did."""
-        broken = min((point.rate_per_second for point in self.points if not point.within_goal), default=None)
-        held = [
-            p.rate_per_second for p in self.points if p.within_goal and (broken is None or p.rate_per_second < broken)
-        ]
-        return max(held, default=None)
+        """The highest rate that held p99 under the goal; None: no rate did.
+
+        Where a lower rate did not hold it, the machine was disturbed then: more load does not make a service faster.
+        """
+        return max((point.rate_per_second for point in self.points if point.within_goal), default=None)
 
 
 async def trace(name: str, measure: Measure, goal_p99_ms: float, start_rate: float, closeness: float = 0.1) -> Curve:
-    """The curve of a target, until the highest good and the lowest bad rate are within `closeness` of each other.
+    """The curve of a target up to saturation, and its highest good rate, known to `closeness`.
 
+    A target is saturated where p50 misses the goal, too; doubling ends after three rates that missed it in any case.
     A rate misses the goal when it misses it twice: a machine's one hiccup of 100 ms is 1 % of ten seconds. The better
-    try is the point, and says that there were two. A `start_rate` that misses already is halved, down to 1 a second.
+    try is the point, and says that there were two. A `start_rate` that is saturated already is halved, down to 1 a
+    second.
     """
     curve = Curve(name, goal_p99_ms)
 
-    async def holds(rate: float) -> bool:
+    async def saturated_at(rate: float) -> bool:
         load, tries = await measure(rate), 1
-        if load.latency_ms(_FOR_P99) > goal_p99_ms:
+        if load.latency_ms(_FOR_P99) > goal_p99_ms >= load.latency_ms(_FOR_P50):
             load, tries = min(load, await measure(rate), key=lambda one: one.latency_ms(_FOR_P99)), 2
         point = Point.of(rate, load, goal_p99_ms, tries)
         curve.points = sorted([*curve.points, point], key=lambda one: one.rate_per_second)
-        return point.within_goal
+        return load.latency_ms(_FOR_P50) > goal_p99_ms
 
-    good, bad = await _bracket(holds, start_rate)
-    while good and bad / good > 1 + closeness:
-        middle = (good + bad) / 2
-        if await holds(middle):
-            good = middle
-        else:
-            bad = middle
+    rate = start_rate
+    while not await saturated_at(rate) and not _given_up(curve):
+        rate *= 2
+    while curve.highest_rate_within_goal is None and (start_rate := start_rate / 2) >= 1:
+        await saturated_at(start_rate)
+    while (good := curve.highest_rate_within_goal) and (bad := _lowest_above(curve, good)) / good > 1 + closeness:
+        await saturated_at((good + bad) / 2)
     return curve
 
 
-async def _bracket(holds: Callable[[float], Awaitable[bool]], start_rate: float) -> tuple[float, float]:
-    """A rate that holds (0 where not even the slowest does) and twice it, which does not."""
-    if await holds(start_rate):
-        rate = start_rate
-        while await holds(2 * rate):
-            rate *= 2
-        return rate, 2 * rate
-    rate = start_rate / 2
-    while rate >= 1:
-        if await holds(rate):
-            return rate, 2 * rate
-        rate /= 2
-    return 0.0, 2 * rate
+def _given_up(curve: Curve) -> bool:
+    last = curve.points[-_MISSES:]
+    return len(last) == _MISSES and not any(point.within_goal for point in last)
+
+
+def _lowest_above(curve: Curve, rate: float) -> float:
+    return min(point.rate_per_second for point in curve.points if point.rate_per_second > rate)
 
 
 def _percentile(load: Load, share: float) -> float | None:
