@@ -188,6 +188,11 @@ class _Table:
         self._clusters: list[int | None] = []
 
     def add(self, row: Row) -> None:
+        """Takes one row in; a row that is refused leaves the table as it was.
+
+        Raises:
+            _RowError: the row cannot be used; the message names the field.
+        """
         value = _object(row.value)
         question = _question(value)
         scores = _numbers(value, "scores", upper=1.0)
@@ -209,6 +214,7 @@ class _Table:
         return packed
 
     def dataset(self, name: str, metric: Metric, sidecar: Sidecar, skipped: tuple[BadRow, ...]) -> Dataset:
+        """All rows as a data set; without costs of their own, they cost what `sidecar`'s prices say."""
         llms = tuple(self._llms)
         costs = _padded(self._costs, len(llms)) if any(self._costs) else _priced(len(self.queries), llms, sidecar)
         clusters = [cluster for cluster in self._clusters if cluster is not None]

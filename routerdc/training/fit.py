@@ -161,6 +161,12 @@ class _Run:
     encoder: Encoder | None
 
     def train(self, recipe: Recipe, checkpoint: Path | None) -> _Outcome:
+        """One training by `recipe`; `checkpoint` is where its state is kept, None keeps none.
+
+        Raises:
+            contract.bundle.BundleError: the encoder cannot be found.
+            routerdc.training.loop.CheckpointError: `checkpoint` belongs to another run.
+        """
         encoder = self.encoder or open_encoder(recipe.encoder, self.device, self.cache)
         data = lay_out(self.datasets, recipe.data, encoder.features, self.seed)
         model = _new_model(encoder, recipe, data, self.seed).to(self.device)

@@ -111,6 +111,11 @@ class _Run:
         model.train(recipe.encoder.trained)  # a frozen encoder keeps its dropout off
 
     def step(self, step: int) -> float:
+        """One step of the optimizer; returns the batch's loss. `step` (from 0) and the seed decide every random draw.
+
+        Raises:
+            FloatingPointError: the loss is not a number any more.
+        """
         generator = _generator(self.seed, "step", step)
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))  # dropout, on every device
         rows = self._rows(step, generator)
