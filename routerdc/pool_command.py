@@ -1,5 +1,6 @@
-"""`routerdc pool add` and `routerdc pool remove`: a new bundle with one LLM more or less."""
+"""`routerdc pool`: a new bundle with one LLM more or less, and what an LLM that joins late is worth."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ def add(name: str, scores: Path, bundle: Path, out: Path, price: float | None) -
     """Learn the LLM NAME from scored queries."""
     import torch
 
-    from contract.bundle import BundleError, Calibration, LlmSpec
+    from contract.bundle import BundleError, LlmSpec
     from routerdc.data import load
     from routerdc.data_rows import DataError
     from routerdc.pool_change import PoolError, with_llm
@@ -49,8 +50,8 @@ def add(name: str, scores: Path, bundle: Path, out: Path, price: float | None) -
     try:
         router, scored = Router.load(bundle), load(scores)
         embedding = torch.from_numpy(router.embed(scored.queries))
-        model = with_llm(router.model, router.llms, embedding, scored, name)
-        spec = LlmSpec(name=name, price=price, calibration=Calibration(slope=1.0, intercept=0.0))  # scores are logits
+        model, calibration = with_llm(router.model, router.llms, embedding, scored, name)
+        spec = LlmSpec(name=name, price=price, calibration=calibration)
         manifest = _write(router, model, (*router.manifest.llms, spec), f"added {name}, {len(scored)} queries", out)
     except (BundleError, DataError, PoolError) as error:
         raise click.ClickException(str(error)) from None
@@ -75,6 +76,45 @@ def remove(name: str, bundle: Path, out: Path) -> None:
     except (BundleError, PoolError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"bundle {manifest.bundle_id} in {out}: {len(manifest.llms)} LLMs")
+
+
+@pool.command()
+@click.argument("data", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--test", multiple=True, type=click.Path(exists=True, path_type=Path), help="Default: a fifth of DATA.")
+@click.option("--recipe", "recipe_name", default="default", show_default=True, help="A shipped recipe, or a YAML file.")
+@click.option("--queries", multiple=True, type=click.IntRange(min=1), default=(20, 50, 100, 300), show_default=True)
+@click.option("--draws", default=4, show_default=True, type=click.IntRange(min=1), help="Of the scored queries.")
+@click.option("--seed", default=0, show_default=True, help="Of the training, the split and the draws.")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Gets table and numbers.")
+def measure(
+    data: tuple[Path, ...],
+    test: tuple[Path, ...],
+    recipe_name: str,
+    queries: tuple[int, ...],
+    draws: int,
+    seed: int,
+    out: Path,
+) -> None:
+    """Leave each LLM of DATA out of training, add it back from few queries, and compare with training with it."""
+    from contract.bundle import BundleError
+    from routerdc.data import load_all
+    from routerdc.data_rows import DataError
+    from routerdc.evaluation.pool_growth import measure_growth
+    from routerdc.training.fit import open_encoder
+    from routerdc.training.recipe import RecipeError, load_recipe
+
+    try:
+        recipe = load_recipe(recipe_name)
+        if recipe.encoder.trained:
+            raise click.ClickException(f"recipe {recipe.name}: trains its encoder; frozen ones are measured")
+        encoder = open_encoder(recipe.encoder)
+        report = measure_growth(load_all(data), load_all(test), recipe, encoder, queries, draws, seed)
+    except (BundleError, DataError, RecipeError) as error:
+        raise click.ClickException(str(error)) from None
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "pool-growth.json").write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
+    (out / "pool-growth.md").write_text(report.as_markdown(), encoding="utf-8")
+    click.echo(f"per cent points against training with all LLMs ({report.with_all:.2f})\n\n{report.as_markdown()}")
 
 
 def _write(router: "Router", model: "RouterModel", llms: "tuple[LlmSpec, ...]", change: str, out: Path) -> "Manifest":

@@ -1,0 +1,60 @@
+import json
+from pathlib import Path
+
+import yaml
+from click.testing import CliRunner
+
+from routerdc.evaluation.pool_growth import Growth, GrowthReport, measure_growth
+from routerdc.pool_command import pool
+from routerdc.training.fit import open_encoder
+from tests.unit.routerdc.tiny import tiny_datasets, tiny_recipe
+
+
+def test_an_llm_that_is_needed_is_missed_until_it_is_added_and_one_that_is_not_costs_nothing(
+    encoder_folder: Path,
+) -> None:
+    recipe = tiny_recipe(encoder_folder, optimizer={"steps": 40})
+    encoder = open_encoder(recipe.encoder, cache=None)
+    train, test = tiny_datasets(60), tiny_datasets(60, seed=3)
+    report = measure_growth(train, test, recipe, encoder, sizes=[80], draws=2, seed=0)
+    rows = {row.llm: row for row in report.rows}
+    assert report.with_all > 75
+    assert rows["coder"].not_added < -20
+    assert rows["coder"].added[80] > rows["coder"].not_added / 3, "most of the way back"
+    assert abs(rows["idler"].not_added) < 5
+    assert abs(rows["idler"].added[80]) < 5
+
+
+def test_the_mean_stands_below_the_table() -> None:
+    rows = [Growth("a", -1.0, {20: -0.5}), Growth("b", 0.0, {20: 0.25})]
+    report = GrowthReport("default", 0, 4, ("test",), 58.0, rows)
+    assert report.as_markdown().splitlines() == [
+        "| LLM left out | not added | from 20 queries |",
+        "| --- | ---: | ---: |",
+        "| a | -1.00 | -0.50 |",
+        "| b | +0.00 | +0.25 |",
+        "| mean | -0.50 | -0.12 |",
+    ]
+
+
+def test_the_command_writes_table_and_numbers_and_judges_on_held_out_rows_without_test_sets(
+    encoder_folder: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for dataset in tiny_datasets(30):
+        rows = [
+            {"question": query, "scores": dict(zip(dataset.llms, map(float, row), strict=True))}
+            for query, row in zip(dataset.queries, dataset.scores, strict=True)
+        ]
+        (data / f"{dataset.name}.json").write_text(json.dumps(rows))
+    recipe = tiny_recipe(encoder_folder, optimizer={"steps": 5})
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
+    with CliRunner().isolated_filesystem(tmp_path):
+        arguments = [str(data), "--recipe", str(tmp_path / "mine.yaml"), "--queries", "10", "--draws", "1"]
+        result = CliRunner().invoke(pool, ["measure", *arguments, "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    report = json.loads((tmp_path / "out" / "pool-growth.json").read_text())
+    assert [row["llm"] for row in report["rows"]] == ["adder", "coder", "idler"]
+    assert report["judged_on"] == ["code", "sums"]
+    assert "| mean |" in (tmp_path / "out" / "pool-growth.md").read_text()
