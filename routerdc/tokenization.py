@@ -12,7 +12,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-Side = Literal["left", "right"]
+Side = Literal["left", "right", "middle"]
+"""Where what is over the limit is cut off. "middle" keeps head and tail: to be measured, nothing serves it."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,19 @@ def token_ids(tokenizer: Tokenizer, queries: Sequence[str], max_tokens: int, sid
     """Token ids of every query, with special tokens, at most `max_tokens` long, the rest cut off on `side`."""
     limited = Tokenizer.from_str(tokenizer.to_str())
     limited.no_padding()
+    if side == "middle":
+        limited.no_truncation()
+        return [_head_and_tail(encoding.ids, max_tokens) for encoding in limited.encode_batch(list(queries))]
     limited.enable_truncation(max_tokens, direction=side)
     return [encoding.ids for encoding in limited.encode_batch(list(queries))]
+
+
+def _head_and_tail(ids: list[int], max_tokens: int) -> list[int]:
+    """The first and the last half of the limit; special tokens stand at the ends, so they stay."""
+    if len(ids) <= max_tokens:
+        return ids
+    tail = max_tokens // 2
+    return ids[: max_tokens - tail] + ids[-tail:]
 
 
 def pad(ids: Sequence[Sequence[int]], rows: Sequence[int]) -> Batch:

@@ -43,6 +43,8 @@ def train(
         recipe = load_recipe(recipe_name)
         if encoder:
             recipe = recipe.with_encoder(encoder)
+        if recipe.encoder.truncation_side == "middle":
+            raise RecipeError("encoder.truncation_side: middle is for tune-compute only: a bundle needs left or right")
         if steps:
             recipe = recipe.changed(optimizer={"steps": steps})
         datasets = load_all(data, skip_bad_rows=skip_bad_rows)

@@ -9,20 +9,21 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from torch import nn
 from tqdm import tqdm
 
 from routerdc.data import Dataset
-from routerdc.tokenization import token_ids
+from routerdc.tokenization import Side, token_ids
 from routerdc.training.features import CACHE_FOLDER
 from routerdc.training.fit import Encoder, open_encoder
 from routerdc.training.recipe import Recipe
 from routerdc.training.validation import cross_validated, leave_one_out
 
 TOLERANCE_POINTS = 0.2
+NAMES: dict[Side, str] = {"right": "on the right", "left": "on the left", "middle": "in the middle"}
+LINES: dict[Side, str] = {"right": "o-", "left": "s--", "middle": "^:"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Point:
 
     layers: int
     max_tokens: int
-    truncation_side: str
+    truncation_side: Side
     gflop_per_query: float
     seen: float
     unseen: float | None
@@ -43,11 +44,11 @@ class Grid:
 
     layers: Sequence[int]
     max_tokens: Sequence[int]
-    sides: Sequence[Literal["left", "right"]]
+    sides: Sequence[Side]
     seeds: int
     folds: int
 
-    def __iter__(self) -> Iterator[tuple[int, int, Literal["left", "right"]]]:
+    def __iter__(self) -> Iterator[tuple[int, int, Side]]:
         for side in self.sides:
             for limit in self.max_tokens:
                 for depth in self.layers:
@@ -72,13 +73,15 @@ def measure(
 
 
 def cheapest_good(points: Sequence[Point], tolerance: float = TOLERANCE_POINTS) -> Point:
-    """The cheapest point whose quality on seen data sets is within `tolerance` per cent points of the best.
+    """The cheapest point, of those that can be served, within `tolerance` per cent points of the best of them.
 
-    Unseen data sets are shown, not chosen by: there are as few of them as there are data sets, and one that goes to
-    another LLM as a whole moves their mean by more than any depth does.
+    Quality is that on seen data sets. Unseen data sets are shown, not chosen by: there are as few of them as there are
+    data sets, and one that goes to another LLM as a whole moves their mean by more than any depth does. Head and tail
+    ("middle") are shown to say whether serving them would pay.
     """
-    best = max(point.seen for point in points)
-    good = [point for point in points if point.seen >= best - tolerance]
+    served = [point for point in points if point.truncation_side != "middle"] or points
+    best = max(point.seen for point in served)
+    good = [point for point in served if point.seen >= best - tolerance]
     return min(good, key=lambda point: point.gflop_per_query)
 
 
@@ -126,7 +129,7 @@ def _plot(points: Sequence[Point], chosen: Point, path: Path) -> None:
     for side in sorted({point.truncation_side for point in points}):
         for limit in sorted({point.max_tokens for point in points}):
             line = [point for point in points if (point.max_tokens, point.truncation_side) == (limit, side)]
-            axes.plot(*_xy(line), "o-" if side == "right" else "s--", label=f"{limit} tokens, cut {side}")
+            axes.plot(*_xy(line), LINES[side], label=f"{limit} tokens, cut {NAMES[side]}")
     axes.plot(*_xy([chosen]), "k*", markersize=16, label="cheapest within the tolerance")
     axes.set(xlabel="10⁹ operations per query", ylabel="quality on seen data sets, per cent", xscale="symlog")
     axes.legend(fontsize="small")

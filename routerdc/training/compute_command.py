@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from routerdc.tokenization import Side
     from routerdc.training.compute import Point
 
 
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
 @click.option(
     "--max-tokens", multiple=True, type=click.IntRange(min=8), default=(32, 64, 128, 256, 512), show_default=True
 )
-@click.option("--side", "sides", multiple=True, type=click.Choice(["left", "right"]), default=("right", "left"))
+@click.option(
+    "--side",
+    "sides",
+    multiple=True,
+    type=click.Choice(["left", "right", "middle"]),
+    default=("right", "left"),
+    show_default=True,
+    help="Where long queries are cut; middle keeps head and tail, and is measured only: it cannot be served.",
+)
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Runs per point.")
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(min=2), help="Of the cross-validation.")
 @click.option("--steps", type=click.IntRange(min=1), help="Overrides the recipe's number of steps.")
@@ -27,7 +36,7 @@ def tune_compute(
     out: Path,
     layers: tuple[int, ...],
     max_tokens: tuple[int, ...],
-    sides: tuple[str, ...],
+    sides: "tuple[Side, ...]",
     seeds: int,
     folds: int,
     steps: int | None,
@@ -45,7 +54,7 @@ def tune_compute(
         recipe = load_recipe(recipe_name)
         if steps:
             recipe = recipe.changed(optimizer={"steps": steps})
-        grid = Grid(layers, max_tokens, tuple("left" if side == "left" else "right" for side in sides), seeds, folds)
+        grid = Grid(layers, max_tokens, sides, seeds, folds)
         points = measure(load_all(data), recipe, grid, device="cuda" if torch.cuda.is_available() else "cpu")
     except (BundleError, DataError, RecipeError, ValueError) as error:
         raise click.ClickException(str(error)) from None

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from routerdc.encoder_source import MINILM_SOURCES
+from routerdc.tokenization import Side
 
 RECIPES = "routerdc.recipes"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
@@ -25,14 +26,17 @@ class _Frozen(BaseModel):
 
 
 class EncoderRecipe(_Frozen):
-    """The pretrained encoder. `sources`: see `contract.bundle.EncoderSpec`; `trained`: fine-tuned, or kept frozen."""
+    """The pretrained encoder. `sources`: see `contract.bundle.EncoderSpec`; `trained`: fine-tuned, or kept frozen.
+
+    `truncation_side` "middle" (head and tail are kept) can be measured, not served: no bundle is written with it.
+    """
 
     name: str
     sources: tuple[str, ...] = Field(min_length=1)
     layers: int | None = Field(default=None, ge=0)
     pooling: Literal["cls", "mean"]
     max_tokens: int = Field(ge=8)
-    truncation_side: Literal["left", "right"]
+    truncation_side: Side
     trained: bool
 
 
