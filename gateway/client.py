@@ -34,7 +34,10 @@ _RETRIES = {
     # at yet (https://github.com/grpc/grpc/issues/41785).
     "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"],
 }
-_SERVICE_CONFIG = {"methodConfig": [{"name": [{"service": "routerdc.v1.Router"}], "retryPolicy": _RETRIES}]}
+_SERVICE_CONFIG = {
+    "loadBalancingConfig": [{"round_robin": {}}],  # over every gateway behind the name
+    "methodConfig": [{"name": [{"service": "routerdc.v1.Router"}], "retryPolicy": _RETRIES}],
+}
 _CHANNEL_OPTIONS: list[tuple[str, str | int]] = [
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     ("grpc.max_receive_message_length", -1),

@@ -17,6 +17,10 @@ from gateway.metrics import Metrics
 from gateway.settings import ENV_PREFIX, Settings
 from gateway.tls import ServerTls
 
+# Clients look a name up again where a connection ends: so gateways that were added get their share within minutes.
+# Calls on the old connection go on to their end.
+CONNECTION_AGE_SECONDS = 300.0
+
 
 class Ports(NamedTuple):
     """Where the gateway listens."""
@@ -32,6 +36,7 @@ def server_options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", settings.max_message_bytes),
         # Workers share the port, on purpose; a second gateway would do so silently.
         ("grpc.so_reuseport", int(settings.workers > 1)),
+        ("grpc.max_connection_age_ms", round(CONNECTION_AGE_SECONDS * 1000)),
         # Idle clients may ping, so that they notice a gateway that vanished; so do we with them.
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),

@@ -38,6 +38,22 @@ async def test_async_client_routes_batches_streams_and_lists(start: Start) -> No
         assert (await router.list_llms()).default_llm == "alpha"
 
 
+async def test_every_gateway_behind_a_name_is_asked_in_turn(start: Start) -> None:
+    running = [await start() for _ in range(2)]
+    async with AsyncRouterClient("ipv4:" + ",".join(one.address for one in running)) as router:
+        await until(lambda: _asked(router, running))
+        before = [len(one.scorer.batches) for one in running]
+        for number in range(10):
+            await router.route(f"query {number}")
+    assert [len(one.scorer.batches) - n for one, n in zip(running, before, strict=True)] == [5, 5]
+
+
+async def _asked(router: AsyncRouterClient, running: list[Running]) -> bool:
+    """Both connections stand."""
+    await router.route("hello")
+    return all(one.scorer.batches for one in running)
+
+
 def test_openai_messages_become_a_chat() -> None:
     content = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": "x"}}]
     request = route_request(messages=[{"role": "system", "content": "Be brief."}, {"role": "user", "content": content}])

@@ -1,10 +1,16 @@
 import json
+import time
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
+from grpc import aio
 
+from gateway import listen
 from gateway.errors import SettingsError
-from gateway.listen import Ports, write_ports
+from gateway.listen import Ports, server_options, write_ports
+from gateway.settings import Settings
 
 
 def test_ports_are_written_as_json(tmp_path: Path) -> None:
@@ -16,3 +22,27 @@ def test_ports_are_written_as_json(tmp_path: Path) -> None:
 def test_a_ports_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="ports_file cannot be written"):
         write_ports(tmp_path / "missing" / "ports.json", Ports(1, 2))
+
+
+async def test_connections_end_after_a_while_and_no_call_fails_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listen, "CONNECTION_AGE_SECONDS", 0.1)
+    peers = set()
+
+    async def answer(request: bytes, context: Any) -> bytes:
+        peers.add(context.peer())
+        return request
+
+    server = aio.server(options=server_options(Settings()))
+    handlers: dict[str, Any] = {"Echo": grpc.unary_unary_rpc_method_handler(answer)}
+    server.add_registered_method_handlers("test", handlers)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        echo: Any = channel.unary_unary("/test/Echo")
+        end, calls = time.monotonic() + 1.5, 0
+        while time.monotonic() < end:
+            assert await echo(b"x", timeout=5) == b"x"
+            calls += 1
+    await server.stop(None)
+    assert len(peers) > 3
+    assert calls > 50
