@@ -78,7 +78,8 @@ evaluate: $(VENV)/.dev  ## judge the shipped bundle, and the recipe on two other
 bundle: $(VENV)/.dev  ## train the shipped bundle again from the paper's data, and trace it for serving
 	$(BIN)/routerdc train $(DATA)/routerdc/train --out bundles/default --name routerdc-minilm-7llm
 	$(BIN)/routerdc export graph --bundle bundles/default
-	$(BIN)/routerdc export engine --bundle bundles/default
+	$(BIN)/routerdc export engine --bundle bundles/default \
+		--queries $(DATA)/routerdc/test_in_distribution --queries $(DATA)/routerdc/test_out_of_distribution
 
 tune-compute: $(VENV)/.dev  ## quality against depth and tokens on the paper's training data (hours on two cores)
 	$(BIN)/routerdc tune-compute $(DATA)/routerdc/train --out build/compute
@@ -124,6 +125,13 @@ soak: $(VENV)/.dev  ## half an hour of load: does memory stay where it was? docs
 
 fuzz: $(VENV)/.dev  ## bad input for every entrance, more than 100,000 cases: docs/benchmarks/fuzz.md
 	$(BIN)/python -m tests.fuzz
+
+compare-engines: $(VENV)/.dev  ## the engines for a CPU, OpenVINO's among them, against each other: docs/benchmarks
+	$(PIP) openvino
+	for bundle in default full-depth; do \
+		$(BIN)/python -m export.engine_benchmark bundles/$$bundle $(DATA)/routerdc/test_in_distribution \
+			docs/benchmarks/engines-$$bundle.md; \
+	done
 
 TENSORRT := 10.16.1.11 11.4.0.106
 
@@ -177,4 +185,4 @@ simulate-autoscaling: $(VENV)/.dev  ## the chosen autoscaling and others against
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
-.PHONY: side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt check-containers clean
+.PHONY: compare-engines side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt check-containers clean

@@ -19,7 +19,7 @@ import numpy as np
 from contract.bundle import TOKENIZER_FILE, WEIGHTS_FILE, Manifest, file_sha256
 from export.parity import Answers
 from export.samples import SAMPLES_FILE
-from export.served import served_answers
+from export.served import batch_error, served_answers
 from export.triton_config import MODEL_FOLDER, parameter, read_config
 
 GRAPH_FILE = "encoder.onnx"  # without weights, in the bundle's folder graph/
@@ -51,6 +51,11 @@ def answers_of(folder: Path, queries: Sequence[str]) -> Answers:
     """Answers of the artefacts in `folder`, computed by the Triton model's own code."""
     slice_tokens = int(parameter(read_config(), "slice_tokens"))
     return served_answers(MODEL_FOLDER / "1", folder, slice_tokens, queries)
+
+
+def batch_error_of(folder: Path, queries: Sequence[str]) -> float:
+    """How far a score of the artefacts in `folder` depends on what else is in its batch."""
+    return batch_error(MODEL_FOLDER / "1", folder, queries)
 
 
 def _router(manifest: Manifest) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """`routerdc export [STEP]`: what may be called, and how results are shown."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -80,8 +80,20 @@ class Step:
     show_default="as --out",
     help="Keeps TensorRT's timing caches, one for each version and GPU; machines may share it.",
 )
+@click.option(
+    "--queries",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    help="Scored queries (file or folder) on which a new engine is held against torch, too: choices and their worth.",
+)
 def export(
-    step: str, bundle: Path, out: Path, target: Target, precision: Precision | None, timing_caches: Path | None
+    step: str,
+    bundle: Path,
+    out: Path,
+    target: Target,
+    precision: Precision | None,
+    timing_caches: Path | None,
+    queries: tuple[Path, ...],
 ) -> None:
     """Turns a bundle into a model repository for Triton, and proves after every step that it agrees with torch.
 
@@ -90,7 +102,7 @@ def export(
     """
     table = Table("step", "", "queries", "same choice", "score error", "embedding error", "artefact")
     try:
-        steps = _steps(bundle, out, target, precision_for(target, precision), timing_caches or out)
+        steps = _steps(bundle, out, target, precision_for(target, precision), timing_caches or out, queries)
         if step not in ("all", *(part.name for part in steps)):
             raise ExportError(f"{step}: not a step of --target {target}")
         for part in steps:
@@ -98,10 +110,14 @@ def export(
                 _add(table, part, *part.result(forced=step == part.name))
     except (BundleError, ExportError) as error:
         raise click.ClickException(str(error)) from None
+    except OSError as error:  # a full disk, a folder that is somebody else's: what stood before stands still
+        raise click.ClickException(f"{error.filename2 or error.filename or out}: {error.strerror}") from None
     Console().print(table)
 
 
-def _steps(bundle: Path, out: Path, target: Target, precision: Precision, timing_caches: Path) -> list[Step]:
+def _steps(
+    bundle: Path, out: Path, target: Target, precision: Precision, timing_caches: Path, queries: Sequence[Path]
+) -> list[Step]:
     manifest = Manifest.read(bundle)
     engine = bundle / ENGINE_FOLDER if precision == "int8" else out / "engine"
     steps = [
@@ -110,7 +126,7 @@ def _steps(bundle: Path, out: Path, target: Target, precision: Precision, timing
             "engine",
             engine,
             partial(engine_inputs, bundle, manifest, precision),
-            partial(make_engine, bundle, engine, precision),
+            partial(make_engine, bundle, engine, precision, queries),
         ),
     ]
     repository = partial(_repository_step, bundle, engine, out / "model_repository")

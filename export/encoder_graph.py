@@ -1,7 +1,8 @@
 """The bundle's graph with its weights in the precision asked for, as an engine reads it. Needs onnx, no torch."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +18,7 @@ from export.artefacts import (
     write_router_files,
 )
 from export.parity import Answers
-from export.precision import to_precision, with_fp32_kernels
+from export.precision import HALF_TYPES, to_precision, with_fp32_kernels
 from export.quantization import calibrate, to_int8
 from export.samples import sample_queries
 from export.served import served_tokens
@@ -80,7 +81,18 @@ def save_graph(graph: onnx.ModelProto, folder: Path) -> None:
 
 def typed_answers_of(folder: Path, queries: Sequence[str]) -> Answers:
     """Answers of a typed engine, rounding where its graph says so, whatever half kernels this machine has."""
+    with _with_fp32_kernels(folder) as artefacts:
+        return answers_of(artefacts, queries)
+
+
+def runnable(folder: Path, precision: Precision) -> AbstractContextManager[Path]:
+    """The artefacts in `folder` so that any CPU computes what they say, until the block ends."""
+    return _with_fp32_kernels(folder) if precision in HALF_TYPES else nullcontext(folder)
+
+
+@contextmanager
+def _with_fp32_kernels(folder: Path) -> Iterator[Path]:
     with TemporaryDirectory() as copy:
         shutil.copytree(folder, copy, dirs_exist_ok=True, ignore=shutil.ignore_patterns("encoder.*"))
         save_graph(with_fp32_kernels(onnx.load(folder / ENGINE_FILE)), Path(copy))
-        return answers_of(Path(copy), queries)
+        yield Path(copy)

@@ -4,18 +4,30 @@ An int8 engine is small enough to travel with its bundle (`contract.bundle.ENGIN
 neither the encoder's own weights nor onnx."""
 
 import shutil
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from contract.bundle import GRAPH_FOLDER, Manifest, file_sha256
-from export.artefacts import ENGINE_FILE, GRAPH_FILE, REFERENCE_FILE, REFS_FILE, answers_of, graph_inputs
+from export.artefacts import (
+    ENGINE_FILE,
+    GRAPH_FILE,
+    REFERENCE_FILE,
+    REFS_FILE,
+    answers_of,
+    batch_error_of,
+    graph_inputs,
+)
 from export.errors import ExportError
 from export.parity import LIMITS, Answers, Parity, check, compare
+from export.real_queries import check_real, compare_on
 from export.record import Record
 from export.samples import sample_queries
 from export.targets import Precision
 
+BATCH_EVERY = 4  # of the sample queries, which come kind by kind, for a look at batches
 PRECISION = "precision"  # among the inputs in the engine's record
 
 
@@ -32,31 +44,45 @@ def engine_inputs(bundle: Path, manifest: Manifest, precision: Precision) -> dic
     return {**graph_inputs(manifest), **files, PRECISION: precision}
 
 
-def make_engine(bundle: Path, folder: Path, precision: Precision = "fp32") -> Parity:
-    """Fills `folder` from the bundle, whose graph must be current.
+def make_engine(bundle: Path, folder: Path, precision: Precision = "fp32", queries: Sequence[Path] = ()) -> Parity:
+    """Fills `folder` from the bundle, whose graph must be current; an old engine stands until the new one has passed.
+
+    `queries`: scored queries on which it is held against torch, too (`export.real_queries`).
 
     Raises:
-        ExportError: weights are missing, or the engine does not agree with torch.
+        ExportError: weights or packages are missing, or the engine does not agree with torch.
         contract.bundle.BundleError: the bundle or its encoder cannot be used.
     """
     try:
-        from export.encoder_graph import typed_answers_of, write_artefacts
+        from export.encoder_graph import runnable, write_artefacts
     except ModuleNotFoundError as error:
         raise ExportError(
             f"{folder}: the engine has to be made anew, which needs {error.name}: "
             "pip install -c constraints.txt 'routerdc-triton[export]'"
         ) from None
     manifest = Manifest.read(bundle)
-    inputs = engine_inputs(bundle, manifest, precision)
+    inputs, limits, name = engine_inputs(bundle, manifest, precision), LIMITS[precision], str(folder / ENGINE_FILE)
+    draft = folder.with_name(f"{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    write_artefacts(bundle, manifest, draft, precision)
+    with runnable(draft, precision) as artefacts:
+        parity = _parity(bundle, manifest, artefacts)
+        check(parity, limits, name)
+        real = compare_on(queries, bundle, manifest, partial(answers_of, artefacts)) if queries else None
+    if real:
+        check_real(real, limits, name)
+    Record.write(draft, "engine", manifest.bundle_id, inputs, parity, real.as_json() if real else None)
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    write_artefacts(bundle, manifest, folder, precision)
-    reference = Answers.read(bundle / GRAPH_FOLDER / REFERENCE_FILE)
-    answers = typed_answers_of if precision in ("fp16", "bf16") else answers_of
-    parity = compare(reference, answers(folder, sample_queries()), manifest.scale)
-    check(parity, LIMITS[precision], str(folder / ENGINE_FILE))
-    Record.write(folder, "engine", manifest.bundle_id, inputs, parity)
+    draft.rename(folder)
     return parity
+
+
+def _parity(bundle: Path, manifest: Manifest, artefacts: Path) -> Parity:
+    samples = sample_queries()
+    reference = Answers.read(bundle / GRAPH_FOLDER / REFERENCE_FILE)
+    batch_error = batch_error_of(artefacts, samples[::BATCH_EVERY])
+    return compare(reference, answers_of(artefacts, samples), manifest.scale, batch_error)
 
 
 def engine_precision(engine: Path) -> Precision:

@@ -32,9 +32,20 @@ class Record(BaseModel):
     outputs: dict[str, str]
     """SHA-256 by file name in this folder"""
     parity: dict[str, Any]
+    """on the sample queries"""
+    real_queries: dict[str, Any] | None = None
+    """the same on queries that whoever made it had at hand"""
 
     @classmethod
-    def write(cls, folder: Path, step: str, bundle_id: str, inputs: dict[str, str], parity: Parity) -> Self:
+    def write(
+        cls,
+        folder: Path,
+        step: str,
+        bundle_id: str,
+        inputs: dict[str, str],
+        parity: Parity,
+        real_queries: dict[str, Any] | None = None,
+    ) -> Self:
         """Writes the record of the artefacts that `folder` now holds."""
         record = cls(
             step=step,
@@ -45,6 +56,7 @@ class Record(BaseModel):
             inputs=inputs,
             outputs=_hashes(folder),
             parity=parity.as_json(),
+            real_queries=real_queries,
         )
         (folder / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
         return record

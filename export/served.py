@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from export.errors import ParityError
 from export.parity import Answers
 
 
@@ -30,11 +32,39 @@ def served_code(folder: Path) -> Iterator[ModuleType]:
 
 
 def served_answers(code: Path, artefacts: Path, slice_tokens: int, queries: Sequence[str]) -> Answers:
-    """Answers to `queries` by the model's code in `code` with the artefacts in `artefacts`."""
+    """Answers to `queries` by the model's code in `code` with the artefacts in `artefacts`.
+
+    Raises:
+        ParityError: an answer is NaN or infinite.
+    """
     with served_code(code) as pipeline:
-        settings = pipeline.Settings("onnxruntime", slice_tokens, max_query_bytes=sys.maxsize, engine_threads=0)
-        routing = pipeline.Pipeline.load(artefacts, settings).route(queries)
+        routing = _route(_load(pipeline, artefacts, slice_tokens), queries)
     return Answers(embedding=routing.embedding, scores=routing.scores, token_count=routing.token_count)
+
+
+def batch_error(code: Path, artefacts: Path, queries: Sequence[str]) -> float:
+    """Largest difference of a score between each of `queries` alone and in one slice with the longest of them.
+
+    Raises:
+        ParityError: an answer is NaN or infinite.
+    """
+    longest = max(queries, key=len)
+    with served_code(code) as pipeline:
+        router = _load(pipeline, artefacts, slice_tokens=sys.maxsize)
+        pairs = [(_route(router, [query]), _route(router, [query, longest])) for query in queries]
+    return max(float(np.abs(alone.scores[0] - beside.scores[0]).max()) for alone, beside in pairs)
+
+
+def _load(pipeline: ModuleType, artefacts: Path, slice_tokens: int) -> Any:
+    settings = pipeline.Settings("onnxruntime", slice_tokens, max_query_bytes=sys.maxsize, engine_threads=0)
+    return pipeline.Pipeline.load(artefacts, settings)
+
+
+def _route(router: Any, queries: Sequence[str]) -> Any:
+    try:
+        return router.route(queries)
+    except FloatingPointError as error:
+        raise ParityError(str(error)) from None
 
 
 def served_tokens(code: Path, artefacts: Path, queries: Sequence[str]) -> list[npt.NDArray[np.int32]]:

@@ -1,4 +1,4 @@
-"""fp16 and bf16 against the fp32 engine on queries that nobody of us wrote; fp32 against torch is test_real_queries."""
+"""int8, fp16 and bf16 against the fp32 engine on queries that nobody of us wrote."""
 
 import random
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from contract.bundle import Manifest
+from contract.bundle import ENGINE_FOLDER, Manifest
 from export.artefacts import ENGINE_FILE, ENGINE_WEIGHTS_FILE, answers_of
 from export.encoder_graph import save_graph, typed_answers_of, write_artefacts
 from export.parity import LIMITS, Answers, check, compare
@@ -53,3 +53,10 @@ def test_real_queries_get_the_same_choice_from_a_typed_engine(
     parity = compare(reference, typed_answers_of(tmp_path, queries), manifest.scale)
     check(parity, LIMITS[precision], precision)
     assert parity.max_score_error > 1e-6  # something was rounded
+
+
+def test_real_queries_get_the_same_choice_from_the_shipped_int8_engine(
+    reference: Answers, queries: list[str], manifest: Manifest
+) -> None:
+    parity = compare(reference, answers_of(BUNDLE / ENGINE_FOLDER, queries), manifest.scale)
+    check(parity, LIMITS["int8"], "int8")
