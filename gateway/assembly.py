@@ -20,7 +20,6 @@ from gateway.ext_proc.routing import DataPlane
 from gateway.load_limit import LoadLimit
 from gateway.metrics import Metrics
 from gateway.observed_router import ObservedRouter
-from gateway.policy.choice import Thresholds
 from gateway.pool import Pool
 from gateway.probes import Prober
 from gateway.reload import Reloader, Source
@@ -109,8 +108,6 @@ def router(
         scorer,
         admission,
         metrics,
-        cost_weight=settings.cost_weight,
-        thresholds=Thresholds(settings.sticky_margin, settings.min_margin, settings.min_confidence),
         sessions=Sessions(settings.max_sessions, settings.session_ttl_seconds),
     )
     metrics.endpoints.watch(lambda: decides.pool.states())

@@ -13,7 +13,8 @@
             probe_path: /health              # optional: asked from time to time (GET); below 400 is well
             api_key_env: MISTRAL_API_KEY     # optional, or api_key_file: where the data plane finds the key
             ca_file: /etc/ssl/ours.pem       # optional: who vouches for an https endpoint
-    virtual_models: {cheap: {cost_weight: 0.05}} # optional; see virtual_models.py
+    policy: {cost_weight: 0.02, min_margin: 0.05} # optional; unless a request or virtual model says otherwise
+    virtual_models: {cheap: {cost_weight: 0.05}}  # optional; see virtual_models.py
 
 Operators own this file, the bundle's LLM names come from Triton, and the two must have the same names. This module
 reads and checks the file; it knows nothing of scores or requests.
@@ -92,11 +93,23 @@ class Llm(_Frozen):
     endpoints: tuple[Endpoint, ...] = Field(min_length=1)
 
 
+class Policy(_Frozen):
+    """What holds unless a request or its virtual model says otherwise."""
+
+    cost_weight: float = Field(default=0.0, ge=0, description="score points per US dollar per million tokens")
+    min_margin: float = Field(default=0.0, ge=0, description="the default answers unless the best is this much ahead")
+    min_confidence: float = Field(default=0.0, ge=0, le=1, description="… or its calibrated probability this high")
+    sticky_margin: float = Field(
+        default=0.2, ge=0, description="a session keeps its LLM unless the best is further ahead"
+    )
+
+
 class EndpointsFile(_Frozen):
     """The whole file."""
 
     default: tuple[str, ...] = Field(min_length=1)
     llms: dict[Name, Llm] = Field(min_length=1)
+    policy: Policy = Policy()
     virtual_models: dict[Name, VirtualModel] = Field(default=AUTO)
 
     @property
@@ -119,6 +132,10 @@ class EndpointsFile(_Frozen):
                 permitted(frozenset(self.llms), self.prices, (virtual.rules,))
             except ExcludedError as error:
                 raise ValueError(f"virtual_models.{name}: {error}") from None
+        if self.policy.cost_weight and (unpriced := sorted(set(self.llms) - set(self.prices))):
+            raise ValueError(
+                f"policy.cost_weight: needs a price for every LLM; there is none for {', '.join(unpriced)}"
+            )
         priced = {name for name, llm in self.llms.items() if llm.price is not None}
         for name, virtual in self.virtual_models.items():
             if problem := virtual.problem(self.llms.keys(), priced):

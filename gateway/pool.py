@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from gateway.endpoint_health import EndpointHealth, State
 from gateway.endpoints import Endpoint, EndpointsFile
 from gateway.errors import BundleMismatchError, NoLlmError
+from gateway.policy.choice import Thresholds
 from gateway.policy.turns import Turns
 from gateway.scorer import Bundle
 
@@ -22,6 +23,8 @@ class Pool:
         self.defaults = file.default
         self.virtual_models = file.virtual_models
         self.prices = file.prices
+        self.cost_weight = file.policy.cost_weight
+        self.thresholds = Thresholds(file.policy.sticky_margin, file.policy.min_margin, file.policy.min_confidence)
         self.context_tokens = {n: llm.context_tokens for n, llm in file.llms.items() if llm.context_tokens is not None}
         self.endpoint_health = health or EndpointHealth()
         self._in_use = {n: [e for e in llm.endpoints if e.in_use] for n, llm in file.llms.items()}

@@ -40,17 +40,13 @@ class Router:
         admission: Admission,
         metrics: Metrics,
         *,
-        cost_weight: float = 0.0,
-        thresholds: Thresholds | None = None,
         sessions: Sessions | None = None,
     ) -> None:
-        """`cost_weight` and `thresholds` hold where a query says nothing."""
+        """The pool's `cost_weight` and `thresholds` hold where a query says nothing."""
         self.pool = pool
         self._scorer = scorer
         self._admission = admission
         self._metrics = metrics
-        self._cost_weight = cost_weight
-        self._thresholds = thresholds or Thresholds()
         self._sessions = Sessions() if sessions is None else sessions
         self._warn = Throttled(log, "fallback")
         self._warn_of_last_resort = Throttled(log, "last_resort")
@@ -103,7 +99,7 @@ class Router:
         if eligible.isdisjoint(pool.healthy):
             self._metrics.endpoints.last_resort()
             self._warn_of_last_resort("unhealthy", request_id=query.request_id, llms=sorted(eligible))
-        weight = self._cost_weight if query.cost_weight is None else query.cost_weight
+        weight = pool.cost_weight if query.cost_weight is None else query.cost_weight
         cost = ranking.costs(eligible, weight, pool.prices)
         if len(eligible) == 1:
             decision = _unscored(query, pool, eligible, Reason.ONLY_ONE, "no other LLM may answer", arrived_ns, ())
@@ -153,7 +149,7 @@ class Router:
         session_llm, defaults = self._sessions.llm(query.session_id), (*query.defaults, *pool.defaults)
         choice = choose(
             ranked,
-            _thresholds(self._thresholds, query),
+            _thresholds(pool.thresholds, query),
             defaults=defaults,
             session_llm=session_llm,
             confidence=_confidence(scores.bundle, ranked[0]),

@@ -73,11 +73,7 @@ class Settings(BaseSettings):
     score_target_ms: float | None = Field(
         None, gt=0, description="single queries are refused while scores take longer; none: then the default answers"
     )
-    cost_weight: float = Field(0, ge=0, description="score points per US dollar per million tokens, unless a call says")
-    min_margin: float = Field(0, ge=0, description="the default answers unless the best LLM is this much ahead")
 
-    min_confidence: float = Field(0, ge=0, le=1, description="… or its calibrated probability is this high")
-    sticky_margin: float = Field(0.2, ge=0, description="a session keeps its LLM unless the best is further ahead")
     max_sessions: int = Field(50_000, gt=0, description="sessions whose LLM is remembered")
     session_ttl_seconds: float = Field(3600, gt=0, description="how long after their last query")
 

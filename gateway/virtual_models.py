@@ -1,7 +1,7 @@
 """Virtual models: names that callers may ask for and that stand for a policy instead of an LLM.
 
     virtual_models:
-      auto: {}                                    # every LLM of the pool, the gateway's cost weight
+      auto: {}                                    # every LLM of the pool, the file's `policy`
       cheap: {cost_weight: 0.05}
       small: {allowed: [mistral-7b, llama-3-8b], default: [llama-3-8b]}
 
@@ -23,10 +23,10 @@ class VirtualModel(BaseModel):
 
     allowed: tuple[str, ...] = Field(default=(), description="LLMs that may answer; empty: every LLM of the pool")
     denied: tuple[str, ...] = Field(default=(), description="LLMs that may not answer")
-    cost_weight: Annotated[float, Field(ge=0)] | None = Field(default=None, description="unset: the gateway's")
+    cost_weight: Annotated[float, Field(ge=0)] | None = Field(default=None, description="unset: the policy's")
     max_price: Annotated[float, Field(ge=0)] | None = Field(default=None, description="unset: no limit")
-    min_margin: Annotated[float, Field(ge=0)] | None = Field(default=None, description="unset: the gateway's")
-    min_confidence: Annotated[float, Field(ge=0, le=1)] | None = Field(default=None, description="unset: the gateway's")
+    min_margin: Annotated[float, Field(ge=0)] | None = Field(default=None, description="unset: the policy's")
+    min_confidence: Annotated[float, Field(ge=0, le=1)] | None = Field(default=None, description="unset: the policy's")
     default: tuple[str, ...] = Field(default=(), description="ranked, when nothing was scored; empty: the pool's")
 
     @property

@@ -12,7 +12,6 @@ from contract.v1 import router_pb2_grpc
 from gateway.admission import Admission
 from gateway.endpoints import EndpointsFile
 from gateway.metrics import Metrics
-from gateway.policy.choice import Thresholds
 from gateway.pool import Pool
 from gateway.router import Router
 from gateway.scorer import Scorer
@@ -44,7 +43,9 @@ def endpoints_file(**changes: object) -> EndpointsFile:
         name: {"price": price, "endpoints": [{"address": f"http://{name}.test/v1", "model": f"{name}-model"}]}
         for name, price in prices
     }
-    return EndpointsFile.model_validate({"default": ["alpha", "gamma"], "llms": llms} | changes)
+    return EndpointsFile.model_validate(
+        {"default": ["alpha", "gamma"], "llms": llms, "policy": {"sticky_margin": 0}} | changes
+    )
 
 
 @dataclass
@@ -82,7 +83,7 @@ async def start() -> AsyncIterator[Callable[..., object]]:
         fake = scorer or FakeScorer()
         metrics, admission = Metrics(), Admission(max_in_flight, retry_after_seconds=0.05)
         router = Router(
-            Pool(file or endpoints_file()), wrap(fake), admission, metrics, thresholds=Thresholds(sticky_margin)
+            Pool(file or endpoints_file(policy={"sticky_margin": sticky_margin})), wrap(fake), admission, metrics
         )
         servicer = RouterServicer(router, metrics, replace(LIMITS, **limits))  # type: ignore[arg-type]
         server = aio.server()

@@ -4,6 +4,8 @@ import pytest
 
 from gateway import endpoints
 from gateway.errors import EndpointsError
+from gateway.policy.choice import Thresholds
+from gateway.pool import Pool
 from tests.unit.gateway.conftest import endpoints_file
 
 GOOD = """
@@ -71,3 +73,15 @@ def test_a_missing_file_is_said(tmp_path: Path) -> None:
 def test_a_virtual_model_that_leaves_nobody_is_refused_with_the_reasons() -> None:
     with pytest.raises(ValueError, match=r"virtual_models\.free: .*alpha: price 1 is over 0\.5"):
         endpoints_file(virtual_models={"free": {"max_price": 0.5}})
+
+
+def test_a_cost_weight_for_all_needs_a_price_for_each() -> None:
+    file = endpoints_file().model_dump()
+    file["llms"]["beta"]["price"] = None
+    with pytest.raises(ValueError, match=r"policy\.cost_weight: .* none for beta"):
+        endpoints.EndpointsFile.model_validate(file | {"policy": {"cost_weight": 0.1}})
+
+
+def test_the_policy_is_part_of_the_pool_that_is_replaced() -> None:
+    pool = Pool(endpoints_file(policy={"cost_weight": 0.5, "min_margin": 0.1, "min_confidence": 0.6}))
+    assert (pool.cost_weight, pool.thresholds) == (0.5, Thresholds(0.2, 0.1, 0.6))

@@ -30,10 +30,11 @@ scores = st.tuples(*[st.floats(-1, 1)] * 3)
 
 def decide(query: RouteQuery, pool: Pool, values: Any, limits: Thresholds, session_llm: str, down: bool) -> Decision:
     faults: dict[str, BaseException] = {"q": ScorerUnavailableError("down")} if down else {}
+    pool.thresholds = limits
     sessions = Sessions()
     sessions.remember("s", session_llm)
     scorer = FakeScorer(values={"q": values}, faults=faults)
-    router = Router(pool, scorer, Admission(9, 1.0), Metrics(), thresholds=limits, sessions=sessions)
+    router = Router(pool, scorer, Admission(9, 1.0), Metrics(), sessions=sessions)
     return asyncio.run(router.route(query, time.monotonic() + 5))
 
 
