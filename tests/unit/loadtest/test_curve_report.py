@@ -66,3 +66,11 @@ def test_the_plot_is_drawn_even_of_curves_without_a_highest_rate(tmp_path: Path)
     curves = [curve(), curve(highest_rate_within_goal=None, points=[point(80, None)], perf_analyzer=[])]
     curve_report.plot(curves, tmp_path / "curves.svg")
     assert ElementTree.parse(tmp_path / "curves.svg").getroot().tag.endswith("svg")  # noqa: S314 - our own file
+
+
+def test_a_generator_that_was_late_is_a_warning() -> None:
+    late = point(40, 12.5) | {"late_p99_ms": 18.0}
+    assert "**Disturbed**: the load generator itself was up to 18 ms late" in curve_report.markdown(
+        [curve(points=[late])]
+    )
+    assert "Disturbed" not in curve_report.markdown([curve()])
