@@ -27,9 +27,9 @@ Seconds = Callable[[float, float], float]
 
 DEADLINE_MS = 2000.0 if FULL else 10_000.0
 STEADY = 50.0 if FULL else 20.0
-# A lone query takes 20 ms, four of them (the most in one request) 50.
-REQUEST_SECONDS, QUERY_SECONDS = 0.01, 0.01
-CAPACITY = 80.0
+# A lone query takes 40 ms, four of them (the most in one request) 100.
+REQUEST_SECONDS, QUERY_SECONDS = 0.02, 0.02
+CAPACITY = 40.0
 REFUSED_WITHIN_MS = 50.0
 SLOWER_AT_MOST = 2.0
 
