@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -42,23 +43,25 @@ def overlay(name: str) -> tuple[Object, ...]:
 @cache
 def with_components(base: str, *components: str) -> tuple[Object, ...]:
     """The objects of an overlay of a user who takes our overlay `base` and `components`."""
-    folder = KUBERNETES / "overlays" / f".test-{'-'.join((base, *components))}"
-    folder.mkdir()
-    try:
-        (folder / "kustomization.yaml").write_text(
-            yaml.safe_dump(
-                {
-                    "apiVersion": "kustomize.config.k8s.io/v1beta1",
-                    "kind": "Kustomization",
-                    "resources": [f"../{base}"],
-                    "components": [f"../../components/{component}" for component in components],
-                }
-            ),
-            encoding="utf-8",
-        )
-        return render(folder)
-    finally:
-        shutil.rmtree(folder)
+    overlay_of_the_users = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [f"../deploy/kubernetes/overlays/{base}"],
+        "components": [f"../deploy/kubernetes/components/{component}" for component in components],
+    }
+    return beside(yaml.safe_dump(overlay_of_the_users))
+
+
+@cache
+def beside(kustomization: str) -> tuple[Object, ...]:
+    """The objects of a user's `kustomization`, in a folder beside ours in a checkout."""
+    with TemporaryDirectory(prefix="routerdc-overlay-") as name:
+        checkout = Path(name)
+        for part in ("kubernetes", "dashboards"):
+            shutil.copytree(ROOT / "deploy" / part, checkout / "deploy" / part)
+        (checkout / "mine").mkdir()
+        (checkout / "mine" / "kustomization.yaml").write_text(kustomization, encoding="utf-8")
+        return render(checkout / "mine")
 
 
 def of_kind(objects: tuple[Object, ...], *kinds: str) -> list[Object]:

@@ -1,8 +1,6 @@
 """What the README tells people to write renders, and says what it should."""
 
 import re
-import shutil
-from pathlib import Path
 
 import pytest
 import yaml
@@ -10,13 +8,11 @@ import yaml
 from tests.unit.deploy.kubernetes.promql import autoscaler_queries, selectors
 from tests.unit.deploy.kubernetes.rendered import (
     KUBERNETES,
-    ROOT,
-    Object,
+    beside,
     named,
     needs_kubectl,
     of_kind,
     pod,
-    render,
     with_components,
 )
 
@@ -26,19 +22,10 @@ BLOCKS = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
 OVERLAYS = [block for block in BLOCKS if "kind: Kustomization" in block]
 
 
-def rendered(block: str, folder: Path) -> tuple[Object, ...]:
-    """As in a checkout of the project with the user's folder beside ours."""
-    shutil.copytree(KUBERNETES, folder / "deploy" / "kubernetes")
-    shutil.copytree(ROOT / "deploy" / "dashboards", folder / "deploy" / "dashboards")
-    (folder / "mine").mkdir()
-    (folder / "mine" / "kustomization.yaml").write_text(block, encoding="utf-8")
-    return render(folder / "mine")
-
-
-def test_an_overlay_of_ones_own(tmp_path: Path) -> None:
-    objects = rendered(OVERLAYS[0], tmp_path)
+def test_an_overlay_of_ones_own() -> None:
+    objects = beside(OVERLAYS[0])
     (settings,) = [one for one in of_kind(objects, "ConfigMap") if "gateway-settings" in one["metadata"]["name"]]
-    assert settings["data"]["ROUTERDC_MIN_MARGIN"] == "0.05"
+    assert settings["data"]["ROUTERDC_DEADLINE_MS"] == "100"
     assert settings["data"]["ROUTERDC_HOST"] == "0.0.0.0"
     gateway = pod(named(objects, "Deployment", "routerdc-gateway"))["containers"][0]
     assert gateway["image"] == "registry.example.com/routerdc-gateway:0.1.0"
@@ -47,8 +34,8 @@ def test_an_overlay_of_ones_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("block", "deployment"), [(1, "routerdc-triton"), (2, "routerdc-triton-candidate")])
-def test_a_bundle_is_named(block: int, deployment: str, tmp_path: Path) -> None:
-    volumes = pod(named(rendered(OVERLAYS[block], tmp_path), "Deployment", deployment))["volumes"]
+def test_a_bundle_is_named(block: int, deployment: str) -> None:
+    volumes = pod(named(beside(OVERLAYS[block]), "Deployment", deployment))["volumes"]
     (image,) = [volume["image"] for volume in volumes if volume["name"] == "bundle"]
     assert image["reference"].startswith("registry.example.com/routerdc-bundle:")
     assert image["pullPolicy"] == "IfNotPresent"
