@@ -84,6 +84,10 @@ bundle: $(VENV)/.dev  ## train the shipped bundle again from the paper's data, a
 tune-compute: $(VENV)/.dev  ## quality against depth and tokens on the paper's training data (hours on two cores)
 	$(BIN)/routerdc tune-compute $(DATA)/routerdc/train --out build/compute
 
+pool-growth: $(VENV)/.dev  ## each LLM left out and added back from few scored queries: docs/evaluation/pool-growth
+	$(BIN)/routerdc pool measure $(DATA)/routerdc/train --test $(DATA)/routerdc/test_in_distribution --draws 2 \
+		--out docs/evaluation/pool-growth
+
 FULL_DEPTH := bundles/full-depth
 
 bundle-full-depth: $(VENV)/.dev  ## train the yardstick of the benchmarks again: the same recipe, all layers, 512 tokens
@@ -185,4 +189,4 @@ simulate-autoscaling: $(VENV)/.dev  ## the chosen autoscaling and others against
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
-.PHONY: compare-engines side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt check-containers clean
+.PHONY: pool-growth compare-engines side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt check-containers clean
