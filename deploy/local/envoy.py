@@ -12,21 +12,20 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
 
 from deploy.local.ports import claim
-from deploy.local.process import ChildProcess, ProcessError
+from deploy.local.process import ChildProcess, LocalServer
 
 START_TIMEOUT_SECONDS = 30.0
 STOP_TIMEOUT_SECONDS = 5.0
 PROBE_TIMEOUT_SECONDS = 2.0
 
 
-class Envoy:
+class Envoy(LocalServer):
     """Envoy with one configuration. Port 0 in it means any free one."""
 
     def __init__(
@@ -35,12 +34,12 @@ class Envoy:
         """`config`: as `routerdc envoy-config` writes it; `log`: Envoy's own and, by default, the access log;
         `environment`: added to this process's own, for API keys.
         """
+        super().__init__("envoy", stop_seconds=STOP_TIMEOUT_SECONDS)
         self._config = config
         self._log = log
         self._threads = threads
         self._environment = environment or {}
         self._folder: TemporaryDirectory[str] | None = None
-        self._process: ChildProcess | None = None
         self._address = ("", 0)
 
     def start(self, timeout_seconds: float = START_TIMEOUT_SECONDS) -> None:
@@ -52,36 +51,19 @@ class Envoy:
         """
         self._folder = TemporaryDirectory(prefix="routerdc-envoy-")
         admin_address = Path(self._folder.name) / "admin"
-        self._process = ChildProcess(
+        process = ChildProcess(
             "envoy",
             self._command(self._with_ports(Path(self._folder.name)), admin_address),
             log=self._log,
             environment={**os.environ, **self._environment},
         )
-        try:
-            self._process.start()
-            self._process.wait_ready(lambda: _is_live(admin_address), timeout_seconds)
-        except BaseException:
-            self.stop()
-            raise
+        self._run(process, lambda: _is_live(admin_address), timeout_seconds)
 
     def stop(self) -> None:
         """Ends Envoy and removes its temporary files."""
-        if self._process:
-            self._process.stop(STOP_TIMEOUT_SECONDS)
+        super().stop()
         if self._folder:
             self._folder.cleanup()
-
-    @property
-    def process(self) -> ChildProcess:
-        """The child.
-
-        Raises:
-            ProcessError: it was not started.
-        """
-        if self._process is None:
-            raise ProcessError("envoy was not started")
-        return self._process
 
     @property
     def address(self) -> str:
@@ -120,15 +102,6 @@ class Envoy:
         # Without a base id of its own, a second Envoy on the machine would not start.
         command = [str(resources.files("envoy") / "_bin" / "envoy"), "--use-dynamic-base-id"]
         return command + [str(part) for flag in flags.items() for part in flag]
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _is_live(admin_address: Path) -> bool:

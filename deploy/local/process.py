@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -115,6 +116,55 @@ class ChildProcess:
 
     def _status(self) -> int | None:
         return self._process.poll() if self._process else None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class LocalServer(ABC):
+    """A server as a child: ready when `start` returns, stopped cleanly, usable in `with`."""
+
+    def __init__(self, name: str, *, stop_seconds: float) -> None:
+        """`stop_seconds`: how long it may take to end before it is killed."""
+        self._name = name
+        self._stop_seconds = stop_seconds
+        self._process: ChildProcess | None = None
+
+    @abstractmethod
+    def start(self, timeout_seconds: float = ...) -> None:
+        """Returns when the server is ready; see there for what it raises."""
+
+    def stop(self) -> None:
+        """Lets it finish, then ends it. Does nothing if it was not started."""
+        if self._process:
+            self._process.stop(self._stop_seconds)
+
+    @property
+    def process(self) -> ChildProcess:
+        """The child.
+
+        Raises:
+            ProcessError: it was not started.
+        """
+        if self._process is None:
+            raise ProcessError(f"{self._name} was not started")
+        return self._process
+
+    def _run(self, process: ChildProcess, ready: Callable[[], bool], timeout_seconds: float) -> None:
+        """Starts `process` and waits; one that does not become ready is stopped."""
+        self._process = process
+        try:
+            process.start()
+            process.wait_ready(ready, timeout_seconds)
+        except BaseException:
+            self.stop()
+            raise
 
     def __enter__(self) -> Self:
         self.start()

@@ -10,11 +10,9 @@ import http.client
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from deploy.local.ports import LOCALHOST, claim
-from deploy.local.process import ChildProcess, ProcessError
+from deploy.local.process import ChildProcess, LocalServer, ProcessError
 from deploy.local.triton_install import TritonInstall, find_triton
 
 START_TIMEOUT_SECONDS = 120.0
@@ -46,7 +44,7 @@ class TritonPorts:
 ANY_FREE_PORTS = TritonPorts(0, 0, 0)
 
 
-class TritonServer:
+class TritonServer(LocalServer):
     """tritonserver with every model of one repository. Models are loaded on start and, later, on request only
     (`--model-control-mode=explicit`), so that a half-written version is never picked up.
     """
@@ -57,12 +55,12 @@ class TritonServer:
         """`repository`: as `routerdc export` writes it; `log`: gets the server's output; links to its backends
         are kept beside it.
         """
+        super().__init__("tritonserver", stop_seconds=EXIT_TIMEOUT_SECONDS + 5)
         self._repository = repository
         self._log = log
         self._host = host
         self._wanted_ports = ports
         self._ports: TritonPorts | None = None
-        self._process: ChildProcess | None = None
 
     def start(self, timeout_seconds: float = START_TIMEOUT_SECONDS) -> None:
         """Returns when the server and every model in it are ready.
@@ -79,7 +77,7 @@ class TritonServer:
         self._ports = self._wanted_ports.claimed(self._host)
         backends = self._log.absolute().with_suffix(".backends")
         install.link_backends(backends)
-        self._process = ChildProcess(
+        process = ChildProcess(
             "tritonserver",
             self._command(install, backends, self._ports),
             log=self._log,
@@ -87,17 +85,7 @@ class TritonServer:
             stop_signal=signal.SIGINT,
             log_noise=("I", "+", "|"),  # information and tables
         )
-        try:
-            self._process.start()
-            self._process.wait_ready(self.is_ready, timeout_seconds)
-        except BaseException:
-            self.stop()
-            raise
-
-    def stop(self) -> None:
-        """Lets requests in flight finish, then ends the server."""
-        if self._process:
-            self._process.stop(EXIT_TIMEOUT_SECONDS + 5)
+        self._run(process, self.is_ready, timeout_seconds)
 
     def is_ready(self) -> bool:
         """Whether the server and every model in it answer."""
@@ -109,17 +97,6 @@ class TritonServer:
             return False
         finally:
             connection.close()
-
-    @property
-    def process(self) -> ChildProcess:
-        """The child.
-
-        Raises:
-            ProcessError: it was not started.
-        """
-        if self._process is None:
-            raise ProcessError("tritonserver was not started")
-        return self._process
 
     @property
     def ports(self) -> TritonPorts:
@@ -162,12 +139,3 @@ class TritonServer:
             f"--grpc-port={ports.grpc}",
             f"--metrics-port={ports.metrics}",
         ]
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
