@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from deploy.autoscaling import chosen
-from deploy.autoscaling.service_times import ServiceTimes
+from deploy.autoscaling.service_times import MEASURED, ServiceTimes
 from deploy.autoscaling.simulate import variants
 from deploy.autoscaling.simulation import Setting
 from gateway.settings import Settings
@@ -54,3 +55,23 @@ def test_nothing_cheaper_that_was_simulated_loses_fewer_queries() -> None:
         for row in same_world
         if row["pod-hours"] < ours["pod-hours"] and row["default LLM, %"] < ours["default LLM, %"]
     ]
+
+
+def test_the_page_on_scale_has_the_recorded_results() -> None:
+    page = (SIMULATED.parents[1] / "scaling.md").read_text()
+    recorded = json.loads(SIMULATED.read_text())
+    rows = {name: [f"{value:g}" for value in figures.values()] for name, figures in recorded.items()}
+    shown = {cells[0].strip("* "): cells[1:] for cells in _table_rows(page) if cells[0].strip("* ") in rows}
+    assert shown == rows
+
+
+def test_the_page_on_scale_has_the_measured_costs() -> None:
+    page = (SIMULATED.parents[1] / "scaling.md").read_text()
+    measured = yaml.safe_load(MEASURED.read_text())
+    shown = {cells[0]: cells[1:] for cells in _table_rows(page)}
+    for row, key in (("64 tokens", "cpu_ms_per_query"), ("26 tokens", "cpu_ms_per_sample_query")):
+        assert shown[row] == [f"{ms:.2f}" for ms in measured[key].values()]
+
+
+def _table_rows(page: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|\n ").split("|")] for line in page.splitlines() if line[:1] == "|"]
