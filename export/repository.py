@@ -56,11 +56,11 @@ def make_repository(
     if plan:
         _fill_plan(draft, target, engine, plan, manifest)
     reference, limits = Answers.read(bundle / GRAPH_FOLDER / REFERENCE_FILE), LIMITS[engine_precision(engine)]
-    write_reference(draft / ROUTER_MODEL / VERSION, reference, limits, manifest.scale)
     queries = sample_queries()
     answers = _typed_answers(engine, queries) if plan else answers_of(draft / ROUTER_MODEL / VERSION, queries)
     parity = compare(reference, answers, manifest.scale)
     check(parity, limits, str(repository))
+    write_reference(draft / ROUTER_MODEL / VERSION, answers, limits, manifest.scale)
     Record.write(draft / ROUTER_MODEL, "repository", manifest.bundle_id, inputs, parity)
     shutil.rmtree(repository, ignore_errors=True)
     draft.rename(repository)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 import yaml
 from tritonclient.grpc.aio import InferenceServerClient
@@ -53,7 +52,7 @@ class Pool:
         self.bundle_id = json.loads((version / "router.json").read_text(encoding="utf-8"))["bundle_id"]
         self.llms = tuple(json.loads(parameter(read_config(version.parent), PARAMETER_LLMS)))
         scores = np.array(reference["scores"])
-        clear = np.diff(np.sort(scores, axis=1)[:, -2:], axis=1)[:, 0] > 1e-3  # no ties
+        clear = np.diff(np.sort(scores, axis=1)[:, -2:], axis=1)[:, 0] > 0.03  # int8 feels its batch a little
         columns = zip(reference["queries"], scores.argmax(axis=1), clear, strict=True)
         self.choices = {query: int(choice) for query, choice, kept in columns if kept}
 
@@ -215,12 +214,10 @@ def break_engine(repository: Path) -> None:
 
 def break_numbers(repository: Path) -> None:
     """NaN in the weights."""
-    path = repository / ROUTER_MODEL / "1/encoder.onnx"
-    graph = onnx.load(path)
-    weights = next(w for w in graph.graph.initializer if w.data_type == onnx.TensorProto.FLOAT and len(w.dims) == 2)
-    weights.CopyFrom(onnx.numpy_helper.from_array(np.full(tuple(weights.dims), np.nan, np.float32), weights.name))
+    path = repository / ROUTER_MODEL / "1/encoder.weights"
+    size = path.stat().st_size
     path.unlink()
-    onnx.save(graph, path)
+    path.write_bytes(b"\xff" * size)
 
 
 @pytest.mark.parametrize(

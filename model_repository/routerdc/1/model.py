@@ -46,29 +46,27 @@ class TritonPythonModel:
             spans[i] = slice(len(texts), len(texts) + len(queries))
             texts.extend(queries)
         if texts:
-            routing = self._pipeline.route(texts)
+            columns = _columns(self._pipeline.route(texts), self._pipeline.bundle_id)
             for i, span in spans.items():
-                responses[i] = self._response(routing, span, requests[i].requested_output_names())
+                names = requests[i].requested_output_names()
+                tensors = [pb_utils.Tensor(name, columns[name][span]) for name in names]
+                responses[i] = pb_utils.InferenceResponse(tensors)
         return responses
 
     def _queries(self, request: Any) -> list[str]:
         tensor = pb_utils.get_input_tensor_by_name(request, FIELD)
         return read_queries(tensor.as_numpy(), self._settings.max_query_bytes)
 
-    def _response(self, routing: Routing, span: slice, names: Sequence[str]) -> Any:
-        outputs = _outputs(routing, span, self._pipeline.bundle_id)
-        return pb_utils.InferenceResponse([pb_utils.Tensor(name, outputs[name]) for name in names])
 
-
-def _outputs(routing: Routing, span: slice, bundle_id: str) -> dict[str, npt.NDArray[Any]]:
-    choice = routing.choice[span]
+def _columns(routing: Routing, bundle_id: str) -> dict[str, npt.NDArray[Any]]:
+    """Every output for the whole batch, a row a query: made once, so that a request costs no more than its slices."""
     return {
-        "choice": choice[:, None],
-        "scores": routing.scores[span],
-        "token_count": routing.token_count[span][:, None],
-        "truncated": routing.truncated[span][:, None],
-        "embedding": routing.embedding[span],
-        "bundle_id": np.full((len(choice), 1), bundle_id.encode(), dtype=np.object_),
+        "choice": routing.choice[:, None],
+        "scores": routing.scores,
+        "token_count": routing.token_count[:, None],
+        "truncated": routing.truncated[:, None],
+        "embedding": routing.embedding,
+        "bundle_id": np.full((len(routing.choice), 1), bundle_id.encode(), dtype=np.object_),
     }
 
 

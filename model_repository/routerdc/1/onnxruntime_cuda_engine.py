@@ -11,6 +11,7 @@ from engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
 
 CUDA = "CUDAExecutionProvider"
 _DEVICES = {CUDA: "cuda"}
+_OPTIONS = {CUDA: {"use_tf32": "0"}}  # fp32 means fp32; who wants speed exports fp16
 
 
 class OnnxRuntimeCudaEngine:
@@ -26,7 +27,11 @@ class OnnxRuntimeCudaEngine:
         options.enable_mem_pattern = False  # one pattern would be kept for every shape ever seen
         if provider not in onnxruntime.get_available_providers():
             raise RuntimeError(f"this onnxruntime has no {provider}: install onnxruntime-gpu in its place")
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+        if provider == CUDA:
+            onnxruntime.preload_dlls()  # CUDA from NVIDIA's Python packages, where the system has none
+        self._session = onnxruntime.InferenceSession(
+            str(path), options, providers=[(provider, _OPTIONS.get(provider, {}))]
+        )
         if self._session.get_providers()[0] != provider:  # it falls back to the CPU with no more than a warning
             raise RuntimeError(f"{provider} found no device to run on")
         self._device = _DEVICES.get(provider, "cpu")

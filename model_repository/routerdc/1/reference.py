@@ -1,4 +1,4 @@
-"""Answers that the trained router gave to a few real queries before export.
+"""Answers to a few real queries, as they were when the export compared the router with the trained one.
 
 A version of the model proves itself on them, on the machine and with the engine that will serve, before Triton lets it
 take over from the version in use. Knows nothing of Triton or of how answers are computed.

@@ -46,8 +46,9 @@ class Tokenization:
         excerpts = [self._excerpt(text) for text in texts]
         bodies = self._ids(excerpts)
         unsure = [i for i, body in enumerate(bodies) if len(excerpts[i]) < len(texts[i]) and len(body) <= self._room]
-        for i, body in zip(unsure, self._ids([texts[i] for i in unsure]), strict=True):
-            bodies[i] = body
+        if unsure:
+            for i, body in zip(unsure, self._ids([texts[i] for i in unsure]), strict=True):
+                bodies[i] = body
         return [self._limited(body) for body in bodies]
 
     def _ids(self, texts: list[str]) -> list[list[int]]:

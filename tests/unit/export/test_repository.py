@@ -53,7 +53,7 @@ def test_onnxruntime_cuda_serves_large_slices_in_two(bundle: Path, tmp_path: Pat
 
 
 def test_another_target_makes_the_repository_anew_from_the_same_engine(bundle: Path, tmp_path: Path) -> None:
-    invoke("--bundle", bundle, "--out", tmp_path / "out")
+    invoke("--bundle", bundle, "--out", tmp_path / "out", "--precision", "fp32")
     code, output = invoke("--bundle", bundle, "--out", tmp_path / "out", "--target", "onnxruntime-cuda")
     assert (code, output.count("made"), output.count("current")) == (0, 1, 2)
 
