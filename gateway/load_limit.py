@@ -12,13 +12,13 @@ Does not know Triton, nor what a fallback is.
 import time
 from collections.abc import Callable
 
-from gateway.errors import OverloadedError, ScorerError
+from gateway.errors import OverloadedError, ScorerError, ScorerOverloadedError, ScorerTimeoutError
 from gateway.scorer import Bundle, Scored, Scorer
 
 _LEAST = 1.0
 _AT_FIRST = 32.0
 _LARGEST_DECREASE = 0.5
-_DEAD_AFTER = 3  # failures in a row
+_DEAD_AFTER_SECONDS = 1.0  # with failures and no answer
 
 
 class LoadLimit:
@@ -47,7 +47,8 @@ class LoadLimit:
         self._patience_seconds = patience_seconds
         self._most = float(most)
         self._clock = clock
-        self._failures = 0
+        self._failed = False  # since the last answer
+        self._answered = clock()
         self._decreased: float | None = None  # when, the last time
         self.limit = min(_AT_FIRST, self._most)
         self.in_flight = 0
@@ -66,26 +67,33 @@ class LoadLimit:
         began = self._clock()
         if deadline - began > self._patience_seconds:
             return await self._scorer.score(query, deadline)
-        if self.in_flight >= self.limit and self._failures < _DEAD_AFTER:
+        if self.in_flight + 1 > self.limit and not self._is_dead(began):
             raise OverloadedError(int(self.limit), self._target_seconds)
         self.in_flight += 1
         try:
             scored = await self._scorer.score(query, deadline)
-        except ScorerError:
-            self._failures += 1
+        except ScorerError as error:
+            self._failed = True
+            if isinstance(error, ScorerTimeoutError | ScorerOverloadedError) and not self._is_dead(self._clock()):
+                self._late(began, _LARGEST_DECREASE)
             raise
         finally:
             self.in_flight -= 1
-        self._learn(began)
+        self._answered, self._failed = self._clock(), False
+        self._learn(began, self._answered)
         return scored
 
-    def _learn(self, began: float) -> None:
-        now, self._failures = self._clock(), 0
+    def _is_dead(self, now: float) -> bool:
+        return self._failed and now - self._answered > _DEAD_AFTER_SECONDS
+
+    def _learn(self, began: float, now: float) -> None:
         seconds = now - began
-        if seconds <= self._target_seconds:
-            if self.in_flight + 1 >= self.limit * 0.8:
-                self.limit = min(self._most, self.limit + (1.0 if self._decreased is None else 1 / self.limit))
-        elif self._decreased is None or began >= self._decreased:  # who began before it says nothing about its effect
-            factor = max(_LARGEST_DECREASE, self._target_seconds / seconds)
+        if seconds > self._target_seconds:
+            self._late(began, max(_LARGEST_DECREASE, self._target_seconds / seconds))
+        elif self.in_flight + 1 >= self.limit * 0.8:
+            self.limit = min(self._most, self.limit + (1.0 if self._decreased is None else 1 / self.limit))
+
+    def _late(self, began: float, factor: float) -> None:
+        if self._decreased is None or began >= self._decreased:  # who began before it says nothing about its effect
             self.limit = max(_LEAST, min(self.limit, self.in_flight + 1.0) * factor)
-            self._decreased = now
+            self._decreased = self._clock()

@@ -21,21 +21,22 @@ class Server:
     now: float = 0.0
     free_at: float = 0.0
     bundle: Bundle = BUNDLE
-    waiting: list[tuple[float, asyncio.Future[Scored]]] = field(default_factory=list)
+    waiting: list[tuple[float, float, asyncio.Future[Scored]]] = field(default_factory=list)
 
     async def score(self, query: str, deadline: float) -> Scored:
         self.free_at = max(self.free_at, self.now) + self.seconds
         answer: asyncio.Future[Scored] = asyncio.get_running_loop().create_future()
-        self.waiting.append((self.free_at, answer))
+        self.waiting.append((self.free_at, deadline, answer))
         return await answer
 
     async def advance(self, seconds: float) -> None:
         self.now += seconds
-        for due, answer in [one for one in self.waiting if one[0] <= self.now]:
-            self.waiting.remove((due, answer))
+        for one in [one for one in self.waiting if min(one[:2]) <= self.now]:
+            self.waiting.remove(one)
+            due, deadline, answer = one
             if answer.done():
                 continue  # nobody waits
-            if self.dead:
+            if self.dead or deadline < due:
                 answer.set_exception(ScorerTimeoutError("no answer"))
             else:
                 answer.set_result(SCORED)
