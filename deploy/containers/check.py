@@ -84,6 +84,8 @@ def _built(name: str, folder: Path, python: Path, user: int | None) -> Image:
 def _work_together(images: dict[str, Image], folder: Path, stack: ExitStack) -> None:
     models, ports = _models(images["exporter"], folder), {name: claim(0, name, name) for name in _PORTS}
     triton = ["--model-repository=" + str(models), "--model-control-mode=explicit", "--load-model=*"]
+    # Where tritonserver looks by itself is /opt/tritonserver/backends, which lies elsewhere here.
+    triton.append(f"--backend-directory={images['triton-cpu'].root}/opt/tritonserver/backends")
     triton += ["--disable-auto-complete-config", "--strict-readiness=true", "--allow-gpu-metrics=false"]
     triton += [f"--{name}-port={ports[name]}" for name in ("http", "grpc", "metrics")]
     stack.enter_context(_started("triton-cpu", images, folder, triton, {":8000/": f":{ports['http']}/"}))

@@ -8,7 +8,6 @@ too much in the steps, and says nothing about the base image.
 import os
 import shutil
 import subprocess
-import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,6 +75,10 @@ class _Steps:
         self._context, self._python, self._built = context, python, built
         self._image = Image(root, user, {"PATH": _BASE_PATH, "HOME": "/tmp", "LANG": "C.UTF-8"})  # noqa: S108
         self._folder = "/"
+        where = "import sysconfig; print(sysconfig.get_config_var('LIBDIR'))"
+        self._libraries = subprocess.run(
+            [python, "-c", where], capture_output=True, text=True, check=True
+        ).stdout.strip()
         root.mkdir(parents=True, exist_ok=True)
 
     def run(self, stage: Stage) -> Image:
@@ -137,8 +140,7 @@ class _Steps:
         return self._image.root / path.lstrip("/")
 
     def _moved(self, text: str) -> str:
-        libraries = str(sysconfig.get_config_var("LIBDIR"))
-        return text.replace(_BASE_LIBRARIES, libraries).replace(_OPT, f"{self._image.root}{_OPT}")
+        return text.replace(_BASE_LIBRARIES, self._libraries).replace(_OPT, f"{self._image.root}{_OPT}")
 
 
 def _proxies() -> dict[str, str]:
