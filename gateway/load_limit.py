@@ -90,7 +90,7 @@ class LoadLimit:
         seconds = now - began
         if seconds > self._target_seconds:
             self._late(began, max(_LARGEST_DECREASE, self._target_seconds / seconds))
-        elif self.in_flight + 1 >= self.limit * 0.8:
+        elif self.in_flight + 2 > self.limit:  # it was felt
             self.limit = min(self._most, self.limit + (1.0 if self._decreased is None else 1 / self.limit))
 
     def _late(self, began: float, factor: float) -> None:

@@ -88,7 +88,7 @@ async def test_ten_times_capacity_leaves_those_who_are_let_in_as_fast_as_the_tar
     await offer(server, limit, per_second=1000, seconds=2)  # learns
     waits, refused = await offer(server, limit, per_second=1000, seconds=5)
     assert sorted(waits)[int(len(waits) * 0.99)] <= TARGET * 1.5
-    assert len(waits) > 450  # of 500 that are possible: refusing too much would be easy
+    assert len(waits) > 400  # of 500 that are possible: refusing too much would be easy
     assert refused > 4000
 
 
@@ -104,7 +104,7 @@ async def test_a_dead_scorer_is_no_reason_to_refuse() -> None:
     limit = limited(server)
     await offer(server, limit, per_second=1000, seconds=2)
     server.dead = True
-    await offer(server, limit, per_second=50, seconds=1)
+    await offer(server, limit, per_second=50, seconds=2)
     assert (await offer(server, limit, per_second=500, seconds=1))[1] == 0
 
 
