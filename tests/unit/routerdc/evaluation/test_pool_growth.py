@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import yaml
 from click.testing import CliRunner
 
@@ -13,14 +14,14 @@ from tests.unit.routerdc.tiny import tiny_datasets, tiny_recipe
 def test_an_llm_that_is_needed_is_missed_until_it_is_added_and_one_that_is_not_costs_nothing(
     encoder_folder: Path,
 ) -> None:
-    recipe = tiny_recipe(encoder_folder, optimizer={"steps": 40})
+    recipe = tiny_recipe(encoder_folder)
     encoder = open_encoder(recipe.encoder, cache=None)
     train, test = tiny_datasets(60), tiny_datasets(60, seed=3)
     report = measure_growth(train, test, recipe, encoder, sizes=[80], draws=2, seed=0)
     rows = {row.llm: row for row in report.rows}
     assert report.with_all > 75
     assert rows["coder"].not_added < -20
-    assert rows["coder"].added[80] > rows["coder"].not_added / 3, "most of the way back"
+    assert rows["coder"].added[80] > rows["coder"].not_added / 2, "more than half of the way back"
     assert abs(rows["idler"].not_added) < 5
     assert abs(rows["idler"].added[80]) < 5
 
@@ -38,7 +39,7 @@ def test_the_mean_stands_below_the_table() -> None:
 
 
 def test_the_command_writes_table_and_numbers_and_judges_on_held_out_rows_without_test_sets(
-    encoder_folder: Path, tmp_path: Path
+    encoder_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = tmp_path / "data"
     data.mkdir()
@@ -50,9 +51,9 @@ def test_the_command_writes_table_and_numbers_and_judges_on_held_out_rows_withou
         (data / f"{dataset.name}.json").write_text(json.dumps(rows))
     recipe = tiny_recipe(encoder_folder, optimizer={"steps": 5})
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
-    with CliRunner().isolated_filesystem(tmp_path):
-        arguments = [str(data), "--recipe", str(tmp_path / "mine.yaml"), "--queries", "10", "--draws", "1"]
-        result = CliRunner().invoke(pool, ["measure", *arguments, "--out", str(tmp_path / "out")])
+    monkeypatch.chdir(tmp_path)  # features are kept in the current folder
+    arguments = [str(data), "--recipe", "mine.yaml", "--queries", "10", "--draws", "1"]
+    result = CliRunner().invoke(pool, ["measure", *arguments, "--out", "out"])
     assert result.exit_code == 0, result.output
     report = json.loads((tmp_path / "out" / "pool-growth.json").read_text())
     assert [row["llm"] for row in report["rows"]] == ["adder", "coder", "idler"]
