@@ -23,6 +23,7 @@ import openai
 
 from contract.v1 import router_pb2 as pb
 from deploy.local.command import SHIPPED_BUNDLE
+from deploy.local.process import ProcessError
 from deploy.local.stack import FrontPorts, Service, demo_endpoints, export_bundle, service
 from deploy.local.triton import ANY_FREE_PORTS
 from gateway.client import AsyncRouterClient, RouteError, route_request
@@ -142,6 +143,9 @@ async def soak(running: Service, minutes: float, per_second: float) -> tuple[Sam
         traffic = Traffic(router, client)
         load = asyncio.create_task(traffic.run(per_second, started + minutes * 60))
         while not load.done():
+            for process in running.processes:
+                if not process.running:
+                    raise ProcessError(f"{process.name} ended by itself; {process.log_tail()}")
             samples.take(started, pids)
             await asyncio.wait([load], timeout=SAMPLE_SECONDS)
         await load
