@@ -5,7 +5,7 @@
                          that is not one of the pinned encoder's own (adapters, projection, fine-tuned layers)
     tokenizer.json       a Hugging Face fast tokenizer
     graph/               derived: the encoder as ONNX without its weights, made by `routerdc export graph`
-    engine/              derived: the same in int8 with its weights, made by `routerdc export engine`; serving needs no more
+    engine/              derived: the same in int8 with its weights, made by `routerdc export engine`; enough to serve
     README.md            the model card
 
 Scores of a query embedding e (unit length): `scores[j] = scale * cos(e, llm_embeddings[j]) + llm_bias[j]`; the choice
