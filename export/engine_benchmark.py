@@ -2,7 +2,7 @@
 
 BUNDLE has its graph; QUERIES is a folder or file of scored queries (routerdc.data), none of which is asked twice by one
 configuration; TABLE gets the result as Markdown. Every configuration runs once in each of `ROUNDS` rounds, so that
-whatever else the machine does falls on all of them alike. What is measured is what the Triton model does after
+whatever else the machine does falls on all of them alike. Measured is what the Triton model does after
 tokenization: sort a batch by length, slice it under a token budget, pad, compute.
 """
 
