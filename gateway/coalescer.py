@@ -5,8 +5,9 @@ batches are in flight, queries gather and leave as the next batch, those with th
 large RouteBatch does not hold up single queries. The same query twice in flight is one row.
 
 A batch lives as long as somebody waits for it: each caller leaves at its own deadline or when it is cancelled, and when
-the last one has left, the batch is cancelled too. A batch that is refused because of one of its queries is split until
-that query stands alone, so that its neighbours are answered.
+the last one has left, the batch is cancelled too. Where the scorer does not stand that, it is left to end by itself and
+keeps its place for a while, so that a scorer that hangs has few to catch up with. A batch that is refused because of
+one of its queries is split until that query stands alone, so that its neighbours are answered.
 
 Where more comes than can be scored, the queue would hold only queries that are about to expire, and nearly all of them
 would be scored in vain. So a query that has less time left than answers take by now is refused at once, and those that
@@ -32,6 +33,7 @@ from gateway.scorer import BatchScorer, Bundle, Scored, Scores
 
 _Outcome = Scores | Exception
 
+_ABANDONED_SECONDS = 1.0  # that long a batch that nobody waits for, and that cannot be cancelled, keeps its place
 _SMOOTHING = 0.2  # weight of the newest batch in how long answers take
 
 
@@ -129,7 +131,7 @@ class Coalescer:
         if entry.batch is None:
             self._pending.pop(entry.query, None)
         elif entry.batch in self._batches and not any(e.waiters for e in entry.batch.entries):
-            self._cancel(entry.batch)
+            self._abandon(entry.batch)
 
     def _schedule_flush(self) -> None:
         if not self._flush_is_due:
@@ -199,18 +201,25 @@ class Coalescer:
         except Exception as error:  # whoever waits gets it, a defect of the scorer included
             return [error] * len(queries)
 
-    def _cancel(self, batch: _Batch) -> None:
+    def _abandon(self, batch: _Batch) -> None:
+        if not self._scorer.cancellable:
+            self._let_nobody_join(batch)
+            asyncio.get_running_loop().call_later(_ABANDONED_SECONDS, self._forget, batch)
+            return
         self._forget(batch)
         if batch.task is not None:
             batch.task.cancel()
 
     def _forget(self, batch: _Batch) -> None:
         self._batches.discard(batch)
+        self._let_nobody_join(batch)
+        if self._pending:
+            self._schedule_flush()
+
+    def _let_nobody_join(self, batch: _Batch) -> None:
         for entry in batch.entries:
             if self._in_flight.get(entry.query) is entry:
                 del self._in_flight[entry.query]
-        if self._pending:
-            self._schedule_flush()
 
 
 _deadline = attrgetter("deadline")

@@ -33,6 +33,7 @@ LLMS = tuple(f"llm-{letter}" for letter in "abcdefg")
 class InstantScorer:
     """A `Scorer` and a `BatchScorer`: the same scores for every query."""
 
+    cancellable = True
     bundle = Bundle("0123456789abcdef", LLMS, tuple((1.0, 0.0) for _ in LLMS))
     _scores = Scores(bundle, tuple(1 - i / 10 for i in range(len(LLMS))), 12, False)
 

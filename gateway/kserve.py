@@ -6,6 +6,7 @@ are preceded by their length as 4 bytes, little endian. No I/O here; ValueError 
 
 import json
 import math
+import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,6 +101,12 @@ def model_info(config: Any) -> ModelInfo:
         raise ValueError(f"parameter {tensors.PARAMETER_LLMS} of model {config.name} is not a list of distinct names")
     calibration = _calibration(parameters.get(tensors.PARAMETER_CALIBRATION, ""), len(llms))
     return ModelInfo(Bundle(bundle_id, tuple(llms), calibration), max(1, config.max_batch_size))
+
+
+def version(text: str) -> tuple[int, int]:
+    """The first two numbers of a server's version; (0, 0) for one that begins with no such two."""
+    match = re.match(r"(\d+)\.(\d+)", text)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 def _calibration(text: str, n_llms: int) -> tuple[tuple[float, float] | None, ...]:

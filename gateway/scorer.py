@@ -65,6 +65,10 @@ class BatchScorer(Protocol):
     def bundle(self) -> Bundle:
         """The bundle that the scorer serves, as far as it knows."""
 
+    @property
+    def cancellable(self) -> bool:
+        """Whether the scorer stands it that calls are cancelled; if not, they have to be left to end by themselves."""
+
     async def score_batch(self, queries: Sequence[str]) -> list[Scores]:
         """Scores all `queries`: result i belongs to query i.
 

@@ -116,6 +116,11 @@ class TritonBalancer:
         ready = [member for member in self._members if member.problem is None] or self._members
         return min(member.scorer.max_batch for member in ready)
 
+    @property
+    def cancellable(self) -> bool:
+        """Whether every Triton is: which one will be asked is not known before."""
+        return all(member.scorer.cancellable for member in self._members)
+
     def count(self, state: TritonState) -> int:
         """How many Tritons are in `state` now."""
         now = self._clock()

@@ -26,6 +26,9 @@ from gateway.errors import (
 from gateway.scorer import Bundle, Scores
 
 _PROBE_TIMEOUT_SECONDS = 2.0  # a Triton under load is slow, not gone
+# Before 25.04, a Triton may crash when a call is cancelled that it is just answering (triton-inference-server/server
+# #7840, #8078): hundreds of hasty callers end it within a minute.
+_CANCELLABLE_SINCE = (2, 57)
 _KNOWN_BUNDLES = 4  # a rollover has two; a few more cost nothing
 
 _CHANNEL_OPTIONS = [
@@ -69,6 +72,7 @@ class TritonScorer:
         self._bundles: dict[str, Bundle] = {}
         self._current: Bundle | None = None
         self.max_batch = 1  # the model's own limit, known after the first probe
+        self.cancellable = False  # until its version is known
         self._learning = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -102,6 +106,8 @@ class TritonScorer:
             info = kserve.model_info(answer.config)
         except ValueError as error:
             raise ScorerFailedError(f"Triton at {self.address}: {error}") from None
+        server = await self._ask(self._stub.ServerMetadata, service_pb2.ServerMetadataRequest())
+        self.cancellable = kserve.version(server.version) >= _CANCELLABLE_SINCE
         self._learn(info.bundle)
         self.max_batch = info.max_batch
         return info.bundle

@@ -42,6 +42,10 @@ def answer(rows: int) -> Any:
 class InstantTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
     """What the gateway asks of Triton."""
 
+    async def ServerMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """A Triton of today."""
+        return service_pb2.ServerMetadataResponse(name="triton", version="2.65.0")
+
     async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Always."""
         return service_pb2.ModelReadyResponse(ready=True)

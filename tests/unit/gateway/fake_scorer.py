@@ -16,6 +16,7 @@ class FakeScorer:
     """Scores (0.5, 0.9, 0.1) unless `values` has others for a query; `faults` and `delays_seconds` go by query too."""
 
     bundle: Bundle = BUNDLE
+    cancellable: bool = True
     values: dict[str, tuple[float, ...]] = field(default_factory=dict)
     faults: dict[str, BaseException] = field(default_factory=dict)
     delays_seconds: dict[str, float] = field(default_factory=dict)

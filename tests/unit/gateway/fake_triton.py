@@ -26,6 +26,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
 
     configured: Bundle = BUNDLE
     answering: Bundle | None = None
+    version: str = "2.65.0"
     ready: bool = True
     fault: grpc.StatusCode | None = None
     fault_details: str = "query: out of order"
@@ -35,6 +36,9 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
     address: str = ""
     requests: list[Any] = field(default_factory=list)
     cancelled: int = 0
+
+    async def ServerMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return service_pb2.ServerMetadataResponse(name="triton", version=self.version)
 
     async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
         return service_pb2.ModelReadyResponse(ready=self.ready)

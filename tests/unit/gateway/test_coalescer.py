@@ -138,6 +138,28 @@ async def test_a_batch_that_nobody_waits_for_any_more_is_cancelled() -> None:
     assert scorer.cancelled == ["a", "b"]
 
 
+async def test_a_scorer_that_is_not_to_be_cancelled_ends_its_batch_and_only_then_gets_the_next() -> None:
+    scorer = FakeScorer(delays_seconds={"a": 0.1}, cancellable=False)
+    target = coalescer(scorer)
+    with pytest.raises(ScorerTimeoutError):
+        await target.score("a", soon(0.02))
+    again = asyncio.create_task(target.score("a", soon()))  # does not join the batch that was given up
+    await asyncio.sleep(0.02)
+    assert scorer.batches == [["a"]]
+    assert (await again).scores
+    assert scorer.batches == [["a"], ["a"]]
+    assert scorer.cancelled == []
+
+
+async def test_a_batch_that_was_given_up_keeps_its_place_for_a_while_only() -> None:
+    scorer = FakeScorer(delays_seconds={"stuck": 60}, cancellable=False)
+    target = coalescer(scorer)
+    with pytest.raises(ScorerTimeoutError):
+        await target.score("stuck", soon(0.01))
+    assert (await target.score("next", soon(5))).queue_ns > 0.5e9
+    assert scorer.cancelled == []
+
+
 async def test_after_a_cancelled_batch_waiting_queries_are_sent() -> None:
     scorer = FakeScorer(delays_seconds={"stuck": 60})
     target = coalescer(scorer)

@@ -109,6 +109,18 @@ async def test_a_cancelled_batch_is_cancelled_in_triton() -> None:
         await until(lambda: triton.cancelled)
 
 
+@pytest.mark.parametrize(
+    ("version", "cancellable"), [("2.51.0", False), ("2.57.0", True), ("3.0.0", True), ("?", False)]
+)
+async def test_a_triton_that_crashes_under_cancelled_calls_is_known_by_its_version(
+    version: str, cancellable: bool
+) -> None:
+    async with fake_triton(version=version) as triton, TritonScorer(triton.address, timeout_seconds=5) as scorer:
+        assert not scorer.cancellable
+        await scorer.probe()
+        assert scorer.cancellable is cancellable
+
+
 async def test_an_answer_of_a_new_bundle_is_read_by_the_new_names() -> None:
     async with fake_triton() as triton, TritonScorer(triton.address, timeout_seconds=5) as scorer:
         await scorer.probe()
