@@ -11,7 +11,7 @@ from loadtest.side_by_side.encoders import RATES, Result
 
 _MIB = 2**20
 _SOURCE = (
-    "Command: `make side-by-side`. Everybody has the same two dozen megabytes of weights (all-MiniLM-L6-v2), the same "
+    "Command: `make side-by-side`. Everybody has the same encoder (all-MiniLM-L6-v2), the same "
     "real queries, which do not repeat, and the same cores, which the load generator shares. Throughput and CPU time "
     "are medians of rounds in turns, with the range of four fifths of them; latencies are measured at set rates "
     "(Poisson arrivals, from when a query was due) where the contender keeps up. All figures: `side-by-side.json`."
