@@ -15,6 +15,7 @@ from contract.bundle import Manifest
 from contract.v1 import router_pb2 as pb
 from deploy.local.command import SHIPPED_BUNDLE
 from deploy.local.samples import route_samples
+from export.parity import LIMITS
 from gateway.client import AsyncRouterClient, RouteError, RouterClient, route_request
 from tests.e2e.conftest import Stack
 
@@ -133,6 +134,6 @@ def test_no_log_holds_a_prompt(stack: Stack, client: RouterClient) -> None:
     assert [log.name for log in logs.glob("*.log") if "xyzzy" in log.read_text(errors="replace")] == []
 
 
-def test_records_beside_the_artefacts_say_that_nothing_was_lost(stack: Stack) -> None:
+def test_records_beside_the_artefacts_say_what_int8_costs(stack: Stack) -> None:
     record = json.loads((stack.repository / "routerdc" / "export.json").read_text())
-    assert record["parity"]["agreement"] == 1.0
+    assert record["parity"]["agreement"] >= LIMITS["int8"].agreement
