@@ -5,11 +5,10 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from gateway import logs
-
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    logs.configure("error")
+    # Not gateway.logs.configure: loggers would keep this level for the tests that come after.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"), cache_logger_on_first_use=False)
     yield
     structlog.reset_defaults()
