@@ -84,6 +84,7 @@ class _Conversion:
         self._casts: set[str] = set()
 
     def result(self) -> onnx.ModelProto:
+        """The typed graph; made once."""
         for node in self._model.graph.node:
             self._add(node)
         for output in self._model.graph.output:

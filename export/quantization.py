@@ -110,6 +110,7 @@ class _Quantizer:
         self._divisors: dict[str, Floats] = {}
 
     def result(self) -> onnx.ModelProto:
+        """The graph whose products and large lookups are int8; made once."""
         products = {node.output[0] for node in _products(self._model)}
         for node in self._model.graph.node:
             if node.output[0] in products:

@@ -21,7 +21,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from loadtest import machine
+from loadtest import machine, options
 from loadtest.messages import MODEL_INFER
 from loadtest.parts import PartError, Parts
 from loadtest.perf_analyzer import PerfAnalyzer, UnavailableError
@@ -135,16 +135,8 @@ def _markdown(conditions: str, found: list[Agreement]) -> str:
 @click.option("--seconds", type=click.FloatRange(3), default=6, show_default=True, help="Of each generator in a round.")
 @click.option("--rounds", type=click.IntRange(1), default=9, show_default=True)
 @click.option("--tolerance", type=click.FloatRange(0), default=0.15, show_default=True)
-@click.option(
-    "--repository",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("build/model_repository"),
-    show_default=True,
-    help="As `routerdc export` writes it.",
-)
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("docs/benchmarks"), show_default=True
-)
+@options.repository
+@options.out
 def main(users: int, seconds: float, rounds: int, tolerance: float, repository: Path, out: Path) -> None:
     """Compare the two generators on a Triton of their own."""
     facts = machine.describe()

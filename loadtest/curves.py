@@ -17,7 +17,7 @@ import grpc
 from rich.console import Console
 
 from contract.tensors import ROUTER_MODEL
-from loadtest import curve_report, machine
+from loadtest import curve_report, machine, options
 from loadtest.curve_targets import TARGETS, CurveTarget
 from loadtest.open_loop import precise_loop
 from loadtest.open_loop.arrivals import poisson
@@ -139,16 +139,8 @@ def _picked(rates: list[float]) -> list[float]:
     show_default=True,
     help="Of each rate; up to twice as long where it takes that to see 1000 requests.",
 )
-@click.option(
-    "--repository",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("build/model_repository"),
-    show_default=True,
-    help="As `routerdc export` writes it.",
-)
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("docs/benchmarks"), show_default=True
-)
+@options.repository
+@options.out
 def main(names: tuple[str, ...], goal_p99_ms: float, seconds: float, repository: Path, out: Path) -> None:
     """Record the curves NAMES (all without any), and draw everything that is recorded."""
     console, folder = Console(), out / "curves"

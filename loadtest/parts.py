@@ -16,11 +16,10 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from contract import tensors
 from contract.v1 import router_pb2 as pb
+from loadtest.children import ROUTERDC, child
 from loadtest.worker import Worker, worker
 
-_ROUTERDC = str(Path(sys.executable).with_name("routerdc"))
 _START_SECONDS = 120
-_STOP_SECONDS = 20
 _ADDRESS = re.compile(r"gRPC ([\w.]+:\d+)")
 
 
@@ -78,7 +77,7 @@ class Parts:
         """A real tritonserver with the models in `repository`."""
         log = self._file("triton", "server.log")
         ports = (f"--triton-{name}-port=0" for name in ("http", "grpc", "metrics"))
-        command = [_ROUTERDC, "triton", "--repository", str(repository), *ports, "--log", str(log)]
+        command = [ROUTERDC, "triton", "--repository", str(repository), *ports, "--log", str(log)]
         with self._running("triton", command) as part:
             yield part
 
@@ -100,7 +99,7 @@ class Parts:
             "log_level": "warning",
         }
         command = [
-            _ROUTERDC,
+            ROUTERDC,
             "gateway",
             *(f"--{name.replace('_', '-')}={value}" for name, value in (flags | settings).items()),
         ]
@@ -119,18 +118,9 @@ class Parts:
     def _running(self, name: str, command: Sequence[str], ports: Path | None = None) -> Iterator[Part]:
         log = self._file(name, "output.log")
         self._started += 1
-        with log.open("wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        try:
+        with child(command, log) as process:
             address = _wait(process, log, lambda: _from_log(log) if ports is None else _from_ports(ports))
             yield Part(address, process.pid)
-        finally:
-            process.terminate()
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 def llms_of(triton: str) -> list[str]:

@@ -7,18 +7,17 @@ reference needs minutes for all test sets.
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
 
+from loadtest.children import ROUTERDC
 from loadtest.queries import read_queries
 from loadtest.supply import files
 
 IN_DISTRIBUTION, OUT_OF_DISTRIBUTION = "test_in_distribution", "test_out_of_distribution"
-_ROUTERDC = str(Path(sys.executable).with_name("routerdc"))
 
 Choose = Callable[[Sequence[str]], list[str]]
 
@@ -72,7 +71,7 @@ def _judged(choose: Choose, file: Path) -> float:
     with TemporaryDirectory() as folder:
         log, report = Path(folder) / "decisions.jsonl", Path(folder) / "report.json"
         log.write_text(decision_log(queries, choose(queries)))
-        command = [_ROUTERDC, "evaluate-decisions", str(log), "--test", str(file), "--out", str(report)]
+        command = [ROUTERDC, "evaluate-decisions", str(log), "--test", str(file), "--out", str(report)]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         if ended.returncode:
             raise QualityError(f"{file}: {ended.stderr[-2000:]}")

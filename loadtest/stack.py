@@ -2,15 +2,15 @@
 
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-_ROUTERDC = str(Path(sys.executable).with_name("routerdc"))
+from loadtest.children import ROUTERDC, child, free_ports
+
 _START_SECONDS = 300  # an export of the bundle may come first
 _STOP_SECONDS = 60
 _LOOK_SECONDS = 0.2
@@ -50,16 +50,12 @@ def own(folder: Path) -> Iterator[Stack]:
         StackError: it did not start.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    gateway, triton, envoy = _free_ports(3)
+    gateway, triton, envoy = free_ports(3)
     ports = {"gateway": gateway, "triton-grpc": triton, "envoy": envoy}
     ports |= dict.fromkeys(("gateway-metrics", "triton-http", "triton-metrics"), 0)
     flags = [f"--{name}-port={port}" for name, port in ports.items()]
     log = folder / "stack.log"
-    with log.open("wb") as output, ExitStack() as stopping:
-        process = subprocess.Popen(
-            [_ROUTERDC, "demo", f"--folder={folder}", *flags], stdout=output, stderr=subprocess.STDOUT
-        )
-        stopping.callback(_stop, process)
+    with child([ROUTERDC, "demo", f"--folder={folder}", *flags], log, stop_seconds=_STOP_SECONDS) as process:
         _wait(process, log)
         yield Stack(f"127.0.0.1:{gateway}", f"127.0.0.1:{triton}", f"http://127.0.0.1:{envoy}/v1")
 
@@ -72,26 +68,8 @@ def _wait(process: "subprocess.Popen[bytes]", log: Path) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
 def _listens(address: str) -> bool:
     host, _, port = address.partition(":")
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((host, int(port))) == 0
-
-
-def _free_ports(count: int) -> list[int]:
-    """Different ones. (Between this and their use somebody else may take one.)"""
-    with ExitStack() as probes:
-        sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
-        for probe in sockets:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in sockets]

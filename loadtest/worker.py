@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loadtest.children import wait_or_kill
 from loadtest.data_plane import percentile
 
 _ROOT = Path(__file__).parents[1]
-_STOP_SECONDS = 20
 
 
 class WorkerError(Exception):
@@ -124,11 +124,7 @@ def worker(
         yield running
     finally:
         process.stdin and process.stdin.close()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        wait_or_kill(process)
         process.stdout and process.stdout.close()
 
 

@@ -96,6 +96,7 @@ class _Run:
         self._queues = itertools.cycle(range(setting.gateways))
 
     def go(self, arrivals: Sequence[float]) -> Outcome:
+        """Lives through all seconds; `arrivals` (ascending): when queries come. A simulation goes once."""
         position = 0
         for second in range(len(self.outcome.seconds)):
             self._control(float(second))

@@ -3,18 +3,17 @@
 import json
 import random
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from loadtest.children import ROUTERDC
 from loadtest.gpu.encoders import Encoder
 from loadtest.gpu.plan import Plan
 from loadtest.queries import SHIPPED_FILE, read_queries
 
-_ROUTERDC = str(Path(sys.executable).with_name("routerdc"))
 _LLMS = [f"llm-{i}" for i in range(7)]
 MAX_TOKENS = 512
 
@@ -107,6 +106,6 @@ def _rows(count: int) -> list[dict[str, Any]]:
 
 
 def _run(*arguments: str) -> None:
-    done = subprocess.run([_ROUTERDC, *arguments], capture_output=True, text=True)
+    done = subprocess.run([ROUTERDC, *arguments], capture_output=True, text=True)
     if done.returncode:
         raise StepError(f"routerdc {' '.join(arguments[:2])} … failed:\n{(done.stdout + done.stderr)[-2000:]}")

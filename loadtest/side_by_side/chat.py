@@ -16,10 +16,11 @@ from pathlib import Path
 import yaml
 
 from loadtest import stack
+from loadtest.children import free_ports
 from loadtest.comparison import Comparison, Goal
 from loadtest.data_plane import Target, measure, percentile
 from loadtest.side_by_side.environments import LITELLM, InstallError
-from loadtest.side_by_side.http_server import StartError, free_port, http_server
+from loadtest.side_by_side.http_server import StartError, http_server
 
 DIRECT, ENVOY, OURS, OURS_SCORED, LITELLM_PROXY = (
     "direct",
@@ -91,7 +92,7 @@ async def measured(folder: Path, rounds: int, requests: int, concurrencies: Sequ
 
 @contextmanager
 def _litellm(folder: Path, endpoint: str, model: str) -> Iterator[str]:
-    config, port = folder / "litellm.yaml", free_port()
+    config, (port,) = folder / "litellm.yaml", free_ports(1)
     parameters = {"model": f"openai/{model}", "api_base": endpoint, "api_key": "none"}
     config.write_text(yaml.safe_dump({"model_list": [{"model_name": model, "litellm_params": parameters}]}))
     program = str(LITELLM.python().with_name("litellm"))
@@ -105,7 +106,7 @@ def _litellm(folder: Path, endpoint: str, model: str) -> Iterator[str]:
 @contextmanager
 def _envoy_alone(folder: Path, endpoint_port: int) -> Iterator[str]:
     """An Envoy that does nothing but forward."""
-    config, port, admin = folder / "envoy-alone.yaml", free_port(), free_port()
+    config, (port, admin) = folder / "envoy-alone.yaml", free_ports(2)
     config.write_text(yaml.safe_dump(envoy_config(port, admin, endpoint_port)))
     command = [
         _ENVOY,

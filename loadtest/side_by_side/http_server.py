@@ -1,7 +1,5 @@
 """HTTP servers as children: started, waited for, stopped."""
 
-import socket
-import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -9,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from loadtest.children import child
+
 _START_SECONDS = 180
-_STOP_SECONDS = 20
 
 
 class StartError(Exception):
@@ -33,30 +32,13 @@ def http_server(
     Raises:
         StartError: it did not come up.
     """
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
-    try:
+    with child(command, log, environment=environment) as process:
         due = time.monotonic() + _START_SECONDS
         while not _answers(url + health):
             if process.poll() is not None or time.monotonic() > due:
                 raise StartError(f"{Path(command[0]).name} did not start:\n{log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.2)
         yield HttpServer(url, process.pid)
-    finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _answers(url: str) -> bool:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import aiohttp
 
+from loadtest.children import free_ports
 from loadtest.open_loop.generator import CallError
-from loadtest.side_by_side.http_server import HttpServer, free_port, http_server
+from loadtest.side_by_side.http_server import HttpServer, http_server
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def infinity(python: Path, encoder: Path, log: Path) -> Iterator[HttpServer]:
     Raises:
         StartError: it did not start.
     """
-    port = free_port()
+    (port,) = free_ports(1)
     command = [
         str(python.with_name("infinity_emb")),
         "v2",

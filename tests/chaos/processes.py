@@ -6,7 +6,6 @@ import random
 import resource
 import signal
 import socket
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,8 +14,8 @@ from typing import Any, Self
 from urllib.request import urlopen
 
 from deploy.local.process import ChildProcess
+from deploy.local.stack import ROUTERDC
 
-ROUTERDC = Path(sys.executable).with_name("routerdc")
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 

@@ -8,6 +8,7 @@ time. Writes soak.md with a plot of resident memory by process.
 
 import asyncio
 import os
+import statistics
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -27,7 +28,7 @@ from deploy.local.process import ProcessError
 from deploy.local.stack import FrontPorts, Service, demo_endpoints, export_bundle, service
 from deploy.local.triton import ANY_FREE_PORTS
 from gateway.client import AsyncRouterClient, RouteError, route_request
-from loadtest import machine
+from loadtest import machine, processes
 from tests.chaos.load import unique_query
 from tests.chaos.processes import resident_mib
 
@@ -48,17 +49,13 @@ class Samples:
         """One more point for each process (a process and its children count as one)."""
         self.minutes.append((time.monotonic() - started) / 60)
         for name, pid in pids.items():
-            self.mib.setdefault(name, []).append(sum(map(resident_mib, _family(pid))))
+            self.mib.setdefault(name, []).append(sum(map(resident_mib, processes.tree(pid))))
 
     def growth(self, name: str) -> tuple[float, float]:
         """Median after warm-up and median of the last tenth, in MiB."""
         values, n = self.mib[name], len(self.minutes)
         warm, last = int(n * WARM_UP_SHARE), max(1, n // 10)
-        return _median(values[warm : warm + last]), _median(values[-last:])
-
-
-def _median(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2]
+        return statistics.median_high(values[warm : warm + last]), statistics.median_high(values[-last:])
 
 
 class Traffic:
@@ -150,11 +147,6 @@ async def soak(running: Service, minutes: float, per_second: float) -> tuple[Sam
             await asyncio.wait([load], timeout=SAMPLE_SECONDS)
         await load
     return samples, traffic
-
-
-def _family(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
-    return [pid, *(one for child in children for one in _family(int(child)))]
 
 
 def _report(facts: dict[str, Any], samples: Samples, traffic: Traffic, minutes: float, per_second: float) -> str:

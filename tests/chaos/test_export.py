@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from deploy.local.command import SHIPPED_BUNDLE
+from deploy.local.stack import ROUTERDC
 from tests.chaos.conftest import full_only
 from tests.chaos.ledger import Ledger
-from tests.chaos.processes import ROUTERDC
 
 FULL_AT_BYTES = 2048
 

@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +13,9 @@ import yaml
 
 from deploy.local.command import SHIPPED_BUNDLE
 from deploy.local.sample_queries import SAMPLE_QUERIES
+from deploy.local.stack import ROUTERDC
 from tests.e2e.conftest import Stack
 
-ROUTERDC = Path(sys.executable).with_name("routerdc")
 ANY_PORTS = [
     f"--{name}-port=0"
     for name in ("triton-http", "triton-grpc", "triton-metrics", "gateway", "gateway-metrics", "envoy")

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -21,6 +20,7 @@ from tritonclient.grpc.aio import InferenceServerClient
 from contract.bundle import Manifest
 from contract.tensors import BUNDLE_ID, CHOICE, PARAMETER_LLMS, ROUTER_MODEL
 from contract.v1 import router_pb2 as pb
+from deploy.local.stack import ROUTERDC
 from deploy.local.triton import TritonServer
 from export.triton_config import parameter, read_config
 from gateway import settings
@@ -30,7 +30,6 @@ from tests.integration.conftest import BUNDLE
 from tests.integration.kserve import query_input
 from tests.unit.gateway.waiting import until
 
-ROUTERDC = Path(sys.executable).with_name("routerdc")
 CALLERS = 3  # of each kind
 DEADLINE_MS = 60_000.0
 

@@ -39,7 +39,7 @@ def test_a_service_of_ones_own_is_started_on_free_ports_and_stopped(
     nobody = stack.Stack("127.0.0.1:1", "127.0.0.1:1", "http://127.0.0.1:1/v1")
     monkeypatch.setattr(stack, "MAKE_RUN", nobody)
     script = f"echo \"$@\" > {tmp_path}/flags; trap 'echo stopped > {tmp_path}/end; exit' TERM; echo Serving until\n"
-    monkeypatch.setattr(stack, "_ROUTERDC", program(tmp_path, script + "while true; do sleep 0.1; done"))
+    monkeypatch.setattr(stack, "ROUTERDC", program(tmp_path, script + "while true; do sleep 0.1; done"))
     with stack.running_or_own(tmp_path / "stack") as running:
         flags = (tmp_path / "flags").read_text()
         assert f"--gateway-port={running.gateway_address.partition(':')[2]} " in flags
@@ -48,7 +48,7 @@ def test_a_service_of_ones_own_is_started_on_free_ports_and_stopped(
 
 
 def test_a_service_that_does_not_start_is_told_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack, "_ROUTERDC", program(tmp_path, "echo no bundle here; exit 1"))
+    monkeypatch.setattr(stack, "ROUTERDC", program(tmp_path, "echo no bundle here; exit 1"))
     with pytest.raises(stack.StackError, match="no bundle here"), stack.own(tmp_path / "stack"):
         pass
 
