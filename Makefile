@@ -81,8 +81,9 @@ bundle: $(VENV)/.dev  ## train the shipped bundle again from the paper's data, a
 	$(BIN)/routerdc export engine --bundle bundles/default \
 		--queries $(DATA)/routerdc/test_in_distribution --queries $(DATA)/routerdc/test_out_of_distribution
 
-tune-compute: $(VENV)/.dev  ## quality against depth and tokens on the paper's training data (hours on two cores)
-	$(BIN)/routerdc tune-compute $(DATA)/routerdc/train --out build/compute
+tune-compute: $(VENV)/.dev  ## quality against depth and tokens on the paper's training data: docs/evaluation/compute (an hour on two cores)
+	$(BIN)/routerdc tune-compute $(DATA)/routerdc/train --side right --side left --side middle \
+		--out docs/evaluation/compute
 
 pool-growth: $(VENV)/.dev  ## each LLM left out and added back from few scored queries: docs/evaluation/pool-growth
 	$(BIN)/routerdc pool measure $(DATA)/routerdc/train --test $(DATA)/routerdc/test_in_distribution --draws 2 \
@@ -131,7 +132,6 @@ fuzz: $(VENV)/.dev  ## bad input for every entrance, more than 100,000 cases: do
 	$(BIN)/python -m tests.fuzz
 
 compare-engines: $(VENV)/.dev  ## the engines for a CPU, OpenVINO's among them, against each other: docs/benchmarks
-	$(PIP) openvino
 	for bundle in default full-depth; do \
 		$(BIN)/python -m export.engine_benchmark bundles/$$bundle $(DATA)/routerdc/test_in_distribution \
 			docs/benchmarks/engines-$$bundle.md; \

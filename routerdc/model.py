@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+Pooling = Literal["cls", "mean"]
 LLM_EMBEDDING_STD = 0.78  # RouterDC's own initialisation
 
 
@@ -30,7 +31,7 @@ class RouterConfig:
     dim: int
     projection: Literal["none", "linear", "mlp"] = "none"
     hidden: int = 0
-    pooling: Literal["cls", "mean"] = "cls"
+    pooling: Pooling = "cls"
     scale: float = 1.0
 
     def __post_init__(self) -> None:
@@ -101,7 +102,7 @@ class RouterModel(nn.Module):
         return self.config.scale * embedding @ F.normalize(self.llm_embeddings, dim=-1).T + self.llm_bias
 
 
-def pool(hidden: Tensor, attention_mask: Tensor, pooling: Literal["cls", "mean"]) -> Tensor:
+def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
     """(batch, sequence, width) → (batch, width): the first token, or the mean over the tokens that are not padding."""
     if pooling == "cls":
         return hidden[:, 0]

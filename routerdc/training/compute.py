@@ -6,7 +6,7 @@ a test set.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,9 +16,11 @@ from tqdm import tqdm
 
 from routerdc.data import Dataset
 from routerdc.tokenization import Side, token_ids
+from routerdc.training.depths import encode_once
 from routerdc.training.features import CACHE_FOLDER
 from routerdc.training.fit import Encoder, open_encoder
 from routerdc.training.recipe import Recipe
+from routerdc.training.templates import without_template
 from routerdc.training.validation import cross_validated, leave_one_out
 
 TOLERANCE_POINTS = 0.2
@@ -40,19 +42,17 @@ class Point:
 
 @dataclass(frozen=True)
 class Grid:
-    """What is tried, and how thoroughly."""
+    """What is tried, and how thoroughly.
+
+    Every depth and limit is tried with the first of `sides`; the others with the depth that is chosen then, because
+    where to cut and how deep to encode hardly depend on each other, and a point costs minutes.
+    """
 
     layers: Sequence[int]
     max_tokens: Sequence[int]
     sides: Sequence[Side]
     seeds: int
     folds: int
-
-    def __iter__(self) -> Iterator[tuple[int, int, Side]]:
-        for side in self.sides:
-            for limit in self.max_tokens:
-                for depth in self.layers:
-                    yield depth, limit, side
 
 
 def measure(
@@ -65,10 +65,22 @@ def measure(
     """
     if recipe.encoder.trained:
         raise ValueError(f"recipe {recipe.name}: trains its encoder; compute is tuned with a frozen one")
-    points = []
-    for depth, limit, side in tqdm(list(grid), desc="points", disable=None):
+    if cache:
+        ways = [(limit, side) for limit in grid.max_tokens for side in grid.sides]
+        encode_once(_texts(datasets, recipe), recipe.encoder, grid.layers, ways, device, cache)
+    first, others = grid.sides[0], grid.sides[1:]
+    bar = tqdm(total=len(grid.max_tokens) * (len(grid.layers) + len(others)), desc="points", disable=None)
+
+    def point(depth: int, limit: int, side: Side) -> Point:
         changed = {"layers": depth, "max_tokens": limit, "truncation_side": side}
-        points.append(_point(datasets, recipe.changed(encoder=changed), grid, device, cache))
+        measured = _point(datasets, recipe.changed(encoder=changed), grid, device, cache)
+        bar.update()
+        return measured
+
+    with bar:
+        points = [point(depth, limit, first) for depth in grid.layers for limit in grid.max_tokens]
+        depth = cheapest_good(points).layers
+        points += [point(depth, limit, side) for side in others for limit in grid.max_tokens]
     return sorted(points, key=lambda point: point.gflop_per_query)
 
 
@@ -86,11 +98,35 @@ def cheapest_good(points: Sequence[Point], tolerance: float = TOLERANCE_POINTS) 
 
 
 def save(points: Sequence[Point], chosen: Point, folder: Path) -> None:
-    """Writes `compute.json` and the plot `compute.png`."""
+    """Writes `compute.json`, the table `compute.md` and the plot `compute.png`."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [{**asdict(point), "chosen": point == chosen} for point in points]
     (folder / "compute.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    (folder / "compute.md").write_text(_markdown(points, chosen), encoding="utf-8")
     _plot(points, chosen, folder / "compute.png")
+
+
+def table(points: Sequence[Point], chosen: Point) -> list[list[str]]:
+    """Head and rows, cheapest first; the chosen one says so in the last column."""
+    head = ["layers", "tokens", "cut", "GFLOP per query", "seen data sets", "unseen data set", ""]
+    return [head, *(_cells(point, "chosen" if point == chosen else "") for point in points)]
+
+
+def _cells(point: Point, mark: str) -> list[str]:
+    unseen = "" if point.unseen is None else f"{point.unseen:.2f}"
+    compute = f"{point.gflop_per_query:.3f}"
+    return [str(point.layers), str(point.max_tokens), point.truncation_side, compute, f"{point.seen:.2f}", unseen, mark]
+
+
+def _markdown(points: Sequence[Point], chosen: Point) -> str:
+    head, *rows = table(points, chosen)
+    lines = [head, ["---:"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _texts(datasets: Sequence[Dataset], recipe: Recipe) -> list[str]:
+    queries = [query for data in datasets for query in data.queries]
+    return [*queries, *map(without_template, queries)] if recipe.data.without_templates else queries
 
 
 def _point(datasets: Sequence[Dataset], recipe: Recipe, grid: Grid, device: str, cache: Path | None) -> Point:

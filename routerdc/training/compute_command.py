@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     type=click.Choice(["left", "right", "middle"]),
     default=("right", "left"),
     show_default=True,
-    help="Where long queries are cut; middle keeps head and tail, and is measured only: it cannot be served.",
+    help="Where long queries are cut: the first with every depth, others with the depth that is chosen. middle keeps "
+    "head and tail, and is measured only: it cannot be served.",
 )
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Runs per point.")
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(min=2), help="Of the cross-validation.")
@@ -71,11 +72,12 @@ def _print(points: "list[Point]", chosen: "Point") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="Quality of the choice against compute (training data only)")
-    for column in ("layers", "tokens", "cut", "GFLOP per query", "seen data sets", "unseen data set", ""):
-        table.add_column(column, justify="right")
-    for point in points:
-        unseen = "" if point.unseen is None else f"{point.unseen:.2f}"
-        cells = (point.layers, point.max_tokens, point.truncation_side, f"{point.gflop_per_query:.3f}")
-        table.add_row(*map(str, cells), f"{point.seen:.2f}", unseen, "chosen" if point == chosen else "")
-    Console().print(table)
+    from routerdc.training.compute import table
+
+    printed = Table(title="Quality of the choice against compute, per cent (training data only)")
+    head, *rows = table(points, chosen)
+    for column in head:
+        printed.add_column(column, justify="right")
+    for cells in rows:
+        printed.add_row(*cells)
+    Console().print(printed)

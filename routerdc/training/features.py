@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from routerdc.model import pool
-from routerdc.tokenization import batches_by_length, token_ids
+from routerdc.model import Pooling, pool
+from routerdc.tokenization import Batch, batches_by_length, token_ids
 from routerdc.training.recipe import EncoderRecipe
 
 CACHE_FOLDER = Path(".cache/features")
@@ -26,23 +26,33 @@ Floats = npt.NDArray[np.float32]
 Encode = Callable[[Sequence[str]], Floats]
 
 
-class FeatureCache:
-    """Features of queries by one way of encoding; `path` None: kept in memory only."""
+class FeatureStore:
+    """Features by query, in one file; `path` None: in memory only."""
 
-    def __init__(self, encode: Encode, path: Path | None) -> None:
-        """`encode`: queries (n) → (n, width) float32."""
-        self._encode, self._path = encode, path
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
         self._known: dict[bytes, Floats] | None = None
 
-    def __call__(self, queries: Sequence[str]) -> Floats:
-        """Features, (n, width) float32; what is not known yet is computed and kept."""
+    def missing(self, queries: Sequence[str]) -> list[str]:
+        """Those of `queries`, each once, that are not here yet."""
         known = self._load()
-        digests = [_digest(query) for query in queries]
-        new = {digest: query for digest, query in zip(digests, queries, strict=True) if digest not in known}
-        if new:
-            known.update(zip(new, self._encode(list(new.values())), strict=True))
-            self._save(known)
-        return np.stack([known[digest] for digest in digests])
+        return list({digest: query for query in queries if (digest := _digest(query)) not in known}.values())
+
+    def add(self, queries: Sequence[str], features: Floats) -> None:
+        """Keeps features, (n, width) float32; what is here already stays as it is."""
+        known = self._load()
+        for query, vector in zip(queries, features, strict=True):
+            known.setdefault(_digest(query), vector)
+        self._save(known)
+
+    def get(self, queries: Sequence[str]) -> Floats:
+        """Features, (n, width) float32.
+
+        Raises:
+            KeyError: one of `queries` is missing.
+        """
+        known = self._load()
+        return np.stack([known[_digest(query)] for query in queries])
 
     def _load(self) -> dict[bytes, Floats]:
         if self._known is None:
@@ -62,6 +72,20 @@ class FeatureCache:
         draft.replace(self._path)  # whole or not at all, also when two trainings run at once
 
 
+class FeatureCache:
+    """Features of queries by one way of encoding; `path` None: kept in memory only."""
+
+    def __init__(self, encode: Encode, path: Path | None) -> None:
+        """`encode`: queries (n) → (n, width) float32."""
+        self._encode, self._store = encode, FeatureStore(path)
+
+    def __call__(self, queries: Sequence[str]) -> Floats:
+        """Features, (n, width) float32; what is not known yet is computed and kept."""
+        if new := self._store.missing(queries):
+            self._store.add(new, self._encode(new))
+        return self._store.get(queries)
+
+
 def cache_file(folder: Path, recipe: EncoderRecipe, weights_sha256: str) -> Path:
     """Where the features of one way of encoding are kept."""
     what = (weights_sha256, recipe.layers, recipe.pooling, recipe.max_tokens, recipe.truncation_side)
@@ -74,16 +98,34 @@ def encode(
     """Pooled features, (n, width) float32, of a frozen encoder; rows are computed sorted by length."""
     ids = token_ids(tokenizer, queries, recipe.max_tokens, recipe.truncation_side)
     encoder = encoder.to(device).eval()
+
+    def last(batch: Batch) -> list[Tensor]:
+        return [encoder(input_ids=batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state]
+
+    return pooled(last, ids, recipe.pooling, device)[0]
+
+
+def pooled(
+    layers_of: Callable[[Batch], Sequence[Tensor]], ids: Sequence[Sequence[int]], pooling: Pooling, device: str
+) -> Floats:
+    """Pooled hidden states, (n_layers, n, width).
+
+    Args:
+        layers_of: an encoder's hidden states, (batch, sequence, width) each, of a batch on `device`.
+        ids: token ids of every row.
+        pooling: how hidden states become one vector.
+        device: where the encoder is.
+    """
     rows: dict[int, Floats] = {}
     bar = tqdm(total=len(ids), desc="encoding", unit=" queries", disable=None, leave=False)
     with bar, torch.inference_mode():
         for batch in batches_by_length(ids, BATCH_SIZE):
             moved = batch.to(device)
-            hidden = encoder(input_ids=moved.input_ids, attention_mask=moved.attention_mask).last_hidden_state
-            pooled = pool(hidden.float(), moved.attention_mask, recipe.pooling).cpu().numpy()
-            rows.update(zip(batch.rows, pooled, strict=True))
+            parts = [pool(hidden.float(), moved.attention_mask, pooling) for hidden in layers_of(moved)]
+            rows.update(zip(batch.rows, torch.stack(parts, dim=1).cpu().numpy(), strict=True))
             bar.update(len(batch.rows))
-    return np.stack([rows[row] for row in range(len(ids))])
+    in_order: Floats = np.stack([rows[row] for row in range(len(ids))], axis=1)
+    return in_order
 
 
 def _digest(query: str) -> bytes:

@@ -78,6 +78,8 @@ def _trained_scores(
     learn: Sequence[Dataset], judged: Sequence[Dataset], recipe: Recipe, seed: int, encoder: Encoder
 ) -> list[Floats]:
     llms = pool([*learn, *judged])
+    if not recipe.optimizer.evaluate_every:
+        recipe = recipe.changed(data={"held_out": 0.0})  # the same router: held-out rows would only calibrate it
     model = fit([dataset.aligned(llms) for dataset in learn], recipe, seed, encoder=encoder).model
     with torch.no_grad():
         features = [torch.from_numpy(encoder.features(dataset.queries)) for dataset in judged]

@@ -75,6 +75,25 @@ def test_tune_compute_measures_every_point_and_names_one(files: tuple[Path, Path
     assert points[0]["gflop_per_query"] == 0 < points[1]["gflop_per_query"]
     assert sum(point["chosen"] for point in points) == 1
     assert (tmp_path / "o" / "compute.png").stat().st_size > 1000
+    head, _, *rows = (tmp_path / "o" / "compute.md").read_text().splitlines()
+    assert head.startswith("| layers | tokens | cut |")
+    assert [row.count("chosen") for row in rows] == [point["chosen"] for point in points]
+
+
+def test_sides_after_the_first_are_measured_at_the_depth_that_is_chosen(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    data, recipe = files
+    grid = ["--layers", "0", "--layers", "2", "--max-tokens", "8", "--side", "right", "--side", "left", "--folds", "2"]
+    result = CliRunner().invoke(tune_compute, [str(data), "--recipe", str(recipe), "--out", str(tmp_path / "o"), *grid])
+    assert result.exit_code == 0, result.output
+    points = [
+        Point(**{k: v for k, v in row.items() if k != "chosen"})
+        for row in json.loads((tmp_path / "o" / "compute.json").read_text())
+    ]
+    by_side = {side: [point for point in points if point.truncation_side == side] for side in ("right", "left")}
+    assert [point.layers for point in by_side["right"]] == [0, 2]
+    assert [point.layers for point in by_side["left"]] == [cheapest_good(by_side["right"]).layers]
 
 
 def test_the_cheapest_point_within_the_tolerance_is_taken() -> None:
