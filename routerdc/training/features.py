@@ -102,7 +102,7 @@ def encode(
     def last(batch: Batch) -> list[Tensor]:
         return [encoder(input_ids=batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state]
 
-    return pooled(last, ids, recipe.pooling, device)[0]
+    return np.asarray(pooled(last, ids, recipe.pooling, device)[0], dtype=np.float32)
 
 
 def pooled(
@@ -124,8 +124,7 @@ def pooled(
             parts = [pool(hidden.float(), moved.attention_mask, pooling) for hidden in layers_of(moved)]
             rows.update(zip(batch.rows, torch.stack(parts, dim=1).cpu().numpy(), strict=True))
             bar.update(len(batch.rows))
-    in_order: Floats = np.stack([rows[row] for row in range(len(ids))], axis=1)
-    return in_order
+    return np.stack([rows[row] for row in range(len(ids))], axis=1)
 
 
 def _digest(query: str) -> bytes:
