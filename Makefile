@@ -56,8 +56,6 @@ test: check  ## check, then all tests: unit, integration (a real Triton), e2e (t
 
 DATA ?= ../shared/data
 EVALUATION := build/evaluation
-# RouterBench's ARC prompts begin with the same worked examples: the question stands at the end.
-CUT_LEFT := sed -e 's/truncation_side: right/truncation_side: left/' -e 's/max_tokens: [0-9]*/max_tokens: 128/'
 LOOKS := The test sets were looked at three times while the recipe was found, and the first two looks changed it (docs/LOG.md).
 SOURCE := Command: make evaluate. The whole report, with plots: docs/evaluation/routerdc/report.md.
 
@@ -65,8 +63,7 @@ evaluate: $(VENV)/.dev  ## judge the shipped bundle, and the recipe on two other
 	mkdir -p $(EVALUATION)
 	$(BIN)/routerdc evaluate --card --note "$(LOOKS)" --note "$(SOURCE)" --out $(EVALUATION)/routerdc --train $(DATA)/routerdc/train \
 		--test $(DATA)/routerdc/test_in_distribution --test $(DATA)/routerdc/test_out_of_distribution
-	$(CUT_LEFT) routerdc/recipes/default.yaml > $(EVALUATION)/routerbench.yaml
-	$(BIN)/routerdc train $(DATA)/routerbench/*_train.jsonl --recipe $(EVALUATION)/routerbench.yaml \
+	$(BIN)/routerdc train $(DATA)/routerbench/*_train.jsonl --recipe few-shot \
 		--out $(EVALUATION)/bundle-routerbench
 	$(BIN)/routerdc evaluate --out $(EVALUATION)/routerbench --bundle $(EVALUATION)/bundle-routerbench --cost \
 		$(addprefix --train ,$(wildcard $(DATA)/routerbench/*_train.jsonl)) \
@@ -92,10 +89,7 @@ pool-growth: $(VENV)/.dev  ## each LLM left out and added back from few scored q
 FULL_DEPTH := bundles/full-depth
 
 bundle-full-depth: $(VENV)/.dev  ## train the yardstick of the benchmarks again: the same recipe, all layers, 512 tokens
-	mkdir -p build
-	sed -e 's/^name: .*/name: full-depth/' -e 's/layers: [0-9]*/layers: 6/' -e 's/max_tokens: [0-9]*/max_tokens: 512/' \
-		routerdc/recipes/default.yaml > build/full-depth.yaml
-	$(BIN)/routerdc train $(DATA)/routerdc/train --recipe build/full-depth.yaml --out $(FULL_DEPTH) \
+	$(BIN)/routerdc train $(DATA)/routerdc/train --recipe full-depth --out $(FULL_DEPTH) \
 		--name routerdc-minilm-7llm-full-depth
 	$(BIN)/routerdc export graph --bundle $(FULL_DEPTH)
 

@@ -6,8 +6,9 @@ a test set.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -57,8 +58,8 @@ class Grid:
 
 def measure(
     datasets: Sequence[Dataset], recipe: Recipe, grid: Grid, *, device: str = "cpu", cache: Path | None = CACHE_FOLDER
-) -> list[Point]:
-    """Every point of `grid`, cheapest first.
+) -> Iterator[Point]:
+    """Every point of `grid`, as it is measured.
 
     Raises:
         ValueError: the recipe trains its encoder, which would take days here.
@@ -77,11 +78,14 @@ def measure(
         bar.update()
         return measured
 
+    points = []
     with bar:
-        points = [point(depth, limit, first) for depth in grid.layers for limit in grid.max_tokens]
+        for depth, limit in product(grid.layers, grid.max_tokens):
+            points.append(point(depth, limit, first))
+            yield points[-1]
         depth = cheapest_good(points).layers
-        points += [point(depth, limit, side) for side in others for limit in grid.max_tokens]
-    return sorted(points, key=lambda point: point.gflop_per_query)
+        for side, limit in product(others, grid.max_tokens):
+            yield point(depth, limit, side)
 
 
 def cheapest_good(points: Sequence[Point], tolerance: float = TOLERANCE_POINTS) -> Point:

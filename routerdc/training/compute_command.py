@@ -56,11 +56,13 @@ def tune_compute(
         if steps:
             recipe = recipe.changed(optimizer={"steps": steps})
         grid = Grid(layers, max_tokens, sides, seeds, folds)
-        points = measure(load_all(data), recipe, grid, device="cuda" if torch.cuda.is_available() else "cpu")
+        points: list[Point] = []
+        for point in measure(load_all(data), recipe, grid, device="cuda" if torch.cuda.is_available() else "cpu"):
+            points = sorted([*points, point], key=lambda one: one.gflop_per_query)
+            save(points, cheapest_good(points), out)  # a run that is stopped leaves what it has measured
     except (BundleError, DataError, RecipeError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     chosen = cheapest_good(points)
-    save(points, chosen, out)
     _print(points, chosen)
     click.echo(
         f"cheapest within {TOLERANCE_POINTS} of the best: layers: {chosen.layers}, max_tokens: {chosen.max_tokens}, "

@@ -1,6 +1,7 @@
 """A recipe: everything that decides how a router is trained, as one readable YAML file (`routerdc/recipes/`).
 
-Unknown and missing fields are errors that name the field. Does not know data.
+A file that says `base: NAME` gives only what differs from the shipped recipe NAME. Unknown and missing fields are
+errors that name the field. Does not know data.
 """
 
 from importlib.resources import files
@@ -127,7 +128,7 @@ class Recipe(_Frozen):
         """A copy with some fields changed: `recipe.changed(encoder={"layers": 2}, optimizer={"steps": 10})`."""
         merged = self.model_dump()
         for name, value in fields.items():
-            merged[name] = {**merged[name], **value} if isinstance(value, dict) else value
+            merged[name] = {**merged.get(name, {}), **value} if isinstance(value, dict) else value
         return self.model_validate(merged)
 
     def with_encoder(self, source: str) -> Self:
@@ -137,28 +138,39 @@ class Recipe(_Frozen):
 
 
 def load_recipe(name_or_path: str) -> Recipe:
-    """A shipped recipe by its name ("default", "paper"), or a YAML file by its path.
+    """A shipped recipe by its name ("default", "paper", …), or a YAML file by its path.
 
     Raises:
         RecipeError: there is no such recipe, or a field is wrong.
     """
-    path = Path(name_or_path)
-    shipped = files(RECIPES) / f"{name_or_path}.yaml"
-    if path.suffix not in {".yaml", ".yml"}:
-        if not shipped.is_file():
-            raise RecipeError(f"{name_or_path}: no such recipe; shipped are {', '.join(shipped_recipes())}")
-        text = shipped.read_text(encoding="utf-8")
-    elif path.is_file():
-        text = path.read_text(encoding="utf-8")
-    else:
-        raise RecipeError(f"{path}: no such file")
     try:
-        return Recipe.model_validate(yaml.safe_load(text))
+        fields = yaml.safe_load(_text(name_or_path))
+        if isinstance(fields, dict) and "base" in fields:
+            return _shipped(fields.pop("base"), name_or_path).changed(**fields)
+        return Recipe.model_validate(fields)
     except yaml.YAMLError as error:
         raise RecipeError(f"{name_or_path}: not YAML: {error}") from None
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise RecipeError(f"{name_or_path}: {faults}") from None
+
+
+def _text(name_or_path: str) -> str:
+    path = Path(name_or_path)
+    if path.suffix in {".yaml", ".yml"}:
+        if not path.is_file():
+            raise RecipeError(f"{path}: no such file")
+        return path.read_text(encoding="utf-8")
+    shipped = files(RECIPES) / f"{name_or_path}.yaml"
+    if not shipped.is_file():
+        raise RecipeError(f"{name_or_path}: no such recipe; shipped are {', '.join(shipped_recipes())}")
+    return shipped.read_text(encoding="utf-8")
+
+
+def _shipped(base: Any, wanted_by: str) -> Recipe:
+    if base not in shipped_recipes():
+        raise RecipeError(f"{wanted_by}: base: {base} is no shipped recipe; shipped are {', '.join(shipped_recipes())}")
+    return load_recipe(base)
 
 
 def shipped_recipes() -> list[str]:

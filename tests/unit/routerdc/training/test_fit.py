@@ -109,3 +109,30 @@ def test_a_trained_encoder_gets_gradients_and_its_changes_are_in_the_bundle(
     assert trained.training["best_step"] == 3
     np.testing.assert_allclose(Router.load(tmp_path).score(queries), before)
     assert (tmp_path / "router.safetensors").stat().st_size > 10_000  # the encoder's tensors are in it
+
+
+@pytest.mark.parametrize("name", ["default", "paper"])
+@pytest.mark.parametrize(
+    "device",
+    ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))],
+)
+def test_training_on_a_device_resumes_there_and_ends_as_a_bundle_for_every_machine(
+    tmp_path: Path, encoder_folder: Path, name: str, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("routerdc.training.fit.CHECKPOINT_EVERY_STEPS", 2)
+    steps: list[tuple[int, str]] = []
+    whole = loop._Run.step
+
+    def watched(run: loop._Run, step: int) -> float:
+        steps.append((step, run.model.llm_embeddings.device.type))
+        return whole(run, step)
+
+    monkeypatch.setattr(loop._Run, "step", watched)
+    recipe = tiny_recipe(encoder_folder, name, data={"held_out": 0.0}, optimizer={"steps": 4})
+    checkpoint = tmp_path / "run.pt"
+    for _ in range(2):  # the second goes on where the first ended
+        trained = fit(tiny_datasets(20), recipe, seed=0, device=device, cache=None, checkpoint=checkpoint)
+    assert steps == [(step, device) for step in range(4)]
+    assert {value.device.type for value in _weights(trained).values()} == {"cpu"}
+    trained.write(tmp_path / "bundle", "tiny")
+    assert np.isfinite(Router.load(tmp_path / "bundle").score(["add w1"])).all()

@@ -44,6 +44,28 @@ def test_a_wrong_recipe_is_refused_by_the_name_of_the_field(
         load_recipe(str(tmp_path / "mine.yaml"))
 
 
+def test_a_recipe_with_a_base_gives_only_what_differs(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\nbase: default\nencoder: {layers: 2}\n")
+    default = load_recipe("default")
+    assert load_recipe(str(path)) == default.changed(name="mine", encoder={"layers": 2})
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("base: nonsense", "base: nonsense is no shipped recipe"),
+        ("base: [default]", "is no shipped recipe"),
+        ("base: default\nencoder: {depth: 2}", r"encoder\.depth"),
+        ("base: default\ndecoder: {layers: 2}", "decoder"),
+    ],
+)
+def test_a_wrong_base_or_a_field_that_it_has_not_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(RecipeError, match=reason):
+        load_recipe(str(tmp_path / "mine.yaml"))
+
+
 def test_an_unknown_recipe_says_which_there_are() -> None:
     with pytest.raises(RecipeError, match=r"nonsense: no such recipe; shipped are .*default"):
         load_recipe("nonsense")
