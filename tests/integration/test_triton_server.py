@@ -1,6 +1,8 @@
 """Life and death of the embedded tritonserver."""
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -50,6 +52,18 @@ def test_nothing_is_left_when_the_parent_is_killed(
         family = [pid, *children_of(pid)]
         parent.kill()
     assert wait_until(lambda: not any(map(is_alive, family)), timeout_seconds=20)
+
+
+def test_no_python_process_outlives_a_triton_that_was_killed(
+    model_repository: Path, triton_platform: None, tmp_path: Path
+) -> None:
+    server = TritonServer(model_repository, log=tmp_path / "triton.log")
+    server.start()
+    stubs = children_of(server.process.pid)
+    assert stubs
+    os.kill(server.process.pid, signal.SIGKILL)  # and not waited for: its process id still exists
+    assert wait_until(lambda: not any(map(is_alive, stubs)), timeout_seconds=20)
+    server.stop()
 
 
 def test_a_taken_port_is_named_before_anything_starts(

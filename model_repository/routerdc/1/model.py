@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
+from lifeline import end_with_parent
 from pipeline import Pipeline, Routing
 from queries import FIELD, QueryError, read_queries
 from reference import Reference
@@ -23,6 +24,7 @@ class TritonPythonModel:
         With the engine `triton` they are not asked: no other Triton model can be called from here. `routerdc publish`
         asks them then.
         """
+        end_with_parent()
         self._settings = Settings.from_model_config(args["model_config"])
         folder = Path(args["model_repository"]) / args["model_version"]
         self._pipeline = Pipeline.load(folder, self._settings)
@@ -30,8 +32,13 @@ class TritonPythonModel:
             Reference.load(folder).check(lambda queries: self._pipeline.route(queries).scores)
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """One response a request, in order. A bad or cancelled request fails alone; the others are routed together."""
+        """One response a request, in order. A bad or cancelled request fails alone; the others are routed together.
+
+        Whether a request was cancelled is asked of all if the first, which waited longest, was: each answer is a way to
+        Triton's process and back. Those that were cancelled earlier Triton has not handed over.
+        """
         responses: list[Any] = [None] * len(requests)
+        some_cancelled = bool(requests) and requests[0].is_cancelled()
         texts: list[str] = []
         spans: dict[int, slice] = {}
         for i, request in enumerate(requests):
@@ -40,7 +47,7 @@ class TritonPythonModel:
             except QueryError as error:
                 responses[i] = _failed(str(error), pb_utils.TritonError.INVALID_ARG)
                 continue
-            if request.is_cancelled():
+            if some_cancelled and request.is_cancelled():
                 responses[i] = _failed("the caller cancelled the request", pb_utils.TritonError.CANCELLED)
                 continue
             spans[i] = slice(len(texts), len(texts) + len(queries))

@@ -1,6 +1,7 @@
 """The encoder as an ONNX graph in this process, computed by ONNX Runtime on the CPU."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,21 +10,42 @@ import onnxruntime
 from cores import usable_cores
 from engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
 
+SHARED_TOKENS = 128
+"""A slice of fewer is done sooner by one thread than by several that wait for each other (docs/design, 2026-11-22)"""
+
 
 class OnnxRuntimeEngine:
-    """The encoder as an ONNX graph in this process."""
+    """Slices side by side, each on one thread, which computes most per core; a few large ones each on all threads."""
 
     def __init__(self, path: Path, threads: int) -> None:
         """Loads `path`; `threads` 0 means every core that this process may use."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or usable_cores()
-        options.inter_op_num_threads = 1
-        options.enable_mem_pattern = False  # one pattern would be kept for every shape ever seen
-        # Idle threads sleep: Triton, the tokenizer and the gateway need the same cores (docs/design, 2026-11-22).
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._threads = threads or usable_cores()
+        self._on_one = _session(path, 1)
+        self._on_all = _session(path, self._threads) if self._threads > 1 else self._on_one
+        self._pool = ThreadPoolExecutor(self._threads)
 
     def embed(self, slices: Sequence[TokenSlice]) -> list[npt.NDArray[np.float32]]:
-        """See `Engine`; one slice after the other."""
-        feeds = ({INPUT_IDS: part.input_ids, ATTENTION_MASK: part.attention_mask} for part in slices)
-        return [self._session.run([EMBEDDING], feed)[0] for feed in feeds]
+        """See `engine.Engine`."""
+        largest = max(part.input_ids.size for part in slices)
+        if 2 * len(slices) <= self._threads and largest >= SHARED_TOKENS:
+            return [_embed(self._on_all, part) for part in slices]
+        if len(slices) == 1:
+            return [_embed(self._on_one, slices[0])]
+        longest_first = self._pool.map(lambda part: _embed(self._on_one, part), reversed(slices))
+        return [*longest_first][::-1]
+
+
+def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # one pattern would be kept for every shape ever seen
+    # Idle threads sleep: Triton, the tokenizer and the gateway need the same cores (docs/design, 2026-11-22).
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _embed(session: onnxruntime.InferenceSession, part: TokenSlice) -> npt.NDArray[np.float32]:
+    feed = {INPUT_IDS: part.input_ids, ATTENTION_MASK: part.attention_mask}
+    embedding: npt.NDArray[np.float32] = session.run([EMBEDDING], feed)[0]
+    return embedding

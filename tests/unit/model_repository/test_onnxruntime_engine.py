@@ -1,0 +1,52 @@
+"""Whatever the number of threads and slices, answers are those of one thread, in the order of the slices."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from engine import TokenSlice
+from onnxruntime_engine import SHARED_TOKENS, OnnxRuntimeEngine
+
+from contract.bundle import ENGINE_FOLDER
+from export.artefacts import ENGINE_FILE
+
+ENGINE = Path(__file__).parents[3] / "bundles/default" / ENGINE_FOLDER / ENGINE_FILE
+RANDOM = np.random.default_rng(11)
+
+
+def part(rows: int, width: int) -> TokenSlice:
+    ids = RANDOM.integers(1000, 20000, (rows, width), dtype=np.int32)
+    return TokenSlice(ids, np.ones_like(ids))
+
+
+SMALL = [part(1, 8)]
+LARGE = [part(4, SHARED_TOKENS // 4)]
+MANY = [part(rows, width) for rows, width in ((9, 5), (6, 8), (4, 16), (3, 21), (2, 40), (1, 60))]
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> OnnxRuntimeEngine:
+    return OnnxRuntimeEngine(ENGINE, 1)
+
+
+@pytest.mark.parametrize("slices", [SMALL, LARGE, MANY[:2], MANY], ids=["small", "large", "few", "many"])
+@pytest.mark.parametrize("threads", [0, 2, 4])
+def test_answers_are_those_of_one_thread(one_thread: OnnxRuntimeEngine, threads: int, slices: list[TokenSlice]) -> None:
+    ours, theirs = OnnxRuntimeEngine(ENGINE, threads).embed(slices), one_thread.embed(slices)
+    assert [embedding.shape[0] for embedding in ours] == [len(part.input_ids) for part in slices]
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-5)
+
+
+def test_slices_are_computed_side_by_side_longest_first(
+    one_thread: OnnxRuntimeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widths: list[int] = []
+
+    def embed(_session: object, part: TokenSlice) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+        widths.append(part.input_ids.shape[1])
+        return np.zeros((len(part.input_ids), 2), np.float32)
+
+    monkeypatch.setattr("onnxruntime_engine._embed", embed)
+    one_thread.embed(MANY)
+    assert widths == [60, 40, 21, 16, 8, 5]
