@@ -2,6 +2,7 @@
 
 encoder.onnx      in the precision asked for, its types in the graph (export.encoder_graph)
 encoder.weights   its tensors; only those of the encoder, so a newly trained head leaves the file as it is
+encoder.xml       in place of both where OpenVINO serves (export.openvino_model), with encoder.bin
 head.npz          llm_embeddings (n_llms, dim), llm_bias (n_llms,)
 tokenizer.json    the bundle's
 router.json       bundle_id, llms, scale, max_tokens, truncation_side
@@ -27,6 +28,7 @@ REFS_FILE = "weights.json"  # beside it: which tensors they are
 REFERENCE_FILE = "reference.safetensors"  # beside it: torch's answers to the sample queries
 ENGINE_FILE = "encoder.onnx"
 ENGINE_WEIGHTS_FILE = "encoder.weights"
+IR_FILE = "encoder.xml"
 HEAD_FILE = "head.npz"
 ROUTER_FILE = "router.json"
 HEAD_TENSORS = ("llm_embeddings", "llm_bias")
@@ -50,12 +52,17 @@ def write_router_files(bundle: Path, manifest: Manifest, folder: Path) -> None:
 def answers_of(folder: Path, queries: Sequence[str]) -> Answers:
     """Answers of the artefacts in `folder`, computed by the Triton model's own code."""
     slice_tokens = int(parameter(read_config(), "slice_tokens"))
-    return served_answers(MODEL_FOLDER / "1", folder, slice_tokens, queries)
+    return served_answers(MODEL_FOLDER / "1", folder, _engine(folder), slice_tokens, queries)
 
 
 def batch_error_of(folder: Path, queries: Sequence[str]) -> float:
     """How far a score of the artefacts in `folder` depends on what else is in its batch."""
-    return batch_error(MODEL_FOLDER / "1", folder, queries)
+    return batch_error(MODEL_FOLDER / "1", folder, _engine(folder), queries)
+
+
+def _engine(folder: Path) -> str:
+    """Whose files they are."""
+    return "openvino" if (folder / IR_FILE).is_file() else "onnxruntime"
 
 
 def _router(manifest: Manifest) -> dict[str, object]:

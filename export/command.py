@@ -14,6 +14,7 @@ from contract.tensors import ROUTER_MODEL
 from export.artefacts import graph_inputs
 from export.engine import engine_inputs, make_engine
 from export.errors import ExportError
+from export.openvino_model import make_openvino_model, openvino_inputs
 from export.parity import Parity
 from export.plan import make_plan, plan_inputs
 from export.record import Record
@@ -22,7 +23,7 @@ from export.serving import ServedTarget
 from export.targets import PRECISIONS, TARGETS, Precision, Target, precision_for
 from export.tensorrt_engine import Flavour
 
-STEPS = ("graph", "engine", "plan", "repository")
+STEPS = ("graph", "engine", "plan", "openvino", "repository")
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Step:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("build"),
     show_default=True,
-    help="Gets the folders engine/ and model_repository/, or that of a TensorRT target.",
+    help="Gets the folders engine/ and model_repository/, and that of a TensorRT target or of openvino.",
 )
 @click.option(
     "--target",
@@ -71,7 +72,7 @@ class Step:
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
-    show_default="int8 for onnxruntime, else fp32",
+    show_default="int8 for onnxruntime and openvino, else fp32",
     help="Of the encoder's weights and matrix products.",
 )
 @click.option(
@@ -97,8 +98,8 @@ def export(
 ) -> None:
     """Turns a bundle into a model repository for Triton, and proves after every step that it agrees with torch.
 
-    STEP is graph (needs torch), engine, plan (TensorRT) or repository. Without it, every step
-    runs whose result is not current.
+    STEP is graph (needs torch), engine, plan (TensorRT), openvino or repository. Without it, every
+    step runs whose result is not current.
     """
     table = Table("step", "", "queries", "same choice", "score error", "embedding error", "artefact")
     try:
@@ -135,6 +136,11 @@ def _steps(
             flavour: Flavour = "tensorrt" if target == "tensorrt" else "tensorrt-rtx"
             plan = _plan_step(engine, out / target, flavour, timing_caches)
             return [*steps, plan, repository(flavour, out / target)]
+        case "openvino":
+            model = out / target
+            make = partial(make_openvino_model, bundle, engine, model, queries)
+            converted = Step("openvino", model, partial(openvino_inputs, engine), make)
+            return [*steps, converted, _repository_step(bundle, model, out / "model_repository", target)]
         case "onnxruntime-cuda":
             return [*steps, repository("onnxruntime-cuda")]
         case _:

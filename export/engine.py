@@ -5,29 +5,18 @@ neither the encoder's own weights nor onnx."""
 
 import shutil
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from contract.bundle import GRAPH_FOLDER, Manifest, file_sha256
-from export.artefacts import (
-    ENGINE_FILE,
-    GRAPH_FILE,
-    REFERENCE_FILE,
-    REFS_FILE,
-    answers_of,
-    batch_error_of,
-    graph_inputs,
-)
+from export.artefacts import ENGINE_FILE, GRAPH_FILE, REFERENCE_FILE, REFS_FILE, graph_inputs
 from export.errors import ExportError
-from export.parity import LIMITS, Answers, Parity, check, compare
-from export.real_queries import check_real, compare_on
+from export.gate import judged
+from export.parity import Parity
 from export.record import Record
-from export.samples import sample_queries
 from export.targets import Precision
 
-BATCH_EVERY = 4  # of the sample queries, which come kind by kind, for a look at batches
 PRECISION = "precision"  # among the inputs in the engine's record
 
 
@@ -61,28 +50,17 @@ def make_engine(bundle: Path, folder: Path, precision: Precision = "fp32", queri
             "pip install -c constraints.txt 'routerdc-triton[export]'"
         ) from None
     manifest = Manifest.read(bundle)
-    inputs, limits, name = engine_inputs(bundle, manifest, precision), LIMITS[precision], str(folder / ENGINE_FILE)
+    inputs = engine_inputs(bundle, manifest, precision)
     draft = folder.with_name(f"{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     write_artefacts(bundle, manifest, draft, precision)
     with runnable(draft, precision) as artefacts:
-        parity = _parity(bundle, manifest, artefacts)
-        check(parity, limits, name)
-        real = compare_on(queries, bundle, manifest, partial(answers_of, artefacts)) if queries else None
-    if real:
-        check_real(real, limits, name)
+        parity, real = judged(bundle, artefacts, precision, queries, str(folder / ENGINE_FILE))
     Record.write(draft, "engine", manifest.bundle_id, inputs, parity, real.as_json() if real else None)
     shutil.rmtree(folder, ignore_errors=True)
     draft.rename(folder)
     return parity
-
-
-def _parity(bundle: Path, manifest: Manifest, artefacts: Path) -> Parity:
-    samples = sample_queries()
-    reference = Answers.read(bundle / GRAPH_FOLDER / REFERENCE_FILE)
-    batch_error = batch_error_of(artefacts, samples[::BATCH_EVERY])
-    return compare(reference, answers_of(artefacts, samples), manifest.scale, batch_error)
 
 
 def engine_precision(engine: Path) -> Precision:

@@ -23,7 +23,6 @@ import numpy.typing as npt
 import onnx
 
 from contract.bundle import Manifest
-from contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
 from export.artefacts import ENGINE_FILE, HEAD_FILE
 from export.encoder_graph import write_artefacts
 from export.served import served_code, served_tokens
@@ -96,8 +95,10 @@ class Engines:
         if graph is None:
             return _torch(self._bundle, threads)
         if name.startswith("OpenVINO"):
-            return _openvino(graph, threads, "bf16" if "bf16" in name else "f32")
-        engine = import_module("onnxruntime_engine").OnnxRuntimeEngine(graph, threads)
+            precision = "bf16" if "bf16" in name else "f32"
+            engine = import_module("openvino_engine").OpenVinoEngine(graph, threads, precision)
+        else:
+            engine = import_module("onnxruntime_engine").OnnxRuntimeEngine(graph, threads)
         return lambda part: engine.embed([part])[0]
 
     def _dynamic(self) -> Path:
@@ -120,18 +121,6 @@ def _torch(bundle: Path, threads: int) -> Compute:
         torch.set_num_threads(threads)
         with torch.inference_mode():
             return model.embed(torch.from_numpy(part.input_ids), torch.from_numpy(part.attention_mask)).numpy()
-
-    return compute
-
-
-def _openvino(graph: Path, threads: int, precision: str) -> Compute:
-    openvino = import_module("openvino")
-    options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": 1}
-    request = openvino.Core().compile_model(graph, "CPU", options).create_infer_request()
-
-    def compute(part: Any) -> npt.NDArray[np.float32]:
-        request.infer({INPUT_IDS: part.input_ids, ATTENTION_MASK: part.attention_mask}, share_inputs=True)
-        return request.get_tensor(EMBEDDING).data.copy()  # type: ignore[no-any-return]
 
     return compute
 

@@ -15,7 +15,10 @@ from contract.bundle import file_sha256
 from export.parity import Parity
 
 RECORD_FILE = "export.json"
-PACKAGES = ("routerdc-triton", "torch", "transformers", "onnx", "onnxscript", "onnxruntime", "tokenizers", "numpy")
+PACKAGES = (
+    *("routerdc-triton", "torch", "transformers", "onnx", "onnxscript", "onnxruntime", "openvino"),
+    *("tokenizers", "numpy"),
+)
 
 
 class Record(BaseModel):

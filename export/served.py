@@ -31,18 +31,18 @@ def served_code(folder: Path) -> Iterator[ModuleType]:
         sys.modules.update(before)
 
 
-def served_answers(code: Path, artefacts: Path, slice_tokens: int, queries: Sequence[str]) -> Answers:
-    """Answers to `queries` by the model's code in `code` with the artefacts in `artefacts`.
+def served_answers(code: Path, artefacts: Path, engine: str, slice_tokens: int, queries: Sequence[str]) -> Answers:
+    """Answers to `queries` by the model's code in `code` with the artefacts in `artefacts`, run by `engine`.
 
     Raises:
         ParityError: an answer is NaN or infinite.
     """
     with served_code(code) as pipeline:
-        routing = _route(_load(pipeline, artefacts, slice_tokens), queries)
+        routing = _route(_load(pipeline, artefacts, engine, slice_tokens), queries)
     return Answers(embedding=routing.embedding, scores=routing.scores, token_count=routing.token_count)
 
 
-def batch_error(code: Path, artefacts: Path, queries: Sequence[str]) -> float:
+def batch_error(code: Path, artefacts: Path, engine: str, queries: Sequence[str]) -> float:
     """Largest difference of a score between each of `queries` alone and in one slice with the longest of them.
 
     Raises:
@@ -50,13 +50,13 @@ def batch_error(code: Path, artefacts: Path, queries: Sequence[str]) -> float:
     """
     longest = max(queries, key=len)
     with served_code(code) as pipeline:
-        router = _load(pipeline, artefacts, slice_tokens=sys.maxsize)
+        router = _load(pipeline, artefacts, engine, slice_tokens=sys.maxsize)
         pairs = [(_route(router, [query]), _route(router, [query, longest])) for query in queries]
     return max(float(np.abs(alone.scores[0] - beside.scores[0]).max()) for alone, beside in pairs)
 
 
-def _load(pipeline: ModuleType, artefacts: Path, slice_tokens: int) -> Any:
-    settings = pipeline.Settings("onnxruntime", slice_tokens, max_query_bytes=sys.maxsize, engine_threads=0)
+def _load(pipeline: ModuleType, artefacts: Path, engine: str, slice_tokens: int) -> Any:
+    settings = pipeline.Settings(engine, slice_tokens, max_query_bytes=sys.maxsize, engine_threads=0)
     return pipeline.Pipeline.load(artefacts, settings)
 
 

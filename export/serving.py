@@ -12,13 +12,13 @@ from contract.tensors import ATTENTION_MASK, EMBEDDING, ENCODER_MODEL, INPUT_IDS
 from export.profiles import TUNED_TOKENS, Profile
 from export.triton_config import MODEL_FOLDER, read_config
 
-ServedTarget = Literal["onnxruntime", "onnxruntime-cuda", "tensorrt", "tensorrt-rtx"]
+ServedTarget = Literal["onnxruntime", "openvino", "onnxruntime-cuda", "tensorrt", "tensorrt-rtx"]
 ENCODER_FOLDER = MODEL_FOLDER.parent / ENCODER_MODEL
 PARAMETER_ENGINE = "engine"
 PARAMETER_SLICE_TOKENS = "slice_tokens"
 PARAMETER_WIDTH_MULTIPLE = "width_multiple"
-GPU_WIDTHS = 16
-"""Slices for a GPU are as wide as a multiple of this: what its matrix units take, and few enough shapes to repeat"""
+REPEATED_WIDTHS = 16
+"""Slices are as wide as a multiple of this where shapes should repeat: on GPUs (matrix units want it) and OpenVINO"""
 GRAPH_ROWS = (1, 2, 4, 8)
 """Slices for which a CUDA graph is captured: small ones, where launching kernels takes longer than computing"""
 GRAPH_TOKENS = 128
@@ -40,9 +40,10 @@ class Serving:
 
 SERVING: dict[ServedTarget, Serving] = {
     "onnxruntime": Serving("onnxruntime", None, instances=1),
-    "onnxruntime-cuda": Serving("onnxruntime-cuda", TUNED_TOKENS, instances=2, width_multiple=GPU_WIDTHS),
-    "tensorrt": Serving("triton", TUNED_TOKENS, instances=4, width_multiple=GPU_WIDTHS),
-    "tensorrt-rtx": Serving("tensorrt-rtx", TUNED_TOKENS, instances=2, width_multiple=GPU_WIDTHS),
+    "openvino": Serving("openvino", None, instances=1, width_multiple=REPEATED_WIDTHS),
+    "onnxruntime-cuda": Serving("onnxruntime-cuda", TUNED_TOKENS, instances=2, width_multiple=REPEATED_WIDTHS),
+    "tensorrt": Serving("triton", TUNED_TOKENS, instances=4, width_multiple=REPEATED_WIDTHS),
+    "tensorrt-rtx": Serving("tensorrt-rtx", TUNED_TOKENS, instances=2, width_multiple=REPEATED_WIDTHS),
 }
 
 
@@ -69,7 +70,7 @@ def encoder_config(manifest: Manifest, shapes: Sequence[Profile]) -> str:
         for rows in (profile.least.rows, profile.tuned.rows):
             _add_warm_up(config, rows, profile.tuned.tokens)
     widest = min(GRAPH_TOKENS, manifest.tokenizer.max_tokens)
-    for width in widths(widest, GPU_WIDTHS):
+    for width in widths(widest, REPEATED_WIDTHS):
         for rows in GRAPH_ROWS:
             _add_cuda_graph(config, rows, width)
     return text_format.MessageToString(config, as_utf8=True)

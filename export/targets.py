@@ -6,17 +6,20 @@ from export.errors import ExportError
 
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-Target = Literal["onnxruntime", "onnxruntime-cuda", "tensorrt", "tensorrt-rtx"]
+Target = Literal["onnxruntime", "openvino", "onnxruntime-cuda", "tensorrt", "tensorrt-rtx"]
 TARGETS: tuple[Target, ...] = get_args(Target)
 
 DEFAULT_PRECISION: dict[Target, Precision] = {
     "onnxruntime": "int8",
+    "openvino": "int8",
     "onnxruntime-cuda": "fp32",
     "tensorrt": "fp32",
     "tensorrt-rtx": "fp32",
 }
 _REFUSED: dict[tuple[Target, Precision], str] = {
     ("onnxruntime", "bf16"): "ONNX Runtime lacks bf16 kernels: use int8, which is the fastest on a CPU, or fp32",
+    ("openvino", "fp16"): "OpenVINO computes it in fp32 on a CPU: use int8, which is its fastest, or fp32",
+    ("openvino", "bf16"): "slower and no closer than its int8: use int8, or fp32",
     ("onnxruntime-cuda", "bf16"): "ONNX Runtime lacks bf16 kernels: use fp16",
     ("onnxruntime-cuda", "int8"): "the int8 engine is made for CPUs (unsigned activations): use fp16",
     ("tensorrt", "int8"): "the int8 engine is made for CPUs (unsigned activations): use fp16",

@@ -7,6 +7,7 @@ from settings import Settings
 
 ENGINE_FILE = "encoder.onnx"
 PLAN_FILE = "model.plan"
+IR_FILE = "encoder.xml"  # of OpenVINO; its weights are in encoder.bin
 
 
 def load_engine(folder: Path, settings: Settings) -> Engine:
@@ -24,6 +25,10 @@ def load_engine(folder: Path, settings: Settings) -> Engine:
             from onnxruntime_cuda_engine import OnnxRuntimeCudaEngine
 
             return OnnxRuntimeCudaEngine(folder / ENGINE_FILE)
+        case "openvino":
+            from openvino_engine import OpenVinoEngine
+
+            return OpenVinoEngine(folder / IR_FILE, settings.engine_threads)
         case "onnxruntime":
             from onnxruntime_engine import OnnxRuntimeEngine
 

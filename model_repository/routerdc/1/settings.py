@@ -4,15 +4,15 @@ import json
 from dataclasses import dataclass
 from typing import Literal, Self, cast, get_args
 
-EngineName = Literal["onnxruntime", "onnxruntime-cuda", "tensorrt-rtx", "triton"]
+EngineName = Literal["onnxruntime", "openvino", "onnxruntime-cuda", "tensorrt-rtx", "triton"]
 
 
 @dataclass(frozen=True)
 class Settings:
     """How the model computes; what it computes is the bundle's business.
 
-    engine: onnxruntime (CPU), onnxruntime-cuda or tensorrt-rtx, in the model's own process; or triton, the Triton
-        model `routerdc_encoder` of the same version.
+    engine: onnxruntime or openvino (CPU), onnxruntime-cuda or tensorrt-rtx, in the model's own process; or triton, the
+        Triton model `routerdc_encoder` of the same version.
     slice_tokens: padded tokens in one call of the engine.
     max_query_bytes: a longer query is refused.
     engine_threads: threads of the engine; 0 means every core that this process may use.

@@ -116,6 +116,8 @@ def test_an_int8_engine_travels_with_its_bundle(bundle: Path, tmp_path: Path) ->
     ("target", "precision", "message"),
     [
         ("onnxruntime", "bf16", "ONNX Runtime lacks bf16 kernels: use int8"),
+        ("openvino", "fp16", "computes it in fp32 on a CPU: use int8"),
+        ("openvino", "bf16", "use int8, or fp32"),
         ("onnxruntime-cuda", "bf16", "ONNX Runtime lacks bf16 kernels: use fp16"),
         ("onnxruntime-cuda", "int8", "made for CPUs"),
         ("tensorrt", "int8", "made for CPUs"),

@@ -90,7 +90,7 @@ def test_the_model_calls_the_encoder_by_the_contracts_name(monkeypatch: pytest.M
 def test_the_model_imports_only_what_its_container_has() -> None:
     code = sorted((CONFIG.parent / "1").glob("*.py"))
     siblings = {path.stem for path in code}
-    runtimes = {"onnxruntime", "tensorrt_rtx_bindings", "cuda"}  # each imported by its engine alone
+    runtimes = {"onnxruntime", "openvino", "tensorrt_rtx_bindings", "cuda"}  # each imported by its engine alone
     allowed = {"numpy", "tokenizers", "triton_python_backend_utils", *runtimes, *siblings, *sys.stdlib_module_names}
     imported = {
         name.split(".")[0]

@@ -30,7 +30,7 @@ def test_parameters_become_numbers() -> None:
         (
             "engine",
             "tensorrt",
-            "parameter engine must be one of onnxruntime, onnxruntime-cuda, tensorrt-rtx, triton, not 'tensorrt'",
+            "parameter engine must be one of onnxruntime, openvino, onnxruntime-cuda, tensorrt-rtx, triton, not",
         ),
         ("engine", "", "parameter engine must be one of"),
         ("width_multiple", "0", "parameter width_multiple must be at least 1"),

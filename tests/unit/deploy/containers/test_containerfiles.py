@@ -144,7 +144,7 @@ def test_the_gpu_image_has_what_the_model_imports_there() -> None:
                 imported.add(node.module.partition(".")[0])
     third_party = imported - siblings - set(sys.stdlib_module_names) - {"triton_python_backend_utils"}
     runs = " ".join(run.value for run in stage_of("triton-gpu", None).all("RUN"))
-    only_elsewhere = {"onnxruntime", "tensorrt_rtx_bindings", "cuda"}
+    only_elsewhere = {"onnxruntime", "openvino", "tensorrt_rtx_bindings", "cuda"}
     assert {name for name in third_party - only_elsewhere if name not in runs.split()} == set()
 
 
