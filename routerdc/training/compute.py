@@ -80,7 +80,7 @@ def measure(
 
     points = []
     with bar:
-        for depth, limit in product(grid.layers, grid.max_tokens):
+        for limit, depth in product(grid.max_tokens, grid.layers):
             points.append(point(depth, limit, first))
             yield points[-1]
         depth = cheapest_good(points).layers
