@@ -1,10 +1,10 @@
 """Refuses single queries as soon as scoring takes too long: a scorer in front of a scorer.
 
 How many queries may be under way is found by trying, as in TCP: answers in time let more in (one for each, until the
-first late one; afterwards one for each round), a late answer lets fewer in, in proportion to how late it is. What is
-over that is refused at once, so that those who are let in are answered about as fast as without the crowd. Batches have
-patience and are let in always; the coalescer sends them last. A scorer that gives no answers at all is no reason to
-refuse anybody: the default answers.
+first late one; afterwards one for each round, or a tenth of them where they are few), a late answer lets fewer in, in
+proportion to how late it is. What is over that is refused at once, so that those who are let in are answered about as
+fast as without the crowd. Batches have patience and are let in always; the coalescer sends them last. A scorer that
+gives no answers at all is no reason to refuse anybody: the default answers.
 
 Does not know Triton, nor what a fallback is.
 """
@@ -16,7 +16,8 @@ from gateway.errors import OverloadedError, ScorerError, ScorerOverloadedError, 
 from gateway.scorer import Bundle, Scored, Scorer
 
 _LEAST = 1.0
-_AT_FIRST = 32.0
+_AT_FIRST = 8.0
+_LARGEST_INCREASE = 0.1  # for each answer: a whole one more in each round would be far too many where three are right
 _LARGEST_DECREASE = 0.5
 _DEAD_AFTER_SECONDS = 1.0  # with failures and no answer
 
@@ -91,7 +92,8 @@ class LoadLimit:
         if seconds > self._target_seconds:
             self._late(began, max(_LARGEST_DECREASE, self._target_seconds / seconds))
         elif self.in_flight + 2 > self.limit:  # it was felt
-            self.limit = min(self._most, self.limit + (1.0 if self._decreased is None else 1 / self.limit))
+            more = 1.0 if self._decreased is None else min(_LARGEST_INCREASE, 1 / self.limit)
+            self.limit = min(self._most, self.limit + more)
 
     def _late(self, began: float, factor: float) -> None:
         if self._decreased is None or began >= self._decreased:  # who began before it says nothing about its effect

@@ -44,8 +44,8 @@ class Server:
             await asyncio.sleep(0)
 
 
-def limited(server: Server) -> LoadLimit:
-    return LoadLimit(server, target_seconds=TARGET, patience_seconds=1.0, most=1000, clock=lambda: server.now)
+def limited(server: Server, target_seconds: float = TARGET) -> LoadLimit:
+    return LoadLimit(server, target_seconds=target_seconds, patience_seconds=1.0, most=1000, clock=lambda: server.now)
 
 
 async def offer(server: Server, limit: LoadLimit, per_second: float, seconds: float) -> tuple[list[float], int]:
@@ -90,6 +90,15 @@ async def test_ten_times_capacity_leaves_those_who_are_let_in_as_fast_as_the_tar
     assert sorted(waits)[int(len(waits) * 0.99)] <= TARGET * 1.5
     assert len(waits) > 400  # of 500 that are possible: refusing too much would be easy
     assert refused > 4000
+
+
+async def test_where_only_one_at_a_time_is_in_time_most_are_alone() -> None:
+    server = Server()
+    limit = limited(server, target_seconds=0.015)
+    await offer(server, limit, per_second=1000, seconds=2)  # learns
+    waits, _ = await offer(server, limit, per_second=1000, seconds=5)
+    assert sorted(waits)[int(len(waits) * 0.7)] <= 0.015
+    assert len(waits) > 400
 
 
 async def test_after_the_crowd_everybody_is_let_in_again() -> None:
