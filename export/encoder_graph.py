@@ -17,9 +17,10 @@ from export.artefacts import (
     answers_of,
     write_router_files,
 )
+from export.calibration import calibrate
 from export.parity import Answers
 from export.precision import HALF_TYPES, to_precision, with_fp32_kernels
-from export.quantization import calibrate, to_int8
+from export.quantization import to_int8
 from export.samples import sample_queries
 from export.served import served_tokens
 from export.simplify import simplify
@@ -58,11 +59,10 @@ def write_artefacts(bundle: Path, manifest: Manifest, folder: Path, precision: P
     """Writes the files of `export.artefacts` into `folder`; the graph passes ONNX's checker first."""
     write_router_files(bundle, manifest, folder)
     graph = fp32_graph(bundle, manifest)
-    if precision == "int8":
+    if precision in ("int8", "int8-gpu"):
         rows = served_tokens(MODEL_FOLDER / "1", folder, sample_queries())
-        save_graph(to_int8(graph, calibrate(graph, rows)), folder)
-    else:
-        save_graph(to_precision(graph, precision), folder)
+        graph = to_int8(graph, calibrate(graph, rows), for_gpu=precision == "int8-gpu")
+    save_graph(to_precision(graph, precision), folder)
 
 
 def save_graph(graph: onnx.ModelProto, folder: Path) -> None:

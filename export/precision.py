@@ -15,9 +15,15 @@ from export.rewriting import emptied, renamed
 from export.targets import Precision
 
 FLOAT = int(TensorProto.FLOAT)
-HALF_TYPES: dict[Precision, int] = {"fp16": int(TensorProto.FLOAT16), "bf16": int(TensorProto.BFLOAT16)}
+HALF_TYPES: dict[Precision, int] = {
+    "fp16": int(TensorProto.FLOAT16),
+    "bf16": int(TensorProto.BFLOAT16),
+    "int8-gpu": int(TensorProto.FLOAT16),
+}
+"""Of what is not int8 already (export.quantization)"""
 
 _PRODUCTS = {"MatMul"}  # a Gemm is the projection of the pooled vector: small, and the scores feel its rounding
+_DEQUANTIZED = {"DequantizeLinear"}  # only products read them
 _LOOKUPS = {"Gather"}
 _FOLLOWERS = {
     *("Add", "Sub", "Mul", "Div", "Neg", "Gelu", "Erf", "Tanh", "Sigmoid", "Relu"),
@@ -26,12 +32,12 @@ _FOLLOWERS = {
 
 
 def to_precision(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
-    """A typed copy of an fp32 `model` (itself for fp32).
+    """A typed copy of an fp32 `model`, which may be quantized (itself where all that is not stays fp32).
 
     Raises:
         ExportError: a weight does not fit into the half type.
     """
-    return model if precision == "fp32" else _Conversion(model, HALF_TYPES[precision]).result()
+    return _Conversion(model, HALF_TYPES[precision]).result() if precision in HALF_TYPES else model
 
 
 def with_fp32_kernels(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -103,7 +109,7 @@ class _Conversion:
         self._types.update({name: kind for name in node.output if name in self._floats})
 
     def _is_half(self, node: NodeProto) -> bool:
-        if node.op_type in _PRODUCTS:
+        if node.op_type in _PRODUCTS | _DEQUANTIZED:
             return True
         if node.op_type in _LOOKUPS and node.input[0] in self._weights:
             return node.input[0] in self._floats

@@ -8,114 +8,58 @@ tokens and channels, and a few of them are far larger than all others, so they a
     narrow output   every token is divided by its largest value, and the product multiplied by it again
 
 The first costs one multiplication of the input, the second one of the output besides, but what follows a GELU needs it:
-there the size sits in single tokens ([CLS], [SEP]). The word embeddings are int8, too, a scale for each word. All else
-stays fp32.
+there the size sits in single tokens ([CLS], [SEP]). For CPUs the word embeddings are int8, too, a scale for each word.
+All else stays as it is.
 
 Does not know where calibration queries come from or what computes the graph.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from contract.tensors import ATTENTION_MASK, INPUT_IDS
+from export.calibration import Floats, Range, narrow, products, weights_of
 from export.rewriting import emptied, renamed
 
-Floats = npt.NDArray[np.float32]
 SMOOTHING = 0.65
 """share of a channel's size that goes to the weights"""
-LARGEST_WEIGHT = 127
+LARGEST = 127
 LOOKUP_ROWS = 1024
 """a table with as many rows is worth being int8: the word embeddings, not the positions"""
 
 
-@dataclass(frozen=True)
-class Range:
-    """What the calibration queries showed of one product's input, channel by channel; both (channels,)."""
+def to_int8(model: onnx.ModelProto, ranges: dict[str, Range], *, for_gpu: bool = False) -> onnx.ModelProto:
+    """An int8 copy of an fp32 `model`; `ranges` as `calibrate` gives them.
 
-    lowest: Floats
-    highest: Floats
-
-    def __or__(self, other: "Range") -> "Range":
-        return Range(np.minimum(self.lowest, other.lowest), np.maximum(self.highest, other.highest))
-
-    @classmethod
-    def of(cls, values: Floats) -> "Range":
-        """`values`: (…, channels)."""
-        rows = values.reshape(-1, values.shape[-1])
-        return cls(rows.min(axis=0), rows.max(axis=0))
-
-
-def calibrate(model: onnx.ModelProto, rows: Iterable[npt.NDArray[np.int32]]) -> dict[str, Range]:
-    """Ranges of the inputs of all products with weights, by name; `rows`: token ids of one query each."""
-    names = list(_weights_of(model))
-    narrow = _narrow(model)
-    watched = onnx.ModelProto()
-    watched.CopyFrom(model)
-    watched.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
-    session = onnxruntime.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
-    ranges: dict[str, Range] = {}
-    for ids in rows:
-        values = session.run(names, {INPUT_IDS: ids[None], ATTENTION_MASK: np.ones_like(ids[None])})
-        for name, value in zip(names, values, strict=True):
-            seen = Range.of(value / np.abs(value).max(axis=-1, keepdims=True) if name in narrow else value)
-            ranges[name] = ranges[name] | seen if name in ranges else seen
-    return ranges
-
-
-def to_int8(model: onnx.ModelProto, ranges: dict[str, Range]) -> onnx.ModelProto:
-    """An int8 copy of an fp32 `model`; `ranges` as `calibrate` gives them."""
-    return _Quantizer(model, ranges).result()
-
-
-def _products(model: onnx.ModelProto) -> list[NodeProto]:
-    weights = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 2}
-    return [node for node in model.graph.node if node.op_type == "MatMul" and node.input[1] in weights]
-
-
-def _weights_of(model: onnx.ModelProto) -> dict[str, list[str]]:
-    """The weights that each input of a product is multiplied with."""
-    readers: dict[str, list[str]] = {}
-    for node in _products(model):
-        readers.setdefault(node.input[0], []).append(node.input[1])
-    return readers
-
-
-def _narrow(model: onnx.ModelProto) -> set[str]:
-    """Inputs of products that are wider than all that is made of them."""
-    shapes = {tensor.name: tensor.dims for tensor in model.graph.initializer}
-    return {
-        value
-        for value, weights in _weights_of(model).items()
-        if shapes[weights[0]][0] > sum(shapes[weight][1] for weight in weights)
-    }
+    Inputs of products are uint8, for which CPUs have the fast kernels, or, `for_gpu`, int8 without a zero point, which
+    is all that TensorRT takes. There ranges are moved to lie around 0: what follows a GELU would lose half the steps.
+    """
+    return _Quantizer(model, ranges, for_gpu).result()
 
 
 class _Quantizer:
     """One pass over the nodes in their order."""
 
-    def __init__(self, model: onnx.ModelProto, ranges: dict[str, Range]) -> None:
+    def __init__(self, model: onnx.ModelProto, ranges: dict[str, Range], for_gpu: bool) -> None:
         self._model = model
         self._ranges = ranges
+        self._for_gpu = for_gpu
         self._weights = {tensor.name: tensor for tensor in model.graph.initializer}
-        self._readers = _weights_of(model)
-        self._narrow = _narrow(model)
+        self._readers = weights_of(model)
+        self._narrow = narrow(model)
         self._nodes: list[NodeProto] = []
         self._made: dict[str, TensorProto] = {}
         self._divisors: dict[str, Floats] = {}
+        self._middles: dict[str, float] = {}
 
     def result(self) -> onnx.ModelProto:
-        """The graph whose products and large lookups are int8; made once."""
-        products = {node.output[0] for node in _products(self._model)}
+        """The graph with rounded products and, for CPUs, large lookups; made once."""
+        rounded = {node.output[0] for node in products(self._model)}
         for node in self._model.graph.node:
-            if node.output[0] in products:
+            if node.output[0] in rounded:
                 self._add_product(node)
-            elif node.op_type == "Gather" and self._is_large(node.input[0]):
+            elif node.op_type == "Gather" and self._is_large(node.input[0]) and not self._for_gpu:
                 self._add_lookup(node)
             else:
                 self._nodes.append(node)
@@ -136,27 +80,47 @@ class _Quantizer:
         names = [self._constant(f"{weight}_int8", integers), self._constant(f"{weight}_scale", scale)]
         self._nodes.append(helper.make_node("DequantizeLinear", names, [f"{weight}_dequantized"], axis=1))
         inputs = {value: f"{value}_dequantized", weight: f"{weight}_dequantized"}
-        if value not in self._narrow:
-            self._nodes.append(renamed(node, inputs, {}))
-            return
-        product = f"{node.output[0]}_of_one_size"
-        self._nodes.append(renamed(node, inputs, {node.output[0]: product}))
-        self._nodes.append(helper.make_node("Mul", [product, f"{value}_size"], list(node.output)))
+        after: list[tuple[str, str]] = []
+        if self._for_gpu:
+            of_middle = self._middles[value] * (integers * scale).sum(axis=0)
+            after.append(("Add", self._constant(f"{node.output[0]}_of_middle", of_middle.astype(np.float32))))
+        if value in self._narrow:
+            after.append(("Mul", f"{value}_size"))
+        self._add_chain(node, inputs, after)
+
+    def _add_chain(self, node: NodeProto, inputs: dict[str, str], after: list[tuple[str, str]]) -> None:
+        """`node` with other `inputs`, then every operator of `after` with its second operand; the last one's output is
+        what `node` had.
+        """
+        final = node.output[0]
+        results = [*(f"{final}_before_{operator.lower()}" for operator, _ in after), final]
+        self._nodes.append(renamed(node, inputs, {final: results[0]}))
+        for (operator, operand), before, result in zip(after, results, results[1:], strict=False):
+            self._nodes.append(helper.make_node(operator, [before, operand], [result]))
 
     def _add_input(self, value: str, factor: str) -> None:
         """`value` times `factor`, rounded to one of 256 numbers."""
         seen, divisor = self._ranges[value], self._divisors[value]
         low, high = min(0.0, float((seen.lowest / divisor).min())), max(0.0, float((seen.highest / divisor).max()))
         scale = np.float32((high - low) / 255 or 1)
-        names = [
-            self._constant(f"{value}_scale", scale),
-            self._constant(f"{value}_zero", np.uint8(round(-low / scale))),
-        ]
+        smooth, zero = f"{value}_smooth", np.array(round(-low / scale), np.uint8)
+        self._nodes.append(helper.make_node("Mul", [value, factor], [smooth]))
+        if self._for_gpu:
+            smooth, zero = self._add_centred(smooth, value, (low + high) / 2), np.array(0, np.int8)
+        names = [self._constant(f"{value}_scale", scale), self._constant(f"{value}_zero", zero)]
         self._nodes += [
-            helper.make_node("Mul", [value, factor], [f"{value}_smooth"]),
-            helper.make_node("QuantizeLinear", [f"{value}_smooth", *names], [f"{value}_int8"]),
+            helper.make_node("QuantizeLinear", [smooth, *names], [f"{value}_int8"]),
             helper.make_node("DequantizeLinear", [f"{value}_int8", *names], [f"{value}_dequantized"]),
         ]
+
+    def _add_centred(self, smooth: str, value: str, middle: float) -> str:
+        """`smooth` moved so that 0 is the middle of its range; what that takes from a product is added after it."""
+        self._middles[value] = middle
+        moved = f"{value}_centred"
+        self._nodes.append(
+            helper.make_node("Sub", [smooth, self._constant(f"{value}_middle", np.float32(middle))], [moved])
+        )
+        return moved
 
     def _add_token_sizes(self, value: str) -> str:
         """The name of what each token of `value` is multiplied with: one over its largest absolute value."""
@@ -211,6 +175,6 @@ class _Quantizer:
 
 def _rounded(weights: Floats, axis: int) -> tuple[npt.NDArray[np.int8], Floats]:
     """Integers, and what one of them is worth: a scale for everything along `axis`."""
-    scale = np.abs(weights).max(axis=axis) / LARGEST_WEIGHT
+    scale = np.abs(weights).max(axis=axis) / LARGEST
     scale = np.where(scale == 0, 1, scale).astype(np.float32)
     return np.round(weights / np.expand_dims(scale, axis)).astype(np.int8), scale

@@ -4,8 +4,10 @@ from typing import Literal, get_args
 
 from export.errors import ExportError
 
-Precision = Literal["fp32", "fp16", "bf16", "int8"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+Precision = Literal["fp32", "fp16", "bf16", "int8", "int8-gpu"]
+"""int8: for CPUs, all else in fp32; int8-gpu: for TensorRT, all else as in fp16"""
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+"""What may be asked for; the target says which int8"""
 Target = Literal["onnxruntime", "openvino", "onnxruntime-cuda", "tensorrt", "tensorrt-rtx"]
 TARGETS: tuple[Target, ...] = get_args(Target)
 
@@ -21,9 +23,7 @@ _REFUSED: dict[tuple[Target, Precision], str] = {
     ("openvino", "fp16"): "OpenVINO computes it in fp32 on a CPU: use int8, which is its fastest, or fp32",
     ("openvino", "bf16"): "slower and no closer than its int8: use int8, or fp32",
     ("onnxruntime-cuda", "bf16"): "ONNX Runtime lacks bf16 kernels: use fp16",
-    ("onnxruntime-cuda", "int8"): "the int8 engine is made for CPUs (unsigned activations): use fp16",
-    ("tensorrt", "int8"): "the int8 engine is made for CPUs (unsigned activations): use fp16",
-    ("tensorrt-rtx", "int8"): "the int8 engine is made for CPUs (unsigned activations): use fp16",
+    ("onnxruntime-cuda", "int8"): "ONNX Runtime lacks int8 kernels for GPUs: use fp16, or int8 with TensorRT",
 }
 
 
@@ -37,4 +37,4 @@ def precision_for(target: Target, precision: Precision | None) -> Precision:
         return DEFAULT_PRECISION[target]
     if reason := _REFUSED.get((target, precision)):
         raise ExportError(f"--target {target} --precision {precision}: {reason}")
-    return precision
+    return "int8-gpu" if precision == "int8" and target in ("tensorrt", "tensorrt-rtx") else precision

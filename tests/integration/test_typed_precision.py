@@ -3,14 +3,12 @@
 import random
 from pathlib import Path
 
-import onnx
 import pytest
 
 from contract.bundle import ENGINE_FOLDER, Manifest
-from export.artefacts import ENGINE_FILE, ENGINE_WEIGHTS_FILE, answers_of
-from export.encoder_graph import save_graph, typed_answers_of, write_artefacts
+from export.artefacts import answers_of
+from export.encoder_graph import typed_answers_of, write_artefacts
 from export.parity import LIMITS, Answers, check, compare
-from export.precision import to_precision
 from export.targets import Precision
 from tests.integration.conftest import BUNDLE
 from tests.shared_data import ROUTERDC as DATA
@@ -42,14 +40,11 @@ def reference(fp32: Path, queries: list[str]) -> Answers:
     return answers_of(fp32, queries)
 
 
-@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+@pytest.mark.parametrize("precision", ["fp16", "bf16", "int8-gpu"])
 def test_real_queries_get_the_same_choice_from_a_typed_engine(
-    precision: Precision, fp32: Path, reference: Answers, queries: list[str], manifest: Manifest, tmp_path: Path
+    precision: Precision, reference: Answers, queries: list[str], manifest: Manifest, tmp_path: Path
 ) -> None:
-    for artefact in fp32.iterdir():
-        if artefact.name not in (ENGINE_FILE, ENGINE_WEIGHTS_FILE):
-            (tmp_path / artefact.name).hardlink_to(artefact)
-    save_graph(to_precision(onnx.load(fp32 / ENGINE_FILE), precision), tmp_path)
+    write_artefacts(BUNDLE, manifest, tmp_path, precision)
     parity = compare(reference, typed_answers_of(tmp_path, queries), manifest.scale)
     check(parity, LIMITS[precision], precision)
     assert parity.max_score_error > 1e-6  # something was rounded

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from contract.bundle import Manifest, file_sha256
+from contract.bundle import ENGINE_FOLDER, Manifest, file_sha256
 from export import plan
 from export.artefacts import ENGINE_FILE
 from export.errors import ExportError
+from export.parity import LIMITS
 from export.plan import AHEAD_OF_TIME, PLAN_FILE, PLAN_RECORD_FILE, PlanRecord, gpu_of
 from export.profiles import profiles
 from export.record import Record
@@ -51,6 +52,17 @@ def test_another_precision_builds_anew(bundle: Path, out: Path) -> None:
     code, output = invoke("--bundle", bundle, "--out", out, "--target", "tensorrt-rtx", "--precision", "bf16")
     assert (code, output.count("made")) == (0, 3)
     assert PlanRecord.read(out / "tensorrt-rtx").precision == "bf16"
+
+
+def test_int8_for_gpus_is_judged_against_torch_and_leaves_the_bundles_own_engine_alone(
+    bundle: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    code, output = invoke("--bundle", bundle, "--out", out, "--target", "tensorrt-rtx", "--precision", "int8")
+    assert (code, output.count("made")) == (0, 3), output
+    assert PlanRecord.read(out / "tensorrt-rtx").precision == "int8-gpu"
+    assert Record.read(out / "engine").parity["agreement"] >= LIMITS["int8"].agreement
+    assert not (bundle / ENGINE_FOLDER).exists()
 
 
 @pytest.mark.parametrize(

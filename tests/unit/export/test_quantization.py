@@ -10,7 +10,9 @@ import pytest
 from onnx import numpy_helper
 
 from contract.tensors import ATTENTION_MASK, INPUT_IDS
-from export.quantization import calibrate, to_int8
+from export.calibration import calibrate
+from export.precision import to_precision, with_fp32_kernels
+from export.quantization import to_int8
 from export.simplify import simplify
 from tests.unit.export.conftest import ENCODERS, MAX_TOKENS
 
@@ -27,8 +29,8 @@ def simple(graph: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
-def quantized(graph: onnx.ModelProto) -> onnx.ModelProto:
-    result = to_int8(graph, calibrate(graph, ROWS))
+def quantized(graph: onnx.ModelProto, *, for_gpu: bool = False) -> onnx.ModelProto:
+    result = to_int8(graph, calibrate(graph, ROWS), for_gpu=for_gpu)
     onnx.checker.check_model(result, full_check=True)
     return result
 
@@ -70,3 +72,23 @@ def test_one_huge_token_costs_the_others_no_precision(encoder_graph: EncoderGrap
     bias[0] += 30  # a channel that is large after GELU, as BERTs have them
     table.CopyFrom(numpy_helper.from_array(bias, table.name))
     np.testing.assert_allclose(embed(quantized(graph), *ROWS), embed(graph, *ROWS), atol=0.05)
+
+
+@pytest.mark.parametrize("architecture", ENCODERS)
+def test_for_gpus_integers_lie_around_zero_among_fp16_and_stay_close(
+    architecture: str, encoder_graph: EncoderGraph
+) -> None:
+    graph = simple(encoder_graph(architecture))
+    typed = to_precision(quantized(graph, for_gpu=True), "int8-gpu")
+    onnx.checker.check_model(typed, full_check=True)
+    tensors = {tensor.name: tensor for tensor in typed.graph.initializer}
+    makers = {name: node for node in typed.graph.node for name in node.output}
+    zeros = [tensors[node.input[2]] for node in typed.graph.node if node.op_type == "QuantizeLinear"]
+    assert {(zero.data_type, int(numpy_helper.to_array(zero))) for zero in zeros} == {(onnx.TensorProto.INT8, 0)}
+    dequantized = {name for name, node in makers.items() if node.op_type == "DequantizeLinear"}
+    products = [node for node in typed.graph.node if dequantized.intersection(node.input)]
+    assert len(products) >= 4
+    for node in products:  # nothing stands between a product and what is dequantized: so TensorRT finds them
+        assert (node.op_type, dequantized.issuperset(node.input)) == ("MatMul", True)
+        assert {tensors[makers[name].input[1]].data_type for name in node.input} == {onnx.TensorProto.FLOAT16}
+    np.testing.assert_allclose(embed(with_fp32_kernels(typed), *ROWS), embed(graph, *ROWS), atol=0.05)

@@ -119,9 +119,7 @@ def test_an_int8_engine_travels_with_its_bundle(bundle: Path, tmp_path: Path) ->
         ("openvino", "fp16", "computes it in fp32 on a CPU: use int8"),
         ("openvino", "bf16", "use int8, or fp32"),
         ("onnxruntime-cuda", "bf16", "ONNX Runtime lacks bf16 kernels: use fp16"),
-        ("onnxruntime-cuda", "int8", "made for CPUs"),
-        ("tensorrt", "int8", "made for CPUs"),
-        ("tensorrt-rtx", "int8", "made for CPUs"),
+        ("onnxruntime-cuda", "int8", "use fp16, or int8 with TensorRT"),
     ],
 )
 def test_what_a_target_cannot_compute_is_refused(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from onnx import helper
@@ -10,10 +11,12 @@ from onnx import helper
 from contract.bundle import Manifest
 from contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
 from export.artefacts import ENGINE_FILE
+from export.calibration import calibrate
 from export.encoder_graph import write_artefacts
 from export.errors import ExportError
 from export.precision import to_precision
 from export.profiles import Profile, Shape, profiles
+from export.quantization import to_int8
 from export.simplify import simplify
 from export.targets import Precision
 from export.tensorrt_engine import bindings, build_plan, network_of, trtexec
@@ -21,8 +24,10 @@ from tests.unit.export.conftest import DEFAULT_BUNDLE, ENCODERS, MAX_TOKENS
 
 trt = pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX has no wheel for this platform")
 
-TYPED: tuple[Precision, ...] = ("fp32", "fp16", "bf16")
+TYPED: tuple[Precision, ...] = ("fp32", "fp16", "bf16", "int8-gpu")
 EncoderGraph = Callable[[str], onnx.ModelProto]
+RANDOM = np.random.default_rng(3)
+ROWS = [RANDOM.integers(1000, 30000, size=length, dtype=np.int32) for length in range(2, MAX_TOKENS)]
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +41,13 @@ def typed(graph: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
     copy = onnx.ModelProto()
     copy.CopyFrom(graph)
     simplify(copy)
-    return to_precision(copy, precision)
+    return rounded(copy, precision)
+
+
+def rounded(graph: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
+    if precision == "int8-gpu":
+        graph = to_int8(graph, calibrate(graph, ROWS), for_gpu=True)
+    return to_precision(graph, precision)
 
 
 @pytest.mark.parametrize("precision", TYPED)
@@ -52,9 +63,9 @@ def test_every_architecture_builds_without_a_warning(
 @pytest.mark.parametrize("precision", TYPED)
 def test_the_shipped_bundle_builds_with_every_bucket(precision: Precision, shipped_graph: onnx.ModelProto) -> None:
     shapes = profiles(Manifest.read(DEFAULT_BUNDLE).tokenizer.max_tokens)
-    plan = build_plan("tensorrt-rtx", to_precision(shipped_graph, precision), shapes)
+    plan = build_plan("tensorrt-rtx", rounded(shipped_graph, precision), shapes)
     assert plan.warnings == ()
-    weights_mb = 76 if precision == "fp32" else 38
+    weights_mb = {"fp32": 76, "fp16": 38, "bf16": 38, "int8-gpu": 30}[precision]
     assert weights_mb * 1e6 < len(plan.engine) < 2 * weights_mb * 1e6
 
 
