@@ -92,7 +92,7 @@ async def offer(target: Target, requests: Sequence[bytes], arrivals: Sequence[fl
     if not arrivals or len(requests) != len(arrivals):
         raise ValueError(f"{len(requests)} requests for {len(arrivals)} arrivals")
     samples = [Sample() for _ in arrivals]
-    with _without_collections():
+    with without_collections():
         begin = time.perf_counter()
         async with asyncio.TaskGroup() as flights:
             for request, arrival, sample in zip(requests, arrivals, samples, strict=True):
@@ -104,7 +104,7 @@ async def offer(target: Target, requests: Sequence[bytes], arrivals: Sequence[fl
 
 
 @contextmanager
-def _without_collections() -> Iterator[None]:
+def without_collections() -> Iterator[None]:
     """Python's garbage collection would stop the generator for tens of milliseconds."""
     gc.collect()
     gc.disable()

@@ -12,6 +12,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +23,7 @@ from grpc import aio
 from contract.v1 import router_pb2 as pb
 from contract.v1 import router_pb2_grpc
 from export.samples import sample_queries
+from loadtest.open_loop.generator import without_collections
 
 DECISIONS = frozenset({"ROUTED", "CACHED", "FALLBACK", "ONLY_ONE", "ABSTAINED", "STICKY"})
 REAL = frozenset({"ROUTED", "CACHED"})
@@ -75,8 +77,10 @@ class Load:
         self._pause_seconds = 1 / per_second
         self._in_flight: set[asyncio.Task[None]] = set()
         self._sender: asyncio.Task[None] | None = None
+        self._undisturbed = ExitStack()
 
     async def __aenter__(self) -> Self:
+        self._undisturbed.enter_context(without_collections())
         self._sender = asyncio.create_task(self._send())
         return self
 
@@ -89,6 +93,7 @@ class Load:
             self._sender.cancel()
             await asyncio.wait([self._sender])
         await asyncio.gather(*self._in_flight)
+        self._undisturbed.close()
 
     def between(self, begin: float, end: float) -> list[Call]:
         """The calls that left in that time."""
