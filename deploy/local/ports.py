@@ -1,8 +1,14 @@
 """TCP ports of the local stack: free ones, and a clear word about taken ones."""
 
+import random
 import socket
+from collections.abc import Iterable
+from pathlib import Path
 
 LOCALHOST = "127.0.0.1"
+LOWEST = 10240
+EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")  # "32768\t60999"
+TRIES = 50
 
 
 class PortError(RuntimeError):
@@ -10,7 +16,9 @@ class PortError(RuntimeError):
 
 
 def claim(port: int, purpose: str, cure: str, host: str = LOCALHOST) -> int:
-    """`port` if nobody listens there; any free one for 0. (Between this and its use somebody else may take it.)
+    """`port` if nobody listens there; for 0 a free one of those that the system gives to nobody who asks for any.
+
+    So it stays free until it is used, unless somebody wants just this one.
 
     Args:
         purpose: what the port is for, as in "Triton's gRPC".
@@ -19,14 +27,34 @@ def claim(port: int, purpose: str, cure: str, host: str = LOCALHOST) -> int:
     Raises:
         PortError: it is in use, or this user may not use it.
     """
+    for candidate in () if port else _candidates():
+        try:
+            return _bound(host, candidate)
+        except OSError:
+            continue
+    try:
+        return _bound(host, port)
+    except OSError as error:
+        raise PortError(
+            f"port {port} ({purpose}) cannot be used: {error.strerror}: "
+            f"stop what uses it (see: ss -ltnp 'sport = :{port}') or choose another with {cure}"
+        ) from None
+
+
+def _bound(host: str, port: int) -> int:
+    """The port that a socket gets there."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just left counts as free
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise PortError(
-                f"port {port} ({purpose}) cannot be used: {error.strerror}: "
-                f"stop what uses it (see: ss -ltnp 'sport = :{port}') or choose another with {cure}"
-            ) from None
+        probe.bind((host, port))
         chosen: int = probe.getsockname()[1]
         return chosen
+
+
+def _candidates() -> Iterable[int]:
+    """Some ports below those for whoever asks for any, in random order; none where the system has no such."""
+    try:
+        ephemeral = int(EPHEMERAL_RANGE.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return ()
+    ports = range(LOWEST, ephemeral)
+    return random.sample(ports, min(TRIES, len(ports)))  # noqa: S311 - no secret

@@ -1,8 +1,9 @@
 import socket
+from pathlib import Path
 
 import pytest
 
-from deploy.local.ports import LOCALHOST, PortError, claim
+from deploy.local.ports import EPHEMERAL_RANGE, LOCALHOST, LOWEST, PortError, claim
 
 
 def test_zero_gives_a_free_port() -> None:
@@ -24,3 +25,21 @@ def test_a_taken_port_is_named_with_what_to_do() -> None:
         port = server.getsockname()[1]
         with pytest.raises(PortError, match=rf"port {port} \(Triton's gRPC\) .*--triton-grpc-port"):
             claim(port, "Triton's gRPC", "--triton-grpc-port")
+
+
+def test_a_free_port_is_none_that_the_system_gives_to_others_meanwhile() -> None:
+    if not EPHEMERAL_RANGE.is_file():
+        pytest.skip("this system does not say which ports it gives away")
+    lowest, highest = map(int, EPHEMERAL_RANGE.read_text().split())
+    if lowest <= LOWEST:
+        pytest.skip("this system gives away all ports")
+    assert not lowest <= claim(0, "the test", "--port") <= highest
+
+
+def test_where_the_system_gives_away_all_ports_any_free_one_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for content in ("1024\t65535\n", "nonsense"):
+        (tmp_path / "range").write_text(content)
+        monkeypatch.setattr("deploy.local.ports.EPHEMERAL_RANGE", tmp_path / "range")
+        assert claim(0, "the test", "--port") > 0
