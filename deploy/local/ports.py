@@ -57,4 +57,4 @@ def _candidates() -> Iterable[int]:
     except (OSError, ValueError, IndexError):
         return ()
     ports = range(LOWEST, ephemeral)
-    return random.sample(ports, min(TRIES, len(ports)))  # noqa: S311 - no secret
+    return random.sample(ports, min(TRIES, len(ports)))
