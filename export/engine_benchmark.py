@@ -38,8 +38,8 @@ SLICE_TOKENS = 256
 BATCH = 32
 
 Rows = list[npt.NDArray[np.int32]]
-Compute = Callable[[Any], npt.NDArray[np.float32]]
-"""one slice (`TokenSlice`) to its embeddings"""
+Compute = Callable[[list[Any]], list[npt.NDArray[np.float32]]]
+"""the slices (`TokenSlice`) of a batch to their embeddings"""
 
 
 @dataclass(frozen=True)
@@ -96,10 +96,10 @@ class Engines:
             return _torch(self._bundle, threads)
         if name.startswith("OpenVINO"):
             precision = "bf16" if "bf16" in name else "f32"
-            engine = import_module("openvino_engine").OpenVinoEngine(graph, threads, precision)
+            compute: Compute = import_module("openvino_engine").OpenVinoEngine(graph, threads, precision).embed
         else:
-            engine = import_module("onnxruntime_engine").OnnxRuntimeEngine(graph, threads)
-        return lambda part: engine.embed([part])[0]
+            compute = import_module("onnxruntime_engine").OnnxRuntimeEngine(graph, threads).embed
+        return compute
 
     def _dynamic(self) -> Path:
         from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -117,10 +117,13 @@ def _torch(bundle: Path, threads: int) -> Compute:
 
     model = Router.load(bundle).model
 
-    def compute(part: Any) -> npt.NDArray[np.float32]:
+    def compute(parts: list[Any]) -> list[npt.NDArray[np.float32]]:
         torch.set_num_threads(threads)
         with torch.inference_mode():
-            return model.embed(torch.from_numpy(part.input_ids), torch.from_numpy(part.attention_mask)).numpy()
+            return [
+                model.embed(torch.from_numpy(part.input_ids), torch.from_numpy(part.attention_mask)).numpy()
+                for part in parts
+            ]
 
     return compute
 
@@ -147,8 +150,7 @@ def measure(computes: Sequence[Compute], configuration: Configuration, rows: Row
 
     def answer(instance: int) -> None:
         for batch in batches[instance :: len(computes)]:
-            for part in parts_of(batch, configuration.slice_tokens):
-                computes[instance](part)
+            computes[instance](parts_of(batch, configuration.slice_tokens))
 
     with ThreadPoolExecutor(len(computes)) as instances:
         wall, processor = time.perf_counter(), time.process_time()
@@ -159,7 +161,7 @@ def measure(computes: Sequence[Compute], configuration: Configuration, rows: Row
 
 def embeddings(compute: Compute, rows: Rows) -> npt.NDArray[np.float32]:
     """(n, dim), in order; one row at a time."""
-    return np.concatenate([compute(parts_of([row], SLICE_TOKENS)[0]) for row in rows])
+    return np.concatenate([compute(parts_of([row], SLICE_TOKENS))[0] for row in rows])
 
 
 def run(bundle: Path, source: Path, table: Path) -> None:

@@ -17,10 +17,10 @@ class Counter:
         self.tokens = 0
         self.threads: set[int] = set()
 
-    def __call__(self, part: Any) -> npt.NDArray[np.float32]:
-        self.tokens += int(part.attention_mask.sum())
+    def __call__(self, parts: list[Any]) -> list[npt.NDArray[np.float32]]:
+        self.tokens += sum(int(part.attention_mask.sum()) for part in parts)
         self.threads.add(threading.get_ident())
-        return np.zeros((len(part.input_ids), 4), dtype=np.float32)
+        return [np.zeros((len(part.input_ids), 4), dtype=np.float32) for part in parts]
 
 
 def test_slices_are_those_of_the_model() -> None:
