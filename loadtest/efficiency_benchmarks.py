@@ -23,8 +23,10 @@ _CALLERS = 32
 _BATCH = 64
 _BATCH_CALLERS = 2
 _QUERIES = {"shipped": 1536, "full depth": 512}  # of a round: two to five seconds
+# The cheaper the encoder, the more of the time is everything else: the goals are those of full depth.
+_GOALS = {"shipped": (None, None), "full depth": (Goal("ratio", least=0.7), Goal("ratio", least=0.9))}
 _GOAL_P99_MS = 50.0
-_SECONDS_AT_RATE = 4.0
+_SECONDS_AT_RATE = 6.0
 _GOAL_SHARE = 0.7
 _TIMEOUT_SECONDS = 5.0
 
@@ -70,7 +72,8 @@ def poisson_over_closed_loop(setting: Setting) -> list[Comparison]:
 
 def _cpu_share(setting: Setting, subject: Subject) -> list[Comparison]:
     count = setting.effort.of(_QUERIES[subject.name])
-    batches = max(2, count // _BATCH)
+    unary_load, batch_load = (count, _CALLERS, 1), (max(2, count // _BATCH), _BATCH_CALLERS, _BATCH)
+    unary_goal, batch_goal = _GOALS[subject.name]
     parts, queries = setting.parts, setting.queries
     with (
         parts.triton(subject.repository) as triton,
@@ -80,13 +83,13 @@ def _cpu_share(setting: Setting, subject: Subject) -> list[Comparison]:
         unary = services.route(gateway, queries, triton)
         batched = services.route_batch(gateway, queries, _BATCH, triton)
         return [
-            _share(setting, engine, unary, (count, _CALLERS, 1), f"Route, {subject.name}", 0.7),
-            _share(setting, engine, batched, (batches, _BATCH_CALLERS, _BATCH), f"RouteBatch(64), {subject.name}", 0.9),
+            _share(setting, engine, unary, unary_load, f"Route, {subject.name}", unary_goal),
+            _share(setting, engine, batched, batch_load, f"RouteBatch({_BATCH}), {subject.name}", batch_goal),
         ]
 
 
 def _share(
-    setting: Setting, engine: Worker, service: Service, load: tuple[int, int, int], name: str, least: float
+    setting: Setting, engine: Worker, service: Service, load: tuple[int, int, int], name: str, goal: Goal | None
 ) -> Comparison:
     calls, callers, size = load
 
@@ -107,4 +110,4 @@ def _share(
     ours, reference = zip(*((a.cpu_ms, b.cpu_ms / size) for a, b in pairs), strict=True)
     conditions = f"{callers} callers, {calls * size} queries a round; the engine in batches of {max(size, callers)}"
     name = f"CPU per query of the engine over all servers: {name}"
-    return Comparison(name, "ms", ours, reference, Goal("ratio", least=least), conditions)
+    return Comparison(name, "ms", ours, reference, goal, conditions)
