@@ -132,10 +132,12 @@ async def test_answers_that_are_no_decisions_count_as_failed() -> None:
 
 
 async def test_cancelling_cancels_what_is_in_flight() -> None:
-    cancelled = []
+    cancelled, both_sent = list[bytes](), asyncio.Event()
 
     class Hangs:
         async def send(self, request: bytes, timeout_seconds: float) -> bytes:
+            if request == b"b":
+                both_sent.set()
             try:
                 await asyncio.sleep(60)
             except asyncio.CancelledError:
@@ -147,7 +149,7 @@ async def test_cancelling_cancels_what_is_in_flight() -> None:
             return ""
 
     job = asyncio.create_task(offer(Hangs(), [b"a", b"b", b"c"], [0.0, 0.01, 30.0], 60))
-    await asyncio.sleep(0.2)
+    await both_sent.wait()
     job.cancel()
     with pytest.raises(asyncio.CancelledError):
         await job
