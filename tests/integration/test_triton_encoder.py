@@ -17,15 +17,14 @@ from tritonclient.grpc import InferenceServerClient
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 from tritonclient.utils import InferenceServerException
 
-from contract.bundle import GRAPH_FOLDER, Manifest
-from contract.tensors import EMBEDDING, ENCODER_MODEL, ROUTER_MODEL, SCORES, TOKEN_COUNT
+from contract.bundle import Manifest
+from contract.tensors import ENCODER_MODEL, ROUTER_MODEL, SCORES
 from deploy.local.triton import TritonServer
-from export.artefacts import ENGINE_FILE, ENGINE_WEIGHTS_FILE, REFERENCE_FILE
-from export.parity import LIMITS, Answers, check, compare
+from export.artefacts import ENGINE_FILE, ENGINE_WEIGHTS_FILE
 from export.publish_command import publish
 from export.samples import sample_queries
 from export.triton_config import MODEL_FOLDER, read_config
-from tests.integration.conftest import BUNDLE
+from tests.integration.agreement import check_with_torch
 from tests.integration.kserve import infer
 
 STAND_IN = Path(__file__).parent / "encoder_stand_in/model.py"
@@ -84,13 +83,8 @@ def encoder_calls(client: InferenceServerClient) -> int:
 
 def test_answers_agree_with_torch(client: InferenceServerClient, manifest: Manifest) -> None:
     queries = sample_queries()
-    reference = Answers.read(BUNDLE / GRAPH_FOLDER / REFERENCE_FILE)
     parts = [infer(client, *queries[i : i + 64]) for i in range(0, len(queries), 64)]
-    embedding, scores, token_count = (
-        [part.as_numpy(name) for part in parts] for name in (EMBEDDING, SCORES, TOKEN_COUNT)
-    )
-    served = Answers(np.concatenate(embedding), np.concatenate(scores), np.concatenate(token_count)[:, 0])
-    check(compare(reference, served, manifest.scale), LIMITS["int8"], "Triton with an encoder of its own")
+    check_with_torch(parts, manifest, "Triton with an encoder of its own")
 
 
 def test_a_batch_goes_to_the_encoder_in_slices(client: InferenceServerClient) -> None:

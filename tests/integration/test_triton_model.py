@@ -11,7 +11,7 @@ import pytest
 from tritonclient.grpc import InferenceServerClient, InferResult
 from tritonclient.utils import InferenceServerException
 
-from contract.bundle import GRAPH_FOLDER, Manifest
+from contract.bundle import Manifest
 from contract.tensors import (
     BUNDLE_ID,
     CHOICE,
@@ -23,10 +23,8 @@ from contract.tensors import (
     TOKEN_COUNT,
     TRUNCATED,
 )
-from export.artefacts import REFERENCE_FILE
-from export.parity import LIMITS, Answers, check, compare
 from export.samples import sample_queries
-from tests.integration.conftest import BUNDLE
+from tests.integration.agreement import check_with_torch, scores_together_and_alone
 from tests.integration.kserve import infer, query_input
 
 GOOD_QUERY = "What is 12 times 7?"
@@ -88,20 +86,13 @@ def test_only_the_outputs_asked_for_come_back(client: InferenceServerClient) -> 
 
 
 def test_answers_agree_with_torch_on_every_sample_query(client: InferenceServerClient, manifest: Manifest) -> None:
-    reference = Answers.read(BUNDLE / GRAPH_FOLDER / REFERENCE_FILE)
     alone = ask_all(client, list(sample_queries()))
     assert not [answer for answer in alone if isinstance(answer, InferenceServerException)]
-    columns = {
-        name: np.concatenate([answer.as_numpy(name) for answer in alone]) for name in (EMBEDDING, SCORES, TOKEN_COUNT)
-    }
-    served = Answers(columns[EMBEDDING], columns[SCORES], columns[TOKEN_COUNT][:, 0])
-    check(compare(reference, served, manifest.scale), LIMITS["int8"], "Triton")
+    check_with_torch([answer for answer in alone if isinstance(answer, InferResult)], manifest, "Triton")
 
 
 def test_an_answer_does_not_depend_on_its_batch(client: InferenceServerClient) -> None:
-    queries = sample_queries()[:40]
-    together = infer(client, *queries).as_numpy(SCORES)
-    alone = np.concatenate([infer(client, query).as_numpy(SCORES) for query in queries])
+    together, alone = scores_together_and_alone(client, sample_queries()[:40])
     np.testing.assert_allclose(together, alone, atol=1e-4)
     np.testing.assert_array_equal(together.argmax(axis=1), alone.argmax(axis=1))
 

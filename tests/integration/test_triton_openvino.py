@@ -6,14 +6,12 @@ import numpy as np
 import pytest
 from tritonclient.grpc import InferenceServerClient
 
-from contract.bundle import ENGINE_FOLDER, GRAPH_FOLDER, Manifest
-from contract.tensors import EMBEDDING, SCORES, TOKEN_COUNT
+from contract.bundle import ENGINE_FOLDER, Manifest
 from deploy.local.triton import TritonServer
-from export.artefacts import REFERENCE_FILE
 from export.openvino_model import make_openvino_model
-from export.parity import LIMITS, Answers, check, compare
 from export.repository import make_repository
 from export.samples import sample_queries
+from tests.integration.agreement import check_with_torch, scores_together_and_alone
 from tests.integration.conftest import BUNDLE
 from tests.integration.kserve import infer
 
@@ -36,16 +34,9 @@ def client(triton_platform: None, tmp_path_factory: pytest.TempPathFactory) -> I
 def test_answers_agree_with_torch(client: InferenceServerClient, manifest: Manifest) -> None:
     queries = sample_queries()
     parts = [infer(client, *queries[i : i + 64]) for i in range(0, len(queries), 64)]
-    embedding, scores, token_count = (
-        np.concatenate([part.as_numpy(name) for part in parts]) for name in (EMBEDDING, SCORES, TOKEN_COUNT)
-    )
-    reference = Answers.read(BUNDLE / GRAPH_FOLDER / REFERENCE_FILE)
-    served = Answers(embedding, scores, token_count[:, 0])
-    check(compare(reference, served, manifest.scale), LIMITS["int8"], "Triton with OpenVINO")
+    check_with_torch(parts, manifest, "Triton with OpenVINO")
 
 
 def test_a_query_alone_is_answered_as_in_a_batch(client: InferenceServerClient) -> None:
-    queries = sample_queries()[:16]
-    together = infer(client, *queries).as_numpy(SCORES)
-    alone = np.concatenate([infer(client, query).as_numpy(SCORES) for query in queries])
+    together, alone = scores_together_and_alone(client, sample_queries()[:16])
     np.testing.assert_allclose(alone, together, atol=1e-2)

@@ -1,0 +1,35 @@
+"""What Triton answered, held against torch and against itself."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from tritonclient.grpc import InferenceServerClient, InferResult
+
+from contract.bundle import GRAPH_FOLDER, Manifest
+from contract.tensors import EMBEDDING, SCORES, TOKEN_COUNT
+from export.artefacts import REFERENCE_FILE
+from export.parity import LIMITS, Answers, check, compare
+from tests.integration.conftest import BUNDLE
+from tests.integration.kserve import infer
+
+Floats = npt.NDArray[np.float32]
+
+
+def check_with_torch(results: Sequence[InferResult], manifest: Manifest, name: str) -> None:
+    """`results` to all sample queries in their order, in any number of parts.
+
+    Raises:
+        ParityError: they do not agree with torch's as int8 has to; the message begins with `name`.
+    """
+    embedding, scores, token_count = (
+        np.concatenate([result.as_numpy(tensor) for result in results]) for tensor in (EMBEDDING, SCORES, TOKEN_COUNT)
+    )
+    reference = Answers.read(BUNDLE / GRAPH_FOLDER / REFERENCE_FILE)
+    check(compare(reference, Answers(embedding, scores, token_count[:, 0]), manifest.scale), LIMITS["int8"], name)
+
+
+def scores_together_and_alone(client: InferenceServerClient, queries: Sequence[str]) -> tuple[Floats, Floats]:
+    """Scores of `queries` in one request and in one request each, both (n, n_llms)."""
+    alone = [infer(client, query).as_numpy(SCORES) for query in queries]
+    return infer(client, *queries).as_numpy(SCORES), np.concatenate(alone)
