@@ -3,7 +3,6 @@
 An int8 engine is small enough to travel with its bundle (`contract.bundle.ENGINE_FOLDER`), so that whoever serves needs
 neither the encoder's own weights nor onnx."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from pydantic import TypeAdapter
 
 from contract.bundle import GRAPH_FOLDER, Manifest, file_sha256
 from export.artefacts import ENGINE_FILE, GRAPH_FILE, REFERENCE_FILE, REFS_FILE, graph_inputs
+from export.draft import draft_of
 from export.errors import ExportError
 from export.gate import judged
 from export.parity import Parity
@@ -51,15 +51,11 @@ def make_engine(bundle: Path, folder: Path, precision: Precision = "fp32", queri
         ) from None
     manifest = Manifest.read(bundle)
     inputs = engine_inputs(bundle, manifest, precision)
-    draft = folder.with_name(f"{folder.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    write_artefacts(bundle, manifest, draft, precision)
-    with runnable(draft, precision) as artefacts:
-        parity, real = judged(bundle, artefacts, precision, queries, str(folder / ENGINE_FILE))
-    Record.write(draft, "engine", manifest.bundle_id, inputs, parity, real.as_json() if real else None)
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.rename(folder)
+    with draft_of(folder) as draft:
+        write_artefacts(bundle, manifest, draft, precision)
+        with runnable(draft, precision) as artefacts:
+            parity, real = judged(bundle, artefacts, precision, queries, str(folder / ENGINE_FILE))
+        Record.write(draft, "engine", manifest.bundle_id, inputs, parity, real.as_json() if real else None)
     return parity
 
 

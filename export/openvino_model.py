@@ -6,7 +6,6 @@
 An int8 graph stays one: OpenVINO takes its QuantizeLinear and DequantizeLinear for what they are.
 """
 
-import shutil
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from contract.bundle import Manifest, file_sha256
 from export.artefacts import ENGINE_FILE, ENGINE_WEIGHTS_FILE, IR_FILE
+from export.draft import draft_of
 from export.engine import PRECISION, engine_precision
 from export.errors import ExportError
 from export.gate import judged
@@ -42,18 +42,14 @@ def make_openvino_model(bundle: Path, engine: Path, folder: Path, queries: Seque
         contract.bundle.BundleError: the bundle cannot be used.
     """
     inputs = openvino_inputs(engine)
-    draft = folder.with_name(f"{folder.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    for artefact in engine.iterdir():
-        if artefact.name not in (ENGINE_FILE, ENGINE_WEIGHTS_FILE, RECORD_FILE):
-            link(artefact, draft / artefact.name)
-    _convert(engine / ENGINE_FILE, draft / IR_FILE)
-    parity, real = judged(bundle, draft, engine_precision(engine), queries, str(folder / IR_FILE))
-    bundle_id = Manifest.read(bundle).bundle_id
-    Record.write(draft, "openvino", bundle_id, inputs, parity, real.as_json() if real else None)
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.rename(folder)
+    with draft_of(folder) as draft:
+        for artefact in engine.iterdir():
+            if artefact.name not in (ENGINE_FILE, ENGINE_WEIGHTS_FILE, RECORD_FILE):
+                link(artefact, draft / artefact.name)
+        _convert(engine / ENGINE_FILE, draft / IR_FILE)
+        parity, real = judged(bundle, draft, engine_precision(engine), queries, str(folder / IR_FILE))
+        bundle_id = Manifest.read(bundle).bundle_id
+        Record.write(draft, "openvino", bundle_id, inputs, parity, real.as_json() if real else None)
     return parity
 
 

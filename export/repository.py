@@ -7,6 +7,7 @@ from pathlib import Path
 from contract.bundle import GRAPH_FOLDER, Manifest, file_sha256
 from contract.tensors import ENCODER_MODEL, ROUTER_MODEL
 from export.artefacts import ENGINE_FILE, ENGINE_WEIGHTS_FILE, REFERENCE_FILE, answers_of
+from export.draft import draft_of
 from export.engine import engine_precision
 from export.errors import ExportError
 from export.parity import LIMITS, Answers, Parity, check, compare
@@ -50,20 +51,17 @@ def make_repository(
     """
     manifest = Manifest.read(bundle)
     inputs = repository_inputs(engine, target, plan)
-    draft = repository.with_name(repository.name + ".draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    _fill_router(draft / ROUTER_MODEL, engine, render(router_config(target), manifest), with_encoder=plan is None)
-    if plan:
-        _fill_plan(draft, target, engine, plan, manifest)
-    reference, limits = Answers.read(bundle / GRAPH_FOLDER / REFERENCE_FILE), LIMITS[engine_precision(engine)]
-    queries = sample_queries()
-    answers = _typed_answers(engine, queries) if plan else answers_of(draft / ROUTER_MODEL / VERSION, queries)
-    parity = compare(reference, answers, manifest.scale)
-    check(parity, limits, str(repository))
-    write_reference(draft / ROUTER_MODEL / VERSION, answers, limits, manifest.scale)
-    Record.write(draft / ROUTER_MODEL, "repository", manifest.bundle_id, inputs, parity)
-    shutil.rmtree(repository, ignore_errors=True)
-    draft.rename(repository)
+    with draft_of(repository) as draft:
+        _fill_router(draft / ROUTER_MODEL, engine, render(router_config(target), manifest), with_encoder=plan is None)
+        if plan:
+            _fill_plan(draft, target, engine, plan, manifest)
+        reference, limits = Answers.read(bundle / GRAPH_FOLDER / REFERENCE_FILE), LIMITS[engine_precision(engine)]
+        queries = sample_queries()
+        answers = _typed_answers(engine, queries) if plan else answers_of(draft / ROUTER_MODEL / VERSION, queries)
+        parity = compare(reference, answers, manifest.scale)
+        check(parity, limits, str(repository))
+        write_reference(draft / ROUTER_MODEL / VERSION, answers, limits, manifest.scale)
+        Record.write(draft / ROUTER_MODEL, "repository", manifest.bundle_id, inputs, parity)
     return parity
 
 
