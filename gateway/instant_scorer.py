@@ -7,10 +7,10 @@ Everything a call passes through is the gateway's own: server, servicer, validat
 once it serves and ends with SIGTERM.
 """
 
-import asyncio
 from collections.abc import Sequence
 
 import click
+import uvloop
 from grpc import aio
 
 from contract.v1 import router_pb2_grpc
@@ -86,7 +86,7 @@ async def serve(*, behind_cache: bool) -> None:
 def main(behind_cache: bool) -> None:
     """Serve decisions by scores that nobody computes."""
     logs.configure("warning")
-    asyncio.run(serve(behind_cache=behind_cache))
+    uvloop.run(serve(behind_cache=behind_cache))
 
 
 if __name__ == "__main__":

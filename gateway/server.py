@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 
 import structlog
+import uvloop
 from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
 from grpc import aio
 from grpc_health.v1 import health_pb2_grpc
@@ -49,7 +50,7 @@ def run(settings: Settings, announce: Callable[[Ports], None] | None = None, lif
     Raises:
         StartupError: it cannot start.
     """
-    asyncio.run(_run(settings, announce, lifeline))
+    uvloop.run(_run(settings, announce, lifeline))
 
 
 async def _run(settings: Settings, announce: Callable[[Ports], None] | None, lifeline: int | None) -> None:

@@ -5,10 +5,10 @@
 Prints its address once it serves and ends with SIGTERM.
 """
 
-import asyncio
 import sys
 
 import grpc
+import uvloop
 from grpc import aio
 
 from contract.v1 import router_pb2 as pb
@@ -30,4 +30,4 @@ async def serve(answer: pb.RouteResponse) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(pb.RouteResponse.FromString(bytes.fromhex(sys.argv[1]))))
+    uvloop.run(serve(pb.RouteResponse.FromString(bytes.fromhex(sys.argv[1]))))

@@ -6,12 +6,12 @@ Serves the model `routerdc` as the contract has it, with constant scores for sev
 serves and ends with SIGTERM. Computes nothing; knows nothing of bundles.
 """
 
-import asyncio
 import json
 import struct
 from functools import cache
 from typing import Any
 
+import uvloop
 from grpc import aio
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
@@ -76,4 +76,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    uvloop.run(serve())

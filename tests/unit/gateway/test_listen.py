@@ -34,7 +34,7 @@ async def test_connections_end_after_a_while_and_no_call_fails_of_it(monkeypatch
 
     server = aio.server(options=server_options(Settings()))
     handlers: dict[str, Any] = {"Echo": grpc.unary_unary_rpc_method_handler(answer)}
-    server.add_registered_method_handlers("test", handlers)
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test", handlers)])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
