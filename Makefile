@@ -84,7 +84,7 @@ tune-compute: $(VENV)/.dev  ## quality against depth and tokens on the paper's t
 
 pool-growth: $(VENV)/.dev  ## each LLM left out and added back from few scored queries: docs/evaluation/pool-growth
 	$(BIN)/routerdc pool measure $(DATA)/routerdc/train --test $(DATA)/routerdc/test_in_distribution --draws 2 \
-		--out docs/evaluation/pool-growth
+		--seeds 5 --out docs/evaluation/pool-growth
 
 FULL_DEPTH := bundles/full-depth
 

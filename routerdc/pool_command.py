@@ -84,7 +84,7 @@ def remove(name: str, bundle: Path, out: Path) -> None:
 @click.option("--recipe", "recipe_name", default="default", show_default=True, help="A shipped recipe, or a YAML file.")
 @click.option("--queries", multiple=True, type=click.IntRange(min=1), default=(20, 50, 100, 300), show_default=True)
 @click.option("--draws", default=4, show_default=True, type=click.IntRange(min=1), help="Of the scored queries.")
-@click.option("--seed", default=0, show_default=True, help="Of the training, the split and the draws.")
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Times all of it, from seed 0.")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Gets table and numbers.")
 def measure(
     data: tuple[Path, ...],
@@ -92,14 +92,14 @@ def measure(
     recipe_name: str,
     queries: tuple[int, ...],
     draws: int,
-    seed: int,
+    seeds: int,
     out: Path,
 ) -> None:
     """Leave each LLM of DATA out of training, add it back from few queries, and compare with training with it."""
     from contract.bundle import BundleError
     from routerdc.data import load_all
     from routerdc.data_rows import DataError
-    from routerdc.evaluation.pool_growth import measure_growth
+    from routerdc.evaluation.pool_growth import GrowthOverSeeds, measure_growth
     from routerdc.training.fit import open_encoder
     from routerdc.training.recipe import RecipeError, load_recipe
 
@@ -108,13 +108,16 @@ def measure(
         if recipe.encoder.trained:
             raise click.ClickException(f"recipe {recipe.name}: trains its encoder; frozen ones are measured")
         encoder = open_encoder(recipe.encoder)
-        report = measure_growth(load_all(data), load_all(test), recipe, encoder, queries, draws, seed)
+        train, judged = load_all(data), load_all(test)
+        reports = [measure_growth(train, judged, recipe, encoder, queries, draws, seed) for seed in range(seeds)]
     except (BundleError, DataError, RecipeError) as error:
         raise click.ClickException(str(error)) from None
+    growth = GrowthOverSeeds(tuple(reports))
     out.mkdir(parents=True, exist_ok=True)
-    (out / "pool-growth.json").write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
-    (out / "pool-growth.md").write_text(report.as_markdown(), encoding="utf-8")
-    click.echo(f"per cent points against training with all LLMs ({report.with_all:.2f})\n\n{report.as_markdown()}")
+    (out / "pool-growth.json").write_text(json.dumps(growth.as_json(), indent=2) + "\n", encoding="utf-8")
+    (out / "pool-growth.md").write_text(growth.as_markdown(), encoding="utf-8")
+    with_all = ", ".join(f"{report.with_all:.2f}" for report in reports)
+    click.echo(f"per cent points against training with all LLMs ({with_all})\n\n{growth.as_markdown()}")
 
 
 def _write(router: "Router", model: "RouterModel", llms: "tuple[LlmSpec, ...]", change: str, out: Path) -> "Manifest":

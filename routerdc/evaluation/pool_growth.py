@@ -19,6 +19,7 @@ from routerdc.training.fit import Encoder, fit
 from routerdc.training.judge import chosen_quality
 from routerdc.training.recipe import Recipe
 from routerdc.training.rows import Ints
+from routerdc.training.targets import Floats
 
 HELD_OUT_FOLDS = 5  # one of them judges where there are no test sets
 
@@ -60,16 +61,38 @@ class GrowthReport:
         """Every number, in a form that JSON takes."""
         return {**asdict(self), "mean": asdict(self.mean)}
 
+
+@dataclass(frozen=True)
+class GrowthOverSeeds:
+    """The same for several trainings: one report a seed."""
+
+    reports: tuple[GrowthReport, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Every number of every seed, in a form that JSON takes."""
+        return {"seeds": [report.as_json() for report in self.reports]}
+
     def as_markdown(self) -> str:
-        """The table, as Markdown."""
-        sizes = list(self.rows[0].added)
-        head = ["LLM left out", "not added", *(f"from {size} queries" for size in sizes)]
-        lines = [head, ["---", *["---:"] * (len(head) - 1)]]
-        lines += [
-            [row.llm, f"{row.not_added:+.2f}", *(f"{row.added[size]:+.2f}" for size in sizes)]
-            for row in (*self.rows, self.mean)
-        ]
+        """A table of means over seeds; its last line, the mean over LLMs, has their standard deviation, too."""
+        first = self.reports[0]
+        sizes = list(first.mean.added)
+        lines = [["LLM left out", "not added", *(f"from {size} queries" for size in sizes)]]
+        lines += [["---", *["---:"] * (len(sizes) + 1)]]
+        for index, row in enumerate(first.rows):
+            over_seeds = np.array([_values(report.rows[index]) for report in self.reports])
+            lines += [[row.llm, *(f"{value:+.2f}" for value in over_seeds.mean(axis=0))]]
+        means = np.array([_values(report.mean) for report in self.reports])
+        lines += [["mean", *(_with_deviation(values) for values in means.T)]]
         return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def _values(growth: Growth) -> list[float]:
+    return [growth.not_added, *growth.added.values()]
+
+
+def _with_deviation(values: Floats) -> str:
+    deviation = f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else ""
+    return f"{values.mean():+.2f}{deviation}"
 
 
 def measure_growth(

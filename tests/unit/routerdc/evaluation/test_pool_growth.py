@@ -5,7 +5,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from routerdc.evaluation.pool_growth import Growth, GrowthReport, measure_growth
+from routerdc.evaluation.pool_growth import Growth, GrowthOverSeeds, GrowthReport, measure_growth
 from routerdc.pool_command import pool
 from routerdc.training.fit import open_encoder
 from tests.unit.routerdc.tiny import tiny_datasets, tiny_recipe
@@ -26,15 +26,26 @@ def test_an_llm_that_is_needed_is_missed_until_it_is_added_and_one_that_is_not_c
     assert abs(rows["idler"].added[80]) < 5
 
 
+def _report(seed: int, *rows: Growth) -> GrowthReport:
+    return GrowthReport("default", seed, 4, ("test",), 58.0, list(rows))
+
+
 def test_the_mean_stands_below_the_table() -> None:
-    rows = [Growth("a", -1.0, {20: -0.5}), Growth("b", 0.0, {20: 0.25})]
-    report = GrowthReport("default", 0, 4, ("test",), 58.0, rows)
-    assert report.as_markdown().splitlines() == [
+    report = _report(0, Growth("a", -1.0, {20: -0.5}), Growth("b", 0.0, {20: 0.25}))
+    assert GrowthOverSeeds((report,)).as_markdown().splitlines() == [
         "| LLM left out | not added | from 20 queries |",
         "| --- | ---: | ---: |",
         "| a | -1.00 | -0.50 |",
         "| b | +0.00 | +0.25 |",
         "| mean | -0.50 | -0.12 |",
+    ]
+
+
+def test_several_seeds_are_averaged_and_the_mean_says_how_far_they_differ() -> None:
+    reports = _report(0, Growth("a", -1.0, {20: -0.5})), _report(1, Growth("a", 0.0, {20: -0.5}))
+    assert GrowthOverSeeds(reports).as_markdown().splitlines()[2:] == [
+        "| a | -0.50 | -0.50 |",
+        "| mean | -0.50 ± 0.71 | -0.50 ± 0.00 |",
     ]
 
 
@@ -52,10 +63,11 @@ def test_the_command_writes_table_and_numbers_and_judges_on_held_out_rows_withou
     recipe = tiny_recipe(encoder_folder, optimizer={"steps": 5})
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
     monkeypatch.chdir(tmp_path)  # features are kept in the current folder
-    arguments = [str(data), "--recipe", "mine.yaml", "--queries", "10", "--draws", "1"]
+    arguments = [str(data), "--recipe", "mine.yaml", "--queries", "10", "--draws", "1", "--seeds", "2"]
     result = CliRunner().invoke(pool, ["measure", *arguments, "--out", "out"])
     assert result.exit_code == 0, result.output
     report = json.loads((tmp_path / "out" / "pool-growth.json").read_text())
-    assert [row["llm"] for row in report["rows"]] == ["adder", "coder", "idler"]
-    assert report["judged_on"] == ["code", "sums"]
+    assert [one["seed"] for one in report["seeds"]] == [0, 1]
+    assert [row["llm"] for row in report["seeds"][1]["rows"]] == ["adder", "coder", "idler"]
+    assert report["seeds"][0]["judged_on"] == ["code", "sums"]
     assert "| mean |" in (tmp_path / "out" / "pool-growth.md").read_text()
