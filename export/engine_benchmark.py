@@ -128,11 +128,12 @@ def _torch(bundle: Path, threads: int) -> Compute:
     return compute
 
 
-def parts_of(rows: Rows, slice_tokens: int) -> list[Any]:
-    """The slices of a batch, as the Triton model makes them."""
+def parts_of(rows: Rows, slice_tokens: int, threads: int = 1) -> list[Any]:
+    """The slices of a batch, as the Triton model makes them for an engine with so many threads."""
     slicing = import_module("slicing")
     lengths = [len(row) for row in rows]
-    return [slicing.pad([rows[i] for i in part], lengths[part[-1]]) for part in slicing.slices(lengths, slice_tokens)]
+    cut = slicing.slices(lengths, slice_tokens, threads)
+    return [slicing.pad([rows[i] for i in part], lengths[part[-1]]) for part in cut]
 
 
 def filling(rows: Rows, slice_tokens: int) -> float:
@@ -150,7 +151,7 @@ def measure(computes: Sequence[Compute], configuration: Configuration, rows: Row
 
     def answer(instance: int) -> None:
         for batch in batches[instance :: len(computes)]:
-            computes[instance](parts_of(batch, configuration.slice_tokens))
+            computes[instance](parts_of(batch, configuration.slice_tokens, configuration.threads))
 
     with ThreadPoolExecutor(len(computes)) as instances:
         wall, processor = time.perf_counter(), time.process_time()

@@ -81,6 +81,8 @@ class LiveTriton:
 class RemoteEncoder:
     """The engine of the model's own code, with the model `routerdc_encoder` of a running Triton behind it."""
 
+    parallel = 1
+
     def __init__(self, triton: LiveTriton, version: int) -> None:
         self._triton = triton
         self._version = str(version)

@@ -50,13 +50,13 @@ def batch_error(code: Path, artefacts: Path, engine: str, queries: Sequence[str]
     """
     longest = max(queries, key=len)
     with served_code(code) as pipeline:
-        router = _load(pipeline, artefacts, engine, slice_tokens=sys.maxsize)
+        router = _load(pipeline, artefacts, engine, slice_tokens=sys.maxsize, threads=1)  # several would share the pair
         pairs = [(_route(router, [query]), _route(router, [query, longest])) for query in queries]
     return max(float(np.abs(alone.scores[0] - beside.scores[0]).max()) for alone, beside in pairs)
 
 
-def _load(pipeline: ModuleType, artefacts: Path, engine: str, slice_tokens: int) -> Any:
-    settings = pipeline.Settings(engine, slice_tokens, max_query_bytes=sys.maxsize, engine_threads=0)
+def _load(pipeline: ModuleType, artefacts: Path, engine: str, slice_tokens: int, threads: int = 0) -> Any:
+    settings = pipeline.Settings(engine, slice_tokens, max_query_bytes=sys.maxsize, engine_threads=threads)
     return pipeline.Pipeline.load(artefacts, settings)
 
 

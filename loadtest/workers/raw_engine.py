@@ -27,6 +27,7 @@ class _Recorder:
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
+        self.parallel = inner.parallel
         self.asked: list[Any] = []
 
     def embed(self, slices: Any) -> Any:

@@ -21,6 +21,9 @@ class TokenSlice(NamedTuple):
 class Engine(Protocol):
     """Token ids in, query embeddings out."""
 
+    parallel: int
+    """slices that it computes at the same time; 1 where each has the whole device"""
+
     def embed(self, slices: Sequence[TokenSlice]) -> list[npt.NDArray[np.float32]]:
         """Unit embeddings (batch, dim) of each slice, in their order; may compute several at the same time."""
         ...

@@ -17,6 +17,8 @@ _OPTIONS = {CUDA: {"use_tf32": "0"}}  # fp32 means fp32; who wants speed exports
 class OnnxRuntimeCudaEngine:
     """All slices of a batch are queued on the GPU before the first result is fetched."""
 
+    parallel = 1
+
     def __init__(self, path: Path, provider: str = CUDA) -> None:
         """Loads `path`.
 

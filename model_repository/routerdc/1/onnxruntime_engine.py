@@ -19,15 +19,15 @@ class OnnxRuntimeEngine:
 
     def __init__(self, path: Path, threads: int) -> None:
         """Loads `path`; `threads` 0 means every core that this process may use."""
-        self._threads = threads or usable_cores()
+        self.parallel = threads or usable_cores()
         self._on_one = _session(path, 1)
-        self._on_all = _session(path, self._threads) if self._threads > 1 else self._on_one
-        self._pool = ThreadPoolExecutor(self._threads)
+        self._on_all = _session(path, self.parallel) if self.parallel > 1 else self._on_one
+        self._pool = ThreadPoolExecutor(self.parallel)
 
     def embed(self, slices: Sequence[TokenSlice]) -> list[npt.NDArray[np.float32]]:
         """See `engine.Engine`."""
         largest = max(part.input_ids.size for part in slices)
-        if 2 * len(slices) <= self._threads and largest >= SHARED_TOKENS:
+        if 2 * len(slices) <= self.parallel and largest >= SHARED_TOKENS:
             return [_embed(self._on_all, part) for part in slices]
         if len(slices) == 1:
             return [_embed(self._on_one, slices[0])]

@@ -21,14 +21,14 @@ class OpenVinoEngine:
 
         `precision` of what the file leaves open, for OpenVINO itself would take bf16 where the CPU has it.
         """
-        threads = threads or usable_cores()
+        self.parallel = threads or usable_cores()
         options = {
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": threads,
+            "INFERENCE_NUM_THREADS": self.parallel,
+            "NUM_STREAMS": self.parallel,
             "INFERENCE_PRECISION_HINT": precision,
             "ENABLE_CPU_PINNING": False,  # Triton, the tokenizer and the gateway need the same cores
         }
-        self._queue = openvino.AsyncInferQueue(openvino.Core().compile_model(path, "CPU", options), threads)
+        self._queue = openvino.AsyncInferQueue(openvino.Core().compile_model(path, "CPU", options), self.parallel)
         self._queue.set_callback(_keep)
 
     def embed(self, slices: Sequence[TokenSlice]) -> list[npt.NDArray[np.float32]]:

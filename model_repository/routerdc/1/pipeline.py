@@ -98,7 +98,7 @@ class Pipeline:
 
     def _embed(self, ids: list[npt.NDArray[np.int32]]) -> npt.NDArray[np.float32]:
         width = widths([len(row) for row in ids], self._width_multiple, self._tokenization.max_tokens)
-        order = list(slices(width, self._slice_tokens))
+        order = list(slices(width, self._slice_tokens, self._engine.parallel))
         parts = [pad([ids[row] for row in rows], width[rows[-1]]) for rows in order]
         sorted_rows = np.concatenate(self._engine.embed(parts))
         embedding = np.empty_like(sorted_rows)

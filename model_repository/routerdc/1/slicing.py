@@ -6,12 +6,18 @@ import numpy as np
 import numpy.typing as npt
 from engine import TokenSlice
 
+_SLICES_PER_WORKER = 2
+"""where there are few rows: with one, the workers would end as far apart as slices differ"""
 
-def slices(lengths: Sequence[int], slice_tokens: int) -> Iterator[npt.NDArray[np.intp]]:
+
+def slices(lengths: Sequence[int], slice_tokens: int, parallel: int = 1) -> Iterator[npt.NDArray[np.intp]]:
     """Row indices of every slice: each row once, shortest first, rows × longest row ≤ `slice_tokens`.
 
-    A row that is longer than the budget gets a slice of its own.
+    Slices of few rows are smaller, so that `parallel` workers all have some. A row that is longer than the budget gets
+    a slice of its own.
     """
+    if parallel > 1:
+        slice_tokens = min(slice_tokens, -(-sum(lengths) // (_SLICES_PER_WORKER * parallel)))
     order = np.argsort(np.asarray(lengths), kind="stable")
     start = 0
     for end, row in enumerate(order):

@@ -27,6 +27,8 @@ class _Profile(NamedTuple):
 class TensorRtRtxEngine:
     """All slices of a batch are queued on one stream before the first result is fetched."""
 
+    parallel = 1
+
     def __init__(self, path: Path) -> None:
         """Loads the plan in `path`.
 

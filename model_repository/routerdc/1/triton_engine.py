@@ -15,6 +15,8 @@ ENCODER_MODEL = "routerdc_encoder"
 class TritonEngine:
     """All slices of a batch are under way at the same time, so that every instance of the encoder has work."""
 
+    parallel = 1
+
     def __init__(self, version: int) -> None:
         """`version`: of the encoder; the same as the caller's, so that two bundles never mix during a rollover."""
         self._version = version

@@ -19,7 +19,8 @@ BUNDLE_TOKENIZER = Path(__file__).parents[3] / "bundles/default/tokenizer.json"
 class FirstTokenEngine:
     """Embeds a text as the angle of its first word's token id; notes the shapes it was called with."""
 
-    def __init__(self) -> None:
+    def __init__(self, parallel: int = 1) -> None:
+        self.parallel = parallel
         self.shapes: list[tuple[int, ...]] = []
 
     def embed(self, slices: Sequence[TokenSlice]) -> list[npt.NDArray[np.float32]]:
@@ -55,6 +56,12 @@ def test_no_engine_call_exceeds_the_token_budget() -> None:
     engine = FirstTokenEngine()
     pipeline_around(engine, slice_tokens=64).route(TEXTS * 10)
     assert all(rows * width <= 64 for rows, width in engine.shapes)
+
+
+def test_a_small_batch_gives_every_worker_of_the_engine_a_slice() -> None:
+    engine = FirstTokenEngine(parallel=2)
+    pipeline_around(engine).route(["river", "cat"])
+    assert engine.shapes == [(1, 3), (1, 3)]
 
 
 def test_padded_widths_are_few_and_answers_the_same() -> None:

@@ -6,15 +6,15 @@ from slicing import pad, slices, widths
 LENGTHS = st.lists(st.integers(1, 600), max_size=80)
 
 
-@given(lengths=LENGTHS, budget=st.integers(1, 4096))
-def test_every_row_is_in_exactly_one_slice(lengths: list[int], budget: int) -> None:
-    rows = [int(row) for part in slices(lengths, budget) for row in part]
+@given(lengths=LENGTHS, budget=st.integers(1, 4096), parallel=st.integers(1, 16))
+def test_every_row_is_in_exactly_one_slice(lengths: list[int], budget: int, parallel: int) -> None:
+    rows = [int(row) for part in slices(lengths, budget, parallel) for row in part]
     assert sorted(rows) == list(range(len(lengths)))
 
 
-@given(lengths=LENGTHS, budget=st.integers(1, 4096))
-def test_a_slice_of_several_rows_stays_within_the_budget(lengths: list[int], budget: int) -> None:
-    for part in slices(lengths, budget):
+@given(lengths=LENGTHS, budget=st.integers(1, 4096), parallel=st.integers(1, 16))
+def test_a_slice_of_several_rows_stays_within_the_budget(lengths: list[int], budget: int, parallel: int) -> None:
+    for part in slices(lengths, budget, parallel):
         assert len(part) == 1 or len(part) * max(lengths[row] for row in part) <= budget
 
 
@@ -26,6 +26,15 @@ def test_slices_come_shortest_first_so_that_neighbours_are_alike(lengths: list[i
 
 def test_a_full_slice_is_not_cut_early() -> None:
     assert [list(part) for part in slices([10, 10, 10, 10], 20)] == [[0, 1], [2, 3]]
+
+
+@given(rows=st.integers(2, 80), length=st.integers(1, 600), budget=st.integers(600, 4096))
+def test_few_rows_are_dealt_out_to_all_workers(rows: int, length: int, budget: int) -> None:
+    assert len(list(slices([length] * rows, budget, parallel=2))) >= 2
+
+
+def test_many_rows_are_cut_by_the_budget_alone() -> None:
+    assert [len(part) for part in slices([10] * 40, 100, parallel=2)] == [10, 10, 10, 10]
 
 
 def test_padding_is_zero_and_masked() -> None:
