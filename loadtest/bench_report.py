@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from loadtest.comparison import Comparison, Spread, Verdict
+from loadtest.comparison import Comparison, Spread, Verdict, rounded
 from loadtest.history import Change
 
 COLUMNS = ("name", "ours", "reference", "ratio (p10 to p90)", "goal", "verdict", "last run")
@@ -65,8 +65,8 @@ class Run:
         goal = "" if one.goal is None else one.goal.text(one.unit)
         return [
             one.name,
-            f"{ours:.4g} {one.unit}",
-            f"{reference:.4g} {one.unit}",
+            f"{rounded(ours, 4)} {one.unit}",
+            f"{rounded(reference, 4)} {one.unit}",
             _change(one),
             goal,
             one.verdict(self.machine["cores"]).value,
@@ -91,8 +91,8 @@ def _change(one: Comparison) -> str:
 
 def _spread(spread: Spread) -> str:
     if spread.p10 == spread.p90:
-        return f"{spread.median:.3g}"
-    return f"{spread.median:.3g} ({spread.p10:.3g} to {spread.p90:.3g})"
+        return rounded(spread.median)
+    return f"{rounded(spread.median)} ({rounded(spread.p10)} to {rounded(spread.p90)})"
 
 
 def _text(value: object) -> str:

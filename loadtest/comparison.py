@@ -105,3 +105,8 @@ async def in_turns(
         else:
             pairs.append((await ours(), await reference()))
     return pairs
+
+
+def rounded(value: float, digits: int = 3) -> str:
+    """So many digits that count, written out: 1,020 for 1023.4."""
+    return f"{float(f'{value:.{digits}g}'):,.12g}"

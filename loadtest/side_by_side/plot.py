@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from loadtest.comparison import rounded
 from loadtest.side_by_side.encoders import RATES, Result
 
 _OURS, _OTHERS = "#1b7f5c", "#8a8f98"
@@ -25,7 +26,7 @@ def draw(results: Sequence[Result], path: Path) -> None:
         color=[_OURS if one.ours else _OTHERS for one in shown],
         ecolor="#444444",
     )
-    left.bar_label(bars, [f" {rate.median:.3g}" for rate in rates], padding=6, fontsize=9)
+    left.bar_label(bars, [f" {rounded(rate.median)}" for rate in rates], padding=6, fontsize=9)
     left.set_xscale("log")
     left.set_xlim(1, max(rate.p90 for rate in rates) * 3)
     left.set_xlabel("queries a second at saturation (log scale)")

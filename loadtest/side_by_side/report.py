@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from loadtest.bench_report import COLUMNS, Run
-from loadtest.comparison import Spread
+from loadtest.comparison import Spread, rounded
 from loadtest.side_by_side.chat import Chat
 from loadtest.side_by_side.encoders import RATES, Result
 
@@ -86,7 +86,7 @@ def _encoder_row(one: Result) -> list[str]:
     return [
         f"**{one.name}**" if one.ours else one.name,
         decides,
-        f"{rate.median:.3g} ({rate.p10:.3g} to {rate.p90:.3g})",
+        f"{rounded(rate.median)} ({rounded(rate.p10)} to {rounded(rate.p90)})",
         f"{one.cpu_ms:.3g}",
         *(_latency(one, rate) for rate in RATES),
         f"{one.peak_memory_bytes / _MIB:.0f} MiB",

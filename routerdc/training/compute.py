@@ -169,9 +169,13 @@ def _plot(points: Sequence[Point], chosen: Point, path: Path) -> None:
     for side in sorted({point.truncation_side for point in points}):
         for limit in sorted({point.max_tokens for point in points}):
             line = [point for point in points if (point.max_tokens, point.truncation_side) == (limit, side)]
-            axes.plot(*_xy(line), LINES[side], label=f"{limit} tokens, cut {NAMES[side]}")
+            if line:
+                axes.plot(*_xy(line), LINES[side], label=f"{limit} tokens, cut {NAMES[side]}")
+    for point in points:
+        axes.annotate(str(point.layers), (point.gflop_per_query, point.seen), (4, 4), textcoords="offset points")
     axes.plot(*_xy([chosen]), "k*", markersize=16, label="cheapest within the tolerance")
-    axes.set(xlabel="10⁹ operations per query", ylabel="quality on seen data sets, per cent", xscale="symlog")
+    axes.set(xlabel="10⁹ operations per query", ylabel="quality on seen data sets, per cent")
+    axes.set_title("beside each point: layers of the encoder", fontsize="small")
     axes.legend(fontsize="small")
     figure.savefig(path, dpi=120)
     plt.close(figure)

@@ -22,7 +22,7 @@ RUN = Run(
 
 def test_markdown_has_medians_spread_goal_and_verdict() -> None:
     page = RUN.as_markdown("Title", "Command: x")
-    assert "| speed | 600 calls/s | 1000 calls/s | 0.6 (0.5 to 0.7) | ratio ≥ 0.6 | met |  |" in page
+    assert "| speed | 600 calls/s | 1,000 calls/s | 0.6 (0.5 to 0.7) | ratio ≥ 0.6 | met |  |" in page
     assert "| p50 | 3 ms | 1 ms | 3; added 2 ms | added ≤ 1 ms | missed |  |" in page
     assert "| ratio ≥ 1.8 | not measurable here |" in page
     assert "1 goals met, 1 goals missed, 1 goals not measurable here. Worse than in the last run: nothing." in page

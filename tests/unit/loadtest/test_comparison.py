@@ -2,7 +2,7 @@
 
 import pytest
 
-from loadtest.comparison import Comparison, Goal, Spread, Verdict, in_turns
+from loadtest.comparison import Comparison, Goal, Spread, Verdict, in_turns, rounded
 
 AT_LEAST = Goal("ratio", least=0.6)
 
@@ -59,3 +59,8 @@ async def test_sides_alternate_and_keep_their_place_in_the_pair() -> None:
     pairs = await in_turns(lambda: side("ours"), lambda: side("reference"), 3)
     assert pairs == [("ours", "reference")] * 3
     assert order == ["ours", "reference", "reference", "ours", "ours", "reference"]
+
+
+@pytest.mark.parametrize(("value", "text"), [(1023.4, "1,020"), (682.3, "682"), (11.64, "11.6"), (0.12345, "0.123")])
+def test_numbers_are_rounded_and_written_out(value: float, text: str) -> None:
+    assert rounded(value) == text
