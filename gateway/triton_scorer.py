@@ -38,8 +38,8 @@ _CHANNEL_OPTIONS = [
     # A Triton that comes back is used within a second; grpc would wait up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
-    # A peer whose machine died is noticed when it acknowledges nothing for as long as the timeout. One that does, but does
-    # not answer, keeps its connection for a while: an old Triton that was stopped dies of a lost one when it goes on.
+    # A peer whose machine died is noticed when it acknowledges nothing for as long as the timeout. One that does, but
+    # does not answer, keeps its connection: an old Triton that was stopped dies of a lost one when it goes on.
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 3_000),
 ]
