@@ -8,8 +8,7 @@ import re
 from pathlib import Path
 
 from routerdc.evaluation.report import Report
-from routerdc.evaluation.tables import quality, summary
-from routerdc.evaluation.writing import markdown_table
+from routerdc.evaluation.tables import markdown_table, quality, summary
 from routerdc.training.model_card import CARD_FILE
 
 HEADING = "## Evaluation"

@@ -13,6 +13,7 @@ import torch
 from tqdm import tqdm
 
 from routerdc.data import Dataset, pool
+from routerdc.evaluation.tables import Table, markdown_table
 from routerdc.model import RouterModel
 from routerdc.pool_change import with_llm
 from routerdc.training.fit import Encoder, fit
@@ -76,14 +77,14 @@ class GrowthOverSeeds:
         """A table of means over seeds; its last line, the mean over LLMs, has their standard deviation, too."""
         first = self.reports[0]
         sizes = list(first.mean.added)
-        lines = [["LLM left out", "not added", *(f"from {size} queries" for size in sizes)]]
-        lines += [["---", *["---:"] * (len(sizes) + 1)]]
+        header = ["LLM left out", "not added", *(f"from {size} queries" for size in sizes)]
+        rows = []
         for index, row in enumerate(first.rows):
             over_seeds = np.array([_values(report.rows[index]) for report in self.reports])
-            lines += [[row.llm, *(f"{value:+.2f}" for value in over_seeds.mean(axis=0))]]
+            rows.append([row.llm, *(f"{value:+.2f}" for value in over_seeds.mean(axis=0))])
         means = np.array([_values(report.mean) for report in self.reports])
-        lines += [["mean", *(_with_deviation(values) for values in means.T)]]
-        return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+        rows.append(["mean", *(_with_deviation(values) for values in means.T)])
+        return markdown_table(Table("", header, rows)) + "\n"
 
 
 def _values(growth: Growth) -> list[float]:

@@ -18,6 +18,16 @@ class Table:
     note: str = ""
 
 
+def markdown_table(table: Table) -> str:
+    """A table with its strong rows in bold."""
+    rows = [
+        [f"**{cell}**" if index in table.strong and cell else cell for cell in row]
+        for index, row in enumerate(table.rows)
+    ]
+    rule = ["---", *["---:"] * (len(table.header) - 1)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [table.header, rule, *rows])
+
+
 def short_names(llms: Sequence[str]) -> list[str]:
     """Names without their organisation (`org/name`), where that leaves them different."""
     short = [llm.rsplit("/", 1)[-1] for llm in llms]

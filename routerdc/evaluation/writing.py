@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from routerdc.evaluation.plots import plots
 from routerdc.evaluation.report import Report
-from routerdc.evaluation.tables import Table, summary, tables
+from routerdc.evaluation.tables import markdown_table, summary, tables
 
 
 def write(report: Report, folder: Path) -> list[Path]:
@@ -41,16 +41,6 @@ def markdown(report: Report) -> str:
 
 def _png(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()) + ".png"
-
-
-def markdown_table(table: Table) -> str:
-    """A table with its strong rows in bold."""
-    rows = [
-        [f"**{cell}**" if index in table.strong and cell else cell for cell in row]
-        for index, row in enumerate(table.rows)
-    ]
-    rule = ["---", *["---:"] * (len(table.header) - 1)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [table.header, rule, *rows])
 
 
 def html(report: Report) -> str:
