@@ -1,8 +1,8 @@
 """Exact-match cache of scores, a scorer in front of another scorer.
 
-Scores depend on query and bundle only, so they are kept under both, and policy stays outside. Keys are hashes: the
-cache holds no prompt, and its size in bytes is bounded by its number of entries. Identical queries in flight are the
-coalescer's business.
+Scores depend on query and bundle only, so policy stays outside. They are kept under the query's hash with the bundle
+that gave them, and count while that one is in use: a miss need not know which that is. The cache holds no prompt, and
+its size in bytes is bounded by its number of entries. Identical queries in flight are the coalescer's business.
 """
 
 import time
@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 from gateway.scorer import Bundle, Scored, Scorer, Scores
 
-_Key = tuple[str, bytes]
+_Digest = bytes
 
 
 class ScoreCache:
@@ -32,7 +32,7 @@ class ScoreCache:
         self._ttl_seconds = ttl_seconds
         self._observe = observe
         self._clock = clock
-        self._entries: OrderedDict[_Key, tuple[float, Scores]] = OrderedDict()
+        self._entries: OrderedDict[_Digest, tuple[float, Scores]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -45,27 +45,27 @@ class ScoreCache:
     async def score(self, query: str, deadline: float) -> Scored:
         """The cached scores of `query`, or the inner scorer's (whose errors pass through and are not kept)."""
         digest = blake2b(query.encode(), digest_size=16).digest()
-        scores = self._get((self.bundle.bundle_id, digest))
+        scores = self._get(digest)
         self._observe(scores is not None)
         if scores is not None:
             return Scored(scores, cached=True)
         scored = await self._scorer.score(query, deadline)
-        self._put((scored.scores.bundle.bundle_id, digest), scored.scores)
+        self._put(digest, scored.scores)
         return scored
 
-    def _get(self, key: _Key) -> Scores | None:
-        entry = self._entries.get(key)
+    def _get(self, digest: _Digest) -> Scores | None:
+        entry = self._entries.get(digest)
         if entry is None:
             return None
         expires, scores = entry
-        if self._clock() >= expires:
-            del self._entries[key]
+        if self._clock() >= expires or scores.bundle.bundle_id != self.bundle.bundle_id:
+            del self._entries[digest]
             return None
-        self._entries.move_to_end(key)
+        self._entries.move_to_end(digest)
         return scores
 
-    def _put(self, key: _Key, scores: Scores) -> None:
-        self._entries[key] = (self._clock() + self._ttl_seconds, scores)
-        self._entries.move_to_end(key)
+    def _put(self, digest: _Digest, scores: Scores) -> None:
+        self._entries[digest] = (self._clock() + self._ttl_seconds, scores)
+        self._entries.move_to_end(digest)
         if len(self._entries) > self._max_entries:
             self._entries.popitem(last=False)

@@ -26,6 +26,9 @@ from loadtest.worker import Work, Worker
 _MAX_BATCH = 64  # of the Triton model
 _REFERENCE_QUERIES = 32
 _QUERIES = 512
+# Of processes that should not differ at all, in rounds so short that both see the same machine.
+_STARTS = 4
+_SHORT_ROUNDS = 8
 _EQUAL_QUALITY = Goal("added", least=-0.2)
 _JUDGED = Path(".cache/benchmarks/quality.json")
 
@@ -103,13 +106,14 @@ def triton_over_in_process(setting: Setting) -> list[Comparison]:
 
 def thousand_llms(setting: Setting) -> list[Comparison]:
     """Time for the scores of 1,000 LLMs over that for 5, in process, the same queries."""
-    repository = setting.shipped.repository
+    repository, pairs = setting.shipped.repository, list[tuple[Work, Work]]()
     many, few = (_head(setting.parts.folder / f"head-{count}.npz", repository, count) for count in (1000, 5))
-    with (
-        setting.parts.engine(repository, "--head", str(many)) as ours,
-        setting.parts.engine(repository, "--head", str(few)) as reference,
-    ):
-        pairs = _same_queries(setting, ours, reference, times=3)
+    for _ in range(_STARTS):
+        with (
+            setting.parts.engine(repository, "--head", str(many)) as ours,
+            setting.parts.engine(repository, "--head", str(few)) as reference,
+        ):
+            pairs += _same_queries(setting, ours, reference)
     seconds = tuple(zip(*((a.seconds * 1000, b.seconds * 1000) for a, b in pairs), strict=True))
     conditions = f"{pairs[0][0].queries} queries a round in batches of {_MAX_BATCH}, shipped engine in process"
     name = "time for the scores of 1,000 LLMs over 5"
@@ -175,13 +179,13 @@ def _rounds(setting: Setting, count: int) -> Iterator[list[str]]:
         yield setting.queries.take(count)
 
 
-def _same_queries(setting: Setting, ours: Worker, reference: Worker, times: int) -> list[tuple[Work, Work]]:
-    queries = setting.queries.take(setting.effort.of(_QUERIES))
+def _same_queries(setting: Setting, ours: Worker, reference: Worker) -> list[tuple[Work, Work]]:
+    queries = setting.queries.take(setting.effort.of(2 * _MAX_BATCH))
 
     async def one(side: Worker) -> Work:
         return side.batches(queries, _MAX_BATCH)
 
-    return asyncio.run(setting.in_turns(lambda: one(ours), lambda: one(reference), times))
+    return asyncio.run(setting.in_turns(lambda: one(ours), lambda: one(reference), _SHORT_ROUNDS))
 
 
 def _throughput(pairs: list[tuple[Work, Work]], name: str, goal: Goal, conditions: str) -> Comparison:

@@ -52,6 +52,7 @@ async def test_another_bundle_does_not_get_the_old_ones_scores() -> None:
     await cache.score("q", soon())
     scorer.bundle = replace(BUNDLE, bundle_id="another")
     assert not (await cache.score("q", soon())).cached
+    assert (await cache.score("q", soon())).scores.bundle.bundle_id == "another"
 
 
 async def test_errors_are_not_kept() -> None:

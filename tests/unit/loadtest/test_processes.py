@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from loadtest.processes import cpu_seconds, peak_memory_bytes, tree
+from loadtest.processes import cpu_seconds, on_one_core, peak_memory_bytes, tree
 
 _PARENT = "import subprocess, sys; print('up', flush=True); subprocess.run([sys.executable, '-c', {!r}])"
 _BUSY = """
@@ -20,10 +20,10 @@ time.sleep(30)
 
 def test_cpu_time_of_a_process_grows_with_its_work() -> None:
     before = cpu_seconds(os.getpid())
-    due = time.process_time() + 0.1
+    due = time.process_time() + 0.002
     while time.process_time() < due:
         pass
-    assert cpu_seconds(os.getpid()) - before >= 0.05  # ticks of 10 ms
+    assert cpu_seconds(os.getpid()) - before >= 0.002
 
 
 def test_a_tree_has_the_work_and_memory_of_its_children() -> None:
@@ -47,3 +47,11 @@ def test_process_that_is_gone_counts_nothing() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         pass
     assert (cpu_seconds(gone.pid), peak_memory_bytes(gone.pid)) == (0, 0)
+
+
+def test_what_starts_on_one_core_stays_there() -> None:
+    before = os.sched_getaffinity(0)
+    with on_one_core(), subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert len(os.sched_getaffinity(0)) == 1
+        child_cores = os.sched_getaffinity(child.pid)
+    assert (child_cores, os.sched_getaffinity(0)) == ({max(before)}, before)
