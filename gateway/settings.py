@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     max_triton_batch: int = Field(
         64, gt=0, description="queries in one request to Triton; the model's limit counts too"
     )
-    max_triton_requests: int = Field(2, gt=0, description="requests to each Triton in flight before queries gather")
+    max_triton_requests: int = Field(1, gt=0, description="requests to each Triton in flight before queries gather")
     cache_entries: int = Field(50_000, ge=0, description="queries whose scores are kept; 0: no cache")
     cache_ttl_seconds: float = Field(3600, gt=0, description="how long scores are kept")
 

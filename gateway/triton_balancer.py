@@ -1,9 +1,9 @@
 """Several Tritons as one: balanced by load, with those that fail put out of rotation, and failed batches tried again.
 
 grpc's own round_robin passes over addresses that it cannot connect to. It does not know load, nor a Triton that is
-reached and fails, hangs, or serves another bundle: that is what is here. Two Tritons are drawn and the one with fewer
-requests in flight is asked (the power of two choices). Tritons may come and go: each probe asks which there are. Does
-not know KServe, queries, policy, or how Tritons are found.
+reached and fails, hangs, or serves another bundle: that is what is here. The Triton with the fewest requests in flight
+is asked, one of several by chance, so that gateways that start together do not crowd on one. Tritons may come and go:
+each probe asks which there are. Does not know KServe, queries, policy, or how Tritons are found.
 """
 
 import asyncio
@@ -169,7 +169,7 @@ class TritonBalancer:
     def _draw(self, members: Sequence[_Member]) -> _Member:
         now = self._clock()
         well = [m for m in members if m.state(now) is TritonState.IN_ROTATION] or members
-        return min(random.sample(well, min(2, len(well))), key=lambda member: member.in_flight)
+        return min(well, key=lambda member: (member.in_flight, random.random()))  # noqa: S311 - no secret
 
     async def _ask(self, member: _Member, queries: Sequence[str]) -> list[Scores]:
         started = self._clock()

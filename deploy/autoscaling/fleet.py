@@ -1,7 +1,7 @@
 """Gateways and Tritons as they batch and queue, event by event.
 
 A gateway gathers queries while it has `max_requests` requests for each Triton under way, and sends what it has, at most
-a full batch, to the one of two Tritons drawn at random for which it has fewer. A Triton computes what waits, as many
+a full batch, to the Triton for which it has fewest (gateway/triton_balancer.py). A Triton computes what waits, as many
 requests as fit into a batch, while the next ones queue. A query that is not answered within the deadline gets the
 default LLM; so does, at once, one that has less time left than answers take by now (gateway/coalescer.py). A request
 nobody waits for any more is not computed. Does not know why Tritons come and go.
@@ -163,9 +163,7 @@ class Fleet:
                 self._compute(pod, now)
 
     def _draw(self, gateway: int) -> Pod:
-        pods, draw = self.pods, self._random.random
-        one, other = pods[int(draw() * len(pods))], pods[int(draw() * len(pods))]
-        return one if one.under_way[gateway] <= other.under_way[gateway] else other
+        return min(self.pods, key=lambda pod: (pod.under_way[gateway], self._random.random()))
 
     def _refuse_hopeless(self, now: float, gateway: int) -> None:
         pending = self._pending[gateway]

@@ -36,7 +36,7 @@ class Setting:
     start_seconds: float
     """from the autoscaler's word until a new pod gets requests"""
     gateways: int = 2
-    max_requests: int = 2
+    max_requests: int = 1
     """the gateway's max_triton_requests"""
     max_batch: int = 64
     """queries in one request of a gateway, and in one batch of Triton"""
