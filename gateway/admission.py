@@ -3,9 +3,6 @@
 Everything behind it (queues, cache, tasks) is bounded by the same number.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from gateway.errors import OverloadedError
 
 
@@ -17,9 +14,8 @@ class Admission:
         self._retry_after_seconds = retry_after_seconds
         self.in_flight = 0
 
-    @contextmanager
-    def slots(self, queries: int) -> Iterator[None]:
-        """Holds `queries` slots while the block runs.
+    def take(self, queries: int) -> None:
+        """Takes `queries` slots, until they are given back.
 
         Raises:
             OverloadedError: fewer are free; none is taken.
@@ -27,7 +23,7 @@ class Admission:
         if self.in_flight + queries > self._limit:
             raise OverloadedError(self._limit, self._retry_after_seconds)
         self.in_flight += queries
-        try:
-            yield
-        finally:
-            self.in_flight -= queries
+
+    def give_back(self, queries: int) -> None:
+        """As many as were taken."""
+        self.in_flight -= queries

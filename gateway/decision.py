@@ -1,7 +1,10 @@
-"""What the router decided, as plain frozen data. Knows no protobuf."""
+"""What the router decided, as plain data that does not change. Knows no protobuf.
+
+Tuples, because one is made for each query: a frozen dataclass takes three times as long to make.
+"""
 
 import enum
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.endpoints import Endpoint
 
@@ -17,8 +20,7 @@ class Reason(enum.Enum):
     STICKY = "sticky"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """An LLM that may answer; the scores are 0 where nothing was scored."""
 
     llm: str
@@ -28,8 +30,7 @@ class Candidate:
     confidence: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The answer to one query: `candidates[0]` is the chosen LLM."""
 
     request_id: str

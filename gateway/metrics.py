@@ -5,6 +5,7 @@ gRPC; whoever has something to count calls a method here.
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -24,7 +25,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.endpoints = EndpointMetrics(self.registry)
         here: dict[str, Any] = {"registry": self.registry}
-        self._requests = Counter("routerdc_requests", "Queries decided", ["llm", "reason"], **here)
+        requests = Counter("routerdc_requests", "Queries decided", ["llm", "reason"], **here)
+        self._requests = cache(requests.labels)  # for each query: a label's own look-up takes longer than to count
         self._errors = Counter("routerdc_errors", "Queries answered with an error", ["code"], **here)
         self._fallbacks = Counter("routerdc_fallbacks", "Queries decided without scores", ["cause"], **here)
         self._openai = Counter(
@@ -74,7 +76,7 @@ class Metrics:
 
     def decision(self, decision: Decision) -> None:
         """A query was decided."""
-        self._requests.labels(decision.candidates[0].llm, decision.reason.value).inc()
+        self._requests(decision.candidates[0].llm, decision.reason.value).inc()
         self._total.observe(decision.total_ns / 1e9)
         if decision.score_ns:
             self._queue.observe(decision.queue_ns / 1e9)

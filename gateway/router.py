@@ -63,8 +63,11 @@ class Router:
             OverloadedError, NoLlmError, ExcludedError, PriceUnknownError, InvalidRequestError: see errors.py. Never a
                 ScorerError.
         """
-        with self._admission.slots(1):
+        self._admission.take(1)
+        try:
             return await self._decide(query, deadline)
+        finally:
+            self._admission.give_back(1)
 
     async def route_many(self, queries: Sequence[RouteQuery], deadline: float) -> list[Decision | BaseException]:
         """Decides for many queries at once: result i belongs to query i, and is an error where that one failed alone.
@@ -72,8 +75,11 @@ class Router:
         Raises:
             OverloadedError: there is no room for all of them.
         """
-        with self._admission.slots(len(queries)):
+        self._admission.take(len(queries))
+        try:
             return await asyncio.gather(*(self._decide(query, deadline) for query in queries), return_exceptions=True)
+        finally:
+            self._admission.give_back(len(queries))
 
     def report(self, report: Report) -> State:
         """Takes note of how a call to an endpoint ended, and says what is thought of that endpoint now.

@@ -5,7 +5,7 @@ Does not know Triton, batching or caching: those are scorers. Does not know endp
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,7 @@ class Bundle:
     calibration: tuple[tuple[float, float] | None, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
+class Scores(NamedTuple):
     """One query's scores: `values[j]` belongs to `bundle.llms[j]`."""
 
     bundle: Bundle
@@ -30,8 +29,7 @@ class Scores:
     truncated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     """Scores and how they came about."""
 
     scores: Scores

@@ -5,7 +5,7 @@ Knows protobuf and grpc's server side; decides nothing.
 
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import grpc
@@ -134,7 +134,7 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
         if caller is ANYBODY:
             return query
         caller.authorize(request.allowed_llms)
-        return replace(query, rules=(caller.rules, *query.rules))
+        return query._replace(rules=(caller.rules, *query.rules))
 
     def _admit(self, queries: int) -> None:
         caller = callers.current.get()

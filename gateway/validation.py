@@ -4,10 +4,10 @@ Does not know scores, endpoints or gRPC's machinery.
 """
 
 import math
-import secrets
+import random
 from collections.abc import Collection, Set
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from contract.v1 import router_pb2 as pb
 from gateway.endpoint_health import Outcome
@@ -27,8 +27,7 @@ _OUTCOMES: dict[int, Outcome] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RouteQuery:
+class RouteQuery(NamedTuple):
     """A checked request. `cost_weight`, `min_margin` and `min_confidence` None mean the configured ones."""
 
     text: str
@@ -66,6 +65,11 @@ def checked(request: pb.RouteRequest, llms: Set[str], max_query_bytes: int) -> R
         session_id=_session_id(request),
         other_bytes=max(0, _chat_bytes(request.chat) - len(text.encode())) if request.HasField("chat") else 0,
     )
+
+
+def new_request_id() -> str:
+    """For a query without one. No secret, so the kernel is not asked for randomness."""
+    return f"{random.getrandbits(64):016x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +133,11 @@ def _rules(request: pb.RouteRequest, llms: Set[str]) -> tuple[CallerRules, ...]:
 
 
 def _names(field: str, names: Collection[str], llms: Set[str]) -> frozenset[str]:
-    if unknown := sorted(set(names) - llms):
-        raise InvalidRequestError(field, f"not in the pool: {', '.join(unknown)}; it has {', '.join(sorted(llms))}")
-    return frozenset(names)
+    known = frozenset(names)
+    if not known <= llms:
+        unknown = ", ".join(sorted(known - llms))
+        raise InvalidRequestError(field, f"not in the pool: {unknown}; it has {', '.join(sorted(llms))}")
+    return known
 
 
 def _number(request: pb.RouteRequest, field: _Number) -> float | None:
@@ -146,7 +152,7 @@ def _number(request: pb.RouteRequest, field: _Number) -> float | None:
 def _request_id(request: pb.RouteRequest) -> str:
     if len(request.request_id.encode()) > MAX_REQUEST_ID_BYTES:
         raise InvalidRequestError("request_id", f"longer than {MAX_REQUEST_ID_BYTES} bytes")
-    return request.request_id or secrets.token_hex(8)
+    return request.request_id or new_request_id()
 
 
 def _session_id(request: pb.RouteRequest) -> str:

@@ -4,7 +4,6 @@ A virtual model is routed, the name of an LLM goes to that LLM, anything else is
 router failing is no error: the default answers and is marked. Knows the gateway's router, not Envoy.
 """
 
-import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from gateway.policy import eligibility, ranking
 from gateway.policy.eligibility import CallerRules
 from gateway.pool import Pool
 from gateway.router import Router
-from gateway.validation import RouteQuery
+from gateway.validation import RouteQuery, new_request_id
 from gateway.virtual_models import VirtualModel
 
 NAMED = "named"
@@ -134,7 +133,7 @@ class Routing:
             rules=rules,
             cost_weight=virtual.cost_weight,
             max_candidates=self.plane.max_candidates,
-            request_id=secrets.token_hex(8),
+            request_id=new_request_id(),
             min_margin=virtual.min_margin,
             min_confidence=virtual.min_confidence,
             defaults=virtual.default,
