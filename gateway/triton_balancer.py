@@ -148,7 +148,7 @@ class TritonBalancer:
         """See `BatchScorer.score_batch`. What one Triton fails at is tried once more with another."""
         if not self._members:
             raise ScorerUnavailableError("no Triton has been found yet")
-        first = self._draw(self._members)
+        first = self._least_busy(self._members)
         try:
             return await self._ask(first, queries)
         except ScorerError:
@@ -157,7 +157,7 @@ class TritonBalancer:
             if not any(member.state(now) is TritonState.IN_ROTATION for member in others):
                 raise
             self._on_retry()
-            return await self._ask(self._draw(others), queries)
+            return await self._ask(self._least_busy(others), queries)
 
     def _let_go(self, member: _Member) -> None:
         """Its batches in flight are answered first."""
@@ -166,7 +166,7 @@ class TritonBalancer:
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
-    def _draw(self, members: Sequence[_Member]) -> _Member:
+    def _least_busy(self, members: Sequence[_Member]) -> _Member:
         now = self._clock()
         well = [m for m in members if m.state(now) is TritonState.IN_ROTATION] or members
         return min(well, key=lambda member: (member.in_flight, random.random()))  # noqa: S311 - no secret

@@ -156,13 +156,13 @@ class Fleet:
                 return
             arrived = [pending.popleft() for _ in range(min(len(pending), self._max_batch))]
             self._under_way[gateway] += 1
-            pod = self._draw(gateway)
+            pod = self._least_busy(gateway)
             pod.under_way[gateway] += 1
             pod.queue.append(Request(gateway, now, arrived))
             if pod.batch is None:
                 self._compute(pod, now)
 
-    def _draw(self, gateway: int) -> Pod:
+    def _least_busy(self, gateway: int) -> Pod:
         return min(self.pods, key=lambda pod: (pod.under_way[gateway], self._random.random()))
 
     def _refuse_hopeless(self, now: float, gateway: int) -> None:
