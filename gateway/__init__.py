@@ -4,6 +4,6 @@ Layers, each of which knows only what is to its right:
 
     servicer, stream, health → router (the use case) → policy, pool, admission, scorer (a Protocol)
 
-    score_cache → coalescer → triton_scorer     three scorers, stacked; only the last knows KServe
+    score_cache → coalescer → triton_scorer     scorers, stacked; only the last knows KServe
     server                                      builds everything and is the only one that knows everyone
 """

@@ -24,7 +24,7 @@ from gateway.pool import Pool
 from gateway.probes import Prober
 from gateway.reload import Reloader, Source
 from gateway.router import Router
-from gateway.score_cache import ScoreCache
+from gateway.score_cache import CacheFilling, CacheLookup, ScoreCache
 from gateway.scorer import Scorer
 from gateway.servicer import Limits
 from gateway.sessions import Sessions
@@ -82,23 +82,20 @@ def router(
     tracing: "Tracing | None",
 ) -> Router:
     """The use case with its scorers stacked: cache → coalescer → Triton, and a shadow and a log where asked for."""
+    cache = ScoreCache(max_entries=settings.cache_entries, ttl_seconds=settings.cache_ttl_seconds)
     coalescer = Coalescer(
-        triton,
+        CacheFilling(cache, triton) if settings.cache_entries else triton,
         max_batch=min(settings.max_triton_batch, triton.max_batch),
         max_concurrent=lambda: settings.max_triton_requests * max(1, len(triton)),
         observe=metrics.batch,
     )
-    limited = _limited(settings, coalescer)
-    cache = ScoreCache(
-        limited,
-        max_entries=settings.cache_entries,
-        ttl_seconds=settings.cache_ttl_seconds,
-        observe=metrics.lookup,
-    )
+    scorer = _limited(settings, coalescer)
+    if settings.cache_entries:
+        scorer = CacheLookup(cache, scorer, metrics.lookup)
     # Whoever is refused finds room after one deadline at the latest: by then everything that is in flight now is gone.
     admission = Admission(settings.max_in_flight, retry_after_seconds=settings.deadline_ms / 1000)
     metrics.watch(in_flight=lambda: admission.in_flight, cache_entries=lambda: len(cache))
-    scorer = _shadowed(settings, cache if settings.cache_entries else limited, metrics, stack)
+    scorer = _shadowed(settings, scorer, metrics, stack)
     decision_log = _decision_log(settings, metrics, stack)
     on_decision = [] if decision_log is None else [decision_log.record]
     on_single = [] if tracing is None else [tracing.decided]

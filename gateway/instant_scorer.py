@@ -22,7 +22,7 @@ from gateway.listen import bind, server_options
 from gateway.metrics import Metrics
 from gateway.pool import Pool
 from gateway.router import Router
-from gateway.score_cache import ScoreCache
+from gateway.score_cache import CacheFilling, CacheLookup, ScoreCache
 from gateway.scorer import Bundle, Scored, Scorer, Scores
 from gateway.servicer import RouterServicer
 from gateway.settings import Settings
@@ -58,14 +58,14 @@ def router(settings: Settings, metrics: Metrics, *, behind_cache: bool) -> Route
 
 
 def _behind_cache(settings: Settings, metrics: Metrics) -> Scorer:
+    cache = ScoreCache(max_entries=settings.cache_entries, ttl_seconds=settings.cache_ttl_seconds)
     coalescer = Coalescer(
-        InstantScorer(),
+        CacheFilling(cache, InstantScorer()),
         max_batch=settings.max_triton_batch,
         max_concurrent=lambda: settings.max_triton_requests,
         observe=metrics.batch,
     )
-    entries, ttl_seconds = settings.cache_entries, settings.cache_ttl_seconds
-    return ScoreCache(coalescer, max_entries=entries, ttl_seconds=ttl_seconds, observe=metrics.lookup)
+    return CacheLookup(cache, coalescer, metrics.lookup)
 
 
 async def serve(*, behind_cache: bool) -> None:

@@ -1,71 +1,103 @@
-"""Exact-match cache of scores, a scorer in front of another scorer.
+"""Exact-match cache of scores: asked before a scorer, filled behind it.
 
-Scores depend on query and bundle only, so policy stays outside. They are kept under the query's hash with the bundle
-that gave them, and count while that one is in use: a miss need not know which that is. The cache holds no prompt, and
-its size in bytes is bounded by its number of entries. Identical queries in flight are the coalescer's business.
+    queries → lookup → coalescer → filling → Triton
+
+Scores depend on query and bundle only, so policy stays outside. They are kept with the bundle that gave them, and count
+while that one is in use: a miss need not know which that is. What is scored is kept even where whoever asked has left
+meanwhile. Identical queries in flight are the coalescer's business.
+
+The key is Python's own hash of the text, 64 bits under a secret of the process: nobody can look for two queries with
+the same one, and by chance one lookup in 10¹⁴ finds another query's scores. The cache holds no prompt, its size in
+bytes is bounded by its number of entries, and a miss costs next to nothing.
 """
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from hashlib import blake2b
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
-from gateway.scorer import Bundle, Scored, Scorer, Scores
-
-_Digest = bytes
+from gateway.scorer import BatchScorer, Bundle, Scored, Scorer, Scores
 
 
 class ScoreCache:
     """Least recently used entries go first; none is older than `ttl_seconds`."""
 
-    def __init__(
-        self,
-        scorer: Scorer,
-        *,
-        max_entries: int,
-        ttl_seconds: float,
-        observe: Callable[[bool], None] = lambda hit: None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._scorer = scorer
+    def __init__(self, *, max_entries: int, ttl_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_entries = max_entries
         self._ttl_seconds = ttl_seconds
-        self._observe = observe
         self._clock = clock
-        self._entries: OrderedDict[_Digest, tuple[float, Scores]] = OrderedDict()
+        self._entries: OrderedDict[int, tuple[float, Scores]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def get(self, query: str) -> Scores | None:
+        """Scores of `query`, whichever bundle gave them; None where there are none, or they are too old."""
+        entry = self._entries.get(hash(query))
+        if entry is None:
+            return None
+        expires, scores = entry
+        if self._clock() >= expires:
+            return None
+        self._entries.move_to_end(hash(query))
+        return scores
+
+    def put(self, queries: Sequence[str], scores: Sequence[Scores]) -> None:
+        """Keeps `scores[i]` for `queries[i]`."""
+        expires = self._clock() + self._ttl_seconds
+        for query, found in zip(queries, scores, strict=True):
+            self._entries[hash(query)] = (expires, found)
+            self._entries.move_to_end(hash(query))
+        while len(self._entries) > self._max_entries:
+            self._entries.popitem(last=False)
+
+
+class CacheLookup:
+    """A scorer that asks the cache first."""
+
+    def __init__(self, cache: ScoreCache, scorer: Scorer, observe: Callable[[bool], None] = lambda hit: None) -> None:
+        self._cache = cache
+        self._scorer = scorer
+        self._observe = observe
 
     @property
     def bundle(self) -> Bundle:
         """The inner scorer's bundle."""
         return self._scorer.bundle
 
-    async def score(self, query: str, deadline: float) -> Scored:
-        """The cached scores of `query`, or the inner scorer's (whose errors pass through and are not kept)."""
-        digest = blake2b(query.encode(), digest_size=16).digest()
-        scores = self._get(digest)
-        self._observe(scores is not None)
-        if scores is not None:
-            return Scored(scores, cached=True)
-        scored = await self._scorer.score(query, deadline)
-        self._put(digest, scored.scores)
-        return scored
+    def score(self, query: str, deadline: float) -> Coroutine[Any, Any, Scored]:
+        """The cached scores of `query`, or the inner scorer's. No coroutine of its own: a miss would pay for it."""
+        scores = self._cache.get(query)
+        hit = scores is not None and scores.bundle.bundle_id == self.bundle.bundle_id
+        self._observe(hit)
+        if scores is None or not hit:
+            return self._scorer.score(query, deadline)
+        return _at_once(Scored(scores, cached=True))
 
-    def _get(self, digest: _Digest) -> Scores | None:
-        entry = self._entries.get(digest)
-        if entry is None:
-            return None
-        expires, scores = entry
-        if self._clock() >= expires or scores.bundle.bundle_id != self.bundle.bundle_id:
-            del self._entries[digest]
-            return None
-        self._entries.move_to_end(digest)
+
+class CacheFilling:
+    """A batch scorer whose scores are kept; errors are not."""
+
+    def __init__(self, cache: ScoreCache, scorer: BatchScorer) -> None:
+        self._cache = cache
+        self._scorer = scorer
+
+    @property
+    def bundle(self) -> Bundle:
+        """The inner scorer's bundle."""
+        return self._scorer.bundle
+
+    @property
+    def cancellable(self) -> bool:
+        """Whether the inner scorer is."""
+        return self._scorer.cancellable
+
+    async def score_batch(self, queries: Sequence[str]) -> list[Scores]:
+        """See `BatchScorer.score_batch`."""
+        scores = await self._scorer.score_batch(queries)
+        self._cache.put(queries, scores)
         return scores
 
-    def _put(self, digest: _Digest, scores: Scores) -> None:
-        self._entries[digest] = (self._clock() + self._ttl_seconds, scores)
-        self._entries.move_to_end(digest)
-        if len(self._entries) > self._max_entries:
-            self._entries.popitem(last=False)
+
+async def _at_once(scored: Scored) -> Scored:
+    return scored

@@ -10,7 +10,7 @@ from grpc_status import rpc_status
 from contract.v1 import router_pb2 as pb
 from gateway.coalescer import Coalescer
 from gateway.errors import InvalidRequestError, ScorerUnavailableError
-from gateway.score_cache import ScoreCache
+from gateway.score_cache import CacheFilling, CacheLookup, ScoreCache
 from gateway.scorer import Bundle
 from tests.unit.gateway.conftest import Running, endpoints_file
 from tests.unit.gateway.fake_scorer import BUNDLE, FakeScorer
@@ -29,6 +29,11 @@ async def read(call: aio.StreamStreamCall[pb.RouteRequest, pb.RouteResult]) -> p
     result = await call.read()
     assert isinstance(result, pb.RouteResult)
     return result
+
+
+def cached(scorer: FakeScorer) -> CacheLookup:
+    cache = ScoreCache(max_entries=8, ttl_seconds=60)
+    return CacheLookup(cache, Coalescer(CacheFilling(cache, scorer), max_batch=8, max_concurrent=lambda: 1))
 
 
 async def test_the_best_llm_is_chosen_with_its_endpoint_and_everything_that_is_known(start: Start) -> None:
@@ -150,10 +155,7 @@ async def test_a_caller_with_less_time_gets_the_fallback_within_its_own_deadline
 
 
 async def test_a_cancelled_call_cancels_the_scoring_behind_coalescer_and_cache(start: Start) -> None:
-    def wrap(scorer: FakeScorer) -> ScoreCache:
-        return ScoreCache(Coalescer(scorer, max_batch=8, max_concurrent=lambda: 1), max_entries=8, ttl_seconds=60)
-
-    running = await start(FakeScorer(delays_seconds={"q": 30}), wrap=wrap)
+    running = await start(FakeScorer(delays_seconds={"q": 30}), wrap=cached)
     call = running.stub.Route(pb.RouteRequest(query="q"))
     await until(lambda: running.scorer.batches == [["q"]])
     call.cancel()
@@ -162,7 +164,7 @@ async def test_a_cancelled_call_cancels_the_scoring_behind_coalescer_and_cache(s
 
 
 async def test_the_second_call_is_marked_as_cached(start: Start) -> None:
-    running = await start(wrap=lambda scorer: ScoreCache(scorer, max_entries=8, ttl_seconds=60))
+    running = await start(wrap=cached)
     reasons = [(await running.stub.Route(pb.RouteRequest(query="q"))).reason for _ in range(2)]
     assert reasons == [pb.REASON_ROUTED, pb.REASON_CACHED]
 
