@@ -6,7 +6,9 @@ the load generator.
 
 import asyncio
 import statistics
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
+from typing import NamedTuple
 
 from contract.v1 import router_pb2 as pb
 from loadtest import messages, services
@@ -48,33 +50,60 @@ def over_echo_instant(setting: Setting) -> list[Comparison]:
 
 
 def over_triton(setting: Setting) -> list[Comparison]:
-    """Latency through the gateway over that of Triton called directly, at half of what the service can carry."""
+    """Latency through the gateway over that of Triton called directly, at half of what the service can carry.
 
-    async def measure(triton: Part, gateway: Part) -> tuple[list[tuple[Load, Load]], float]:
-        rate = await _maximum(setting, services.route(gateway, setting.queries)) / 2
-        async with (
-            grpc_target(triton.address, messages.INFER, messages.infer_problem) as direct,
-            grpc_target(gateway.address, messages.ROUTE, messages.route_problem) as routed,
-        ):
-            seeds = {"direct": iter(range(10**6)), "routed": iter(range(10**6))}  # the same arrivals for both
-
-            async def at_rate(target: Target, message: str) -> Load:
-                arrivals = poisson(rate, max(0.5, _SECONDS_AT_RATE * setting.effort.scale), next(seeds[message]))
-                encode = messages.infer if message == "direct" else messages.route
-                requests = [encode(query) for query in setting.queries.take(len(arrivals))]
-                return await offer(target, requests, arrivals, _TIMEOUT_SECONDS)
-
-            await at_rate(routed, "routed")
-            await at_rate(direct, "direct")
-            return await setting.in_turns(lambda: at_rate(routed, "routed"), lambda: at_rate(direct, "direct")), rate
-
-    with setting.parts.triton(setting.shipped.repository) as triton, setting.parts.gateway(triton) as gateway:
-        pairs, rate = precise_loop.run(measure(triton, gateway))
+    Beside it a server that does nothing but pass calls on: what any hop through Python costs on this machine.
+    """
+    parts = setting.parts
+    with parts.triton(setting.shipped.repository) as triton, parts.gateway(triton) as gateway, parts.hop(triton) as hop:
+        rounds, rate = precise_loop.run(_over_triton(setting, triton, gateway, hop))
     conditions = (
         f"{rate:.0f} queries/s at random (Poisson), half of the gateway's maximum; {_SECONDS_AT_RATE:g} s a round"
     )
+    name = "over Triton called directly"
+    routed, hopped = ([(getattr(one, side), one.direct) for one in rounds] for side in ("routed", "hopped"))
     goals = {0.5: Goal("added", most=1), 0.99: Goal("ratio", most=1.25)}
-    return [_latency(pairs, share, "over Triton called directly", goal, conditions) for share, goal in goals.items()]
+    return [
+        *(_latency(routed, share, name, goal, conditions) for share, goal in goals.items()),
+        *(_latency(hopped, share, f"of a bare hop {name}", None, conditions) for share in goals),
+    ]
+
+
+class _Offered(NamedTuple):
+    """The same queries at the same moments, three ways."""
+
+    routed: Load
+    direct: Load
+    hopped: Load
+
+
+async def _over_triton(setting: Setting, triton: Part, gateway: Part, hop: Part) -> tuple[list[_Offered], float]:
+    rate = await _maximum(setting, services.route(gateway, setting.queries)) / 2
+    async with (
+        grpc_target(triton.address, messages.INFER, messages.infer_problem) as direct,
+        grpc_target(hop.address, messages.INFER, messages.infer_problem) as hopped,
+        grpc_target(gateway.address, messages.ROUTE, messages.route_problem) as routed,
+    ):
+        ways: list[tuple[Target, Callable[[str], bytes]]] = [
+            (routed, messages.route),
+            (direct, messages.infer),
+            (hopped, messages.infer),
+        ]
+
+        async def one(seed: int) -> _Offered:
+            arrivals = poisson(rate, max(0.5, _SECONDS_AT_RATE * setting.effort.scale), seed)
+            queries = setting.queries.take(len(arrivals))
+            loads: dict[int, Load] = {}
+            for way in sorted(
+                range(len(ways)), key=lambda way: (way + seed) % len(ways)
+            ):  # each comes first in its turn
+                target, encode = ways[way]
+                requests = [encode(query) for query in queries]
+                loads[way] = await offer(target, requests, arrivals, _TIMEOUT_SECONDS)
+            return _Offered(*(loads[way] for way in range(len(ways))))
+
+        await one(0)
+        return [await one(seed) for seed in range(1, setting.effort.rounds + 1)], rate
 
 
 def cache_hit(setting: Setting) -> list[Comparison]:
@@ -191,7 +220,11 @@ def _cpu(pairs: list[tuple[Round, Round]], name: str, goal: Goal | None = None) 
 
 
 def _latency(
-    pairs: list[tuple[Round, Round]] | list[tuple[Load, Load]], share: float, name: str, goal: Goal, conditions: str
+    pairs: list[tuple[Round, Round]] | list[tuple[Load, Load]],
+    share: float,
+    name: str,
+    goal: Goal | None,
+    conditions: str,
 ) -> Comparison:
     ours, reference = zip(*((a.latency_ms(share), b.latency_ms(share)) for a, b in pairs), strict=True)
     return Comparison(f"p{share * 100:.0f} {name}", "ms", ours, reference, goal, conditions)

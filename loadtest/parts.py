@@ -48,6 +48,12 @@ class Parts:
             yield part
 
     @contextmanager
+    def hop(self, triton: Part) -> Iterator[Part]:
+        """A server that passes every ModelInfer on to `triton`."""
+        with self._python("loadtest.hop_server", triton.address) as part:
+            yield part
+
+    @contextmanager
     def instant_gateway(self, *, behind_cache: bool = False) -> Iterator[Part]:
         """A gateway whose scores are there at once, in its own process."""
         with self._python("gateway.instant_scorer", *(["--behind-cache"] if behind_cache else [])) as part:
