@@ -150,7 +150,7 @@ class _Run:
         settings = self.recipe.sample_llm
         if isinstance(settings, PublishedLoss):
             return sample_llm_loss(scores, labels, settings.positives, settings.negatives)
-        weighted = weighted_sample_llm_loss(scores, labels, settings.sharpness)
+        weighted = weighted_sample_llm_loss(scores, labels, settings.sharpness, settings.of)
         return weighted + settings.correctness_weight * correctness_loss(scores, labels)
 
     def _sample_sample(self, embedding: Tensor, clusters: Tensor, generator: torch.Generator) -> Tensor:

@@ -12,7 +12,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from routerdc.encoder_source import MINILM_SOURCES
+from routerdc.losses.weighted_sample_llm import Of
 from routerdc.tokenization import Side
+from routerdc.training.targets import Judge
 
 RECIPES = "routerdc.recipes"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
@@ -60,11 +62,15 @@ class PublishedLoss(_Frozen):
 
 
 class WeightedLoss(_Frozen):
-    """Weighted sample–LLM loss plus `correctness_weight` times the correctness loss."""
+    """Weighted sample–LLM loss plus `correctness_weight` times the correctness loss.
+
+    `of`: what the weights are a softmax of, qualities or their logits; see `routerdc.losses.weighted_sample_llm`.
+    """
 
     kind: Literal["weighted"]
     sharpness: float = Field(gt=0)
     correctness_weight: float = Field(ge=0)
+    of: Of = "quality"
 
 
 class SampleSample(_Frozen):
@@ -79,13 +85,15 @@ class DataRecipe(_Frozen):
     """What is learned from: labels, clusters, and how often each data set is drawn.
 
     `labels`: "score" (the number in the file), "quality" (1 if right), or "shrunk" (quality with its noise taken out:
-    see `routerdc.training.targets`). `clusters`: "given" (cluster_id, computed by t-SNE and k-means where a file has
-    none), "kmeans" (of the encoder's features), or "data_set" (one a file; "kmeans" where there is a single file).
+    see `routerdc.training.targets`, also for `residuals`). `clusters`: "given" (cluster_id, computed by t-SNE and
+    k-means where a file has none), "kmeans" (of the encoder's features), or "data_set" (one a file; "kmeans" where
+    there is a single file).
     `rows_per_data_set`: copies or leaves out rows until each data set has that many; null: every data set is drawn
     equally often instead.
     """
 
     labels: Literal["score", "quality", "shrunk"]
+    residuals: Judge = "choice"
     clusters: Literal["given", "data_set", "kmeans"]
     n_clusters: int = Field(ge=1)
     rows_per_data_set: int | None = Field(default=None, ge=1)

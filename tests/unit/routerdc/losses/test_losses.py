@@ -17,6 +17,7 @@ NAN = float("nan")
 ON_SCORES: list[Callable[[Tensor, Tensor], Tensor]] = [
     lambda scores, quality: sample_llm_loss(scores, quality, 2, 2),
     lambda scores, quality: weighted_sample_llm_loss(scores, quality, 0.1),
+    lambda scores, quality: weighted_sample_llm_loss(scores, quality, 0.1, "logit"),
     correctness_loss,
 ]
 
@@ -69,6 +70,15 @@ def test_weighted_loss_is_least_where_score_gaps_are_four_times_quality_gaps() -
     quality = torch.tensor([[0.7, 0.5, 0.2]])
     scores = (4 * quality).requires_grad_()
     weighted_sample_llm_loss(scores, quality, 0.05).backward()  # type: ignore[no-untyped-call]
+    assert scores.grad is not None
+    torch.testing.assert_close(scores.grad, torch.zeros(1, 3), atol=1e-6, rtol=0)
+
+
+def test_weighted_loss_of_logits_and_correctness_loss_are_least_at_the_same_scores() -> None:
+    quality = torch.tensor([[0.95, 0.85, 0.3]])
+    scores = torch.logit(quality).requires_grad_()
+    loss = weighted_sample_llm_loss(scores, quality, 0.05, "logit") + correctness_loss(scores, quality)
+    loss.backward()  # type: ignore[no-untyped-call]
     assert scores.grad is not None
     torch.testing.assert_close(scores.grad, torch.zeros(1, 3), atol=1e-6, rtol=0)
 
