@@ -2,8 +2,7 @@
 
 An idle coalescer sends at once: what arrives in the same turn of the event loop goes together. While `max_concurrent()`
 batches are in flight, queries gather and leave as the next batch, those with the nearest deadline first, so that a
-large RouteBatch does not hold up single queries. The next batch leaves before the last one's answers are handed out, or
-the scorer would be idle while those who get them keep the loop busy. The same query twice in flight is one row.
+large RouteBatch does not hold up single queries. The same query twice in flight is one row.
 
 A batch lives as long as somebody waits for it: each caller leaves at its own deadline or when it is cancelled, and when
 the last one has left, the batch is cancelled too. Where the scorer does not stand that, it is left to end by itself and
@@ -21,7 +20,6 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
-from functools import partial
 from heapq import nsmallest
 from operator import attrgetter
 
@@ -37,7 +35,6 @@ _Outcome = Scores | Exception
 
 _ABANDONED_SECONDS = 1.0  # that long a batch that nobody waits for, and that cannot be cancelled, keeps its place
 _SMOOTHING = 0.2  # weight of the newest batch in how long answers take
-_TURNS_TO_SEND = 3  # of the event loop, until a batch is on its way: the flush, the batch's task, and grpc's own
 
 
 class _Entry:
@@ -186,7 +183,7 @@ class Coalescer:
             raise
         finally:
             self._forget(batch)
-            _after_turns(_TURNS_TO_SEND if self._flush_is_due else 0, partial(self._settle, batch, outcomes))
+            self._settle(batch, outcomes)
 
     def _settle(self, batch: _Batch, outcomes: Sequence[_Outcome]) -> None:
         for entry, outcome in zip(batch.entries, outcomes, strict=True):
@@ -226,13 +223,6 @@ class Coalescer:
 
 
 _deadline = attrgetter("deadline")
-
-
-def _after_turns(turns: int, callback: Callable[[], None]) -> None:
-    if turns:
-        asyncio.get_running_loop().call_soon(_after_turns, turns - 1, callback)
-    else:
-        callback()
 
 
 def _expire(waiter: asyncio.Future[Scores]) -> None:

@@ -1,6 +1,5 @@
 import asyncio
 import time
-from collections.abc import Sequence
 
 import pytest
 
@@ -11,7 +10,7 @@ from gateway.errors import (
     ScorerTimeoutError,
     ScorerUnavailableError,
 )
-from gateway.scorer import Scored, Scores
+from gateway.scorer import Scored
 from tests.unit.gateway.fake_scorer import FakeScorer
 
 
@@ -44,28 +43,6 @@ async def test_a_lone_query_is_sent_at_once_and_later_ones_gather_while_it_is_in
     late.append(asyncio.create_task(target.score("d", soon())))
     await asyncio.gather(first, *late)
     assert scorer.batches == [["first"], ["a", "b", "c", "d"]]
-
-
-class ThroughGrpc(FakeScorer):
-    """Like grpc.aio, which begins a call in a task of its own."""
-
-    async def score_batch(self, queries: Sequence[str]) -> list[Scores]:
-        return await asyncio.create_task(super().score_batch(queries))
-
-
-async def test_the_next_batch_is_on_its_way_before_the_last_ones_callers_go_on() -> None:
-    scorer = ThroughGrpc(delays_seconds={"first": 0.05})
-    target = coalescer(scorer)
-
-    async def batches_when_answered(query: str) -> int:
-        await target.score(query, soon())
-        return len(scorer.batches)
-
-    first = asyncio.create_task(batches_when_answered("first"))
-    await asyncio.sleep(0.01)
-    second = asyncio.create_task(target.score("second", soon()))
-    assert await first == 2
-    await second
 
 
 async def test_each_caller_gets_the_scores_of_its_own_query() -> None:
