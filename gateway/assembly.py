@@ -86,7 +86,8 @@ def router(
     coalescer = Coalescer(
         CacheFilling(cache, triton) if settings.cache_entries else triton,
         max_batch=min(settings.max_triton_batch, triton.max_batch),
-        max_concurrent=lambda: settings.max_triton_requests * max(1, len(triton)),
+        scorers=lambda: max(1, len(triton)),
+        window=settings.triton_window,
         observe=metrics.batch,
     )
     scorer = _limited(settings, coalescer)

@@ -1,8 +1,10 @@
 """Turns concurrent queries into few batches, a scorer in front of a batch scorer.
 
-An idle coalescer sends at once: what arrives in the same turn of the event loop goes together. While `max_concurrent()`
-batches are in flight, queries gather and leave as the next batch, those with the nearest deadline first, so that a
-large RouteBatch does not hold up single queries. The same query twice in flight is one row.
+A coalescer sends at once while fewer than `window` queries of each scorer are in flight: what arrives in the same turn
+of the event loop goes together. Beyond that, and with a batch for each scorer in flight, queries gather and leave as
+the next batch, those with the nearest deadline first, so that a large RouteBatch does not hold up single queries. So a
+scorer always has something to do while there is something, and one that is behind gets few large batches. The same
+query twice in flight is one row.
 
 A batch lives as long as somebody waits for it: each caller leaves at its own deadline or when it is cancelled, and when
 the last one has left, the batch is cancelled too. Where the scorer does not stand that, it is left to end by itself and
@@ -78,12 +80,23 @@ class Coalescer:
         scorer: BatchScorer,
         *,
         max_batch: int,
-        max_concurrent: Callable[[], int],
+        scorers: Callable[[], int],
+        window: int,
         observe: Callable[[int], None] = lambda batch_size: None,
     ) -> None:
+        """Coalesces for one event loop.
+
+        Args:
+            scorer: gets the batches.
+            max_batch: queries in one batch.
+            scorers: how many batches are scored side by side at best: the Tritons behind `scorer`.
+            window: queries in flight for each of them up to which more are sent at once.
+            observe: called with the size of each batch that is sent.
+        """
         self._scorer = scorer
         self._max_batch = max_batch
-        self._max_concurrent = max_concurrent
+        self._scorers = scorers
+        self._window = window
         self._observe = observe
         self._pending: dict[str, _Entry] = {}  # in order of arrival
         self._in_flight: dict[str, _Entry] = {}
@@ -140,12 +153,18 @@ class Coalescer:
 
     def _flush(self) -> None:
         self._flush_is_due = False
-        while self._pending and len(self._batches) < self._max_concurrent():
+        while self._pending and self._has_room():
             self._refuse_hopeless()
             if entries := self._most_urgent():
                 for entry in entries:
                     del self._pending[entry.query]
                 self._send(_Batch(entries))
+
+    def _has_room(self) -> bool:
+        scorers = self._scorers()
+        if len(self._batches) < scorers:
+            return True
+        return sum(len(batch.entries) for batch in self._batches) < self._window * scorers
 
     def _refuse_hopeless(self) -> None:
         """An idle scorer is asked all the same, so that it is noticed when it has become faster."""

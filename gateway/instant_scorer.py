@@ -62,7 +62,8 @@ def _behind_cache(settings: Settings, metrics: Metrics) -> Scorer:
     coalescer = Coalescer(
         CacheFilling(cache, InstantScorer()),
         max_batch=settings.max_triton_batch,
-        max_concurrent=lambda: settings.max_triton_requests,
+        scorers=lambda: 1,
+        window=settings.triton_window,
         observe=metrics.batch,
     )
     return CacheLookup(cache, coalescer, metrics.lookup)

@@ -33,21 +33,23 @@ class ScoreCache:
 
     def get(self, query: str) -> Scores | None:
         """Scores of `query`, whichever bundle gave them; None where there are none, or they are too old."""
-        entry = self._entries.get(hash(query))
+        key = hash(query)
+        entry = self._entries.get(key)
         if entry is None:
             return None
         expires, scores = entry
         if self._clock() >= expires:
             return None
-        self._entries.move_to_end(hash(query))
+        self._entries.move_to_end(key)
         return scores
 
     def put(self, queries: Sequence[str], scores: Sequence[Scores]) -> None:
         """Keeps `scores[i]` for `queries[i]`."""
         expires = self._clock() + self._ttl_seconds
         for query, found in zip(queries, scores, strict=True):
-            self._entries[hash(query)] = (expires, found)
-            self._entries.move_to_end(hash(query))
+            key = hash(query)
+            self._entries[key] = (expires, found)
+            self._entries.move_to_end(key)
         while len(self._entries) > self._max_entries:
             self._entries.popitem(last=False)
 

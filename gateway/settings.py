@@ -99,7 +99,9 @@ class Settings(BaseSettings):
     max_triton_batch: int = Field(
         64, gt=0, description="queries in one request to Triton; the model's limit counts too"
     )
-    max_triton_requests: int = Field(1, gt=0, description="requests to each Triton in flight before queries gather")
+    triton_window: int = Field(
+        8, gt=0, description="queries in flight to each Triton before more gather; 1: one request at a time"
+    )
     cache_entries: int = Field(50_000, ge=0, description="queries whose scores are kept; 0: no cache")
     cache_ttl_seconds: float = Field(3600, gt=0, description="how long scores are kept")
 

@@ -1,7 +1,7 @@
 """Several Tritons as one: balanced by load, with those that fail put out of rotation, and failed batches tried again.
 
 grpc's own round_robin passes over addresses that it cannot connect to. It does not know load, nor a Triton that is
-reached and fails, hangs, or serves another bundle: that is what is here. The Triton with the fewest requests in flight
+reached and fails, hangs, or serves another bundle: that is what is here. The Triton with the fewest queries in flight
 is asked, one of several by chance, so that gateways that start together do not crowd on one. Tritons may come and go:
 each probe asks which there are. Does not know KServe, queries, policy, or how Tritons are found.
 """
@@ -46,7 +46,7 @@ class TritonState(enum.Enum):
 @dataclass(slots=True)
 class _Member:
     scorer: TritonScorer
-    in_flight: int = 0
+    in_flight: int = 0  # queries
     failures: int = 0  # in a row
     ejected_until: float = 0.0
     problem: ScorerError | None = None  # what the last probe said
@@ -173,7 +173,7 @@ class TritonBalancer:
 
     async def _ask(self, member: _Member, queries: Sequence[str]) -> list[Scores]:
         started = self._clock()
-        member.in_flight += 1
+        member.in_flight += len(queries)
         try:
             scores = await member.scorer.score_batch(queries)
         except asyncio.CancelledError:
@@ -187,7 +187,7 @@ class TritonBalancer:
             self._failed(member, error)
             raise
         finally:
-            member.in_flight -= 1
+            member.in_flight -= len(queries)
         member.failures = 0
         return scores
 

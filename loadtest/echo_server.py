@@ -12,6 +12,7 @@ import uvloop
 from grpc import aio
 
 from contract.v1 import router_pb2 as pb
+from loadtest.bare_server import until_terminated
 
 
 async def serve(answer: pb.RouteResponse) -> None:
@@ -23,10 +24,7 @@ async def serve(answer: pb.RouteResponse) -> None:
     handler = grpc.unary_unary_rpc_method_handler(route, pb.RouteRequest.FromString, pb.RouteResponse.SerializeToString)
     server = aio.server()
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("routerdc.v1.Router", {"Route": handler})])
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    print(f"ready: gRPC 127.0.0.1:{port}", flush=True)
-    await server.wait_for_termination()
+    await until_terminated(server)
 
 
 if __name__ == "__main__":

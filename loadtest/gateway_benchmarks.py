@@ -6,7 +6,7 @@ the load generator.
 
 import asyncio
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import AbstractContextManager, ExitStack
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from loadtest.open_loop.arrivals import poisson
 from loadtest.open_loop.generator import Load, Target, offer
 from loadtest.open_loop.targets import grpc_target
 from loadtest.parts import Part
-from loadtest.processes import on_one_core
+from loadtest.processes import all_cores, apart, on_cores
 
 _CALLERS = 32
 _CALLS = 2500  # a round of those that are answered at once: one to two seconds
@@ -30,7 +30,8 @@ _BURST_CALLS = 400
 _STARTS = 5
 _SHORT_CALLS = 500
 _SHORT_ROUNDS = 2
-_SECONDS_AT_RATE = 12.0
+_SECONDS_AT_RATE = 8.0
+_ADDED_AT_MOST = {0.5: Goal("added", most=1, cores=2), 0.99: Goal("ratio", most=1.25, cores=2)}
 _TIMEOUT_SECONDS = 20.0
 
 
@@ -52,58 +53,67 @@ def over_echo_instant(setting: Setting) -> list[Comparison]:
 def over_triton(setting: Setting) -> list[Comparison]:
     """Latency through the gateway over that of Triton called directly, at half of what the service can carry.
 
-    Beside it a server that does nothing but pass calls on: what any hop through Python costs on this machine.
+    Beside it a server that does nothing but pass calls on: what any hop through Python costs on this machine. First
+    Triton has a core of its own, as its pods have; then all share the cores, and whatever a hop costs, Triton lacks.
     """
-    parts = setting.parts
-    with parts.triton(setting.shipped.repository) as triton, parts.gateway(triton) as gateway, parts.hop(triton) as hop:
-        rounds, rate = precise_loop.run(_over_triton(setting, triton, gateway, hop))
-    conditions = (
-        f"{rate:.0f} queries/s at random (Poisson), half of the gateway's maximum; {_SECONDS_AT_RATE:g} s a round"
-    )
-    name = "over Triton called directly"
-    routed, hopped = ([(getattr(one, side), one.direct) for one in rounds] for side in ("routed", "hopped"))
-    goals = {0.5: Goal("added", most=1), 0.99: Goal("ratio", most=1.25)}
+    own = _over_triton(setting, *apart())
+    shared = _over_triton(setting, all_cores(), all_cores())
     return [
-        *(_latency(routed, share, name, goal, conditions) for share, goal in goals.items()),
-        *(_latency(hopped, share, f"of a bare hop {name}", None, conditions) for share in goals),
+        *_over_direct(own, "gateway", "Triton has a core of its own", _ADDED_AT_MOST),
+        *_over_direct(own, "hop", "Triton has a core of its own"),
+        *_over_direct(shared, "gateway", "shared cores"),
+        *_over_direct(shared, "hop", "shared cores"),
     ]
 
 
 class _Offered(NamedTuple):
-    """The same queries at the same moments, three ways."""
+    """Loads of the same queries at the same moments, by the way that they took."""
 
-    routed: Load
-    direct: Load
-    hopped: Load
+    rate: float
+    loads: dict[str, list[Load]]
 
 
-async def _over_triton(setting: Setting, triton: Part, gateway: Part, hop: Part) -> tuple[list[_Offered], float]:
+def _over_triton(setting: Setting, triton_cores: Set[int], other_cores: Set[int]) -> _Offered:
+    parts = setting.parts
+    with ExitStack() as running:
+        with on_cores(triton_cores):
+            triton = running.enter_context(parts.triton(setting.shipped.repository))
+        running.enter_context(on_cores(other_cores))
+        gateway, hop = running.enter_context(parts.gateway(triton)), running.enter_context(parts.hop(triton))
+        return precise_loop.run(_offered(setting, triton, gateway, hop))
+
+
+async def _offered(setting: Setting, triton: Part, gateway: Part, hop: Part) -> _Offered:
     rate = await _maximum(setting, services.route(gateway, setting.queries)) / 2
+    seconds = max(0.5, _SECONDS_AT_RATE * setting.effort.scale)
     async with (
         grpc_target(triton.address, messages.INFER, messages.infer_problem) as direct,
         grpc_target(hop.address, messages.INFER, messages.infer_problem) as hopped,
         grpc_target(gateway.address, messages.ROUTE, messages.route_problem) as routed,
     ):
-        ways: list[tuple[Target, Callable[[str], bytes]]] = [
-            (routed, messages.route),
-            (direct, messages.infer),
-            (hopped, messages.infer),
+        ways: list[tuple[str, Target, Callable[[str], bytes]]] = [
+            ("direct", direct, messages.infer),
+            ("hop", hopped, messages.infer),
+            ("gateway", routed, messages.route),
         ]
-
-        async def one(seed: int) -> _Offered:
-            arrivals = poisson(rate, max(0.5, _SECONDS_AT_RATE * setting.effort.scale), seed)
+        loads: dict[str, list[Load]] = {name: [] for name, _, _ in ways}
+        for turn in range(setting.effort.rounds + 1):  # the first warms up
+            arrivals = poisson(rate, seconds, turn)
             queries = setting.queries.take(len(arrivals))
-            loads: dict[int, Load] = {}
-            for way in sorted(
-                range(len(ways)), key=lambda way: (way + seed) % len(ways)
-            ):  # each comes first in its turn
-                target, encode = ways[way]
-                requests = [encode(query) for query in queries]
-                loads[way] = await offer(target, requests, arrivals, _TIMEOUT_SECONDS)
-            return _Offered(*(loads[way] for way in range(len(ways))))
+            for name, target, encode in ways:
+                load = await offer(target, [encode(query) for query in queries], arrivals, _TIMEOUT_SECONDS)
+                if turn:
+                    loads[name].append(load)
+            ways.append(ways.pop(0))  # each comes first in its turn
+    return _Offered(rate, loads)
 
-        await one(0)
-        return [await one(seed) for seed in range(1, setting.effort.rounds + 1)], rate
+
+def _over_direct(offered: _Offered, way: str, where: str, goals: dict[float, Goal] | None = None) -> list[Comparison]:
+    pairs = list(zip(offered.loads[way], offered.loads["direct"], strict=True))
+    at_random = f"{offered.rate:.0f} queries/s at random (Poisson)"
+    conditions = f"{at_random}, half of the gateway's maximum; {_SECONDS_AT_RATE:g} s a round"
+    name = f"of {'the gateway' if way == 'gateway' else 'a bare hop'} over Triton called directly, {where}"
+    return [_latency(pairs, share, name, (goals or {}).get(share), conditions) for share in (0.5, 0.99)]
 
 
 def cache_hit(setting: Setting) -> list[Comparison]:
@@ -120,7 +130,7 @@ def cache_without_hits(setting: Setting) -> list[Comparison]:
     throughputs = []
     for _ in range(_STARTS):
         with parts.instant_triton() as triton, ExitStack() as running:
-            with on_one_core():
+            with on_cores(apart()[0]):
                 on = running.enter_context(parts.gateway(triton))
                 off = running.enter_context(parts.gateway(triton, cache_entries=0))
             ours, none = services.route(on, queries), services.route(off, queries)

@@ -12,6 +12,7 @@ import grpc
 import uvloop
 from grpc import aio
 
+from loadtest.bare_server import until_terminated
 from loadtest.messages import INFER, MODEL_INFER
 
 _SERVICE = INFER.split("/")[1]
@@ -28,10 +29,7 @@ async def serve(triton: str) -> None:
         handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(pass_on)
         server = aio.server()
         server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(_SERVICE, {MODEL_INFER: handler})])
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        print(f"ready: gRPC 127.0.0.1:{port}", flush=True)
-        await server.wait_for_termination()
+        await until_terminated(server)
 
 
 if __name__ == "__main__":

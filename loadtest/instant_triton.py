@@ -16,6 +16,7 @@ from grpc import aio
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
 from contract import tensors
+from loadtest.bare_server import until_terminated
 
 LLMS = tuple(f"llm-{letter}" for letter in "abcdefg")
 _SCORES = struct.pack(f"<{len(LLMS)}f", *(1.0 - i / 10 for i in range(len(LLMS))))
@@ -69,10 +70,7 @@ async def serve() -> None:
     """Until the process ends."""
     server = aio.server()
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(InstantTriton(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    print(f"ready: gRPC 127.0.0.1:{port}", flush=True)
-    await server.wait_for_termination()
+    await until_terminated(server)
 
 
 if __name__ == "__main__":

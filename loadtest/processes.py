@@ -1,4 +1,4 @@
-"""CPU time and memory of processes and of all that they have started. Linux.
+"""CPU time, memory and cores of processes and of all that they have started. Linux.
 
 Sources: clock_getcpuclockid(3), proc_pid_status(5), proc_pid_task(5).
 """
@@ -6,8 +6,8 @@ Sources: clock_getcpuclockid(3), proc_pid_status(5), proc_pid_task(5).
 import os
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Set
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -25,18 +25,37 @@ def tree(*roots: int) -> list[int]:
     return found
 
 
-@contextmanager
-def on_one_core() -> Iterator[None]:
-    """What is started in the block runs on one core, the last one, for its whole life.
+def all_cores() -> set[int]:
+    """Those that this process may use."""
+    return os.sched_getaffinity(0)
 
-    Where threads come to lie makes the CPU time of two equal processes differ by a tenth; so it is a fiftieth.
+
+def apart() -> tuple[set[int], set[int]]:
+    """One core, and the others; the same one twice where there is no other."""
+    cores = all_cores()
+    one = {max(cores)}
+    return one, cores - one or one
+
+
+@contextmanager
+def on_cores(cores: Set[int]) -> Iterator[None]:
+    """This process runs on `cores` during the block, and what is started in it for its whole life.
+
+    On one core the CPU time of two equal processes differs by a fiftieth; where threads come to lie on several, by a
+    tenth.
     """
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(cores)})
+    before = all_cores()
+    _move(cores)
     try:
         yield
     finally:
-        os.sched_setaffinity(0, cores)
+        _move(before)
+
+
+def _move(cores: Set[int]) -> None:
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(ProcessLookupError):  # it has ended
+            os.sched_setaffinity(int(task.name), cores)
 
 
 def cpu_seconds(*roots: int) -> float:

@@ -1,10 +1,10 @@
 """Gateways and Tritons as they batch and queue, event by event.
 
-A gateway gathers queries while it has `max_requests` requests for each Triton under way, and sends what it has, at most
-a full batch, to the Triton for which it has fewest (gateway/triton_balancer.py). A Triton computes what waits, as many
-requests as fit into a batch, while the next ones queue. A query that is not answered within the deadline gets the
-default LLM; so does, at once, one that has less time left than answers take by now (gateway/coalescer.py). A request
-nobody waits for any more is not computed. Does not know why Tritons come and go.
+A gateway gathers queries while it has `window` of them for each Triton under way, and as many requests as there are
+Tritons; it sends what it has, at most a full batch, to the Triton for which it has fewest (gateway/triton_balancer.py).
+A Triton computes what waits, as many requests as fit into a batch, while the next ones queue. A query that is not
+answered within the deadline gets the default LLM; so does, at once, one that has less time left than answers take by
+now (gateway/coalescer.py). A request nobody waits for any more is not computed. Does not know why Tritons come and go.
 """
 
 import heapq
@@ -36,7 +36,7 @@ class Pod:
     batch: list[Request] | None = None
     """what is being computed"""
     under_way: Counter[int] = field(default_factory=Counter)
-    """requests of each gateway"""
+    """queries of each gateway"""
 
 
 class Answer(NamedTuple):
@@ -57,7 +57,7 @@ class Fleet:
         service: ServiceTimes,
         *,
         gateways: int,
-        max_requests: int,
+        window: int,
         max_batch: int,
         deadline_seconds: float,
         answered: Callable[[Answer], None],
@@ -67,12 +67,13 @@ class Fleet:
         self._triton = Counters()
         self._asked = 0
         self._service = service
-        self._max_requests = max_requests
+        self._window = window
         self._max_batch = max_batch
         self._deadline_seconds = deadline_seconds
         self._answered = answered
         self._pending: list[deque[float]] = [deque() for _ in range(gateways)]
-        self._under_way = [0] * gateways
+        self._requests = [0] * gateways  # under way, and the queries in them
+        self._queries = [0] * gateways
         self._random = random.Random(seed)  # noqa: S311 - no secret
         self._done: list[tuple[float, int, Pod]] = []  # a heap; the number settles ties
         self._batches = 0
@@ -125,8 +126,9 @@ class Fleet:
 
     def _release(self, pod: Pod, now: float, requests: Sequence[Request]) -> None:
         for request in requests:
-            self._under_way[request.gateway] -= 1
-            pod.under_way[request.gateway] -= 1
+            self._requests[request.gateway] -= 1
+            self._queries[request.gateway] -= len(request.arrived)
+            pod.under_way[request.gateway] -= len(request.arrived)
         for request in requests:
             self._flush(now, request.gateway)
 
@@ -150,17 +152,22 @@ class Fleet:
 
     def _flush(self, now: float, gateway: int) -> None:
         pending = self._pending[gateway]
-        while pending and self._under_way[gateway] < self._max_requests * len(self.pods):
+        while pending and self._has_room(gateway):
             self._refuse_hopeless(now, gateway)
             if not pending:
                 return
             arrived = [pending.popleft() for _ in range(min(len(pending), self._max_batch))]
-            self._under_way[gateway] += 1
+            self._requests[gateway] += 1
+            self._queries[gateway] += len(arrived)
             pod = self._least_busy(gateway)
-            pod.under_way[gateway] += 1
+            pod.under_way[gateway] += len(arrived)
             pod.queue.append(Request(gateway, now, arrived))
             if pod.batch is None:
                 self._compute(pod, now)
+
+    def _has_room(self, gateway: int) -> bool:
+        pods = len(self.pods)
+        return self._requests[gateway] < pods or self._queries[gateway] < self._window * pods
 
     def _least_busy(self, gateway: int) -> Pod:
         return min(self.pods, key=lambda pod: (pod.under_way[gateway], self._random.random()))
@@ -168,7 +175,7 @@ class Fleet:
     def _refuse_hopeless(self, now: float, gateway: int) -> None:
         pending = self._pending[gateway]
         hopeless = now + self._answer_seconds[gateway] - self._deadline_seconds  # arrived before that
-        if self._under_way[gateway] == 0 and pending[-1] < hopeless:
+        if self._requests[gateway] == 0 and pending[-1] < hopeless:
             return
         while pending and pending[0] < hopeless:
             self._refuse(pending.popleft(), now)

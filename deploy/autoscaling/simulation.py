@@ -36,8 +36,8 @@ class Setting:
     start_seconds: float
     """from the autoscaler's word until a new pod gets requests"""
     gateways: int = 2
-    max_requests: int = 1
-    """the gateway's max_triton_requests"""
+    window: int = 8
+    """the gateway's triton_window"""
     max_batch: int = 64
     """queries in one request of a gateway, and in one batch of Triton"""
     deadline_seconds: float = 0.2
@@ -83,7 +83,7 @@ class _Run:
         self.fleet = Fleet(
             setting.service,
             gateways=setting.gateways,
-            max_requests=setting.max_requests,
+            window=setting.window,
             max_batch=setting.max_batch,
             deadline_seconds=setting.deadline_seconds,
             answered=self._answered,

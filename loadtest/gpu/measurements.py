@@ -71,7 +71,7 @@ def served(encoder: Encoder, plan: Plan, folder: Path) -> dict[str, Any]:
     where = repository(encoder, folder)
     with ExitStack() as stack:
         triton = stack.enter_context(parts.triton(where))
-        gateway = stack.enter_context(parts.gateway(triton, cache_entries=0, max_triton_requests=_CALLERS))
+        gateway = stack.enter_context(parts.gateway(triton, cache_entries=0, triton_window=_CALLERS * BATCH))
         worker = stack.enter_context(parts.worker("raw_engine", str(where)))
 
         def alone() -> float:

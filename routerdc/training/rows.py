@@ -64,8 +64,8 @@ def lay_out(datasets: Sequence[Dataset], recipe: DataRecipe, features: Features,
     learn, held_out = rows.take(every[~held]), rows.take(every[held])
     learn = _clustered(learn, datasets, every[~held], recipe, features, seed)
     if recipe.labels == "shrunk":
-        known = features(learn.queries), learn.quality
-        learn = _relabelled(learn, shrunk_quality(*known, learn.clusters, seed, recipe.residuals))
+        targets = shrunk_quality(features(learn.queries), learn.quality, learn.clusters, seed, recipe.residuals)
+        learn = _relabelled(learn, targets)
     if recipe.rows_per_data_set:
         learn = learn.take(_repeated(learn.data_set, recipe.rows_per_data_set, seed))
     if recipe.without_templates:

@@ -18,8 +18,8 @@ def soon(seconds: float = 5) -> float:
     return time.monotonic() + seconds
 
 
-def coalescer(scorer: FakeScorer, max_batch: int = 64, max_concurrent: int = 1) -> Coalescer:
-    return Coalescer(scorer, max_batch=max_batch, max_concurrent=lambda: max_concurrent)
+def coalescer(scorer: FakeScorer, max_batch: int = 64, scorers: int = 1, window: int = 1) -> Coalescer:
+    return Coalescer(scorer, max_batch=max_batch, scorers=lambda: scorers, window=window)
 
 
 async def outcomes(target: Coalescer, *queries: str) -> list[Scored | BaseException]:
@@ -45,15 +45,40 @@ async def test_a_lone_query_is_sent_at_once_and_later_ones_gather_while_it_is_in
     assert scorer.batches == [["first"], ["a", "b", "c", "d"]]
 
 
+async def test_single_queries_leave_at_once_until_the_window_is_full() -> None:
+    scorer = FakeScorer(delays_seconds=dict.fromkeys("abcde", 0.1))
+    target = coalescer(scorer, window=3)
+    calls = []
+    for query in "abcde":
+        calls.append(asyncio.create_task(target.score(query, soon())))
+        await asyncio.sleep(0.01)
+    assert scorer.batches == [["a"], ["b"], ["c"]]
+    await asyncio.gather(*calls)
+    assert scorer.batches == [["a"], ["b"], ["c"], ["d", "e"]]
+
+
+async def test_a_large_batch_fills_the_window_of_its_scorer_and_leaves_the_other_one_free() -> None:
+    scorer = FakeScorer(delays_seconds=dict.fromkeys("abcdefghi", 0.1))
+    target = coalescer(scorer, scorers=2, window=3)
+    calls = [asyncio.create_task(target.score(query, soon())) for query in "abcdefg"]
+    for query in "hi":
+        await asyncio.sleep(0.01)
+        calls.append(asyncio.create_task(target.score(query, soon())))
+    await asyncio.sleep(0.01)
+    assert scorer.batches == [[*"abcdefg"], ["h"]]
+    await asyncio.gather(*calls)
+    assert scorer.batches == [[*"abcdefg"], ["h"], ["i"]]
+
+
 async def test_each_caller_gets_the_scores_of_its_own_query() -> None:
     scorer = FakeScorer(values={str(i): (float(i), 0.0, 0.0) for i in range(50)})
-    scored = await outcomes(coalescer(scorer, max_batch=8, max_concurrent=3), *map(str, range(50)))
+    scored = await outcomes(coalescer(scorer, max_batch=8, scorers=3), *map(str, range(50)))
     assert [s.scores.values[0] for s in scored if isinstance(s, Scored)] == list(range(50))
 
 
 async def test_no_batch_is_larger_than_the_limit_and_no_more_are_in_flight() -> None:
     scorer = FakeScorer(delays_seconds=dict.fromkeys("abcdefg", 0.05))
-    pending = asyncio.ensure_future(outcomes(coalescer(scorer, max_batch=2, max_concurrent=2), *"abcdefg"))
+    pending = asyncio.ensure_future(outcomes(coalescer(scorer, max_batch=2, scorers=2), *"abcdefg"))
     await asyncio.sleep(0.02)
     assert scorer.batches == [["a", "b"], ["c", "d"]]
     await pending
@@ -209,7 +234,7 @@ async def test_an_idle_scorer_is_asked_however_slow_it_was() -> None:
 
 async def test_a_query_that_a_patient_caller_shares_is_not_refused_for_the_hasty_one() -> None:
     scorer = FakeScorer(delays_seconds={"slow": 0.1, "slower": 0.2})
-    target = coalescer(scorer, max_batch=1, max_concurrent=2)
+    target = coalescer(scorer, max_batch=1, scorers=2)
     await target.score("slow", soon())
     under_way = [asyncio.create_task(target.score(query, soon())) for query in ("slow", "slower")]
     await asyncio.sleep(0.01)

@@ -1,13 +1,12 @@
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from gateway.coalescer import Coalescer
 from gateway.errors import ScorerFailedError, ScorerTimeoutError
-from gateway.score_cache import CacheFilling, CacheLookup, ScoreCache
+from gateway.score_cache import ScoreCache
+from tests.unit.gateway.behind_cache import behind_cache
 from tests.unit.gateway.fake_scorer import BUNDLE, FakeScorer
 from tests.unit.gateway.waiting import until
 
@@ -23,14 +22,9 @@ def soon() -> float:
     return time.monotonic() + 5
 
 
-def stacked(scorer: FakeScorer, cache: ScoreCache, observe: Callable[[bool], None] = lambda hit: None) -> CacheLookup:
-    coalescer = Coalescer(CacheFilling(cache, scorer), max_batch=8, max_concurrent=lambda: 1)
-    return CacheLookup(cache, coalescer, observe)
-
-
 async def test_the_second_time_comes_from_the_cache() -> None:
     scorer, looked_up = FakeScorer(), list[bool]()
-    cached = stacked(scorer, ScoreCache(max_entries=10, ttl_seconds=60), looked_up.append)
+    cached = behind_cache(scorer, observe=looked_up.append)
     first, second = await cached.score("q", soon()), await cached.score("q", soon())
     assert (first.cached, second.cached, second.scores) == (False, True, first.scores)
     assert (scorer.batches, looked_up) == ([["q"]], [False, True])
@@ -38,7 +32,7 @@ async def test_the_second_time_comes_from_the_cache() -> None:
 
 async def test_every_query_of_a_batch_is_kept_under_its_own_text() -> None:
     scorer = FakeScorer(values={"a": (1, 0, 0), "b": (0, 1, 0), "c": (0, 0, 1)})
-    cached = stacked(scorer, ScoreCache(max_entries=10, ttl_seconds=60))
+    cached = behind_cache(scorer)
     first = await asyncio.gather(*(cached.score(query, soon()) for query in "abc"))
     second = [await cached.score(query, soon()) for query in "cab"]
     assert [one.scores.values for one in second] == [(0, 0, 1), (1, 0, 0), (0, 1, 0)]
@@ -49,7 +43,7 @@ async def test_every_query_of_a_batch_is_kept_under_its_own_text() -> None:
 
 async def test_an_entry_older_than_its_time_to_live_is_scored_again() -> None:
     clock = Clock()
-    cached = stacked(FakeScorer(), ScoreCache(max_entries=10, ttl_seconds=60, clock=clock))
+    cached = behind_cache(FakeScorer(), ScoreCache(max_entries=10, ttl_seconds=60, clock=clock))
     await cached.score("q", soon())
     clock.now = 59.9
     assert (await cached.score("q", soon())).cached
@@ -60,7 +54,7 @@ async def test_an_entry_older_than_its_time_to_live_is_scored_again() -> None:
 
 async def test_the_least_recently_used_entry_goes_first() -> None:
     cache = ScoreCache(max_entries=2, ttl_seconds=60)
-    cached = stacked(FakeScorer(), cache)
+    cached = behind_cache(FakeScorer(), cache)
     for query in ("a", "b", "a", "c"):
         await cached.score(query, soon())
     assert len(cache) == 2
@@ -70,14 +64,14 @@ async def test_the_least_recently_used_entry_goes_first() -> None:
 
 async def test_a_batch_larger_than_the_cache_leaves_its_last_ones() -> None:
     cache = ScoreCache(max_entries=2, ttl_seconds=60)
-    cached = stacked(FakeScorer(), cache)
+    cached = behind_cache(FakeScorer(), cache)
     await asyncio.gather(*(cached.score(query, soon()) for query in "abcd"))
     assert [cache.get(query) is not None for query in "abcd"] == [False, False, True, True]
 
 
 async def test_another_bundle_does_not_get_the_old_ones_scores() -> None:
     scorer = FakeScorer()
-    cached = stacked(scorer, ScoreCache(max_entries=10, ttl_seconds=60))
+    cached = behind_cache(scorer)
     await cached.score("q", soon())
     scorer.bundle = replace(BUNDLE, bundle_id="another")
     assert not (await cached.score("q", soon())).cached
@@ -88,7 +82,7 @@ async def test_another_bundle_does_not_get_the_old_ones_scores() -> None:
 
 async def test_errors_are_not_kept() -> None:
     scorer = FakeScorer(faults={"q": ScorerFailedError("once")})
-    cached = stacked(scorer, ScoreCache(max_entries=10, ttl_seconds=60))
+    cached = behind_cache(scorer)
     with pytest.raises(ScorerFailedError):
         await cached.score("q", soon())
     scorer.faults.clear()
@@ -98,7 +92,7 @@ async def test_errors_are_not_kept() -> None:
 async def test_scores_that_came_too_late_for_who_asked_are_kept_for_the_next() -> None:
     scorer = FakeScorer(cancellable=False, delays_seconds={"q": 0.05})
     cache = ScoreCache(max_entries=10, ttl_seconds=60)
-    cached = stacked(scorer, cache)
+    cached = behind_cache(scorer, cache)
     with pytest.raises(ScorerTimeoutError):
         await cached.score("q", time.monotonic() + 0.01)
     await until(lambda: cache.get("q") is not None)
@@ -108,6 +102,6 @@ async def test_scores_that_came_too_late_for_who_asked_are_kept_for_the_next() -
 
 async def test_the_cache_holds_no_prompt() -> None:
     cache = ScoreCache(max_entries=10, ttl_seconds=60)
-    await stacked(FakeScorer(), cache).score("a secret prompt", soon())
+    await behind_cache(FakeScorer(), cache).score("a secret prompt", soon())
     assert len(cache) == 1
     assert "secret" not in repr(vars(cache))

@@ -10,8 +10,8 @@ from grpc_status import rpc_status
 from contract.v1 import router_pb2 as pb
 from gateway.coalescer import Coalescer
 from gateway.errors import InvalidRequestError, ScorerUnavailableError
-from gateway.score_cache import CacheFilling, CacheLookup, ScoreCache
 from gateway.scorer import Bundle
+from tests.unit.gateway.behind_cache import behind_cache
 from tests.unit.gateway.conftest import Running, endpoints_file
 from tests.unit.gateway.fake_scorer import BUNDLE, FakeScorer
 from tests.unit.gateway.waiting import until
@@ -29,11 +29,6 @@ async def read(call: aio.StreamStreamCall[pb.RouteRequest, pb.RouteResult]) -> p
     result = await call.read()
     assert isinstance(result, pb.RouteResult)
     return result
-
-
-def cached(scorer: FakeScorer) -> CacheLookup:
-    cache = ScoreCache(max_entries=8, ttl_seconds=60)
-    return CacheLookup(cache, Coalescer(CacheFilling(cache, scorer), max_batch=8, max_concurrent=lambda: 1))
 
 
 async def test_the_best_llm_is_chosen_with_its_endpoint_and_everything_that_is_known(start: Start) -> None:
@@ -155,7 +150,7 @@ async def test_a_caller_with_less_time_gets_the_fallback_within_its_own_deadline
 
 
 async def test_a_cancelled_call_cancels_the_scoring_behind_coalescer_and_cache(start: Start) -> None:
-    running = await start(FakeScorer(delays_seconds={"q": 30}), wrap=cached)
+    running = await start(FakeScorer(delays_seconds={"q": 30}), wrap=behind_cache)
     call = running.stub.Route(pb.RouteRequest(query="q"))
     await until(lambda: running.scorer.batches == [["q"]])
     call.cancel()
@@ -164,7 +159,7 @@ async def test_a_cancelled_call_cancels_the_scoring_behind_coalescer_and_cache(s
 
 
 async def test_the_second_call_is_marked_as_cached(start: Start) -> None:
-    running = await start(wrap=cached)
+    running = await start(wrap=behind_cache)
     reasons = [(await running.stub.Route(pb.RouteRequest(query="q"))).reason for _ in range(2)]
     assert reasons == [pb.REASON_ROUTED, pb.REASON_CACHED]
 
@@ -185,7 +180,7 @@ async def test_a_batch_answers_row_by_row_and_bad_rows_fail_alone(start: Start) 
     scorer = FakeScorer(
         values={"to alpha": (9, 0, 0), "to gamma": (0, 0, 9)}, faults={"refused": InvalidRequestError("query", "no")}
     )
-    running = await start(scorer, wrap=lambda s: Coalescer(s, max_batch=64, max_concurrent=lambda: 1))
+    running = await start(scorer, wrap=lambda s: Coalescer(s, max_batch=64, scorers=lambda: 1, window=1))
     texts = ["to alpha", "", "to gamma", "refused", "to beta"]
     requests = [pb.RouteRequest(query=text, request_id=f"r{i}") for i, text in enumerate(texts)]
     results = (await running.stub.RouteBatch(pb.RouteBatchRequest(requests=requests))).results

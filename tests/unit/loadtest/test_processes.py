@@ -3,9 +3,10 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 
-from loadtest.processes import cpu_seconds, on_one_core, peak_memory_bytes, tree
+from loadtest.processes import all_cores, apart, cpu_seconds, on_cores, peak_memory_bytes, tree
 
 _PARENT = "import subprocess, sys; print('up', flush=True); subprocess.run([sys.executable, '-c', {!r}])"
 _BUSY = """
@@ -49,9 +50,21 @@ def test_process_that_is_gone_counts_nothing() -> None:
     assert (cpu_seconds(gone.pid), peak_memory_bytes(gone.pid)) == (0, 0)
 
 
-def test_what_starts_on_one_core_stays_there() -> None:
-    before = os.sched_getaffinity(0)
-    with on_one_core(), subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        assert len(os.sched_getaffinity(0)) == 1
+def test_what_starts_on_some_cores_stays_there() -> None:
+    before, (one, others) = all_cores(), apart()
+    assert (len(one), one | others) == (1, before)
+    with on_cores(one), subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert all_cores() == one
         child_cores = os.sched_getaffinity(child.pid)
-    assert (child_cores, os.sched_getaffinity(0)) == ({max(before)}, before)
+    assert (child_cores, all_cores()) == (one, before)
+
+
+def test_threads_that_run_already_move_too() -> None:
+    one, done = apart()[0], threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    with on_cores(one):
+        cores = os.sched_getaffinity(thread.native_id or 0)
+    done.set()
+    thread.join()
+    assert cores == one

@@ -30,11 +30,11 @@ def test_the_queries_have_the_window_that_was_simulated_and_samples_enough_in_it
     assert triton["rate_window_seconds"] >= 4 * triton["scrape_interval_seconds"]
 
 
-@pytest.mark.parametrize("name", ["max_triton_requests", "max_triton_batch"])
+@pytest.mark.parametrize("name", ["triton_window", "max_triton_batch"])
 def test_the_simulation_runs_with_the_gateways_own_defaults(name: str) -> None:
     assert CHOSEN["gateway"][name] == Settings.model_fields[name].default
     simulated = Setting(ServiceTimes.read(), start_seconds=20)
-    assert {"max_triton_requests": simulated.max_requests, "max_triton_batch": simulated.max_batch}[name] == (
+    assert {"triton_window": simulated.window, "max_triton_batch": simulated.max_batch}[name] == (
         CHOSEN["gateway"][name]
     )
     assert simulated.deadline_seconds * 1e3 == Settings.model_fields["deadline_ms"].default

@@ -22,14 +22,14 @@ class Run:
         pods: int = 1,
         deadline_seconds: float = 1e9,
         service: ServiceTimes = SECOND,
-        max_requests: int = 2,
+        window: int = 8,
         max_batch: int = 64,
     ) -> None:
         self.answers: list[Answer] = []
         self.fleet = Fleet(
             service,
             gateways=1,
-            max_requests=max_requests,
+            window=window,
             max_batch=max_batch,
             deadline_seconds=deadline_seconds,
             answered=self.answers.append,
@@ -115,7 +115,7 @@ def test_more_pods_share_the_work() -> None:
 
 def test_a_removed_pod_finishes_what_it_has() -> None:
     answers: list[Answer] = []
-    fleet = Fleet(SECOND, gateways=1, max_requests=2, max_batch=64, deadline_seconds=10, answered=answers.append)
+    fleet = Fleet(SECOND, gateways=1, window=8, max_batch=64, deadline_seconds=10, answered=answers.append)
     fleet.add(Pod())
     fleet.add(Pod())
     for i in range(40):

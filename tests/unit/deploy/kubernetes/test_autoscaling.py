@@ -78,7 +78,7 @@ def test_the_gateway_is_scaled_on_cpu_and_queries_in_flight() -> None:
 
 
 def test_gateways_ask_as_simulated() -> None:
-    for name in ("max_triton_requests", "max_triton_batch"):
+    for name in ("triton_window", "max_triton_batch"):
         assert f"ROUTERDC_{name.upper()}" not in named(overlay("cpu"), "ConfigMap", settings_name())["data"]
         assert getattr(Settings(), name) == GATEWAY[name]
 
