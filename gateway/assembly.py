@@ -24,7 +24,7 @@ from gateway.pool import Pool
 from gateway.probes import Prober
 from gateway.reload import Reloader, Source
 from gateway.router import Router
-from gateway.score_cache import CacheFilling, CacheLookup, ScoreCache
+from gateway.score_cache import CacheLookup, ScoreCache
 from gateway.scorer import Scorer
 from gateway.servicer import Limits
 from gateway.sessions import Sessions
@@ -84,11 +84,12 @@ def router(
     """The use case with its scorers stacked: cache → coalescer → Triton, and a shadow and a log where asked for."""
     cache = ScoreCache(max_entries=settings.cache_entries, ttl_seconds=settings.cache_ttl_seconds)
     coalescer = Coalescer(
-        CacheFilling(cache, triton) if settings.cache_entries else triton,
+        triton,
         max_batch=min(settings.max_triton_batch, triton.max_batch),
         scorers=lambda: max(1, len(triton)),
         window=settings.triton_window,
         observe=metrics.batch,
+        keep=cache.put if settings.cache_entries else None,
     )
     scorer = _limited(settings, coalescer)
     if settings.cache_entries:

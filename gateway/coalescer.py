@@ -83,6 +83,7 @@ class Coalescer:
         scorers: Callable[[], int],
         window: int,
         observe: Callable[[int], None] = lambda batch_size: None,
+        keep: Callable[[Sequence[str], Sequence[Scores]], None] | None = None,
     ) -> None:
         """Coalesces for one event loop.
 
@@ -92,12 +93,14 @@ class Coalescer:
             scorers: how many batches are scored side by side at best: the Tritons behind `scorer`.
             window: queries in flight for each of them up to which more are sent at once.
             observe: called with the size of each batch that is sent.
+            keep: called with what was scored, whether anybody still waits for it or not.
         """
         self._scorer = scorer
         self._max_batch = max_batch
         self._scorers = scorers
         self._window = window
         self._observe = observe
+        self._keep = keep
         self._pending: dict[str, _Entry] = {}  # in order of arrival
         self._in_flight: dict[str, _Entry] = {}
         self._batches: set[_Batch] = set()
@@ -210,7 +213,7 @@ class Coalescer:
 
     async def _outcomes(self, queries: Sequence[str]) -> Sequence[_Outcome]:
         try:
-            return await self._scorer.score_batch(queries)
+            scores = await self._scorer.score_batch(queries)
         except InvalidRequestError as error:
             if len(queries) == 1:
                 return [error]
@@ -219,6 +222,9 @@ class Coalescer:
             return [*left, *right]
         except Exception as error:  # whoever waits gets it, a defect of the scorer included
             return [error] * len(queries)
+        if self._keep is not None:
+            self._keep(queries, scores)
+        return scores
 
     def _abandon(self, batch: _Batch) -> None:
         if not self._scorer.cancellable:

@@ -22,7 +22,7 @@ from gateway.listen import bind, server_options
 from gateway.metrics import Metrics
 from gateway.pool import Pool
 from gateway.router import Router
-from gateway.score_cache import CacheFilling, CacheLookup, ScoreCache
+from gateway.score_cache import CacheLookup, ScoreCache
 from gateway.scorer import Bundle, Scored, Scorer, Scores
 from gateway.servicer import RouterServicer
 from gateway.settings import Settings
@@ -60,11 +60,12 @@ def router(settings: Settings, metrics: Metrics, *, behind_cache: bool) -> Route
 def _behind_cache(settings: Settings, metrics: Metrics) -> Scorer:
     cache = ScoreCache(max_entries=settings.cache_entries, ttl_seconds=settings.cache_ttl_seconds)
     coalescer = Coalescer(
-        CacheFilling(cache, InstantScorer()),
+        InstantScorer(),
         max_batch=settings.max_triton_batch,
         scorers=lambda: 1,
         window=settings.triton_window,
         observe=metrics.batch,
+        keep=cache.put,
     )
     return CacheLookup(cache, coalescer, metrics.lookup)
 

@@ -1,6 +1,4 @@
-"""Exact-match cache of scores: asked before a scorer, filled behind it.
-
-    queries → lookup → coalescer → filling → Triton
+"""Exact-match cache of scores: asked before the coalescer, which fills it with what Triton has scored.
 
 Scores depend on query and bundle only, so policy stays outside. They are kept with the bundle that gave them, and count
 while that one is in use: a miss need not know which that is. What is scored is kept even where whoever asked has left
@@ -16,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from gateway.scorer import BatchScorer, Bundle, Scored, Scorer, Scores
+from gateway.scorer import Bundle, Scored, Scorer, Scores
 
 
 class ScoreCache:
@@ -38,18 +36,17 @@ class ScoreCache:
         if entry is None:
             return None
         expires, scores = entry
-        if self._clock() >= expires:
+        if self._clock() >= expires:  # what is put in its place counts as new
+            del self._entries[key]
             return None
         self._entries.move_to_end(key)
         return scores
 
     def put(self, queries: Sequence[str], scores: Sequence[Scores]) -> None:
-        """Keeps `scores[i]` for `queries[i]`."""
+        """Keeps `scores[i]` for `queries[i]`. What was looked up before counts as used then."""
         expires = self._clock() + self._ttl_seconds
         for query, found in zip(queries, scores, strict=True):
-            key = hash(query)
-            self._entries[key] = (expires, found)
-            self._entries.move_to_end(key)
+            self._entries[hash(query)] = (expires, found)
         while len(self._entries) > self._max_entries:
             self._entries.popitem(last=False)
 
@@ -75,30 +72,6 @@ class CacheLookup:
         if scores is None or not hit:
             return self._scorer.score(query, deadline)
         return _at_once(Scored(scores, cached=True))
-
-
-class CacheFilling:
-    """A batch scorer whose scores are kept; errors are not."""
-
-    def __init__(self, cache: ScoreCache, scorer: BatchScorer) -> None:
-        self._cache = cache
-        self._scorer = scorer
-
-    @property
-    def bundle(self) -> Bundle:
-        """The inner scorer's bundle."""
-        return self._scorer.bundle
-
-    @property
-    def cancellable(self) -> bool:
-        """Whether the inner scorer is."""
-        return self._scorer.cancellable
-
-    async def score_batch(self, queries: Sequence[str]) -> list[Scores]:
-        """See `BatchScorer.score_batch`."""
-        scores = await self._scorer.score_batch(queries)
-        self._cache.put(queries, scores)
-        return scores
 
 
 async def _at_once(scored: Scored) -> Scored:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from gateway.coalescer import Coalescer
-from gateway.score_cache import CacheFilling, CacheLookup, ScoreCache
+from gateway.score_cache import CacheLookup, ScoreCache
 from tests.unit.gateway.fake_scorer import FakeScorer
 
 
@@ -12,5 +12,5 @@ def behind_cache(
 ) -> CacheLookup:
     """With a cache of its own if none is given; one batch in flight."""
     cache = ScoreCache(max_entries=10, ttl_seconds=60) if cache is None else cache
-    coalescer = Coalescer(CacheFilling(cache, scorer), max_batch=8, scorers=lambda: 1, window=1)
+    coalescer = Coalescer(scorer, max_batch=8, scorers=lambda: 1, window=1, keep=cache.put)
     return CacheLookup(cache, coalescer, observe)
