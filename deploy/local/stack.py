@@ -24,8 +24,9 @@ ROUTERDC = Path(sys.executable).with_name("routerdc")
 EXPORT_TIMEOUT_SECONDS = 600.0
 START_TIMEOUT_SECONDS = 60.0
 DRAIN_SECONDS = 15.0
-# One machine runs everything, so nobody's deadline should be a server's; an environment variable still wins.
-_GATEWAY_DEFAULTS = {"ROUTERDC_DEADLINE_MS": "1000"}
+# One machine runs everything: nobody's deadline should be a server's, and many small requests to Triton would take from
+# its cores. An environment variable still wins.
+_GATEWAY_DEFAULTS = {"ROUTERDC_DEADLINE_MS": "1000", "ROUTERDC_TRITON_WINDOW": "1"}
 DECISION_TIMEOUT_MS = 2000
 
 
