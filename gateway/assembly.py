@@ -93,8 +93,7 @@ def router(
     )
     scorer = _limited(settings, coalescer)
     if settings.cache_entries:
-        scorer = lookup = CacheLookup(cache, scorer)
-        metrics.watch_lookups(hits=lambda: lookup.hits, misses=lambda: lookup.misses)
+        scorer = CacheLookup(cache, scorer, metrics.lookup)
     # Whoever is refused finds room after one deadline at the latest: by then everything that is in flight now is gone.
     admission = Admission(settings.max_in_flight, retry_after_seconds=settings.deadline_ms / 1000)
     metrics.watch(in_flight=lambda: admission.in_flight, cache_entries=lambda: len(cache))

@@ -67,7 +67,7 @@ def _behind_cache(settings: Settings, metrics: Metrics) -> Scorer:
         observe=metrics.batch,
         keep=cache.put,
     )
-    return CacheLookup(cache, coalescer)
+    return CacheLookup(cache, coalescer, metrics.lookup)
 
 
 async def serve(*, behind_cache: bool) -> None:

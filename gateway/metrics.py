@@ -4,13 +4,11 @@ Labels are bounded: LLM names come from endpoints.yaml, reasons, causes, codes a
 gRPC; whoever has something to count calls a method here.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
-from prometheus_client.core import CounterMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from gateway.decision import Decision
 from gateway.endpoint_metrics import EndpointMetrics
@@ -18,19 +16,6 @@ from gateway.shadow import Outcome
 
 _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-
-
-class _Lookups(Collector):
-    """A counter that is read, not counted up: a look into the cache takes less time than to count it here."""
-
-    def __init__(self) -> None:
-        self.counts: Mapping[str, Callable[[], float]] = {}
-
-    def collect(self) -> Iterator[Metric]:
-        family = CounterMetricFamily("routerdc_cache_lookups", "Lookups in the score cache", labels=["outcome"])
-        for outcome, count in self.counts.items():
-            family.add_metric([outcome], count())
-        yield family
 
 
 class Metrics:
@@ -67,8 +52,8 @@ class Metrics:
         )
         self._tritons = Gauge("routerdc_tritons", "Tritons by state", ["state"], **here)
         self._triton_retries = Counter("routerdc_triton_retries", "Batches tried again with another Triton", **here)
-        self._lookups = _Lookups()
-        self.registry.register(self._lookups)
+        lookups = Counter("routerdc_cache_lookups", "Lookups in the score cache", ["outcome"], **here)
+        self._hit, self._miss = lookups.labels("hit"), lookups.labels("miss")
         self._cache_entries = Gauge("routerdc_cache_entries", "Entries in the score cache", **here)
         self._ready = Gauge("routerdc_ready", "1 while Triton is ready and serves the pool's bundle", **here)
         self._bundle = Gauge("routerdc_bundle_info", "1 for the bundle that Triton serves", ["bundle_id"], **here)
@@ -117,9 +102,9 @@ class Metrics:
         """A request with `size` queries went to Triton."""
         self._batch_size.observe(size)
 
-    def watch_lookups(self, hits: Callable[[], float], misses: Callable[[], float]) -> None:
-        """Where to read how often the score cache was asked, when that is scraped."""
-        self._lookups.counts = {"hit": hits, "miss": misses}
+    def lookup(self, hit: bool) -> None:
+        """The score cache was asked."""
+        (self._hit if hit else self._miss).inc()
 
     def watch_tritons(self, counts: Mapping[str, Callable[[], float]]) -> None:
         """Where to read how many Tritons are in each state, when that is scraped."""

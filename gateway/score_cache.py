@@ -52,12 +52,12 @@ class ScoreCache:
 
 
 class CacheLookup:
-    """A scorer that asks the cache first; `hits` and `misses` count how often it helped."""
+    """A scorer that asks the cache first."""
 
-    def __init__(self, cache: ScoreCache, scorer: Scorer) -> None:
+    def __init__(self, cache: ScoreCache, scorer: Scorer, observe: Callable[[bool], None] = lambda hit: None) -> None:
         self._cache = cache
         self._scorer = scorer
-        self.hits = self.misses = 0
+        self._observe = observe
 
     @property
     def bundle(self) -> Bundle:
@@ -67,10 +67,10 @@ class CacheLookup:
     def score(self, query: str, deadline: float) -> Coroutine[Any, Any, Scored]:
         """The cached scores of `query`, or the inner scorer's. No coroutine of its own: a miss would pay for it."""
         scores = self._cache.get(query)
-        if scores is None or scores.bundle.bundle_id != self.bundle.bundle_id:
-            self.misses += 1
+        hit = scores is not None and scores.bundle.bundle_id == self.bundle.bundle_id
+        self._observe(hit)
+        if scores is None or not hit:
             return self._scorer.score(query, deadline)
-        self.hits += 1
         return _at_once(Scored(scores, cached=True))
 
 
