@@ -165,9 +165,8 @@ class Coalescer:
 
     def _has_room(self) -> bool:
         scorers = self._scorers()
-        if len(self._batches) < scorers:
-            return True
-        return sum(len(batch.entries) for batch in self._batches) < self._window * scorers
+        queries = sum(len(batch.entries) for batch in self._batches)
+        return len(self._batches) < scorers or queries < self._window * scorers
 
     def _refuse_hopeless(self) -> None:
         """An idle scorer is asked all the same, so that it is noticed when it has become faster."""

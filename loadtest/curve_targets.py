@@ -43,8 +43,8 @@ def _triton(folder: Path, repository: Path) -> Iterator[Entrance]:
 @contextmanager
 def _gateway(folder: Path, repository: Path, workers: int = 1, connections: int = 1) -> Iterator[Entrance]:
     parts = Parts(folder)
-    shared = {"triton_window": 1}  # everything shares this machine's cores: as deploy/local sets it
-    with parts.triton(repository) as triton, parts.gateway(triton, workers=workers, **shared) as gateway:
+    # One request to Triton at a time, as deploy/local sets it: everything shares this machine's cores.
+    with parts.triton(repository) as triton, parts.gateway(triton, workers=workers, triton_window=1) as gateway:
         yield Entrance(partial(grpc_target, gateway.address, messages.ROUTE, messages.route_problem, connections))
 
 

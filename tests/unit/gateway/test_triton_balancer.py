@@ -44,7 +44,15 @@ async def balanced(
         yield balancer, tritons
 
 
-async def test_batches_go_to_the_triton_with_fewer_queries_in_flight() -> None:
+async def test_batches_go_to_the_triton_with_fewer_in_flight() -> None:
+    async with balanced(2) as (balancer, tritons):
+        for triton in tritons:
+            triton.delay_seconds = 0.2
+        await asyncio.gather(*(balancer.score_batch(["q"]) for _ in range(8)))
+    assert [len(triton.requests) for triton in tritons] == [4, 4]
+
+
+async def test_a_large_batch_counts_by_its_queries() -> None:
     async with balanced(2) as (balancer, tritons):
         for triton in tritons:
             triton.delay_seconds = 0.2
