@@ -56,7 +56,7 @@ test: check  ## check, then all tests: unit, integration (a real Triton), e2e (t
 
 DATA ?= ../shared/data
 EVALUATION := build/evaluation
-LOOKS := The test sets were looked at three times while the recipe was found, and the first two looks changed it; two more, at what cross-validation or left-out data sets prefer to it, kept it (docs/LOG.md, 34 and 37).
+LOOKS := The test sets were looked at three times while the recipe was found, and the first two looks changed it; three more, at what cross-validation or left-out data sets prefer to it, kept it (docs/LOG.md, 34, 37 and 38).
 SOURCE := Command: make evaluate. The whole report, with plots: docs/evaluation/routerdc/report.md.
 
 evaluate: $(VENV)/.dev  ## judge the shipped bundle, and the recipe on two other pools: docs/evaluation
