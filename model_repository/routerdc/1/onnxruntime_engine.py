@@ -42,6 +42,9 @@ def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options.enable_mem_pattern = False  # one pattern would be kept for every shape ever seen
     # Idle threads sleep: Triton, the tokenizer and the gateway need the same cores (docs/design, 2026-11-22).
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # CPUs without VNNI add up products of uint8 and int8 in 16 bits and cut what is larger; they get exact kernels
+    # instead. No effect on others.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
