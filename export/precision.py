@@ -44,8 +44,10 @@ def with_fp32_kernels(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy that rounds exactly where a typed `model` does, but computes every half node in fp32.
 
     Any CPU runs it, whatever half kernels its runtime has (none for bf16), so a typed graph can be compared with torch.
+    Weights get their zero points, which are 0: without them ONNX Runtime's exact int8 products cannot be made.
     """
     types = value_types(model)
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
     halves = {name for name, kind in types.items() if kind in HALF_TYPES.values()}
     copy, nodes = emptied(model), []
     for node in model.graph.node:
@@ -56,6 +58,9 @@ def with_fp32_kernels(model: onnx.ModelProto) -> onnx.ModelProto:
         exact = {name: f"{name}_exact" for name in node.output if name in halves}
         nodes += [_cast(old, new, FLOAT) for old, new in widened.items()]
         nodes.append(renamed(node, widened, exact))
+        if node.op_type == "DequantizeLinear" and len(node.input) == 2:
+            copy.graph.initializer.append(_zero_points(*(weights[name] for name in node.input)))
+            nodes[-1].input.append(copy.graph.initializer[-1].name)
         nodes += [_cast(new, old, types[old]) for old, new in exact.items()]
     copy.graph.node.extend(nodes)
     return copy
@@ -137,6 +142,11 @@ def _narrowed(weight: TensorProto, kind: int, name: str) -> TensorProto:
     if not np.isfinite(array.astype(np.float32)).all():
         raise ExportError(f"{weight.name}: a weight does not fit into fp16: export with --precision bf16")
     return numpy_helper.from_array(array, name)
+
+
+def _zero_points(integers: TensorProto, scale: TensorProto) -> TensorProto:
+    kind = helper.tensor_dtype_to_np_dtype(integers.data_type)
+    return numpy_helper.from_array(np.zeros(tuple(scale.dims), kind), f"{integers.name}_zero_points")
 
 
 def _cast(value: str, name: str, kind: int) -> NodeProto:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
-from engine import TokenSlice
+from engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
+from onnx import helper, numpy_helper
 from onnxruntime_engine import SHARED_TOKENS, OnnxRuntimeEngine
 
 from contract.bundle import ENGINE_FOLDER
@@ -50,3 +52,35 @@ def test_slices_are_computed_side_by_side_longest_first(
     monkeypatch.setattr("onnxruntime_engine._embed", embed)
     one_thread.embed(MANY)
     assert widths == [60, 40, 21, 16, 8, 5]
+
+
+def test_the_largest_products_of_bytes_are_exact_on_any_cpu(tmp_path: Path) -> None:
+    """64 times 255 * 127 is more than the 16 bits in which CPUs without VNNI add up two of them."""
+    width, dim = 64, 16
+    constants = {
+        "one": np.float32(1),
+        "zero": np.uint8(0),
+        "weights": np.full((width, dim), 127, np.int8),
+    }
+    nodes = [
+        helper.make_node("Cast", [INPUT_IDS], ["value"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("QuantizeLinear", ["value", "one", "zero"], ["bytes"]),
+        helper.make_node("DequantizeLinear", ["bytes", "one", "zero"], ["rounded"]),
+        helper.make_node("DequantizeLinear", ["weights", "one"], ["of_weights"]),
+        helper.make_node("MatMul", ["rounded", "of_weights"], [EMBEDDING]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "product",
+        [
+            helper.make_tensor_value_info(name, onnx.TensorProto.INT32, ["b", width])
+            for name in (INPUT_IDS, ATTENTION_MASK)
+        ],
+        [helper.make_tensor_value_info(EMBEDDING, onnx.TensorProto.FLOAT, ["b", dim])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, tmp_path / "product.onnx")
+    ids = np.full((3, width), 255, np.int32)
+    (product,) = OnnxRuntimeEngine(tmp_path / "product.onnx", 1).embed([TokenSlice(ids, np.ones_like(ids))])
+    np.testing.assert_array_equal(product, np.full((3, dim), width * 255 * 127, np.float32))
