@@ -40,7 +40,9 @@ def embed(graph: onnx.ModelProto, *batch: npt.NDArray[np.int32]) -> npt.NDArray[
     width = max(map(len, batch))
     ids = np.stack([np.pad(row, (0, width - len(row))) for row in batch])
     mask = np.stack([(np.arange(width) < len(row)).astype(np.int32) for row in batch])
-    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.x64quantprecision", "1")  # as what serves
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
     embedding: npt.NDArray[np.float32] = session.run(None, {INPUT_IDS: ids, ATTENTION_MASK: mask})[0]
     return embedding
 
@@ -91,4 +93,6 @@ def test_for_gpus_integers_lie_around_zero_among_fp16_and_stay_close(
     for node in products:  # nothing stands between a product and what is dequantized: so TensorRT finds them
         assert (node.op_type, dequantized.issuperset(node.input)) == ("MatMul", True)
         assert {tensors[makers[name].input[1]].data_type for name in node.input} == {onnx.TensorProto.FLOAT16}
-    np.testing.assert_allclose(embed(with_fp32_kernels(typed), *ROWS), embed(graph, *ROWS), atol=0.05)
+    judged = with_fp32_kernels(typed)
+    assert all(len(node.input) == 3 for node in judged.graph.node if node.op_type == "DequantizeLinear")
+    np.testing.assert_allclose(embed(judged, *ROWS), embed(graph, *ROWS), atol=0.05)
