@@ -59,8 +59,9 @@ def with_fp32_kernels(model: onnx.ModelProto) -> onnx.ModelProto:
         nodes += [_cast(old, new, FLOAT) for old, new in widened.items()]
         nodes.append(renamed(node, widened, exact))
         if node.op_type == "DequantizeLinear" and len(node.input) == 2:
-            copy.graph.initializer.append(_zero_points(*(weights[name] for name in node.input)))
-            nodes[-1].input.append(copy.graph.initializer[-1].name)
+            zeros = _zero_points(*(weights[name] for name in node.input))
+            copy.graph.initializer.append(zeros)
+            nodes[-1].input.append(zeros.name)
         nodes += [_cast(new, old, types[old]) for old, new in exact.items()]
     copy.graph.node.extend(nodes)
     return copy
