@@ -5,17 +5,18 @@ gRPC; whoever has something to count calls a method here.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from gateway.decision import Decision
 from gateway.endpoint_metrics import EndpointMetrics
 from gateway.shadow import Outcome
+from gateway.unlocked_metrics import UnlockedCounter, UnlockedHistogram
 
 _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_STAGES = ("total", "queue", "score")
 
 
 class Metrics:
@@ -25,45 +26,44 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.endpoints = EndpointMetrics(self.registry)
         here: dict[str, Any] = {"registry": self.registry}
-        requests = Counter("routerdc_requests", "Queries decided", ["llm", "reason"], **here)
-        self._requests = cache(requests.labels)  # for each query: a label's own look-up takes longer than to count
-        self._errors = Counter("routerdc_errors", "Queries answered with an error", ["code"], **here)
-        self._fallbacks = Counter("routerdc_fallbacks", "Queries decided without scores", ["cause"], **here)
-        self._openai = Counter(
+        self._requests = UnlockedCounter("routerdc_requests", "Queries decided", ["llm", "reason"], **here)
+        self._errors = UnlockedCounter("routerdc_errors", "Queries answered with an error", ["code"], **here)
+        self._fallbacks = UnlockedCounter("routerdc_fallbacks", "Queries decided without scores", ["cause"], **here)
+        self._openai = UnlockedCounter(
             "routerdc_openai_requests", "OpenAI requests sent on to an LLM, routed or not", ["llm", "reason"], **here
         )
-        self._openai_refused = Counter(
+        self._openai_refused = UnlockedCounter(
             "routerdc_openai_refused", "OpenAI requests answered with an error", ["status"], **here
         )
-        stages = Histogram(
+        stages = UnlockedHistogram(
             "routerdc_stage_seconds",
             "Time of a decided query, by stage",
-            ["stage"],
-            buckets=_SECONDS,
+            _SECONDS,
+            labels=["stage"],
+            known=[(stage,) for stage in _STAGES],
             **here,
         )
-        self._total, self._queue, self._score = (stages.labels(stage) for stage in ("total", "queue", "score"))
+        self._total, self._queue, self._score = map(stages.of, _STAGES)
         self._in_flight = Gauge("routerdc_in_flight", "Queries in flight in the gateway", **here)
-        self._batch_size = Histogram(
-            "routerdc_triton_batch_size",
-            "Queries in one request to Triton",
-            buckets=_BATCH_SIZES,
-            **here,
+        batch_size = UnlockedHistogram(
+            "routerdc_triton_batch_size", "Queries in one request to Triton", _BATCH_SIZES, **here
         )
+        self._batch_size = batch_size.of()
         self._tritons = Gauge("routerdc_tritons", "Tritons by state", ["state"], **here)
         self._triton_retries = Counter("routerdc_triton_retries", "Batches tried again with another Triton", **here)
-        lookups = Counter("routerdc_cache_lookups", "Lookups in the score cache", ["outcome"], **here)
-        self._hit, self._miss = lookups.labels("hit"), lookups.labels("miss")
+        self._lookups = UnlockedCounter(
+            "routerdc_cache_lookups", "Lookups in the score cache", ["outcome"], known=[("hit",), ("miss",)], **here
+        )
         self._cache_entries = Gauge("routerdc_cache_entries", "Entries in the score cache", **here)
         self._ready = Gauge("routerdc_ready", "1 while Triton is ready and serves the pool's bundle", **here)
         self._bundle = Gauge("routerdc_bundle_info", "1 for the bundle that Triton serves", ["bundle_id"], **here)
-        self._callers = Counter(
+        self._callers = UnlockedCounter(
             "routerdc_caller_queries", "Queries asked with an API key", ["caller", "outcome"], **here
         )
         self._log_dropped = Counter(
             "routerdc_decision_log_dropped", "Decisions that are missing in the decision log", ["cause"], **here
         )
-        self._shadow = Counter("routerdc_shadow_queries", "Queries for the shadow bundle", ["outcome"], **here)
+        self._shadow = UnlockedCounter("routerdc_shadow_queries", "Queries for the shadow bundle", ["outcome"], **here)
         self._reloads = Counter("routerdc_reloads", "Changed files read again", ["file", "outcome"], **here)
         self._reload_ok = Gauge(
             "routerdc_last_reload_successful", "1 while what the file says is in use", ["file"], **here
@@ -76,7 +76,7 @@ class Metrics:
 
     def decision(self, decision: Decision) -> None:
         """A query was decided."""
-        self._requests(decision.candidates[0].llm, decision.reason.value).inc()
+        self._requests.inc(decision.candidates[0].llm, decision.reason.value)
         self._total.observe(decision.total_ns / 1e9)
         if decision.score_ns:
             self._queue.observe(decision.queue_ns / 1e9)
@@ -84,19 +84,19 @@ class Metrics:
 
     def error(self, code: str) -> None:
         """A query was answered with an error."""
-        self._errors.labels(code).inc()
+        self._errors.inc(code)
 
     def fallback(self, cause: str) -> None:
         """A query got the default LLM; `cause` is the scorer error's."""
-        self._fallbacks.labels(cause).inc()
+        self._fallbacks.inc(cause)
 
     def openai(self, llm: str, reason: str) -> None:
         """A request that came through Envoy goes to `llm`."""
-        self._openai.labels(llm, reason).inc()
+        self._openai.inc(llm, reason)
 
     def openai_refused(self, status: int) -> None:
         """A request that came through Envoy is answered with the HTTP error `status`."""
-        self._openai_refused.labels(str(status)).inc()
+        self._openai_refused.inc(str(status))
 
     def batch(self, size: int) -> None:
         """A request with `size` queries went to Triton."""
@@ -104,7 +104,7 @@ class Metrics:
 
     def lookup(self, hit: bool) -> None:
         """The score cache was asked."""
-        (self._hit if hit else self._miss).inc()
+        self._lookups.inc("hit" if hit else "miss")
 
     def watch_tritons(self, counts: Mapping[str, Callable[[], float]]) -> None:
         """Where to read how many Tritons are in each state, when that is scraped."""
@@ -124,7 +124,7 @@ class Metrics:
 
     def caller(self, name: str, queries: int, limited: bool) -> None:
         """The holder of an API key asked `queries`; they are refused where its limit is reached."""
-        self._callers.labels(name, "limited" if limited else "admitted").inc(queries)
+        self._callers.inc(name, "limited" if limited else "admitted", by=queries)
 
     def decision_log_dropped(self, cause: str, lines: int) -> None:
         """Decisions that are not in the decision log."""
@@ -132,7 +132,7 @@ class Metrics:
 
     def shadow(self, outcome: Outcome) -> None:
         """A query that was meant for the shadow."""
-        self._shadow.labels(outcome.value).inc()
+        self._shadow.inc(outcome.value)
 
     def watched(self, file: str) -> None:
         """`file` is in use and will be read again when it changes."""
