@@ -48,6 +48,7 @@ class Router:
         self._admission = admission
         self._metrics = metrics
         self._sessions = Sessions() if sessions is None else sessions
+        self._log = log.bind()  # the module's own is set up anew for each line, written or not
         self._warn = Throttled(log, "fallback")
         self._warn_of_last_resort = Throttled(log, "last_resort")
 
@@ -117,7 +118,7 @@ class Router:
             except ScorerError as error:
                 decision = self._fallback(query, pool, eligible, error, arrived_ns)
         self._metrics.decision(decision)
-        log.debug(
+        self._log.debug(
             "decided",
             request_id=decision.request_id,
             llm=decision.candidates[0].llm,
