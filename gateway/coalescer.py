@@ -83,7 +83,7 @@ class Coalescer:
         scorers: Callable[[], int],
         window: int,
         observe: Callable[[int], None] = lambda batch_size: None,
-        keep: Callable[[Sequence[str], Sequence[Scores]], None] | None = None,
+        keep: Callable[[str, Scores], None] | None = None,
     ) -> None:
         """Coalesces for one event loop.
 
@@ -93,7 +93,7 @@ class Coalescer:
             scorers: how many batches are scored side by side at best: the Tritons behind `scorer`.
             window: queries in flight for each of them up to which more are sent at once.
             observe: called with the size of each batch that is sent.
-            keep: called with what was scored, whether anybody still waits for it or not.
+            keep: called with each query that was scored, whether anybody still waits for it or not.
         """
         self._scorer = scorer
         self._max_batch = max_batch
@@ -208,11 +208,13 @@ class Coalescer:
 
     def _settle(self, batch: _Batch, outcomes: Sequence[_Outcome]) -> None:
         for entry, outcome in zip(batch.entries, outcomes, strict=True):
+            if self._keep is not None and not isinstance(outcome, Exception):
+                self._keep(entry.query, outcome)
             entry.settle(outcome)
 
     async def _outcomes(self, queries: Sequence[str]) -> Sequence[_Outcome]:
         try:
-            scores = await self._scorer.score_batch(queries)
+            return await self._scorer.score_batch(queries)
         except InvalidRequestError as error:
             if len(queries) == 1:
                 return [error]
@@ -221,9 +223,6 @@ class Coalescer:
             return [*left, *right]
         except Exception as error:  # whoever waits gets it, a defect of the scorer included
             return [error] * len(queries)
-        if self._keep is not None:
-            self._keep(queries, scores)
-        return scores
 
     def _abandon(self, batch: _Batch) -> None:
         if not self._scorer.cancellable:

@@ -11,7 +11,7 @@ bytes is bounded by its number of entries, and a miss costs next to nothing.
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from gateway.scorer import Bundle, Scored, Scorer, Scores
@@ -42,12 +42,10 @@ class ScoreCache:
         self._entries.move_to_end(key)
         return scores
 
-    def put(self, queries: Sequence[str], scores: Sequence[Scores]) -> None:
-        """Keeps `scores[i]` for `queries[i]`. What was looked up before counts as used then."""
-        expires = self._clock() + self._ttl_seconds
-        for query, found in zip(queries, scores, strict=True):
-            self._entries[hash(query)] = (expires, found)
-        while len(self._entries) > self._max_entries:
+    def put(self, query: str, scores: Scores) -> None:
+        """Keeps `scores` for `query`. One that was there before counts as used when it was looked up."""
+        self._entries[hash(query)] = (self._clock() + self._ttl_seconds, scores)
+        if len(self._entries) > self._max_entries:
             self._entries.popitem(last=False)
 
 
