@@ -93,7 +93,7 @@ def router(
     )
     scorer = _limited(settings, coalescer)
     if settings.cache_entries:
-        scorer = CacheLookup(cache, scorer, metrics.lookup)
+        scorer = CacheLookup(cache, scorer, metrics.cache_hits, metrics.cache_misses)
     # Whoever is refused finds room after one deadline at the latest: by then everything that is in flight now is gone.
     admission = Admission(settings.max_in_flight, retry_after_seconds=settings.deadline_ms / 1000)
     metrics.watch(in_flight=lambda: admission.in_flight, cache_entries=lambda: len(cache))

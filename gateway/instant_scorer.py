@@ -67,7 +67,7 @@ def _behind_cache(settings: Settings, metrics: Metrics) -> Scorer:
         observe=metrics.batch,
         keep=cache.put,
     )
-    return CacheLookup(cache, coalescer, metrics.lookup)
+    return CacheLookup(cache, coalescer, metrics.cache_hits, metrics.cache_misses)
 
 
 async def serve(*, behind_cache: bool) -> None:

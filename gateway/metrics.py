@@ -20,7 +20,7 @@ _STAGES = ("total", "queue", "score")
 
 
 class Metrics:
-    """Every metric of the gateway; `registry` is what is exposed."""
+    """Every metric of the gateway; `registry` is what is exposed. The cache counts its hits and misses itself."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -51,9 +51,8 @@ class Metrics:
         self._batch_size = batch_size.of()
         self._tritons = Gauge("routerdc_tritons", "Tritons by state", ["state"], **here)
         self._triton_retries = Counter("routerdc_triton_retries", "Batches tried again with another Triton", **here)
-        self._lookups = UnlockedCounter(
-            "routerdc_cache_lookups", "Lookups in the score cache", ["outcome"], known=[("hit",), ("miss",)], **here
-        )
+        lookups = UnlockedCounter("routerdc_cache_lookups", "Lookups in the score cache", ["outcome"], **here)
+        self.cache_hits, self.cache_misses = lookups.of("hit"), lookups.of("miss")
         self._cache_entries = Gauge("routerdc_cache_entries", "Entries in the score cache", **here)
         self._ready = Gauge("routerdc_ready", "1 while Triton is ready and serves the pool's bundle", **here)
         self._bundle = Gauge("routerdc_bundle_info", "1 for the bundle that Triton serves", ["bundle_id"], **here)
@@ -76,7 +75,7 @@ class Metrics:
 
     def decision(self, decision: Decision) -> None:
         """A query was decided."""
-        self._requests.inc(decision.candidates[0].llm, decision.reason.value)
+        self._requests.of(decision.candidates[0].llm, decision.reason.value).count += 1
         self._total.observe(decision.total_ns / 1e9)
         if decision.score_ns:
             self._queue.observe(decision.queue_ns / 1e9)
@@ -84,27 +83,23 @@ class Metrics:
 
     def error(self, code: str) -> None:
         """A query was answered with an error."""
-        self._errors.inc(code)
+        self._errors.of(code).count += 1
 
     def fallback(self, cause: str) -> None:
         """A query got the default LLM; `cause` is the scorer error's."""
-        self._fallbacks.inc(cause)
+        self._fallbacks.of(cause).count += 1
 
     def openai(self, llm: str, reason: str) -> None:
         """A request that came through Envoy goes to `llm`."""
-        self._openai.inc(llm, reason)
+        self._openai.of(llm, reason).count += 1
 
     def openai_refused(self, status: int) -> None:
         """A request that came through Envoy is answered with the HTTP error `status`."""
-        self._openai_refused.inc(str(status))
+        self._openai_refused.of(str(status)).count += 1
 
     def batch(self, size: int) -> None:
         """A request with `size` queries went to Triton."""
         self._batch_size.observe(size)
-
-    def lookup(self, hit: bool) -> None:
-        """The score cache was asked."""
-        self._lookups.inc("hit" if hit else "miss")
 
     def watch_tritons(self, counts: Mapping[str, Callable[[], float]]) -> None:
         """Where to read how many Tritons are in each state, when that is scraped."""
@@ -124,7 +119,7 @@ class Metrics:
 
     def caller(self, name: str, queries: int, limited: bool) -> None:
         """The holder of an API key asked `queries`; they are refused where its limit is reached."""
-        self._callers.inc(name, "limited" if limited else "admitted", by=queries)
+        self._callers.of(name, "limited" if limited else "admitted").count += queries
 
     def decision_log_dropped(self, cause: str, lines: int) -> None:
         """Decisions that are not in the decision log."""
@@ -132,7 +127,7 @@ class Metrics:
 
     def shadow(self, outcome: Outcome) -> None:
         """A query that was meant for the shadow."""
-        self._shadow.inc(outcome.value)
+        self._shadow.of(outcome.value).count += 1
 
     def watched(self, file: str) -> None:
         """`file` is in use and will be read again when it changes."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from gateway.scorer import Bundle, Scored, Scorer, Scores
+from gateway.unlocked_metrics import Tally
 
 
 class ScoreCache:
@@ -52,10 +53,12 @@ class ScoreCache:
 class CacheLookup:
     """A scorer that asks the cache first."""
 
-    def __init__(self, cache: ScoreCache, scorer: Scorer, observe: Callable[[bool], None] = lambda hit: None) -> None:
+    def __init__(self, cache: ScoreCache, scorer: Scorer, hits: Tally, misses: Tally) -> None:
+        """Counts its lookups in `hits` and `misses`."""
         self._cache = cache
         self._scorer = scorer
-        self._observe = observe
+        self._hits = hits
+        self._misses = misses
 
     @property
     def bundle(self) -> Bundle:
@@ -65,10 +68,10 @@ class CacheLookup:
     def score(self, query: str, deadline: float) -> Coroutine[Any, Any, Scored]:
         """The cached scores of `query`, or the inner scorer's. No coroutine of its own: a miss would pay for it."""
         scores = self._cache.get(query)
-        hit = scores is not None and scores.bundle.bundle_id == self.bundle.bundle_id
-        self._observe(hit)
-        if scores is None or not hit:
+        if scores is None or scores.bundle.bundle_id != self.bundle.bundle_id:
+            self._misses.count += 1
             return self._scorer.score(query, deadline)
+        self._hits.count += 1
         return _at_once(Scored(scores, cached=True))
 
 

@@ -6,7 +6,7 @@ or in threads, and gauges, are the library's.
 """
 
 from bisect import bisect_left
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
@@ -18,31 +18,33 @@ from prometheus_client.utils import INF, floatToGoString
 _Labels = tuple[str, ...]
 
 
-class UnlockedCounter(Collector):
-    """A counter; `known` are values of its labels that are there before they are counted, as 0."""
+class Tally:
+    """How many there were, for whoever counts without even a call: `tally.count += 1`."""
 
-    def __init__(
-        self,
-        name: str,
-        documentation: str,
-        labels: Sequence[str],
-        registry: CollectorRegistry,
-        known: Sequence[_Labels] = (),
-    ) -> None:
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+class UnlockedCounter(Collector):
+    """A tally for each of the labels' values that was asked for."""
+
+    def __init__(self, name: str, documentation: str, labels: Sequence[str], registry: CollectorRegistry) -> None:
         self._described = (name, documentation, labels)
-        self._counts = Counter[_Labels](dict.fromkeys(known, 0))
+        self._tallies = defaultdict[_Labels, Tally](Tally)
         registry.register(self)
 
-    def inc(self, *labels: str, by: int = 1) -> None:
-        """Counts `by` more of what has these labels."""
-        self._counts[labels] += by
+    def of(self, *labels: str) -> Tally:
+        """Where to count what has these labels."""
+        return self._tallies[labels]
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """As it is now."""
         name, documentation, label_names = self._described
         family = CounterMetricFamily(name, documentation, labels=label_names)
-        for labels, count in list(self._counts.items()):
-            family.add_metric(labels, count)
+        for labels, tally in list(self._tallies.items()):
+            family.add_metric(labels, tally.count)
         yield family
 
 

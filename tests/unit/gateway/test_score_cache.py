@@ -6,6 +6,7 @@ import pytest
 
 from gateway.errors import ScorerFailedError, ScorerTimeoutError
 from gateway.score_cache import ScoreCache
+from gateway.unlocked_metrics import Tally
 from tests.unit.gateway.behind_cache import behind_cache
 from tests.unit.gateway.fake_scorer import BUNDLE, FakeScorer
 from tests.unit.gateway.waiting import until
@@ -23,11 +24,11 @@ def soon() -> float:
 
 
 async def test_the_second_time_comes_from_the_cache() -> None:
-    scorer, looked_up = FakeScorer(), list[bool]()
-    cached = behind_cache(scorer, observe=looked_up.append)
+    scorer, hits, misses = FakeScorer(), Tally(), Tally()
+    cached = behind_cache(scorer, hits=hits, misses=misses)
     first, second = await cached.score("q", soon()), await cached.score("q", soon())
     assert (first.cached, second.cached, second.scores) == (False, True, first.scores)
-    assert (scorer.batches, looked_up) == ([["q"]], [False, True])
+    assert (scorer.batches, hits.count, misses.count) == ([["q"]], 1, 1)
 
 
 async def test_every_query_of_a_batch_is_kept_under_its_own_text() -> None:
