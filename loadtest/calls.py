@@ -57,6 +57,10 @@ class Round:
     took_ms: list[float]
     cpu_seconds: float
 
+    def __add__(self, later: "Round") -> "Round":
+        """Both, as if they were one."""
+        return Round(self.seconds + later.seconds, self.took_ms + later.took_ms, self.cpu_seconds + later.cpu_seconds)
+
     @property
     def cpu_ms(self) -> float:
         """Of the service's processes, for each call; others on the machine hardly change it."""
