@@ -2,9 +2,9 @@
 
 A file is looked at every now and then, and at once on SIGHUP. What counts is the file behind the path (device, inode,
 time, size), so that Kubernetes' swap of a ConfigMap's symbolic link is a change like any other. A new content is used
-when it has stayed the same from one look to the next, so that nothing half-written is read. What cannot be used is
-counted and logged once, the old state stays, and every look tries again: it may be a matter of time, as when
-endpoints.yaml comes before the bundle that it belongs to.
+when it has stayed the same from one look to the next and while it was read, so that nothing half-written is. What
+cannot be used is counted and logged once, the old state stays, and every look tries again: it may be a matter of time,
+as when endpoints.yaml comes before the bundle that it belongs to.
 
 Does not know what is in the files.
 """
@@ -49,18 +49,26 @@ class Source(Generic[T]):
         before, self._seen = self._seen, self._version()
         return self._seen == before and (self._seen != self._used or self.problem is not None)
 
+    @property
+    def outcome(self) -> tuple[_Version, str | None]:
+        """Which version was read last, and what was wrong with it."""
+        return self._used, self.problem
+
     async def reload(self) -> bool:
-        """Reads the files, in a thread, and has them used. Whether the outcome is another one than the last."""
-        version, before = self._version(), (self._used, self.problem)
-        self.problem = None
+        """Reads the files, in a thread, and has them used. False: they changed meanwhile, so nothing came of it."""
+        version, problem = self._version(), None
         try:
             content = await asyncio.to_thread(self._read)
+            if self._version() != version:
+                return False
             self._use(content)
             self.content = content
         except GatewayError as error:
-            self.problem = str(error)
-        self._used = version
-        return self.problem is None or before != (self._used, self.problem)
+            if self._version() != version:
+                return False
+            problem = str(error)
+        self._used, self.problem = version, problem
+        return True
 
     def _version(self) -> _Version:
         return [_version(path) for path in self._paths]
@@ -117,8 +125,11 @@ class Reloader:
     async def _look(self, source: Source[Any], told: bool) -> None:
         if not (source.is_due() or told):
             return
-        if await source.reload() or told:
-            ok = source.problem is None
+        before = source.outcome
+        if not await source.reload():
+            return  # half-written, perhaps; the next looks find what has become of it
+        ok = source.problem is None
+        if ok or told or source.outcome != before:
             self._metrics.reload(source.name, ok)
             if ok:
                 log.info("reloaded", file=source.name)

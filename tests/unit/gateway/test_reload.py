@@ -108,6 +108,25 @@ async def test_what_is_refused_leaves_the_old_content_and_is_told_once(
         assert is_good(metrics)
 
 
+@pytest.mark.parametrize("half", ["half", "bad half"])
+async def test_what_changes_while_it_is_read_is_neither_used_nor_refused(
+    metrics: Metrics, file: Path, half: str
+) -> None:
+    def read() -> str:
+        try:
+            return read_word(file)
+        finally:
+            if file.read_text() == half:
+                put(file, "whole")
+
+    reloader, used = Reloader(metrics), list[str]()
+    reloader.source("word", [file], read).on_change(used.append)
+    async with reloader.watching(INTERVAL_SECONDS):
+        put(file, half)
+        await until(lambda: used)
+    assert (used, outcomes(metrics, "refused"), outcomes(metrics, "ok")) == (["whole"], 0, 1)
+
+
 async def test_a_file_that_is_gone_is_a_refusal_until_it_is_back(
     watched: Watched, file: Path, metrics: Metrics
 ) -> None:
