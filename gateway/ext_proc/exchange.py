@@ -20,6 +20,9 @@ from gateway.ext_proc.senders import NOBODY
 
 _DUPLEX = processing_mode_pb2.ProcessingMode.FULL_DUPLEX_STREAMED
 _MODELS = "/v1/models"
+# Of a body that is too large so many times the limit is read and dropped before it is refused: a client that is still
+# sending when its connection ends sees that, and not the answer.
+_DRAINED_LIMITS = 4
 _APIS = {api.value: api for api in Api}
 
 Responses = list[pb.ProcessingResponse]
@@ -37,6 +40,8 @@ class Exchange:
         self._duplex_request = self._duplex_response = False
         self._api: Api | None = None  # None: not routed, or routed or answered already
         self._body = bytearray()
+        self._read_bytes = 0  # of the body, kept or not
+        self._body_bytes = 0  # how many it has, as far as is known
         self._sender = NOBODY
         self._routed: Routed | None = None
 
@@ -55,8 +60,8 @@ class Exchange:
 
     def close(self) -> None:
         """Forgets the body; nothing is routed any more."""
-        self._memory.give_back(len(self._body))
-        self._body, self._api = bytearray(), None
+        self._drop_body()
+        self._api = None
 
     async def _answer(self, request: pb.ProcessingRequest) -> Responses:
         if request.HasField("protocol_config"):
@@ -91,7 +96,8 @@ class Exchange:
             self._sender = self._routing.senders.identify(headers)
             if message.end_of_stream:
                 raise invalid(None, "is empty: a JSON object is needed")
-            self._check_size(int(length) if (length := headers.get("content-length", "")).isdecimal() else 0)
+            self._body_bytes = int(length) if (length := headers.get("content-length", "")).isdecimal() else 0
+            self._fits(more=True)
             if self._duplex_request:
                 return []
         return [_headers_response(mutations.continued())]
@@ -102,9 +108,13 @@ class Exchange:
     async def _request_body(self, message: pb.HttpBody) -> Responses:
         if self._api is None:
             return list(self._unchanged("request_body", message, self._duplex_request))
-        self._check_size(len(self._body) + len(message.body))
-        self._memory.take(len(message.body))
-        self._body += message.body
+        self._read_bytes += len(message.body)
+        self._body_bytes = max(self._body_bytes, self._read_bytes)
+        if self._fits(more=not message.end_of_stream):
+            self._memory.take(len(message.body))
+            self._body += message.body
+        else:
+            self._drop_body()
         if message.end_of_stream:
             return await self._route(self._api, last=True)
         if self._duplex_request:
@@ -114,7 +124,10 @@ class Exchange:
 
     async def _request_trailers(self) -> Responses:
         """In mode FULL_DUPLEX_STREAMED they, not a last chunk, may end the body."""
-        routed = await self._route(self._api, last=False) if self._api is not None and self._duplex_request else []
+        routed = Responses()
+        if self._api is not None and self._duplex_request:
+            self._fits(more=False)
+            routed = await self._route(self._api, last=False)
         return [*routed, pb.ProcessingResponse(request_trailers=pb.TrailersResponse())]
 
     async def _route(self, api: Api, *, last: bool) -> Responses:
@@ -145,9 +158,18 @@ class Exchange:
         for chunk in mutations.chunks(message.body, last=message.end_of_stream):
             yield _body_response(field, chunk)
 
-    def _check_size(self, size_bytes: int) -> None:
-        if size_bytes > (limit := self._routing.plane.max_body_bytes):
-            raise too_large(limit)
+    def _fits(self, *, more: bool) -> bool:
+        """Whether the body may be so large; where not, it is refused now, or once it has been read if `more` comes."""
+        limit = self._routing.plane.max_body_bytes
+        if self._body_bytes <= limit:
+            return True
+        if more and self._duplex_request and self._body_bytes <= limit * _DRAINED_LIMITS:
+            return False
+        raise too_large(limit)
+
+    def _drop_body(self) -> None:
+        self._memory.give_back(len(self._body))
+        self._body = bytearray()
 
 
 def _headers(message: pb.HttpHeaders) -> dict[str, str]:

@@ -121,15 +121,31 @@ async def test_pieces_are_small_enough_and_only_the_last_ends(routing: Routing, 
     assert sum(len(chunk.body) for chunk in chunks) == len(long) + len("beta-model") - len("auto")
 
 
-@pytest.mark.parametrize("mode", [MODE.BUFFERED, MODE.FULL_DUPLEX_STREAMED])
-async def test_larger_body_is_413_by_what_is_said_and_by_what_comes(make_routing: MakeRouting, mode: int) -> None:
+TOO_LARGE = (413, "body: larger than the limit of 100 bytes")
+
+
+async def test_larger_buffered_body_is_413_by_what_is_said_and_by_what_comes(make_routing: MakeRouting) -> None:
     routing = make_routing(max_body_bytes=100)
-    assert refusal(await answers(routing, headers(mode=mode, content_length="101"))) == (
-        413,
-        "body: larger than the limit of 100 bytes",
-    )
-    pieces = [body(b"x" * 120)] if mode == MODE.BUFFERED else [body(b"x" * 60, ends=False), body(b"x" * 60)]
-    assert refusal(await answers(routing, headers(mode=mode), *pieces))[0] == 413
+    assert refusal(await answers(routing, headers(content_length="101"))) == TOO_LARGE
+    assert refusal(await answers(routing, headers(), body(b"x" * 120))) == TOO_LARGE
+
+
+@pytest.mark.parametrize("said", ["", "180"])
+async def test_larger_streamed_body_is_413_once_it_has_been_read(make_routing: MakeRouting, said: str) -> None:
+    routing = make_routing(max_body_bytes=100)
+    start = headers(mode=MODE.FULL_DUPLEX_STREAMED, content_length=said)
+    pieces = [body(b"x" * 60, ends=False), body(b"x" * 60, ends=False)]
+    assert await answers(routing, start, *pieces) == []
+    assert refusal(await answers(routing, start, *pieces, body(b"x" * 60))) == TOO_LARGE
+    assert refusal(await answers(routing, start, *pieces, TRAILERS)) == TOO_LARGE
+
+
+async def test_much_larger_streamed_body_is_413_at_once(make_routing: MakeRouting) -> None:
+    routing = make_routing(max_body_bytes=100)
+    start = headers(mode=MODE.FULL_DUPLEX_STREAMED)
+    assert refusal(await answers(routing, start, *[body(b"x" * 90, ends=False)] * 5)) == TOO_LARGE
+    said = headers(mode=MODE.FULL_DUPLEX_STREAMED, content_length="401")
+    assert refusal(await answers(routing, said)) == TOO_LARGE
 
 
 async def test_body_that_envoy_buffered_only_in_part_is_413(routing: Routing) -> None:
