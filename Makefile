@@ -46,7 +46,7 @@ lint: $(VENV)/.dev  ## ruff, with repairs
 check: $(VENV)/.dev  ## ruff, mypy strict, import layers, generated code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy contract routerdc export gateway loadtest deploy tests
+	$(BIN)/mypy -n 2 contract routerdc export gateway loadtest deploy tests
 	cd model_repository/routerdc/1 && $(abspath $(BIN))/mypy --config-file $(abspath pyproject.toml) --cache-dir $(abspath .mypy_cache)/model .
 	$(BIN)/lint-imports
 	$(BIN)/python -m contract.generate --check
