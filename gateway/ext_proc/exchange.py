@@ -41,7 +41,7 @@ class Exchange:
         self._api: Api | None = None  # None: not routed, or routed or answered already
         self._body = bytearray()
         self._read_bytes = 0  # of the body, kept or not
-        self._body_bytes = 0  # how many it has, as far as is known
+        self._declared_bytes = 0  # what its content-length says; 0: nothing
         self._sender = NOBODY
         self._routed: Routed | None = None
 
@@ -96,8 +96,8 @@ class Exchange:
             self._sender = self._routing.senders.identify(headers)
             if message.end_of_stream:
                 raise invalid(None, "is empty: a JSON object is needed")
-            self._body_bytes = int(length) if (length := headers.get("content-length", "")).isdecimal() else 0
-            self._fits(more=True)
+            self._declared_bytes = int(length) if (length := headers.get("content-length", "")).isdecimal() else 0
+            self._check_size(more=True)
             if self._duplex_request:
                 return []
         return [_headers_response(mutations.continued())]
@@ -109,12 +109,12 @@ class Exchange:
         if self._api is None:
             return list(self._unchanged("request_body", message, self._duplex_request))
         self._read_bytes += len(message.body)
-        self._body_bytes = max(self._body_bytes, self._read_bytes)
-        if self._fits(more=not message.end_of_stream):
+        self._check_size(more=not message.end_of_stream)
+        if self._body_bytes > self._routing.plane.max_body_bytes:
+            self._drop_body()
+        else:
             self._memory.take(len(message.body))
             self._body += message.body
-        else:
-            self._drop_body()
         if message.end_of_stream:
             return await self._route(self._api, last=True)
         if self._duplex_request:
@@ -126,7 +126,7 @@ class Exchange:
         """In mode FULL_DUPLEX_STREAMED they, not a last chunk, may end the body."""
         routed = Responses()
         if self._api is not None and self._duplex_request:
-            self._fits(more=False)
+            self._check_size(more=False)
             routed = await self._route(self._api, last=False)
         return [*routed, pb.ProcessingResponse(request_trailers=pb.TrailersResponse())]
 
@@ -158,14 +158,16 @@ class Exchange:
         for chunk in mutations.chunks(message.body, last=message.end_of_stream):
             yield _body_response(field, chunk)
 
-    def _fits(self, *, more: bool) -> bool:
-        """Whether the body may be so large; where not, it is refused now, or once it has been read if `more` comes."""
+    @property
+    def _body_bytes(self) -> int:
+        """How many the body has, as far as is known."""
+        return max(self._declared_bytes, self._read_bytes)
+
+    def _check_size(self, *, more: bool) -> None:
+        """Refuses a body that is too large: now, or, in mode FULL_DUPLEX_STREAMED while `more` of it comes, later."""
         limit = self._routing.plane.max_body_bytes
-        if self._body_bytes <= limit:
-            return True
-        if more and self._duplex_request and self._body_bytes <= limit * _DRAINED_LIMITS:
-            return False
-        raise too_large(limit)
+        if self._body_bytes > limit * (_DRAINED_LIMITS if more and self._duplex_request else 1):
+            raise too_large(limit)
 
     def _drop_body(self) -> None:
         self._memory.give_back(len(self._body))
