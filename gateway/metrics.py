@@ -16,7 +16,6 @@ from gateway.unlocked_metrics import UnlockedCounter, UnlockedHistogram
 
 _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-_STAGES = ("total", "queue", "score")
 
 
 class Metrics:
@@ -36,17 +35,12 @@ class Metrics:
             "routerdc_openai_refused", "OpenAI requests answered with an error", ["status"], **here
         )
         stages = UnlockedHistogram(
-            "routerdc_stage_seconds",
-            "Time of a decided query, by stage",
-            _SECONDS,
-            labels=["stage"],
-            known=[(stage,) for stage in _STAGES],
-            **here,
+            "routerdc_stage_seconds", "Time of a decided query, by stage", ["stage"], _SECONDS, **here
         )
-        self._total, self._queue, self._score = map(stages.of, _STAGES)
+        self._total, self._queue, self._score = map(stages.of, ("total", "queue", "score"))
         self._in_flight = Gauge("routerdc_in_flight", "Queries in flight in the gateway", **here)
         batch_size = UnlockedHistogram(
-            "routerdc_triton_batch_size", "Queries in one request to Triton", _BATCH_SIZES, **here
+            "routerdc_triton_batch_size", "Queries in one request to Triton", [], _BATCH_SIZES, **here
         )
         self._batch_size = batch_size.of()
         self._tritons = Gauge("routerdc_tritons", "Tritons by state", ["state"], **here)

@@ -7,15 +7,15 @@ or in threads, and gauges, are the library's.
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
+from typing import Any, Generic, TypeVar
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 from prometheus_client.utils import INF, floatToGoString
-
-_Labels = tuple[str, ...]
 
 
 class Tally:
@@ -26,26 +26,9 @@ class Tally:
     def __init__(self) -> None:
         self.count = 0
 
-
-class UnlockedCounter(Collector):
-    """A tally for each of the labels' values that was asked for."""
-
-    def __init__(self, name: str, documentation: str, labels: Sequence[str], registry: CollectorRegistry) -> None:
-        self._described = (name, documentation, labels)
-        self._tallies = defaultdict[_Labels, Tally](Tally)
-        registry.register(self)
-
-    def of(self, *labels: str) -> Tally:
-        """Where to count what has these labels."""
-        return self._tallies[labels]
-
-    def collect(self) -> Iterator[CounterMetricFamily]:
+    def as_sample(self) -> tuple[int]:
         """As it is now."""
-        name, documentation, label_names = self._described
-        family = CounterMetricFamily(name, documentation, labels=label_names)
-        for labels, tally in list(self._tallies.items()):
-            family.add_metric(labels, tally.count)
-        yield family
+        return (self.count,)
 
 
 class Distribution:
@@ -67,30 +50,46 @@ class Distribution:
         return list(zip(bounds, accumulate(self._counts), strict=True)), self._sum
 
 
-class UnlockedHistogram(Collector):
-    """A distribution for each of `known`, the values of its labels; without labels a single one."""
+T = TypeVar("T", bound=Tally | Distribution)
+
+
+class _ByLabels(Collector, Generic[T]):
+    """One `T` for each of the labels' values that was asked for; there from then on, whether it was counted or not."""
+
+    def __init__(self, family: Callable[[], Any], new: Callable[[], T], registry: CollectorRegistry) -> None:
+        self._family = family
+        self._series = defaultdict[tuple[str, ...], T](new)
+        registry.register(self)
+
+    def of(self, *labels: str) -> T:
+        """Where to count what has these labels."""
+        return self._series[labels]
+
+    def collect(self) -> Iterator[Metric]:
+        """As it is now."""
+        family = self._family()
+        for labels, one in list(self._series.items()):
+            family.add_metric(labels, *one.as_sample())
+        yield family
+
+
+class UnlockedCounter(_ByLabels[Tally]):
+    """Tallies as a counter."""
+
+    def __init__(self, name: str, documentation: str, labels: Sequence[str], registry: CollectorRegistry) -> None:
+        super().__init__(partial(CounterMetricFamily, name, documentation, labels=labels), Tally, registry)
+
+
+class UnlockedHistogram(_ByLabels[Distribution]):
+    """Distributions over the buckets that `bounds` make as a histogram."""
 
     def __init__(
         self,
         name: str,
         documentation: str,
+        labels: Sequence[str],
         bounds: Sequence[float],
         registry: CollectorRegistry,
-        labels: Sequence[str] = (),
-        known: Sequence[_Labels] = ((),),
     ) -> None:
-        self._described = (name, documentation, labels)
-        self._distributions = {one: Distribution(bounds) for one in known}
-        registry.register(self)
-
-    def of(self, *labels: str) -> Distribution:
-        """Where to write what has these labels, which must be known."""
-        return self._distributions[labels]
-
-    def collect(self) -> Iterator[HistogramMetricFamily]:
-        """As it is now."""
-        name, documentation, label_names = self._described
-        family = HistogramMetricFamily(name, documentation, labels=label_names)
-        for labels, distribution in self._distributions.items():
-            family.add_metric(labels, *distribution.as_sample())
-        yield family
+        family = partial(HistogramMetricFamily, name, documentation, labels=labels)
+        super().__init__(family, partial(Distribution, bounds), registry)

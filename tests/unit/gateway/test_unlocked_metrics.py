@@ -27,9 +27,10 @@ def test_a_counter_reads_like_the_librarys(events: list[tuple[tuple[str, str], i
 @given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.floats(0, 4) | st.sampled_from(BOUNDS))))
 def test_a_histogram_reads_like_the_librarys(events: list[tuple[str, float]]) -> None:
     ours, theirs = CollectorRegistry(), CollectorRegistry()
-    histogram = UnlockedHistogram("seconds", "Time", BOUNDS, ours, labels=["stage"], known=[("a",), ("b",)])
+    histogram = UnlockedHistogram("seconds", "Time", ["stage"], BOUNDS, ours)
     reference = Histogram("seconds", "Time", ["stage"], buckets=BOUNDS, registry=theirs)
     for stage in "ab":
+        histogram.of(stage)
         reference.labels(stage)
     for stage, value in events:
         histogram.of(stage).observe(value)
@@ -39,7 +40,7 @@ def test_a_histogram_reads_like_the_librarys(events: list[tuple[str, float]]) ->
 
 def test_a_histogram_without_labels_reads_like_the_librarys() -> None:
     ours, theirs = CollectorRegistry(), CollectorRegistry()
-    histogram = UnlockedHistogram("size", "Queries", BOUNDS, ours).of()
+    histogram = UnlockedHistogram("size", "Queries", [], BOUNDS, ours).of()
     reference = Histogram("size", "Queries", buckets=BOUNDS, registry=theirs)
     for value in (1, 3, 0.5):
         histogram.observe(value)
