@@ -25,7 +25,7 @@ from gateway.probes import Prober
 from gateway.reload import Reloader, Source
 from gateway.router import Router
 from gateway.score_cache import CacheLookup, ScoreCache
-from gateway.scorer import Scorer
+from gateway.scorer import BatchScorer, Scorer
 from gateway.servicer import Limits
 from gateway.sessions import Sessions
 from gateway.settings import Settings
@@ -82,18 +82,8 @@ def router(
     tracing: "Tracing | None",
 ) -> Router:
     """The use case with its scorers stacked: cache → coalescer → Triton, and a shadow and a log where asked for."""
-    cache = ScoreCache(max_entries=settings.cache_entries, ttl_seconds=settings.cache_ttl_seconds)
-    coalescer = Coalescer(
-        triton,
-        max_batch=min(settings.max_triton_batch, triton.max_batch),
-        scorers=lambda: max(1, len(triton)),
-        window=settings.triton_window,
-        observe=metrics.batch,
-        keep=cache.put if settings.cache_entries else None,
-    )
-    scorer = _limited(settings, coalescer)
-    if settings.cache_entries:
-        scorer = CacheLookup(cache, scorer, metrics.cache_hits, metrics.cache_misses)
+    max_batch = min(settings.max_triton_batch, triton.max_batch)
+    scorer, cache = stacked(settings, triton, metrics, max_batch=max_batch, scorers=lambda: max(1, len(triton)))
     # Whoever is refused finds room after one deadline at the latest: by then everything that is in flight now is gone.
     admission = Admission(settings.max_in_flight, retry_after_seconds=settings.deadline_ms / 1000)
     metrics.watch(in_flight=lambda: admission.in_flight, cache_entries=lambda: len(cache))
@@ -111,6 +101,25 @@ def router(
     )
     metrics.endpoints.watch(lambda: decides.pool.states())
     return decides
+
+
+def stacked(
+    settings: Settings, scorer: BatchScorer, metrics: Metrics, *, max_batch: int, scorers: Callable[[], int]
+) -> tuple[Scorer, ScoreCache]:
+    """Cache and coalescer in front of `scorer`, for single queries, and the cache; see `Coalescer` for the rest."""
+    cache = ScoreCache(max_entries=settings.cache_entries, ttl_seconds=settings.cache_ttl_seconds)
+    coalescer = Coalescer(
+        scorer,
+        max_batch=max_batch,
+        scorers=scorers,
+        window=settings.triton_window,
+        observe=metrics.batch,
+        keep=cache.put if settings.cache_entries else None,
+    )
+    limited = _limited(settings, coalescer)
+    if not settings.cache_entries:
+        return limited, cache
+    return CacheLookup(cache, limited, metrics.cache_hits, metrics.cache_misses), cache
 
 
 def _limited(settings: Settings, scorer: Scorer) -> Scorer:

@@ -16,13 +16,11 @@ from grpc import aio
 from contract.v1 import router_pb2_grpc
 from gateway import assembly, logs
 from gateway.admission import Admission
-from gateway.coalescer import Coalescer
 from gateway.endpoints import EndpointsFile
 from gateway.listen import bind, server_options
 from gateway.metrics import Metrics
 from gateway.pool import Pool
 from gateway.router import Router
-from gateway.score_cache import CacheLookup, ScoreCache
 from gateway.scorer import Bundle, Scored, Scorer, Scores
 from gateway.servicer import RouterServicer
 from gateway.settings import Settings
@@ -58,16 +56,8 @@ def router(settings: Settings, metrics: Metrics, *, behind_cache: bool) -> Route
 
 
 def _behind_cache(settings: Settings, metrics: Metrics) -> Scorer:
-    cache = ScoreCache(max_entries=settings.cache_entries, ttl_seconds=settings.cache_ttl_seconds)
-    coalescer = Coalescer(
-        InstantScorer(),
-        max_batch=settings.max_triton_batch,
-        scorers=lambda: 1,
-        window=settings.triton_window,
-        observe=metrics.batch,
-        keep=cache.put,
-    )
-    return CacheLookup(cache, coalescer, metrics.cache_hits, metrics.cache_misses)
+    batch = settings.max_triton_batch
+    return assembly.stacked(settings, InstantScorer(), metrics, max_batch=batch, scorers=lambda: 1)[0]
 
 
 async def serve(*, behind_cache: bool) -> None:
