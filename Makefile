@@ -36,8 +36,8 @@ run: $(VENV)/.run  ## start the whole service here and route real queries (CHECK
 	$(BIN)/routerdc demo $(if $(CHECK),--check)
 	@du -sc --block-size=MB $(VENV) build | sed "s/\t/ on disk: /"
 
-proto: $(VENV)/.dev  ## regenerate the code of contract/v1/router.proto
-	$(BIN)/python -m contract.generate
+proto: $(VENV)/.dev  ## regenerate the code of routerdc_contract/v1/router.proto
+	$(BIN)/python -m routerdc_contract.generate
 
 lint: $(VENV)/.dev  ## ruff, with repairs
 	$(BIN)/ruff check --fix .
@@ -46,10 +46,10 @@ lint: $(VENV)/.dev  ## ruff, with repairs
 check: $(VENV)/.dev  ## ruff, mypy strict, import layers, generated code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -n 2 contract routerdc export gateway loadtest deploy tests
+	$(BIN)/mypy -n 2 cli routerdc_contract routerdc_client routerdc export gateway loadtest deploy tools tests
 	cd model_repository/routerdc/1 && $(abspath $(BIN))/mypy --config-file $(abspath pyproject.toml) --cache-dir $(abspath .mypy_cache)/model .
 	$(BIN)/lint-imports
-	$(BIN)/python -m contract.generate --check
+	$(BIN)/python -m routerdc_contract.generate --check
 
 test: check  ## check, then all tests: unit, integration (a real Triton), e2e (the whole stack)
 	$(BIN)/pytest
@@ -127,7 +127,7 @@ fuzz: $(VENV)/.dev  ## bad input for every entrance, more than 100,000 cases: do
 
 compare-engines: $(VENV)/.dev  ## the engines for a CPU, OpenVINO's among them, against each other: docs/benchmarks
 	for bundle in default full-depth; do \
-		$(BIN)/python -m export.engine_benchmark bundles/$$bundle $(DATA)/routerdc/test_in_distribution \
+		$(BIN)/python -m loadtest.engines.compare bundles/$$bundle $(DATA)/routerdc/test_in_distribution \
 			docs/benchmarks/engines-$$bundle.md; \
 	done
 
@@ -135,11 +135,11 @@ TENSORRT := 10.16.1.11 11.4.0.106
 
 check-tensorrt: $(VENV)/.dev  ## hold every TensorRT call against the real bindings of each version (needs gcc)
 	for version in $(TENSORRT); do \
-		$(BIN)/python -m export.tensorrt_stubs $$version .cache/tensorrt/$$version; \
+		$(BIN)/python -m tools.tensorrt_stubs $$version .cache/tensorrt/$$version; \
 		MYPYPATH=.cache/tensorrt/$$version $(BIN)/mypy --no-warn-unused-ignores \
 			--cache-dir .cache/tensorrt/$$version/mypy -p export; \
 	done
-	$(BIN)/python -m export.tensorrt_stubs rtx .cache/tensorrt/rtx
+	$(BIN)/python -m tools.tensorrt_stubs rtx .cache/tensorrt/rtx
 	cd model_repository/routerdc/1 && MYPYPATH=$(abspath .cache)/tensorrt/rtx $(abspath $(BIN))/mypy --no-warn-unused-ignores \
 		--config-file $(abspath pyproject.toml) --cache-dir $(abspath .cache)/tensorrt/rtx/mypy .
 
@@ -175,10 +175,10 @@ images-gpu: images  ## build those on NVIDIA's images, too (NGC=HOST/)
 	$(call IMAGE,exporter) --target tensorrt -t routerdc-exporter:$(VERSION)-tensorrt .
 
 check-containers: $(VENV)/.dev  ## follow the Containerfiles without an engine, and let what they make work together
-	$(BIN)/python -m deploy.containers.check
+	$(BIN)/python -m tools.containers.check
 
 simulate-autoscaling: $(VENV)/.dev  ## the chosen autoscaling and others against bursty traffic: docs/scaling
-	$(BIN)/python -m deploy.autoscaling.simulate
+	$(BIN)/python -m loadtest.autoscaling.simulate
 
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info

@@ -9,19 +9,19 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from contract.bundle import ENGINE_FOLDER, GRAPH_FOLDER, BundleError, Manifest
-from contract.tensors import ROUTER_MODEL
-from export.artefacts import graph_inputs
-from export.engine import engine_inputs, make_engine
+from export.artefacts.files import graph_inputs
+from export.artefacts.record import Record
 from export.errors import ExportError
-from export.openvino_model import make_openvino_model, openvino_inputs
-from export.parity import Parity
-from export.plan import make_plan, plan_inputs
-from export.record import Record
-from export.repository import make_repository, repository_inputs
-from export.serving import ServedTarget
+from export.parity.compare import Parity
+from export.steps.engine import engine_inputs, make_engine
+from export.steps.openvino import make_openvino_model, openvino_inputs
+from export.steps.plan import make_plan, plan_inputs
+from export.steps.repository import make_repository, repository_inputs
 from export.targets import PRECISIONS, TARGETS, Precision, Target, precision_for
-from export.tensorrt_engine import Flavour
+from export.tensorrt.builder import Flavour
+from export.triton.target_settings import ServedTarget
+from routerdc_contract.bundle import ENGINE_FOLDER, GRAPH_FOLDER, BundleError, Manifest
+from routerdc_contract.tensors import ROUTER_MODEL
 
 STEPS = ("graph", "engine", "plan", "openvino", "repository")
 
@@ -149,7 +149,7 @@ def _steps(
 
 def _make_graph(bundle: Path) -> Parity:
     try:
-        from export.graph import make_graph
+        from export.steps.graph import make_graph
 
         return make_graph(bundle)
     except ModuleNotFoundError as error:

@@ -23,9 +23,9 @@ from rich.table import Table
 
 from loadtest import machine, options
 from loadtest.messages import MODEL_INFER
-from loadtest.parts import PartError, Parts
 from loadtest.perf_analyzer import PerfAnalyzer, UnavailableError
 from loadtest.queries import QueryMix, QuerySettings
+from loadtest.servers.servers import PartError, Parts
 from loadtest.users.timings import CLIENT
 
 _LOCUSTFILE = Path(__file__).with_name("locustfile.py")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from loadtest import stack
+from loadtest.servers import stack
 
 _OUT = Path("build/loadtest")
 _LOCUSTFILE = Path(__file__).with_name("locustfile.py")

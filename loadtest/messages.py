@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from google.rpc import code_pb2
 from tritonclient.grpc import service_pb2
 
-from contract import tensors
-from contract.v1 import router_pb2 as pb
+from routerdc_contract import tensors
+from routerdc_contract.v1 import router_pb2 as pb
 
 ROUTE = "/routerdc.v1.Router/Route"
 ROUTE_BATCH = "/routerdc.v1.Router/RouteBatch"

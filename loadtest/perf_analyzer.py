@@ -17,8 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from contract.tensors import QUERY, ROUTER_MODEL
-from loadtest.data_plane import percentile
+from loadtest.closed_loop.chat_overhead import percentile
+from routerdc_contract.tensors import QUERY, ROUTER_MODEL
 
 WHEEL = "tritonclient==2.40.0"  # the last one with the binary inside
 MEMBER = "tritonclient-2.40.0.data/data/bin/perf_analyzer"

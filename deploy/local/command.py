@@ -10,12 +10,12 @@ from typing import Any
 
 import click
 
-from contract.bundle import BundleError
 from deploy.local.ports import PortError
 from deploy.local.process import ProcessError
 from deploy.local.stack import FrontPorts, Service, demo_endpoints, export_bundle, service
 from deploy.local.triton import TritonPorts
 from deploy.local.triton_install import UnsupportedPlatformError
+from routerdc_contract.bundle import BundleError
 
 SHIPPED_BUNDLE = Path(__file__).parents[2] / "bundles" / "default"
 LOOK_SECONDS = 0.5
@@ -88,7 +88,7 @@ def serve(endpoints_file: Path, bundle: Path, folder: Path, **ports: int) -> Non
 def demo(check: bool, bundle: Path, folder: Path, **ports: int) -> None:
     """Starts everything with demo endpoints in place of LLMs, and routes real queries."""
     from deploy.local.samples import print_samples, route_samples
-    from gateway.client import RouteError
+    from routerdc_client.client import RouteError
 
     with _running() as stack:
         endpoints_file = stack.enter_context(demo_endpoints(bundle, folder))

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import yaml
 
-from contract.bundle import Manifest
 from deploy.local.envoy import Envoy
 from deploy.local.ports import LOCALHOST, claim
 from deploy.local.process import ChildProcess, ProcessError
 from deploy.local.triton import TritonPorts, TritonServer
+from routerdc_contract.bundle import Manifest
 
 ROUTERDC = Path(sys.executable).with_name("routerdc")
 EXPORT_TIMEOUT_SECONDS = 600.0

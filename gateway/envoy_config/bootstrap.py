@@ -7,7 +7,7 @@ from envoy.config.bootstrap.v3 import bootstrap_pb2
 from envoy.config.overload.v3 import overload_pb2
 from envoy.extensions.resource_monitors.downstream_connections.v3 import downstream_connections_pb2
 
-from gateway.endpoints import EndpointsFile
+from gateway.config.endpoints_file import EndpointsFile
 from gateway.envoy_config.clusters import llm_cluster, secrets
 from gateway.envoy_config.dump import address, packed, plain
 from gateway.envoy_config.gateway_cluster import gateway_cluster
@@ -16,9 +16,9 @@ from gateway.envoy_config.options import Options
 from gateway.envoy_config.routes import with_newer_fields
 from gateway.envoy_config.tracing import collector_cluster
 from gateway.errors import EndpointsError
-from gateway.ext_proc.clusters import Cluster, attempts, clusters_of, first_of_each
 from gateway.policy.eligibility import permitted
 from gateway.policy.ranking import fallback_order
+from gateway.pool.clusters import Cluster, attempts, clusters_of, first_of_each
 
 _MAX_CONNECTIONS = 50_000
 

@@ -1,4 +1,4 @@
-"""The LLMs' clusters: one for each kind of endpoint of each LLM (see gateway/ext_proc/clusters.py).
+"""The LLMs' clusters: one for each kind of endpoint of each LLM (see gateway/pool/clusters.py).
 
 Each has filters of its own, run for every attempt: nothing of the caller's or of the candidate's before
 (API keys!) reaches an endpoint, and each candidate gets its own path, model name and key.
@@ -19,11 +19,11 @@ from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from google.protobuf.message import Message
 
-from gateway.endpoints import Endpoint
+from gateway.config.endpoints_file import Endpoint
 from gateway.envoy_config import lua_filters, upstream
 from gateway.envoy_config.dump import extension, newer, overwrite, packed, seconds
 from gateway.envoy_config.options import Options
-from gateway.ext_proc.clusters import Cluster, base_path
+from gateway.pool.clusters import Cluster, base_path
 
 CALLERS_CREDENTIALS = ("authorization", "x-api-key", "api-key", "cookie")
 INTERNAL_HEADERS = ("x-routerdc-llm", "x-routerdc-session", "x-gateway-model-name", "x-envoy-max-retries")

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from gateway.endpoints import read
+from gateway.config.endpoints_file import read
+from gateway.config.settings import ENV_PREFIX
 from gateway.envoy_config.bootstrap import render
 from gateway.envoy_config.dump import as_yaml
 from gateway.envoy_config.options import BodyMode, Options
 from gateway.errors import EndpointsError
-from gateway.settings import ENV_PREFIX
 
 _DEFAULTS = Options()
 _API_KEYS = f"{ENV_PREFIX}API_KEYS_FILE"

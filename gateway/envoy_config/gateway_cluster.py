@@ -7,7 +7,7 @@ from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from gateway.envoy_config import upstream
 from gateway.envoy_config.dump import packed, seconds
 from gateway.envoy_config.options import Options
-from gateway.health import LIVE
+from routerdc_contract.services import LIVE
 
 GATEWAY = "gateway"
 

@@ -25,8 +25,8 @@ from gateway.envoy_config.gateway_cluster import GATEWAY
 from gateway.envoy_config.options import BodyMode, Options
 from gateway.envoy_config.routes import EXT_PROC, routes
 from gateway.envoy_config.tracing import tracing
-from gateway.ext_proc.mutations import CANDIDATES_METADATA, METADATA
-from gateway.ext_proc.servicer import FAIL_OPEN, FAILURE_MODE_KEY
+from gateway.openai.mutations import CANDIDATES_METADATA, METADATA
+from gateway.openai.servicer import FAIL_OPEN, FAILURE_MODE_KEY
 
 # No healthy upstream, connection failure and termination, timeouts, resets, overflow, retry limit, no cluster, idle.
 _UPSTREAM_FLAGS = ("UH", "UF", "UC", "UT", "UR", "LR", "UO", "URX", "NC", "SI", "UPE")

@@ -17,9 +17,9 @@ from gateway.envoy_config import lua_filters
 from gateway.envoy_config.clusters import buffer_bytes
 from gateway.envoy_config.dump import extension, newer, overwrite, packed, seconds
 from gateway.envoy_config.options import Options
-from gateway.ext_proc.mutations import CANDIDATES_METADATA, METADATA
-from gateway.ext_proc.openai_answers import OpenAiError
-from gateway.ext_proc.openai_query import Api
+from gateway.openai.answers import OpenAiError
+from gateway.openai.mutations import CANDIDATES_METADATA, METADATA
+from gateway.openai.query import Api
 
 EXT_PROC = "envoy.filters.http.ext_proc"
 PRIORITY_GROUPS = "envoy.router.cluster_specifier_plugin.priority_group"

@@ -1,4 +1,4 @@
-"""From a score to a probability: Platt scaling with the bundle's calibration (Calibration in contract/bundle.py)."""
+"""From a score to a probability: Platt scaling with the bundle's calibration."""
 
 import math
 

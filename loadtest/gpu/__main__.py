@@ -11,8 +11,8 @@ from loadtest.gpu.bundles import StepError, train_and_export
 from loadtest.gpu.measurements import engine, product, served, write
 from loadtest.gpu.plan import Plan
 from loadtest.gpu.report import write_report
-from loadtest.parts import PartError
-from loadtest.worker import WorkerError
+from loadtest.servers.servers import PartError
+from loadtest.servers.worker import WorkerError
 
 STEPS = ("product", "train", "engine", "served", "report")
 TARGETS = ("onnxruntime-cuda", "tensorrt-rtx", "tensorrt")

@@ -9,10 +9,11 @@ from typing import Any
 
 import yaml
 
-from loadtest.children import ROUTERDC
 from loadtest.gpu.encoders import Encoder
 from loadtest.gpu.plan import Plan
-from loadtest.queries import SHIPPED_FILE, read_queries
+from loadtest.queries import read_queries
+from loadtest.servers.processes import ROUTERDC
+from routerdc_contract import SAMPLE_QUERIES_FILE
 
 _LLMS = [f"llm-{i}" for i in range(7)]
 MAX_TOKENS = 512
@@ -94,7 +95,7 @@ def _recipe(encoder: Path, plan: Plan) -> dict[str, Any]:
 def _rows(count: int) -> list[dict[str, Any]]:
     """Scored queries of mixed lengths; the scores mean nothing."""
     chance = random.Random(0)  # noqa: S311 - a load, no secret
-    queries = read_queries(SHIPPED_FILE)
+    queries = read_queries(SAMPLE_QUERIES_FILE)
     return [
         {
             "question": f"{i}: {queries[i % len(queries)]}",

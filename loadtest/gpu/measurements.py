@@ -9,14 +9,15 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
-from loadtest import services
-from loadtest.calls import Service
+from loadtest.closed_loop.closed_loop import Service
 from loadtest.gpu.bundles import repository
 from loadtest.gpu.encoders import Encoder
 from loadtest.gpu.plan import Plan
-from loadtest.parts import Parts
-from loadtest.queries import SHIPPED_FILE, read_queries
-from loadtest.supply import Supply
+from loadtest.queries import read_queries
+from loadtest.query_stream import Supply
+from loadtest.servers import targets
+from loadtest.servers.servers import Parts
+from routerdc_contract import SAMPLE_QUERIES_FILE
 
 BATCH = 64
 _CALLERS = 8
@@ -67,7 +68,7 @@ def served(encoder: Encoder, plan: Plan, folder: Path) -> dict[str, Any]:
 
     In turns, the median of the rounds; the engine alone gets the same queries as tokens, sliced as the model slices.
     """
-    parts, queries = Parts(_logs(folder)), Supply(read_queries(SHIPPED_FILE))
+    parts, queries = Parts(_logs(folder)), Supply(read_queries(SAMPLE_QUERIES_FILE))
     where = repository(encoder, folder)
     with ExitStack() as stack:
         triton = stack.enter_context(parts.triton(where))
@@ -78,7 +79,7 @@ def served(encoder: Encoder, plan: Plan, folder: Path) -> dict[str, Any]:
             taken = queries.take(BATCH * plan.batches)
             return len(taken) / float(worker.ask("queries", queries=taken, batch=BATCH)["seconds"])
 
-        ways = (services.infer(triton, queries, BATCH), services.route_batch(gateway, queries, BATCH))
+        ways = (targets.infer(triton, queries, BATCH), targets.route_batch(gateway, queries, BATCH))
         rates = asyncio.run(_in_turns(alone, ways, plan))
     middle = {name: statistics.median(rounds) for name, rounds in rates.items()}
     return {"encoder": encoder.name, "rounds": rates, **middle}

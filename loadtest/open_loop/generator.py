@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from loadtest.data_plane import percentile
+from loadtest.closed_loop.chat_overhead import percentile
 
 
 class CallError(Exception):

@@ -17,16 +17,16 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from contract.bundle import Manifest
 from loadtest import machine
-from loadtest.bench_setting import Subject
-from loadtest.parts import Parts
+from loadtest.bench.setting import Subject
+from loadtest.query_stream import Supply
+from loadtest.servers.servers import Parts
+from loadtest.servers.stack import StackError
 from loadtest.side_by_side import chat, encoders, environments
 from loadtest.side_by_side.contenders import contenders
 from loadtest.side_by_side.plot import draw
 from loadtest.side_by_side.report import Report
-from loadtest.stack import StackError
-from loadtest.supply import Supply
+from routerdc_contract.bundle import Manifest
 
 _FOLDER = Path("build/side_by_side")
 _CONCURRENCIES = (1, 4)

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import yaml
 
-from loadtest import stack
-from loadtest.children import free_ports
-from loadtest.comparison import Comparison, Goal
-from loadtest.data_plane import Target, measure, percentile
+from loadtest.bench.comparison import Comparison, Goal
+from loadtest.closed_loop.chat_overhead import Target, measure, percentile
+from loadtest.servers import stack
+from loadtest.servers.processes import free_ports
 from loadtest.side_by_side.environments import LITELLM, InstallError
 from loadtest.side_by_side.http_server import StartError, http_server
 
@@ -69,7 +69,7 @@ async def measured(folder: Path, rounds: int, requests: int, concurrencies: Sequ
     """Starts everything on free ports and measures in turns.
 
     Raises:
-        loadtest.stack.StackError: our own service did not start.
+        loadtest.servers.stack.StackError: our own service did not start.
     """
     with ExitStack() as running:
         ours = running.enter_context(stack.own(folder))

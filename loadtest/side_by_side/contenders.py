@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from functools import partial
 
 from loadtest import messages
-from loadtest.bench_setting import Subject
-from loadtest.engine_benchmarks import encoder_folder
+from loadtest.bench.engine import encoder_folder
+from loadtest.bench.setting import Subject
 from loadtest.open_loop.targets import grpc_target
-from loadtest.parts import Parts
+from loadtest.servers.servers import Parts
+from loadtest.servers.worker import worker
 from loadtest.side_by_side import environments
 from loadtest.side_by_side.environments import Environment
 from loadtest.side_by_side.infinity import embeddings, infinity
 from loadtest.side_by_side.infinity import message as embeddings_message
 from loadtest.side_by_side.running import Library, Running, Server
-from loadtest.worker import worker
 
 Start = Callable[[], AbstractContextManager[Running]]
 _UTTERANCES = 10  # for each route

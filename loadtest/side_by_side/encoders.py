@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
-from loadtest.calls import WrongAnswerError
-from loadtest.comparison import Spread
+from loadtest.bench.comparison import Spread
+from loadtest.closed_loop.closed_loop import WrongAnswerError
 from loadtest.open_loop.generator import CallError
-from loadtest.parts import PartError
+from loadtest.query_stream import Supply
+from loadtest.servers.servers import PartError
+from loadtest.servers.worker import WorkerError
 from loadtest.side_by_side.contenders import Contender
 from loadtest.side_by_side.environments import InstallError
 from loadtest.side_by_side.http_server import StartError
 from loadtest.side_by_side.running import Latency, Running, Saturated
-from loadtest.supply import Supply
-from loadtest.worker import WorkerError
 
 RATES = (5.0, 20.0, 60.0)  # queries a second
 _SUSTAINABLE = 0.9  # of the throughput: above it a queue grows without end

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from loadtest.children import child
+from loadtest.servers.processes import child
 
 _START_SECONDS = 180
 

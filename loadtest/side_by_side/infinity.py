@@ -8,8 +8,8 @@ from pathlib import Path
 
 import aiohttp
 
-from loadtest.children import free_ports
 from loadtest.open_loop.generator import CallError
+from loadtest.servers.processes import free_ports
 from loadtest.side_by_side.http_server import HttpServer, http_server
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from loadtest.comparison import rounded
+from loadtest.bench.comparison import rounded
 from loadtest.side_by_side.encoders import RATES, Result
 
 _OURS, _OTHERS = "#1b7f5c", "#8a8f98"

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from loadtest.bench_report import COLUMNS, Run
-from loadtest.comparison import Spread, rounded
+from loadtest.bench.comparison import Spread, rounded
+from loadtest.bench.report import COLUMNS, Run
 from loadtest.side_by_side.chat import Chat
 from loadtest.side_by_side.encoders import RATES, Result
 

@@ -11,12 +11,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from loadtest.calls import WrongAnswerError
+from loadtest.closed_loop.closed_loop import WrongAnswerError
+from loadtest.closed_loop.usage import cpu_seconds, peak_memory_bytes
 from loadtest.open_loop import precise_loop
 from loadtest.open_loop.arrivals import poisson
 from loadtest.open_loop.generator import Load, Target, offer
-from loadtest.processes import cpu_seconds, peak_memory_bytes
-from loadtest.worker import Worker
+from loadtest.servers.worker import Worker
 
 _TIMEOUT_SECONDS = 30.0
 

@@ -10,12 +10,12 @@ from queue import SimpleQueue
 import grpc
 from locust import task
 
-from contract.v1 import router_pb2 as pb
-from contract.v1 import router_pb2_grpc
 from loadtest import messages
 from loadtest.users.grpc_user import GrpcUser
 from loadtest.users.record import record
 from loadtest.users.timings import TIMINGS
+from routerdc_contract.v1 import router_pb2 as pb
+from routerdc_contract.v1 import router_pb2_grpc
 
 ROUTE, ROUTE_BATCH, ROUTE_STREAM = "Route", "RouteBatch", "RouteStream"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from contract.v1 import router_pb2 as pb
+from routerdc_contract.v1 import router_pb2 as pb
 
 CLIENT = "client"
 _STEP = math.log(1.02)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from contract.bundle import BundleError, Manifest
-from routerdc.data_rows import DataError
+from routerdc.data.rows import DataError
+from routerdc_contract.bundle import BundleError, Manifest
 
 DEFAULT_BUNDLE = Path("bundles/default")
 DEFAULT_OUT = Path("build/evaluation")
@@ -50,14 +50,14 @@ def evaluate(
     out: Path,
 ) -> None:
     """Judge a bundle on test data, next to every single LLM, baselines, experts, the paper and the oracle."""
-    from routerdc.data import load_all
-    from routerdc.evaluation.card import write_to_card
+    from routerdc.data.dataset import load_all
     from routerdc.evaluation.evaluate import Options
     from routerdc.evaluation.evaluate import evaluate as run
     from routerdc.evaluation.frozen_encoder import frozen_encoder
     from routerdc.evaluation.loading import subject
-    from routerdc.evaluation.terminal import show
-    from routerdc.evaluation.writing import write
+    from routerdc.evaluation.reports.card import write_to_card
+    from routerdc.evaluation.reports.terminal import show
+    from routerdc.evaluation.reports.writing import write
 
     try:
         train = load_all(train_paths, skip_bad_rows=skip_bad_rows)

@@ -12,17 +12,17 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from routerdc.data import Dataset, pool
+from routerdc.data.dataset import Dataset, pool
 from routerdc.evaluation.baselines.kmeans_experts import kmeans_experts
 from routerdc.evaluation.baselines.knn import knn
 from routerdc.evaluation.baselines.linear_probe import linear_probe
 from routerdc.evaluation.baselines.training_rows import TrainingRows
-from routerdc.evaluation.estimates import lines
 from routerdc.evaluation.evaluate import BEST_SINGLE, KMEANS, KNN, PROBE
-from routerdc.evaluation.judging import EvalSet, Kind, aligned, by_queries, judge
-from routerdc.evaluation.references import Embed, best_single, oracle, random_llm, single_llm
-from routerdc.evaluation.report import Report, SetSummary
-from routerdc.evaluation.selection import Contender, Floats
+from routerdc.evaluation.measures.estimates import lines
+from routerdc.evaluation.measures.judging import EvalSet, Kind, aligned, by_queries, judge
+from routerdc.evaluation.measures.references import Embed, best_single, oracle, random_llm, single_llm
+from routerdc.evaluation.measures.selection import Contender, Floats
+from routerdc.evaluation.reports.report import Report, SetSummary
 from routerdc.training.fit import Encoder, fit, open_encoder
 from routerdc.training.recipe import Recipe
 

@@ -18,16 +18,16 @@ DEFAULT_OUT = Path("build/cross-validation")
 )  # fmt: skip
 def cross_validate(data: tuple[Path, ...], recipe_name: str, folds: int, seed: int, out: Path) -> None:
     """Judge a recipe on DATA: every row by a router, and by baselines, that have not seen it."""
-    from contract.bundle import BundleError
-    from routerdc.data import load_all
-    from routerdc.data_rows import DataError
+    from routerdc.data.dataset import load_all
+    from routerdc.data.rows import DataError
     from routerdc.evaluation.cross_validation import Folds
     from routerdc.evaluation.cross_validation import cross_validate as run
     from routerdc.evaluation.frozen_encoder import frozen_encoder
-    from routerdc.evaluation.terminal import show
-    from routerdc.evaluation.writing import write
+    from routerdc.evaluation.reports.terminal import show
+    from routerdc.evaluation.reports.writing import write
     from routerdc.training.fit import open_encoder
     from routerdc.training.recipe import RecipeError, load_recipe
+    from routerdc_contract.bundle import BundleError
 
     try:
         recipe = load_recipe(recipe_name)

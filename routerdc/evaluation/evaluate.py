@@ -9,19 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from contract.bundle import LlmSpec
-from routerdc.data import Dataset
-from routerdc.data_duplicates import contained, repeated
+from routerdc.data.dataset import Dataset
+from routerdc.data.duplicates import contained, repeated
 from routerdc.evaluation.baselines.kmeans_experts import CLUSTERS, kmeans_experts
 from routerdc.evaluation.baselines.knn import NEIGHBOURS, knn
 from routerdc.evaluation.baselines.linear_probe import linear_probe
 from routerdc.evaluation.baselines.training_rows import TrainingRows
-from routerdc.evaluation.calibration import probabilities, reliability
-from routerdc.evaluation.cost_report import cost_reports
-from routerdc.evaluation.estimates import lines, members
-from routerdc.evaluation.judging import EvalSet, Kind, aligned, by_queries, judge, prepare_sets
-from routerdc.evaluation.published import published_line
-from routerdc.evaluation.references import (
+from routerdc.evaluation.measures.calibration import probabilities, reliability
+from routerdc.evaluation.measures.cost_report import cost_reports
+from routerdc.evaluation.measures.estimates import lines, members
+from routerdc.evaluation.measures.judging import EvalSet, Kind, aligned, by_queries, judge, prepare_sets
+from routerdc.evaluation.measures.published import published_line
+from routerdc.evaluation.measures.references import (
     Embed,
     best_single,
     dataset_expert,
@@ -30,9 +29,10 @@ from routerdc.evaluation.references import (
     random_llm,
     single_llm,
 )
-from routerdc.evaluation.report import Calibration, Line, Overlap, ReliabilityCurve, Report, SetSummary
-from routerdc.evaluation.robustness import perturbations, removals
-from routerdc.evaluation.selection import Contender, Scorer
+from routerdc.evaluation.measures.robustness import perturbations, removals
+from routerdc.evaluation.measures.selection import Contender, Scorer
+from routerdc.evaluation.reports.report import Calibration, Line, Overlap, ReliabilityCurve, Report, SetSummary
+from routerdc_contract.bundle import LlmSpec
 
 KNN = f"kNN, k = {NEIGHBOURS}"
 KMEANS = f"k-means experts, {CLUSTERS} clusters"

@@ -10,14 +10,14 @@ from functools import cache
 
 import numpy as np
 
-from contract.bundle import EncoderSpec
 from routerdc.encoder_source import resolve_encoder
-from routerdc.evaluation.references import Embed
-from routerdc.evaluation.selection import Floats
+from routerdc.evaluation.measures.references import Embed
+from routerdc.evaluation.measures.selection import Floats
 from routerdc.model import load_encoder
 from routerdc.tokenization import load_tokenizer
-from routerdc.training.features import CACHE_FOLDER, FeatureCache, cache_file, encode
+from routerdc.training.preparation.features import CACHE_FOLDER, FeatureCache, cache_file, encode
 from routerdc.training.recipe import EncoderRecipe
+from routerdc_contract.bundle import EncoderSpec
 
 MAX_TOKENS = 256
 

@@ -10,19 +10,19 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
-from contract.bundle import WEIGHTS_FILE
 from routerdc.evaluation.evaluate import Subject
-from routerdc.evaluation.selection import Floats
-from routerdc.router import Router
-from routerdc.training.features import CACHE_FOLDER, FeatureCache, cache_file, encode
+from routerdc.evaluation.measures.selection import Floats
+from routerdc.loaded_bundle import Router
+from routerdc.training.preparation.features import CACHE_FOLDER, FeatureCache, cache_file, encode
 from routerdc.training.recipe import EncoderRecipe
+from routerdc_contract.bundle import WEIGHTS_FILE
 
 
 def subject(bundle: Path, device: str = "cpu") -> Subject:
     """The router in the folder `bundle`.
 
     Raises:
-        contract.bundle.BundleError: it cannot be used; the message says why.
+        routerdc_contract.bundle.BundleError: it cannot be used; the message says why.
     """
     router = Router.load(bundle, device)
     features = _features(router, _encoder_is_trained(bundle))
@@ -36,7 +36,7 @@ def subject(bundle: Path, device: str = "cpu") -> Subject:
 
 
 def _encoder_is_trained(bundle: Path) -> bool:
-    """Whether the bundle brings encoder tensors of its own (`contract.bundle`)."""
+    """Whether the bundle brings encoder tensors of its own (`routerdc_contract.bundle`)."""
     with safe_open(bundle / WEIGHTS_FILE, framework="pt") as file:
         return any(key.startswith("encoder.") for key in file.keys())  # noqa: SIM118
 

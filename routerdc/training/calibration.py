@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from contract.bundle import Calibration
+from routerdc_contract.bundle import Calibration
 
 PRIOR_ROWS = 1.0
 """How many rows' worth of belief that the slope is near `1`; keeps a column with few or one-sided outcomes finite."""

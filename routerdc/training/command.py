@@ -31,13 +31,13 @@ def train(
     """Train a router on DATA (files or folders of scored queries)."""
     import torch
 
-    from contract.bundle import BundleError
-    from routerdc.data import load_all
-    from routerdc.data_rows import DataError
+    from routerdc.data.dataset import load_all
+    from routerdc.data.rows import DataError
     from routerdc.training.fit import fit
     from routerdc.training.loop import CheckpointError
     from routerdc.training.model_card import write_model_card
     from routerdc.training.recipe import RecipeError, load_recipe
+    from routerdc_contract.bundle import BundleError
 
     try:
         recipe = load_recipe(recipe_name)

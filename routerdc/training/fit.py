@@ -9,20 +9,20 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from contract.bundle import Calibration, EncoderSpec, LlmSpec, Manifest
 from routerdc.bundle_io import save_bundle
-from routerdc.data import Dataset
+from routerdc.data.dataset import Dataset
 from routerdc.encoder_source import pin_encoder
 from routerdc.model import RouterConfig, RouterModel, load_encoder
 from routerdc.tokenization import load_tokenizer, token_ids
 from routerdc.training.calibration import platt
-from routerdc.training.features import CACHE_FOLDER, FeatureCache, cache_file, encode
-from routerdc.training.inputs import FeatureInputs, Inputs, TokenInputs, embed_all, fold_standardisation
 from routerdc.training.judge import chosen_quality, per_data_set
 from routerdc.training.loop import Checkpointing, run_identity, train
+from routerdc.training.preparation.features import CACHE_FOLDER, FeatureCache, cache_file, encode
+from routerdc.training.preparation.inputs import FeatureInputs, Inputs, TokenInputs, embed_all, fold_standardisation
+from routerdc.training.preparation.rows import Rows, TrainingData, data_sha256, lay_out
+from routerdc.training.preparation.targets import column_means
 from routerdc.training.recipe import EncoderRecipe, Recipe
-from routerdc.training.rows import Rows, TrainingData, data_sha256, lay_out
-from routerdc.training.targets import column_means
+from routerdc_contract.bundle import Calibration, EncoderSpec, LlmSpec, Manifest
 
 CHECKPOINT_EVERY_STEPS = 50
 
@@ -70,7 +70,7 @@ def open_encoder(recipe: EncoderRecipe, device: str = "cpu", cache: Path | None 
     """The encoder that `recipe` names.
 
     Raises:
-        contract.bundle.BundleError: no source has it.
+        routerdc_contract.bundle.BundleError: no source has it.
     """
     folder, sha256 = pin_encoder(recipe.name, recipe.sources)
     spec = EncoderSpec(
@@ -111,7 +111,7 @@ def fit(
         encoder: the recipe's, opened already (frozen only: training changes it otherwise).
 
     Raises:
-        contract.bundle.BundleError: the encoder cannot be found.
+        routerdc_contract.bundle.BundleError: the encoder cannot be found.
         routerdc.training.loop.CheckpointError: `checkpoint` belongs to another run.
     """
     run = _Run(datasets, seed, device, cache, encoder)
@@ -164,7 +164,7 @@ class _Run:
         """One training by `recipe`; `checkpoint` is where its state is kept, None keeps none.
 
         Raises:
-            contract.bundle.BundleError: the encoder cannot be found.
+            routerdc_contract.bundle.BundleError: the encoder cannot be found.
             routerdc.training.loop.CheckpointError: `checkpoint` belongs to another run.
         """
         encoder = self.encoder or open_encoder(recipe.encoder, self.device, self.cache)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from contract.bundle import Manifest
+from routerdc_contract.bundle import Manifest
 
 CARD_FILE = "README.md"
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from routerdc.encoder_source import MINILM_SOURCES
 from routerdc.losses.weighted_sample_llm import Of
 from routerdc.tokenization import Side
-from routerdc.training.targets import Judge
+from routerdc.training.preparation.targets import Judge
 
 RECIPES = "routerdc.recipes"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
@@ -29,7 +29,7 @@ class _Frozen(BaseModel):
 
 
 class EncoderRecipe(_Frozen):
-    """The pretrained encoder. `sources`: see `contract.bundle.EncoderSpec`; `trained`: fine-tuned, or kept frozen.
+    """The pretrained encoder. `sources`: see `bundle.EncoderSpec`; `trained`: fine-tuned, or kept frozen.
 
     `truncation_side` "middle" (head and tail are kept) can be measured, not served: no bundle is written with it.
     """
@@ -85,7 +85,7 @@ class DataRecipe(_Frozen):
     """What is learned from: labels, clusters, and how often each data set is drawn.
 
     `labels`: "score" (the number in the file), "quality" (1 if right), or "shrunk" (quality with its noise taken out:
-    see `routerdc.training.targets`, also for `residuals`). `clusters`: "given" (cluster_id, computed by t-SNE and
+    see `preparation.targets`, also for `residuals`). `clusters`: "given" (cluster_id, computed by t-SNE and
     k-means where a file has none), "kmeans" (of the encoder's features), or "data_set" (one a file; "kmeans" where
     there is a single file).
     `rows_per_data_set`: copies or leaves out rows until each data set has that many; null: every data set is drawn

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from routerdc.data import Dataset, pool
-from routerdc.training.clusters import kmeans_clusters
+from routerdc.data.dataset import Dataset, pool
 from routerdc.training.fit import Encoder, fit, open_encoder
 from routerdc.training.judge import chosen_quality, per_data_set
+from routerdc.training.preparation.clusters import kmeans_clusters
+from routerdc.training.preparation.rows import Ints
+from routerdc.training.preparation.targets import Floats
 from routerdc.training.recipe import Recipe
-from routerdc.training.rows import Ints
-from routerdc.training.targets import Floats
 
 
 @dataclass(frozen=True)

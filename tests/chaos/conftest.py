@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from contract.bundle import Manifest
 from deploy.local.triton import TritonServer
+from routerdc_contract.bundle import Manifest
 from tests.chaos.ledger import FULL, Ledger
 from tests.chaos.processes import GatewayProcess
 from tests.integration.conftest import manifest, model_repository, triton_platform

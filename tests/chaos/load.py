@@ -20,10 +20,10 @@ from typing import Any, Self
 import grpc
 from grpc import aio
 
-from contract.v1 import router_pb2 as pb
-from contract.v1 import router_pb2_grpc
-from export.samples import sample_queries
+from export.parity.samples import sample_queries
 from loadtest.open_loop.generator import without_collections
+from routerdc_contract.v1 import router_pb2 as pb
+from routerdc_contract.v1 import router_pb2_grpc
 
 DECISIONS = frozenset({"ROUTED", "CACHED", "FALLBACK", "ONLY_ONE", "ABSTAINED", "STICKY"})
 REAL = frozenset({"ROUTED", "CACHED"})

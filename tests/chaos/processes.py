@@ -21,7 +21,7 @@ STOP_SECONDS = 20.0
 
 
 class GatewayProcess:
-    """`routerdc gateway` while the block runs; settings are those of gateway/settings.py."""
+    """`routerdc gateway` while the block runs; settings are those of gateway/config/settings.py."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None, **settings: Any) -> None:
         """`folder` gets its log and its ports; it must be its own."""

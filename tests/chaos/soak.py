@@ -22,13 +22,14 @@ import click
 import matplotlib as mpl
 import openai
 
-from contract.v1 import router_pb2 as pb
 from deploy.local.command import SHIPPED_BUNDLE
 from deploy.local.process import ProcessError
 from deploy.local.stack import FrontPorts, Service, demo_endpoints, export_bundle, service
 from deploy.local.triton import ANY_FREE_PORTS
-from gateway.client import AsyncRouterClient, RouteError, route_request
-from loadtest import machine, processes
+from loadtest import machine
+from loadtest.closed_loop import usage
+from routerdc_client.client import AsyncRouterClient, RouteError, route_request
+from routerdc_contract.v1 import router_pb2 as pb
 from tests.chaos.load import unique_query
 from tests.chaos.processes import resident_mib
 
@@ -49,7 +50,7 @@ class Samples:
         """One more point for each process (a process and its children count as one)."""
         self.minutes.append((time.monotonic() - started) / 60)
         for name, pid in pids.items():
-            self.mib.setdefault(name, []).append(sum(map(resident_mib, processes.tree(pid))))
+            self.mib.setdefault(name, []).append(sum(map(resident_mib, usage.tree(pid))))
 
     def growth(self, name: str) -> tuple[float, float]:
         """Median after warm-up and median of the last tenth, in MiB."""

@@ -16,14 +16,14 @@ import grpc
 import trustme
 from grpc import aio
 
-from contract.bundle import Manifest
 from deploy.local.triton import TritonServer
-from gateway.client import _CHANNEL_OPTIONS as CLIENT_OPTIONS
+from routerdc_client.client import _CHANNEL_OPTIONS as CLIENT_OPTIONS
+from routerdc_contract.bundle import Manifest
 from tests.chaos.conftest import StartGateway, endpoints_yaml, full_only
 from tests.chaos.ledger import FULL, Ledger
 from tests.chaos.load import REAL, Ask, Call, Load, channel, routing
 from tests.chaos.processes import GatewayProcess
-from tests.unit.gateway.waiting import until
+from tests.support.waiting import until
 
 Seconds = Callable[[float, float], float]
 

@@ -12,16 +12,16 @@ import pytest
 from grpc import aio
 from tritonclient.grpc import service_pb2_grpc
 
-from contract.v1 import router_pb2 as pb
-from contract.v1 import router_pb2_grpc
 from deploy.local.triton import TritonServer
-from gateway.client import route_request
+from routerdc_client.client import route_request
+from routerdc_contract.v1 import router_pb2 as pb
+from routerdc_contract.v1 import router_pb2_grpc
 from tests.chaos.conftest import StartGateway, endpoints_yaml, full_only
 from tests.chaos.ledger import FULL, Ledger
 from tests.chaos.load import REAL, Call, Load, channel, is_refusal, percentile_ms, routing, unique_query
-from tests.unit.gateway.fake_scorer import BUNDLE
-from tests.unit.gateway.fake_triton import FakeTriton
-from tests.unit.gateway.waiting import until
+from tests.support.fake_scorer import BUNDLE
+from tests.support.fake_triton import FakeTriton
+from tests.support.waiting import until
 
 Seconds = Callable[[float, float], float]
 

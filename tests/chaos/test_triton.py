@@ -16,15 +16,15 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from contract import tensors
-from contract.bundle import Manifest
 from deploy.local.triton import TritonPorts, TritonServer
+from routerdc_contract import tensors
+from routerdc_contract.bundle import Manifest
 from tests.chaos.conftest import StartGateway, endpoints_yaml, full_only
 from tests.chaos.ledger import FULL, Ledger
 from tests.chaos.load import REAL, Call, Load, channel, routing
 from tests.chaos.processes import GatewayProcess, lasting_port
-from tests.unit.gateway.fake_scorer import BUNDLE
-from tests.unit.gateway.fake_triton import FakeTriton, fake_triton
+from tests.support.fake_scorer import BUNDLE
+from tests.support.fake_triton import FakeTriton, fake_triton
 
 Seconds = Callable[[float, float], float]
 

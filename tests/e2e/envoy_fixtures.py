@@ -24,17 +24,17 @@ from grpc_health.v1.health import aio as health_aio
 
 from deploy.local.demo_endpoints import Behaviour, DemoEndpoint
 from deploy.local.envoy import Envoy
-from gateway import endpoints
-from gateway.admission import Admission
+from gateway.config import endpoints_file as endpoints
 from gateway.envoy_config.command import envoy_config
-from gateway.ext_proc.routing import DataPlane, Routing
-from gateway.ext_proc.servicer import ExternalProcessor
-from gateway.metrics import Metrics
-from gateway.observed_router import ObservedRouter
-from gateway.pool import Pool
-from gateway.tracing import Tracing
-from tests.unit.gateway.fake_scorer import BUNDLE, FakeScorer
-from tests.unit.gateway.waiting import until
+from gateway.limits.admission import Admission
+from gateway.openai.routing import DataPlane, Routing
+from gateway.openai.servicer import ExternalProcessor
+from gateway.pool.pool import Pool
+from gateway.routing.observed_router import ObservedRouter
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.tracing import Tracing
+from tests.support.fake_scorer import BUNDLE, FakeScorer
+from tests.support.waiting import until
 
 MIB = 2**20
 

@@ -8,16 +8,16 @@ import random
 import numpy as np
 from tritonclient import grpc as triton
 
-from contract.bundle import ENGINE_FOLDER
-from contract.v1 import router_pb2 as pb
 from deploy.local.command import SHIPPED_BUNDLE
-from export.artefacts import answers_of
-from export.parity import LIMITS
-from gateway.client import RouterClient, route_request
-from routerdc.data import load
-from routerdc.router import Router
+from export.artefacts.files import answers_of
+from export.parity.compare import LIMITS
+from routerdc.data.dataset import load
+from routerdc.loaded_bundle import Router
+from routerdc_client.client import RouterClient, route_request
+from routerdc_contract.bundle import ENGINE_FOLDER
+from routerdc_contract.v1 import router_pb2 as pb
 from tests.e2e.conftest import Stack
-from tests.shared_data import ROUTERDC, needs_routerdc
+from tests.support.shared_data import ROUTERDC, needs_routerdc
 
 QUERIES = 500
 BATCH = 50

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.ext_proc.routing import DataPlane
+from gateway.openai.routing import DataPlane
 from tests.e2e.envoy_fixtures import data_plane
 
 PICKER = DataPlane(deadline_seconds=5, max_query_bytes=1000, endpoint_picker=True)

@@ -12,8 +12,8 @@ import openai
 import pytest
 
 from tests.e2e.envoy_fixtures import Plane, data_plane
-from tests.unit.deploy.kubernetes.rendered import Object, named, needs_kubectl, overlay
-from tests.unit.gateway.fake_scorer import BUNDLE
+from tests.support.fake_scorer import BUNDLE
+from tests.support.rendered import Object, named, needs_kubectl, overlay
 
 pytestmark = needs_kubectl
 EXT_PROC = "envoy.filters.http.ext_proc"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from gateway.tracing import Tracing
+from gateway.telemetry.tracing import Tracing
 from tests.e2e.envoy_fixtures import Plane, data_plane
-from tests.unit.gateway.otlp_collector import Collector, otlp_collector
-from tests.unit.gateway.waiting import until
+from tests.support.otlp_collector import Collector, otlp_collector
+from tests.support.waiting import until
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PROCESS = "envoy.service.ext_proc.v3.ExternalProcessor/Process"

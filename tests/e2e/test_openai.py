@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.envoy_fixtures import MIB, Plane, data_plane
-from tests.unit.gateway.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.envoy_fixtures import Plane, data_plane
-from tests.unit.gateway.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 HELLO: Any = [{"role": "user", "content": "hello"}]

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from gateway.errors import ScorerUnavailableError
 from tests.e2e.envoy_fixtures import Plane, data_plane
-from tests.unit.gateway.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 HELLO: Any = [{"role": "user", "content": "hello"}]

@@ -14,10 +14,10 @@ import yaml
 
 from deploy.local.ports import claim
 from deploy.local.process import ChildProcess
-from gateway.client import RouterClient
+from routerdc_client.client import RouterClient
 from tests.e2e.conftest import Stack
-from tests.unit.deploy.kubernetes.promql import autoscaler_queries, dashboard_queries, recorded, rules
-from tests.unit.deploy.kubernetes.rendered import ROOT, needs_kubectl, of_kind, overlay
+from tests.support.promql import autoscaler_queries, dashboard_queries, recorded, rules
+from tests.support.rendered import ROOT, needs_kubectl, of_kind, overlay
 
 FETCHED = ROOT / ".cache" / "kubernetes" / "prometheus" / "usr" / "bin" / "prometheus"
 PROMETHEUS = str(FETCHED) if FETCHED.is_file() else shutil.which("prometheus")

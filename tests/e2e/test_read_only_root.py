@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.deploy.kubernetes.rendered import ROOT, needs_kubectl
+from tests.support.rendered import ROOT, needs_kubectl
 
 # A mount namespace of its own, in which everything but two empty tmpfs is read-only.
 SCRIPT = """

@@ -7,13 +7,13 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from contract.tensors import ROUTER_MODEL
-from gateway.client import RouterClient
+from routerdc_client.client import RouterClient
+from routerdc_contract.tensors import ROUTER_MODEL
 from tests.e2e.conftest import Stack
-from tests.unit.deploy.kubernetes.promql import autoscaler_queries, dashboard_queries, rules, selectors
-from tests.unit.deploy.kubernetes.rendered import needs_kubectl
-from tests.unit.deploy.kubernetes.triton_series import TRITON_SERIES
-from tests.unit.gateway.series import series
+from tests.support.promql import autoscaler_queries, dashboard_queries, rules, selectors
+from tests.support.rendered import needs_kubectl
+from tests.support.series import series
+from tests.support.triton_series import TRITON_SERIES
 
 pytestmark = needs_kubectl
 # There is one of each of these only once something has happened that a healthy stack does not do.

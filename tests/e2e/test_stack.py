@@ -11,12 +11,12 @@ from google.rpc import code_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from contract.bundle import Manifest
-from contract.v1 import router_pb2 as pb
 from deploy.local.command import SHIPPED_BUNDLE
 from deploy.local.samples import route_samples
-from export.parity import LIMITS
-from gateway.client import AsyncRouterClient, RouteError, RouterClient, route_request
+from export.parity.compare import LIMITS
+from routerdc_client.client import AsyncRouterClient, RouteError, RouterClient, route_request
+from routerdc_contract.bundle import Manifest
+from routerdc_contract.v1 import router_pb2 as pb
 from tests.e2e.conftest import Stack
 
 MANIFEST = Manifest.read(SHIPPED_BUNDLE)

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from deploy.local.command import SHIPPED_BUNDLE
 from deploy.local.stack import export_bundle
 from deploy.local.triton import TritonServer
-from gateway import logs
+from gateway.telemetry import logs
 from loadtest import machine
 from tests.fuzz import triton
 from tests.fuzz.entrances import ENTRANCES, Entrance

@@ -8,7 +8,7 @@ import structlog
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    # Not gateway.logs.configure: loggers would keep this level for the tests that come after.
+    # Not gateway.telemetry.logs.configure: loggers would keep this level for the tests that come after.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"), cache_logger_on_first_use=False)
     yield
     structlog.reset_defaults()

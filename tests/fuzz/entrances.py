@@ -22,26 +22,28 @@ from grpc import aio
 from hypothesis import strategies as st
 from tritonclient.grpc import service_pb2
 
-from contract.bundle import BundleError, Manifest
-from contract.v1 import router_pb2 as pb
-from contract.v1 import router_pb2_grpc
-from gateway import callers, endpoints, kserve
-from gateway.admission import Admission
+from gateway.config import endpoints_file as endpoints
 from gateway.envoy_config.bootstrap import render
 from gateway.envoy_config.options import Options
 from gateway.errors import CallersError, EndpointsError, UnauthenticatedError
-from gateway.ext_proc.clusters import attempts, first_of_each, same_model
-from gateway.ext_proc.exchange import Exchange
-from gateway.ext_proc.memory import BodyMemory, BodyMemoryError
-from gateway.ext_proc.routing import DataPlane, Routing
-from gateway.metrics import Metrics
-from gateway.pool import Pool
-from gateway.router import Router
-from gateway.servicer import Limits, RouterServicer
-from routerdc.data import DataError, load
+from gateway.grpc_api.servicer import Limits, RouterServicer
+from gateway.limits import caller
+from gateway.limits.admission import Admission
+from gateway.limits.body_budget import BodyMemory, BodyMemoryError
+from gateway.openai.exchange import Exchange
+from gateway.openai.routing import DataPlane, Routing
+from gateway.pool.clusters import attempts, first_of_each, same_model
+from gateway.pool.pool import Pool
+from gateway.routing.router import Router
+from gateway.scoring.triton import kserve
+from gateway.telemetry.metrics import Metrics
+from routerdc.data.dataset import DataError, load
+from routerdc_contract.bundle import BundleError, Manifest
+from routerdc_contract.v1 import router_pb2 as pb
+from routerdc_contract.v1 import router_pb2_grpc
 from tests.fuzz import shapes
+from tests.support.fake_scorer import FakeScorer
 from tests.unit.gateway.conftest import endpoints_file
-from tests.unit.gateway.fake_scorer import FakeScorer
 
 OUR_FAULT = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED, grpc.StatusCode.DATA_LOSS}
 HANGS_AFTER_SECONDS = 10.0
@@ -217,7 +219,7 @@ def api_keys(data: bytes) -> None:
     with tempfile.NamedTemporaryFile(suffix=".yaml") as file:
         Path(file.name).write_bytes(data)
         with suppress(CallersError, UnauthenticatedError):
-            callers.Callers(callers.read(Path(file.name))).identify("Bearer x")
+            caller.Callers(caller.read(Path(file.name))).identify("Bearer x")
 
 
 def data_file(data: bytes) -> None:

@@ -7,8 +7,8 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["gateway", "contract", "routerdc.data", "routerdc.data_rows"]):
-    from gateway import logs
+with atheris.instrument_imports(include=["gateway", "contract", "routerdc.data.dataset", "routerdc.data.rows"]):
+    from gateway.telemetry import logs
     from tests.fuzz.entrances import ENTRANCES
 
 LONGEST_BYTES = 4096

@@ -12,8 +12,8 @@ from envoy.service.ext_proc.v3 import external_processor_pb2 as ext
 from hypothesis import strategies as st
 from tritonclient.grpc import service_pb2
 
-from contract import tensors
-from contract.v1 import router_pb2 as pb
+from routerdc_contract import tensors
+from routerdc_contract.v1 import router_pb2 as pb
 from tests.fuzz.texts import damaged, json_bytes, numbers, one_of_many, sendable_texts, texts, values
 
 _LLMS = st.one_of(st.sampled_from(["alpha", "beta", "gamma"]), sendable_texts)

@@ -9,17 +9,17 @@ import pytest
 from google.protobuf.message import DecodeError
 from tritonclient.grpc import model_config_pb2
 
-from contract.bundle import BundleError, Manifest
-from contract.v1 import router_pb2 as pb
-from gateway import kserve
 from gateway.errors import InvalidRequestError
-from gateway.ext_proc.openai_answers import OpenAiError
-from gateway.ext_proc.openai_body import parse
-from gateway.ext_proc.openai_query import Api, query
-from gateway.validation import checked
-from routerdc.data import DataError, load
+from gateway.grpc_api.requests import checked
+from gateway.openai.answers import OpenAiError
+from gateway.openai.body import parse
+from gateway.openai.query import Api, query
+from gateway.scoring.triton import kserve
+from routerdc.data.dataset import DataError, load
+from routerdc_contract.bundle import BundleError, Manifest
+from routerdc_contract.v1 import router_pb2 as pb
 from tests.fuzz.entrances import body, call
-from tests.unit.gateway.fake_scorer import BUNDLE
+from tests.support.fake_scorer import BUNDLE
 
 LLMS = frozenset(BUNDLE.llms)
 LIMIT = 1_000_000

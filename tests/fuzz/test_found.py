@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from contract.bundle import BundleError, Manifest
-from gateway import callers, endpoints
+from gateway.config import endpoints_file
 from gateway.errors import CallersError, EndpointsError
+from gateway.limits import caller
+from routerdc_contract.bundle import BundleError, Manifest
 
 POOL = "default: [a]\nllms:\n  {name}:\n    endpoints: [{{address: '{address}', model: {model}}}]\n"
 NOT_YAML_TO_PYYAML_EITHER = ['x: "\\UFFFFFFFF"', "x: 2001-99-99", "[" * 1500, "x: !!int zero", "? [1]\n: 2", "\x00"]
@@ -21,9 +22,9 @@ def test_what_pyyaml_stumbles_over_is_refused_with_the_file(tmp_path: Path, cont
     path = tmp_path / "file.yaml"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(EndpointsError, match=r"file\.yaml: "):
-        endpoints.read(path)
+        endpoints_file.read(path)
     with pytest.raises(CallersError, match=r"file\.yaml: "):
-        callers.read(path)
+        caller.read(path)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ def test_an_address_that_nobody_can_ask_is_refused_before_somebody_is_sent_there
     path = tmp_path / "endpoints.yaml"
     path.write_text(pool(address=address), encoding="utf-8")
     with pytest.raises(EndpointsError, match=r"llms\.a\.endpoints\.0\.address"):
-        endpoints.read(path)
+        endpoints_file.read(path)
 
 
 @pytest.mark.parametrize("name", ['"a\\r\\nx-injected: yes"', '"a\\0"', '" a"', '""', '"\\ud800"'])
@@ -42,7 +43,7 @@ def test_a_name_that_cannot_travel_in_a_header_is_refused(tmp_path: Path, name: 
     for content in (pool(name=name).replace("[a]", f"[{name}]"), pool(model=name)):
         path.write_text(content, encoding="utf-8")
         with pytest.raises(EndpointsError, match=r"endpoints\.yaml: "):
-            endpoints.read(path)
+            endpoints_file.read(path)
 
 
 @pytest.mark.parametrize("content", ["[" * 100_000, '{"dim": ' + "9" * 5000 + "}", '{"name": "\\ud800"}'])

@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 from tritonclient.grpc import InferenceServerClient, InferResult
 
-from contract.bundle import GRAPH_FOLDER, Manifest
-from contract.tensors import EMBEDDING, SCORES, TOKEN_COUNT
-from export.artefacts import REFERENCE_FILE
-from export.parity import LIMITS, Answers, check, compare
+from export.artefacts.files import REFERENCE_FILE
+from export.parity.compare import LIMITS, Answers, check, compare
+from routerdc_contract.bundle import GRAPH_FOLDER, Manifest
+from routerdc_contract.tensors import EMBEDDING, SCORES, TOKEN_COUNT
 from tests.integration.conftest import BUNDLE
-from tests.integration.kserve import infer
+from tests.support.kserve import infer
 
 Floats = npt.NDArray[np.float32]
 

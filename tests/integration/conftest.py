@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from tritonclient.grpc import InferenceServerClient
 
-from contract.bundle import ENGINE_FOLDER, Manifest
 from deploy.local.triton import TritonServer
 from deploy.local.triton_install import UnsupportedPlatformError, find_triton
-from export.repository import make_repository
+from export.steps.repository import make_repository
+from routerdc_contract.bundle import ENGINE_FOLDER, Manifest
 
 BUNDLE = Path(__file__).parents[2] / "bundles/default"
 

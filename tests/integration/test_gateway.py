@@ -15,17 +15,17 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tritonclient.grpc import InferenceServerClient
 
-from contract.bundle import Manifest
-from contract.tensors import CHOICE, ROUTER_MODEL, SCORES, TOKEN_COUNT
-from contract.v1 import router_pb2 as pb
 from deploy.local.triton import TritonServer
-from export.samples import sample_queries
-from gateway import settings
-from gateway.client import AsyncRouterClient, RouteError, route_request
+from export.parity.samples import sample_queries
+from gateway.app.server import serving
+from gateway.config import settings
 from gateway.errors import EndpointsError
-from gateway.server import serving
-from tests.integration.kserve import infer
-from tests.unit.gateway.waiting import until
+from routerdc_client.client import AsyncRouterClient, RouteError, route_request
+from routerdc_contract.bundle import Manifest
+from routerdc_contract.tensors import CHOICE, ROUTER_MODEL, SCORES, TOKEN_COUNT
+from routerdc_contract.v1 import router_pb2 as pb
+from tests.support.kserve import infer
+from tests.support.waiting import until
 
 TEST_DATA = Path(__file__).parents[3] / "shared/data/routerdc/test_in_distribution"
 REAL_QUERIES = 500

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.triton import TritonServer
-from export.samples import sample_queries
+from export.parity.samples import sample_queries
 from loadtest.perf_analyzer import PerfAnalyzer, UnavailableError
 
 CACHE = Path(__file__).parents[2] / ".cache/perf_analyzer"

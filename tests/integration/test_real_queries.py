@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 from tritonclient.grpc import InferenceServerClient
 
-from contract.bundle import ENGINE_FOLDER, Manifest
-from contract.tensors import CHOICE, SCORES
-from export.artefacts import answers_of
-from export.parity import LIMITS
+from export.artefacts.files import answers_of
+from export.parity.compare import LIMITS
+from routerdc_contract.bundle import ENGINE_FOLDER, Manifest
+from routerdc_contract.tensors import CHOICE, SCORES
 from tests.integration.conftest import BUNDLE
-from tests.integration.kserve import infer
-from tests.shared_data import ROUTERDC, needs_routerdc
+from tests.support.kserve import infer
+from tests.support.shared_data import ROUTERDC, needs_routerdc
 
 N_QUERIES, BATCH = 512, 64
 
 
 @pytest.fixture(scope="module")
 def queries() -> list[str]:
-    from routerdc.data import load_all
+    from routerdc.data.dataset import load_all
 
     folders = [ROUTERDC / "test_in_distribution", ROUTERDC / "test_out_of_distribution"]
     everything = sorted({query for dataset in load_all(folders) for query in dataset.queries})
@@ -31,7 +31,7 @@ def test_triton_chooses_as_its_engine_does_and_nearly_always_as_torch_does(
     client: InferenceServerClient, manifest: Manifest, queries: list[str]
 ) -> None:
     pytest.importorskip("torch", reason="torch is the reference")
-    from routerdc.router import Router
+    from routerdc.loaded_bundle import Router
 
     batches = [infer(client, *queries[start : start + BATCH]) for start in range(0, N_QUERIES, BATCH)]
     choice = np.concatenate([answer.as_numpy(CHOICE)[:, 0] for answer in batches])

@@ -17,15 +17,15 @@ from tritonclient.grpc import InferenceServerClient
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 from tritonclient.utils import InferenceServerException
 
-from contract.bundle import Manifest
-from contract.tensors import ENCODER_MODEL, ROUTER_MODEL, SCORES
 from deploy.local.triton import TritonServer
-from export.artefacts import ENGINE_FILE, ENGINE_WEIGHTS_FILE
-from export.publish_command import publish
-from export.samples import sample_queries
-from export.triton_config import MODEL_FOLDER, read_config
+from export.artefacts.files import ENGINE_FILE, ENGINE_WEIGHTS_FILE
+from export.parity.samples import sample_queries
+from export.publish.command import publish
+from export.triton.config import MODEL_FOLDER, read_config
+from routerdc_contract.bundle import Manifest
+from routerdc_contract.tensors import ENCODER_MODEL, ROUTER_MODEL, SCORES
 from tests.integration.agreement import check_with_torch
-from tests.integration.kserve import infer
+from tests.support.kserve import infer
 
 STAND_IN = Path(__file__).parent / "encoder_stand_in/model.py"
 

@@ -11,8 +11,9 @@ import pytest
 from tritonclient.grpc import InferenceServerClient, InferResult
 from tritonclient.utils import InferenceServerException
 
-from contract.bundle import Manifest
-from contract.tensors import (
+from export.parity.samples import sample_queries
+from routerdc_contract.bundle import Manifest
+from routerdc_contract.tensors import (
     BUNDLE_ID,
     CHOICE,
     EMBEDDING,
@@ -23,9 +24,8 @@ from contract.tensors import (
     TOKEN_COUNT,
     TRUNCATED,
 )
-from export.samples import sample_queries
 from tests.integration.agreement import check_with_torch, scores_together_and_alone
-from tests.integration.kserve import infer, query_input
+from tests.support.kserve import infer, query_input
 
 GOOD_QUERY = "What is 12 times 7?"
 

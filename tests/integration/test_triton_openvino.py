@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from tritonclient.grpc import InferenceServerClient
 
-from contract.bundle import ENGINE_FOLDER, Manifest
 from deploy.local.triton import TritonServer
-from export.engine import make_engine
-from export.openvino_model import make_openvino_model
-from export.repository import make_repository
-from export.samples import sample_queries
+from export.parity.samples import sample_queries
+from export.steps.engine import make_engine
+from export.steps.openvino import make_openvino_model
+from export.steps.repository import make_repository
+from routerdc_contract.bundle import ENGINE_FOLDER, Manifest
 from tests.integration.agreement import check_with_torch, scores_together_and_alone
 from tests.integration.conftest import BUNDLE
-from tests.integration.kserve import infer
+from tests.support.kserve import infer
 
 pytest.importorskip("openvino", reason="the extra openvino is not installed")
 

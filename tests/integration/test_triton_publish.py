@@ -17,18 +17,18 @@ import pytest
 import yaml
 from tritonclient.grpc.aio import InferenceServerClient
 
-from contract.bundle import Manifest
-from contract.tensors import BUNDLE_ID, CHOICE, PARAMETER_LLMS, ROUTER_MODEL
-from contract.v1 import router_pb2 as pb
 from deploy.local.stack import ROUTERDC
 from deploy.local.triton import TritonServer
-from export.triton_config import parameter, read_config
-from gateway import settings
-from gateway.client import AsyncRouterClient
-from gateway.server import serving
+from export.triton.config import parameter, read_config
+from gateway.app.server import serving
+from gateway.config import settings
+from routerdc_client.client import AsyncRouterClient
+from routerdc_contract.bundle import Manifest
+from routerdc_contract.tensors import BUNDLE_ID, CHOICE, PARAMETER_LLMS, ROUTER_MODEL
+from routerdc_contract.v1 import router_pb2 as pb
 from tests.integration.conftest import BUNDLE
-from tests.integration.kserve import query_input
-from tests.unit.gateway.waiting import until
+from tests.support.kserve import query_input
+from tests.support.waiting import until
 
 CALLERS = 3  # of each kind
 DEADLINE_MS = 60_000.0

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from contract.bundle import ENGINE_FOLDER, Manifest
-from export.artefacts import answers_of
-from export.encoder_graph import typed_answers_of, write_artefacts
-from export.parity import LIMITS, Answers, check, compare
+from export.artefacts.files import answers_of
+from export.onnx.assemble import typed_answers_of, write_artefacts
+from export.parity.compare import LIMITS, Answers, check, compare
 from export.targets import Precision
+from routerdc_contract.bundle import ENGINE_FOLDER, Manifest
 from tests.integration.conftest import BUNDLE
-from tests.shared_data import ROUTERDC as DATA
+from tests.support.shared_data import ROUTERDC as DATA
 
 N_QUERIES = 1000
 
@@ -21,7 +21,7 @@ def queries() -> list[str]:
     if not DATA.is_dir():
         pytest.skip(f"the paper's data sets are not at {DATA}")
     pytest.importorskip("torch", reason="the data are read by the training's code")
-    from routerdc.data import load_all
+    from routerdc.data.dataset import load_all
 
     folders = [DATA / "test_in_distribution", DATA / "test_out_of_distribution"]
     everything = sorted({query for dataset in load_all(folders) for query in dataset.queries})

@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.cluster import KMeans
 
 from routerdc.evaluation.baselines.training_rows import TrainingRows, masked_mean
-from routerdc.evaluation.references import Embed
-from routerdc.evaluation.selection import Floats, Scorer
+from routerdc.evaluation.measures.references import Embed
+from routerdc.evaluation.measures.selection import Floats, Scorer
 
 CLUSTERS = 8
 CLUSTERINGS = 10

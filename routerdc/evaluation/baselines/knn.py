@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from sklearn.neighbors import NearestNeighbors
 
 from routerdc.evaluation.baselines.training_rows import TrainingRows, masked_mean
-from routerdc.evaluation.references import Embed
-from routerdc.evaluation.selection import Floats, Scorer
+from routerdc.evaluation.measures.references import Embed
+from routerdc.evaluation.measures.selection import Floats, Scorer
 
 NEIGHBOURS = 300
 

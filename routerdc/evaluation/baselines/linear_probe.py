@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from routerdc.evaluation.baselines.training_rows import TrainingRows
-from routerdc.evaluation.references import Embed
-from routerdc.evaluation.selection import Floats, Scorer
+from routerdc.evaluation.measures.references import Embed
+from routerdc.evaluation.measures.selection import Floats, Scorer
 
 
 def linear_probe(rows: TrainingRows, embed: Embed) -> Scorer:

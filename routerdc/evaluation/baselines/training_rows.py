@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routerdc.data import Dataset
-from routerdc.evaluation.references import Embed
-from routerdc.evaluation.selection import Floats
+from routerdc.data.dataset import Dataset
+from routerdc.evaluation.measures.references import Embed
+from routerdc.evaluation.measures.selection import Floats
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ import torch
 from click.testing import CliRunner
 from transformers import AutoConfig, AutoModel
 
-from contract.bundle import EncoderSpec, LlmSpec, file_sha256
 from export.command import export as export_command
-from export.graph import make_graph, trace
-from export.samples import sample_queries
+from export.parity.samples import sample_queries
+from export.steps.graph import make_graph, trace
 from routerdc.bundle_io import save_bundle
+from routerdc.loaded_bundle import Router
 from routerdc.model import RouterConfig, RouterModel, load_encoder
-from routerdc.router import Router
 from routerdc.tokenization import load_tokenizer
+from routerdc_contract.bundle import EncoderSpec, LlmSpec, file_sha256
 
 DEFAULT_BUNDLE = Path(__file__).parents[3] / "bundles/default"
 WIDTH, MAX_TOKENS = 32, 48

@@ -8,15 +8,15 @@ import pytest
 import structlog
 from grpc import aio
 
-from contract.v1 import router_pb2_grpc
-from gateway.admission import Admission
-from gateway.endpoints import EndpointsFile
-from gateway.metrics import Metrics
-from gateway.pool import Pool
-from gateway.router import Router
-from gateway.scorer import Scorer
-from gateway.servicer import Limits, RouterServicer
-from tests.unit.gateway.fake_scorer import BUNDLE, FakeScorer
+from gateway.config.endpoints_file import EndpointsFile
+from gateway.domain.scorer import Scorer
+from gateway.grpc_api.servicer import Limits, RouterServicer
+from gateway.limits.admission import Admission
+from gateway.pool.pool import Pool
+from gateway.routing.router import Router
+from gateway.telemetry.metrics import Metrics
+from routerdc_contract.v1 import router_pb2_grpc
+from tests.support.fake_scorer import BUNDLE, FakeScorer
 
 LIMITS = Limits(
     deadline_seconds=5.0,

@@ -6,9 +6,10 @@ import pytest
 from google.rpc import code_pb2, status_pb2
 from tritonclient.grpc import service_pb2
 
-from contract.v1 import router_pb2 as pb
-from gateway import kserve
-from loadtest import instant_triton, messages
+from gateway.scoring.triton import kserve
+from loadtest import messages
+from loadtest.stubs import instant_triton
+from routerdc_contract.v1 import router_pb2 as pb
 
 
 def test_triton_is_asked_as_the_gateway_asks_it() -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from export.samples import SAMPLES_FILE
-from loadtest.queries import SHIPPED_FILE, QueriesError, QueryMix, QuerySettings, read_queries
-from tests.shared_data import ROUTERDC, needs_routerdc
+from loadtest.queries import QueriesError, QueryMix, QuerySettings, read_queries
+from tests.support.shared_data import ROUTERDC, needs_routerdc
 
 
 def drawn(count: int, seed: int | None = 1, **settings: object) -> list[str]:
@@ -42,10 +41,6 @@ def test_lengths_are_log_normal_around_the_median() -> None:
     words = [len(query.split()) - 1 for query in drawn(2000, repeat_share=0, median_words=60, words_sigma=0.5)]
     assert statistics.median(words) == pytest.approx(60, rel=0.1)
     assert sorted(words)[int(0.84 * 2000)] / 60 == pytest.approx(1.65, rel=0.1)  # one sigma: e ** 0.5
-
-
-def test_the_shipped_queries_are_the_projects_own() -> None:
-    assert SHIPPED_FILE.read_bytes() == SAMPLES_FILE.read_bytes()
 
 
 @needs_routerdc

@@ -16,10 +16,10 @@ import reference
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
-from contract import bundle, tensors
-from export import artefacts
-from export import reference as export_reference
-from export.profiles import profiles
+from export.artefacts import files
+from export.parity import reference as export_reference
+from export.tensorrt.profiles import profiles
+from routerdc_contract import bundle, tensors
 
 CONFIG = Path(__file__).parents[3] / "model_repository/routerdc/config.pbtxt"
 ENCODER_CONFIG = CONFIG.parents[1] / tensors.ENCODER_MODEL / "config.pbtxt"
@@ -36,12 +36,12 @@ def test_tensor_names_are_the_contracts() -> None:
 
 def test_artefact_names_are_the_ones_export_writes() -> None:
     assert (engines.ENGINE_FILE, pipeline.HEAD_FILE, pipeline.TOKENIZER_FILE, pipeline.ROUTER_FILE) == (
-        artefacts.ENGINE_FILE,
-        artefacts.HEAD_FILE,
+        files.ENGINE_FILE,
+        files.HEAD_FILE,
         bundle.TOKENIZER_FILE,
-        artefacts.ROUTER_FILE,
+        files.ROUTER_FILE,
     )
-    assert (head.LLM_EMBEDDINGS, head.LLM_BIAS) == artefacts.HEAD_TENSORS
+    assert (head.LLM_EMBEDDINGS, head.LLM_BIAS) == files.HEAD_TENSORS
 
 
 def test_reference_answers_lie_where_export_writes_them() -> None:

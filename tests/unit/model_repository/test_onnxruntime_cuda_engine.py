@@ -10,9 +10,9 @@ from onnxruntime_cuda_engine import CUDA, OnnxRuntimeCudaEngine
 from onnxruntime_engine import OnnxRuntimeEngine
 from slicing import pad
 
-from contract.bundle import Manifest
-from export.artefacts import ENGINE_FILE
-from export.encoder_graph import write_artefacts
+from export.artefacts.files import ENGINE_FILE
+from export.onnx.assemble import write_artefacts
+from routerdc_contract.bundle import Manifest
 
 DEFAULT_BUNDLE = Path(__file__).parents[3] / "bundles/default"
 

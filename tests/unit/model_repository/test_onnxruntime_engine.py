@@ -9,8 +9,8 @@ from engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
 from onnx import helper, numpy_helper
 from onnxruntime_engine import SHARED_TOKENS, OnnxRuntimeEngine
 
-from contract.bundle import ENGINE_FOLDER
-from export.artefacts import ENGINE_FILE
+from export.artefacts.files import ENGINE_FILE
+from routerdc_contract.bundle import ENGINE_FOLDER
 
 ENGINE = Path(__file__).parents[3] / "bundles/default" / ENGINE_FOLDER / ENGINE_FILE
 RANDOM = np.random.default_rng(11)

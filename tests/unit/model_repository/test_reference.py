@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from reference import Reference, WrongAnswersError
 
-from export.parity import FP32, Answers
-from export.reference import write_reference
-from export.samples import sample_queries
+from export.parity.compare import FP32, Answers
+from export.parity.reference import write_reference
+from export.parity.samples import sample_queries
 
 N = len(sample_queries())
 SCORES = np.arange(2 * N, dtype=np.float32).reshape(N, 2)

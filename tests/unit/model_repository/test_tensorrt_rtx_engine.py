@@ -10,11 +10,11 @@ import pytest
 from engine import TokenSlice
 from slicing import pad
 
-from contract.bundle import Manifest
-from export.artefacts import ENGINE_FILE
-from export.encoder_graph import write_artefacts
-from export.profiles import profiles
-from export.tensorrt_engine import build_plan
+from export.artefacts.files import ENGINE_FILE
+from export.onnx.assemble import write_artefacts
+from export.tensorrt.builder import build_plan
+from export.tensorrt.profiles import profiles
+from routerdc_contract.bundle import Manifest
 from tests.unit.model_repository.fake_gpu import DIM, FakeCuda, FakeTensorRt
 
 DEFAULT_BUNDLE = Path(__file__).parents[3] / "bundles/default"

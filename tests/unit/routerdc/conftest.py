@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.routerdc.tiny import tiny_encoder
+from tests.support.tiny import tiny_encoder
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,12 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from contract.bundle import BundleError, EncoderSpec, LlmSpec, Manifest
 from routerdc.bundle_io import load_bundle, save_bundle
 from routerdc.encoder_source import pin_encoder
+from routerdc.loaded_bundle import Router
 from routerdc.model import RouterConfig, RouterModel, load_encoder
-from routerdc.router import Router
-from tests.unit.routerdc.tiny import tiny_tokenizer
+from routerdc_contract.bundle import BundleError, EncoderSpec, LlmSpec, Manifest
+from tests.support.tiny import tiny_tokenizer
 
 
 def _save(folder: Path, encoder_folder: Path, fine_tuned: bool = False) -> tuple[Manifest, RouterModel]:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from contract.bundle import BundleError, EncoderSpec, file_sha256
 from routerdc.encoder_source import locate, pin_encoder, resolve_encoder
+from routerdc_contract.bundle import BundleError, EncoderSpec, file_sha256
 
 
 def _spec(*sources: str, sha256: str = "0" * 64) -> EncoderSpec:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from deploy.autoscaling import chosen
-from gateway.settings import Settings
-from tests.unit.deploy.kubernetes.promql import autoscaler_queries
-from tests.unit.deploy.kubernetes.rendered import (
+from gateway.config.settings import Settings
+from loadtest.autoscaling import chosen
+from tests.support.promql import autoscaler_queries
+from tests.support.rendered import (
     Object,
     container,
     cores,

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.unit.deploy.kubernetes.rendered import (
+from tests.support.rendered import (
     OVERLAYS,
     ROOT,
     VERSIONS,

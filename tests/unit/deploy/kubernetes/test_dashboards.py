@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.deploy.kubernetes.rendered import ROOT, named, needs_kubectl, of_kind, overlay
+from tests.support.rendered import ROOT, named, needs_kubectl, of_kind, overlay
 
 FILES = sorted((ROOT / "deploy" / "dashboards").glob("*.json"))
 

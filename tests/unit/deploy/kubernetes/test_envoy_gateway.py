@@ -5,12 +5,12 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from gateway.config.settings import Settings
 from gateway.envoy_config.clusters import CALLERS_CREDENTIALS, INTERNAL_HEADERS, buffer_bytes
 from gateway.envoy_config.options import Options
 from gateway.envoy_config.routes import RETRIABLE_STATUSES
-from gateway.ext_proc import mutations
-from gateway.settings import Settings
-from tests.unit.deploy.kubernetes.rendered import Object, named, needs_kubectl, of_kind, overlay
+from gateway.openai import mutations
+from tests.support.rendered import Object, named, needs_kubectl, of_kind, overlay
 
 pytestmark = needs_kubectl
 OBJECTS = "envoy-gateway"

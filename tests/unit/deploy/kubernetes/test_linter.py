@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.unit.deploy.kubernetes.rendered import ROOT, needs_kubectl, overlay, with_components
+from tests.support.rendered import ROOT, needs_kubectl, overlay, with_components
 
 CHECKOV = ROOT / ".cache" / "kubernetes" / "checkov" / "bin" / "checkov"
 pytestmark = [

@@ -8,13 +8,12 @@ import re
 import pytest
 from google.rpc import code_pb2
 
-from gateway import errors, metrics
-from gateway.decision import Reason
-from gateway.endpoint_health import Outcome as EndpointOutcome
-from gateway.endpoint_health import State as EndpointState
-from gateway.shadow import Outcome as ShadowOutcome
-from gateway.triton_balancer import TritonState
-from tests.unit.deploy.kubernetes.promql import (
+from gateway import errors
+from gateway.domain.decision import Reason
+from gateway.domain.outcomes import CallOutcome, EndpointState, ShadowOutcome
+from gateway.scoring.triton.balancer import TritonState
+from gateway.telemetry import metrics
+from tests.support.promql import (
     TARGET_LABELS,
     autoscaler_queries,
     dashboard_queries,
@@ -24,9 +23,9 @@ from tests.unit.deploy.kubernetes.promql import (
     rules,
     selectors,
 )
-from tests.unit.deploy.kubernetes.rendered import needs_kubectl
-from tests.unit.deploy.kubernetes.triton_series import TRITON_SERIES
-from tests.unit.gateway.series import series
+from tests.support.rendered import needs_kubectl
+from tests.support.series import series
+from tests.support.triton_series import TRITON_SERIES
 
 pytestmark = needs_kubectl
 KNOWN = series() | TRITON_SERIES
@@ -35,7 +34,7 @@ CAUSES = {kind.cause for kind in errors.ScorerError.__subclasses__()}
 VALUES: dict[tuple[str, str], set[str]] = {
     ("routerdc_tritons", "state"): {state.value for state in TritonState},
     ("routerdc_endpoints", "state"): {state.value for state in EndpointState},
-    ("routerdc_endpoint_outcomes_total", "outcome"): {outcome.value for outcome in EndpointOutcome},
+    ("routerdc_endpoint_outcomes_total", "outcome"): {outcome.value for outcome in CallOutcome},
     ("routerdc_shadow_queries_total", "outcome"): {outcome.value for outcome in ShadowOutcome},
     ("routerdc_caller_queries_total", "outcome"): {"admitted", "limited"},
     ("routerdc_cache_lookups_total", "outcome"): {"hit", "miss"},

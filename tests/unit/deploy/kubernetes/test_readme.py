@@ -5,8 +5,8 @@ import re
 import pytest
 import yaml
 
-from tests.unit.deploy.kubernetes.promql import autoscaler_queries, selectors
-from tests.unit.deploy.kubernetes.rendered import (
+from tests.support.promql import autoscaler_queries, selectors
+from tests.support.rendered import (
     KUBERNETES,
     beside,
     named,

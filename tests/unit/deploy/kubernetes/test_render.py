@@ -8,7 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.unit.deploy.kubernetes.rendered import (
+from tests.support.rendered import (
     COMPONENTS,
     KUBERNETES,
     OVERLAYS,

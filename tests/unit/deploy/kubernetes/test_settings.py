@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from contract.bundle import Manifest
 from deploy.local import triton as local_triton
 from export.command import export as export_command
-from gateway import endpoints
+from gateway.config import endpoints_file
+from gateway.config.settings import ENV_PREFIX, Settings
 from gateway.envoy_config.command import envoy_config
 from gateway.envoy_config.options import Options
-from gateway.health import LIVE
-from gateway.settings import ENV_PREFIX, Settings
-from tests.unit.deploy.kubernetes.rendered import (
+from routerdc_contract.bundle import Manifest
+from routerdc_contract.services import LIVE
+from tests.support.rendered import (
     COMPONENTS,
     KUBERNETES,
     ROOT,
@@ -119,7 +119,7 @@ def test_files_are_where_the_settings_say(name: str) -> None:
 def test_example_endpoints_are_those_of_the_shipped_bundle(tmp_path: Path) -> None:
     content = named(overlay("cpu"), "ConfigMap", "routerdc-endpoints")["data"]["endpoints.yaml"]
     (tmp_path / "endpoints.yaml").write_text(content, encoding="utf-8")
-    read = endpoints.read(tmp_path / "endpoints.yaml")
+    read = endpoints_file.read(tmp_path / "endpoints.yaml")
     assert read.llms.keys() == set(Manifest.read(ROOT / "bundles" / "default").llm_names)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.deploy.kubernetes.rendered import (
+from tests.support.rendered import (
     COMPONENTS,
     OVERLAYS,
     VERSIONS,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lupa.luajit21 import LuaRuntime
 
-from tests.unit.gateway.ext_proc.test_openai_body import objects, styles
+from tests.unit.gateway.openai.test_body import objects, styles
 
 
 @pytest.fixture(scope="module")

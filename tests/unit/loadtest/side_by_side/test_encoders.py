@@ -5,12 +5,12 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
+from loadtest.query_stream import Supply
+from loadtest.servers.worker import WorkerError
 from loadtest.side_by_side.contenders import Contender
 from loadtest.side_by_side.encoders import RATES, measure
 from loadtest.side_by_side.environments import InstallError
 from loadtest.side_by_side.running import Latency, Running, Saturated
-from loadtest.supply import Supply
-from loadtest.worker import WorkerError
 
 
 class Fake:

@@ -7,9 +7,9 @@ from typing import cast
 
 import pytest
 
-from loadtest.calls import WrongAnswerError
+from loadtest.closed_loop.closed_loop import WrongAnswerError
+from loadtest.servers.worker import Work, Worker
 from loadtest.side_by_side.running import Library, Server
-from loadtest.worker import Work, Worker
 
 
 class Target:

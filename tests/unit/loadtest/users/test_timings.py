@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from contract.v1 import router_pb2 as pb
 from loadtest.users.timings import CLIENT, Timings, write_csv
+from routerdc_contract.v1 import router_pb2 as pb
 
 
 def test_percentiles_are_right_to_two_percent_from_microseconds_to_seconds() -> None:

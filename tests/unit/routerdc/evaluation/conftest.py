@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from contract.bundle import Calibration, LlmSpec
-from routerdc.data import Dataset
+from routerdc.data.dataset import Dataset
 from routerdc.evaluation.evaluate import Subject
-from routerdc.evaluation.selection import Floats
+from routerdc.evaluation.measures.selection import Floats
+from routerdc_contract.bundle import Calibration, LlmSpec
 
 LLMS = ("mathematician", "poet", "cheap")
 COSTS = (0.004, 0.003, 0.001)

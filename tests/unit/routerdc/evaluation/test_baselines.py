@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from routerdc.data import Dataset
+from routerdc.data.dataset import Dataset
 from routerdc.evaluation.baselines.kmeans_experts import kmeans_experts
 from routerdc.evaluation.baselines.knn import knn
 from routerdc.evaluation.baselines.linear_probe import linear_probe
 from routerdc.evaluation.baselines.training_rows import TrainingRows, masked_mean
-from routerdc.evaluation.selection import Floats
+from routerdc.evaluation.measures.selection import Floats
 
 NAN = np.nan
 

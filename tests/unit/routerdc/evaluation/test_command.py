@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from contract.bundle import EncoderSpec, LlmSpec, Manifest, TokenizerSpec, file_sha256
-from routerdc.data import Dataset
+from routerdc.data.dataset import Dataset
 from routerdc.evaluation import frozen_encoder, loading
 from routerdc.evaluation.command import evaluate
 from routerdc.evaluation.evaluate import Subject
+from routerdc_contract.bundle import EncoderSpec, LlmSpec, Manifest, TokenizerSpec, file_sha256
 from tests.unit.routerdc.evaluation.conftest import LLMS, embed, score
 
 

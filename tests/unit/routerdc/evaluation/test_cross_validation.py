@@ -10,9 +10,9 @@ from routerdc.evaluation.cross_validation import GROUP, Folds, cross_validate
 from routerdc.evaluation.cross_validation_command import cross_validate as command
 from routerdc.evaluation.evaluate import BEST_SINGLE
 from routerdc.training.fit import open_encoder
+from tests.support.tiny import tiny_datasets, tiny_recipe
 from tests.unit.routerdc.evaluation.conftest import dataset
 from tests.unit.routerdc.evaluation.conftest import embed as by_first_word
-from tests.unit.routerdc.tiny import tiny_datasets, tiny_recipe
 
 
 def test_router_beats_the_best_single_llm_on_rows_it_has_not_seen(encoder_folder: Path) -> None:

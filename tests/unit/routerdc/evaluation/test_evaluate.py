@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from contract.bundle import LlmSpec
-from routerdc.data import DataError, Dataset
+from routerdc.data.dataset import DataError, Dataset
 from routerdc.evaluation.evaluate import BEST_SINGLE, KMEANS, KNN, Options, Subject, evaluate
-from routerdc.evaluation.judging import IN_DISTRIBUTION, OUT_OF_DISTRIBUTION
-from routerdc.evaluation.report import Line, Report
+from routerdc.evaluation.measures.judging import IN_DISTRIBUTION, OUT_OF_DISTRIBUTION
+from routerdc.evaluation.reports.report import Line, Report
+from routerdc_contract.bundle import LlmSpec
 from tests.unit.routerdc.evaluation.conftest import LLMS, embed, only_cheap
 
 BARE = Options(robustness=False)

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contract.bundle import EncoderSpec
 from routerdc.encoder_source import MINILM_SOURCES, pin_encoder
 from routerdc.evaluation import frozen_encoder as module
 from routerdc.evaluation.frozen_encoder import frozen_encoder
+from routerdc_contract.bundle import EncoderSpec
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from contract.bundle import EncoderSpec, LlmSpec
 from routerdc.bundle_io import save_bundle
 from routerdc.encoder_source import pin_encoder
 from routerdc.evaluation import loading
+from routerdc.loaded_bundle import Router
 from routerdc.model import RouterConfig, RouterModel, load_encoder
-from routerdc.router import Router
-from tests.unit.routerdc.tiny import tiny_tokenizer
+from routerdc_contract.bundle import EncoderSpec, LlmSpec
+from tests.support.tiny import tiny_tokenizer
 
 QUERIES = ["add sum w1", "code", "print " * 30, "add sum w1"]
 

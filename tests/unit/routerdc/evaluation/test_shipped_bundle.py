@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from routerdc.data import load_all
-from routerdc.evaluation.judging import Judged, by_queries, judge, prepare_sets
-from routerdc.evaluation.references import best_single, single_llm
-from routerdc.evaluation.selection import collapsed_to
-from routerdc.router import Router
-from tests.shared_data import ROUTERDC, needs_routerdc
+from routerdc.data.dataset import load_all
+from routerdc.evaluation.measures.judging import Judged, by_queries, judge, prepare_sets
+from routerdc.evaluation.measures.references import best_single, single_llm
+from routerdc.evaluation.measures.selection import collapsed_to
+from routerdc.loaded_bundle import Router
+from tests.support.shared_data import ROUTERDC, needs_routerdc
 
 BUNDLE = Path(__file__).parents[4] / "bundles" / "default"
 ROWS_PER_SET = 200

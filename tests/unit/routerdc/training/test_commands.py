@@ -5,12 +5,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from contract.bundle import Manifest
-from routerdc.router import Router
+from routerdc.loaded_bundle import Router
 from routerdc.training.command import train
-from routerdc.training.compute import Point, cheapest_good
-from routerdc.training.compute_command import tune_compute
-from tests.unit.routerdc.tiny import tiny_datasets, tiny_recipe
+from routerdc.training.compute.command import tune_compute
+from routerdc.training.compute.search import Point, cheapest_good
+from routerdc_contract.bundle import Manifest
+from tests.support.tiny import tiny_datasets, tiny_recipe
 
 
 @pytest.fixture

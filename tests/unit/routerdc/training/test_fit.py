@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import torch
 
-from routerdc.router import Router
+from routerdc.loaded_bundle import Router
 from routerdc.training import loop
 from routerdc.training.fit import Trained, fit
 from routerdc.training.judge import macro_quality
 from routerdc.training.loop import CheckpointError
 from routerdc.training.recipe import Recipe
-from tests.unit.routerdc.tiny import tiny_datasets, tiny_recipe
+from tests.support.tiny import tiny_datasets, tiny_recipe
 
 
 def _weights(trained: Trained) -> dict[str, torch.Tensor]:

@@ -8,10 +8,10 @@ import torch
 import yaml
 
 from routerdc.training.calibration import platt
-from routerdc.training.inputs import fold_standardisation
 from routerdc.training.judge import expected_quality, macro_quality
+from routerdc.training.preparation.inputs import fold_standardisation
+from routerdc.training.preparation.templates import without_template
 from routerdc.training.recipe import RecipeError, load_recipe, shipped_recipes
-from routerdc.training.templates import without_template
 
 
 def test_shipped_recipes_load_and_the_paper_is_as_published() -> None:

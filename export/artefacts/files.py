@@ -1,0 +1,75 @@
+"""The files that a version of the Triton model needs, and what they answer.
+
+encoder.onnx      in the precision asked for, its types in the graph (export.onnx.assemble)
+encoder.weights   its tensors; only those of the encoder, so a newly trained head leaves the file as it is
+encoder.xml       in place of both where OpenVINO serves (export.steps.openvino), with encoder.bin
+head.npz          llm_embeddings (n_llms, dim), llm_bias (n_llms,)
+tokenizer.json    the bundle's
+router.json       bundle_id, llms, scale, max_tokens, truncation_side
+
+Serving comes here, so nothing here needs torch or onnx. Does not know steps, or what the answers are compared with.
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from export.parity.compare import Answers
+from export.parity.triton_model_runner import batch_error, served_answers
+from export.triton.config import MODEL_FOLDER, parameter, read_config
+from routerdc_contract import SAMPLE_QUERIES_FILE
+from routerdc_contract.bundle import TOKENIZER_FILE, WEIGHTS_FILE, Manifest, file_sha256
+
+GRAPH_FILE = "encoder.onnx"  # without weights, in the bundle's folder graph/
+REFS_FILE = "weights.json"  # beside it: which tensors they are
+REFERENCE_FILE = "reference.safetensors"  # beside it: torch's answers to the sample queries
+ENGINE_FILE = "encoder.onnx"
+ENGINE_WEIGHTS_FILE = "encoder.weights"
+IR_FILE = "encoder.xml"
+HEAD_FILE = "head.npz"
+ROUTER_FILE = "router.json"
+HEAD_TENSORS = ("llm_embeddings", "llm_bias")
+
+
+def graph_inputs(manifest: Manifest) -> dict[str, str]:
+    """What the graph of a bundle depends on."""
+    return {"bundle": manifest.bundle_id, SAMPLE_QUERIES_FILE.name: file_sha256(SAMPLE_QUERIES_FILE)}
+
+
+def write_router_files(bundle: Path, manifest: Manifest, folder: Path) -> None:
+    """Writes all files but the encoder's into `folder`."""
+    from safetensors.numpy import load_file
+
+    tensors = load_file(bundle / WEIGHTS_FILE)
+    np.savez(folder / HEAD_FILE, **{name: tensors[name] for name in HEAD_TENSORS})
+    shutil.copyfile(bundle / TOKENIZER_FILE, folder / TOKENIZER_FILE)
+    (folder / ROUTER_FILE).write_text(json.dumps(_router(manifest), indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def answers_of(folder: Path, queries: Sequence[str]) -> Answers:
+    """Answers of the artefacts in `folder`, computed by the Triton model's own code."""
+    slice_tokens = int(parameter(read_config(), "slice_tokens"))
+    return served_answers(MODEL_FOLDER / "1", folder, _engine(folder), slice_tokens, queries)
+
+
+def batch_error_of(folder: Path, queries: Sequence[str]) -> float:
+    """How far a score of the artefacts in `folder` depends on what else is in its batch."""
+    return batch_error(MODEL_FOLDER / "1", folder, _engine(folder), queries)
+
+
+def _engine(folder: Path) -> str:
+    """Whose files they are."""
+    return "openvino" if (folder / IR_FILE).is_file() else "onnxruntime"
+
+
+def _router(manifest: Manifest) -> dict[str, object]:
+    return {
+        "bundle_id": manifest.bundle_id,
+        "llms": manifest.llm_names,
+        "scale": manifest.scale,
+        "max_tokens": manifest.tokenizer.max_tokens,
+        "truncation_side": manifest.tokenizer.truncation_side,
+    }

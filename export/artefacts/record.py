@@ -1,0 +1,105 @@
+"""What lies beside every artefact: how it was made, of what, and how well it agrees with torch.
+
+Also tells whether the artefact is still current, so that a second export does nothing.
+"""
+
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from export.parity.compare import Parity
+from routerdc_contract.bundle import file_sha256
+
+RECORD_FILE = "export.json"
+PACKAGES = (
+    *("routerdc-triton", "torch", "transformers", "onnx", "onnxscript", "onnxruntime", "openvino"),
+    *("tokenizers", "numpy"),
+)
+
+
+class Record(BaseModel):
+    """`export.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    step: str
+    bundle_id: str
+    command: str
+    created: datetime
+    versions: dict[str, str]
+    inputs: dict[str, str]
+    """SHA-256, or the value of an option, by name"""
+    outputs: dict[str, str]
+    """SHA-256 by file name in this folder"""
+    parity: dict[str, Any]
+    """on the sample queries"""
+    real_queries: dict[str, Any] | None = None
+    """the same on queries that whoever made it had at hand"""
+
+    @classmethod
+    def write(
+        cls,
+        folder: Path,
+        step: str,
+        bundle_id: str,
+        inputs: dict[str, str],
+        parity: Parity,
+        real_queries: dict[str, Any] | None = None,
+    ) -> Self:
+        """Writes the record of the artefacts that `folder` now holds."""
+        record = cls(
+            step=step,
+            bundle_id=bundle_id,
+            command=_command(),
+            created=datetime.now(UTC).replace(microsecond=0),
+            versions=_versions(),
+            inputs=inputs,
+            outputs=_hashes(folder),
+            parity=parity.as_json(),
+            real_queries=real_queries,
+        )
+        (folder / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        return record
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The record in `folder`.
+
+        Raises:
+            FileNotFoundError: nothing was exported there.
+            pydantic.ValidationError: another version of this program wrote it.
+        """
+        return cls.model_validate_json((folder / RECORD_FILE).read_text(encoding="utf-8"))
+
+    @classmethod
+    def current(cls, folder: Path, inputs: dict[str, str]) -> Self | None:
+        """The record in `folder` if its artefacts stand unchanged and were made of exactly these inputs."""
+        try:
+            record = cls.read(folder)
+        except (FileNotFoundError, ValidationError):
+            return None
+        return record if record.inputs == inputs and record.outputs == _hashes(folder) else None
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path.relative_to(folder)): file_sha256(path) for path in files if path.name != RECORD_FILE}
+
+
+def _command() -> str:
+    """As it was typed, but only the end of absolute paths: a record travels to other machines."""
+    arguments = [f"…/{Path(argument).name}" if argument.startswith("/") else argument for argument in sys.argv[1:]]
+    return " ".join([Path(sys.argv[0]).name, *arguments])
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {"python": sys.version.split()[0], **found}

@@ -1,0 +1,124 @@
+"""A new version beside the one in use in a live model repository: how it gets there, and how it goes again.
+
+Every model of an exported repository gets its files under the same next version number. Only folders whose names are
+numbers count for Triton, so a version is filled as a draft and appears whole. Does not know a running Triton.
+"""
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from export.artefacts.record import RECORD_FILE
+from export.errors import PublishError
+from export.steps.repository import VERSION, link
+from export.triton.config import CONFIG_FILE
+from routerdc_contract.tensors import ENCODER_MODEL, ROUTER_MODEL
+
+MODELS = (ENCODER_MODEL, ROUTER_MODEL)  # in the order of loading: the caller after whom it calls
+_LOCK_FILE = ".publish.lock"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of a live repository."""
+
+    live: Path
+    source: Path
+    models: tuple[str, ...]
+    old: int
+    new: int
+    files: dict[Path, bytes]
+    """what the change replaces of the models' own files (config.pbtxt, export.json), as it was"""
+
+    @classmethod
+    def plan(cls, source: Path, live: Path) -> "Change":
+        """From the repository `source`, as `routerdc export` makes it, to a version of `live`. Changes nothing yet.
+
+        Raises:
+            PublishError: one of them is no repository, or they do not hold the same models.
+        """
+        models = _models(live)
+        if models != _models(source):
+            raise PublishError(
+                f"{source} holds {', '.join(_models(source))}, {live} holds {', '.join(models)}: "
+                "another target needs a Triton of its own"
+            )
+        old = max(max(_versions(live / model)) for model in models)
+        paths = [live / model / name for model in models for name in (CONFIG_FILE, RECORD_FILE)]
+        files = {path: path.read_bytes() for path in paths if path.is_file()}
+        return cls(live, source, models, old, old + 1, files)
+
+    def apply(self) -> None:
+        """Puts the new version beside the old one, then the new models' own files in place of the old ones."""
+        for model in self.models:
+            self._fill(model, self.source / model / VERSION)
+        for model in self.models:
+            for name in (CONFIG_FILE, RECORD_FILE):
+                if (path := self.source / model / name).is_file():
+                    _replace(self.live / model / name, path.read_bytes())
+
+    def undo(self, *, tried: bool) -> None:
+        """Puts the old version's own files back. Where a Triton `tried` to load the new one, that becomes a copy of the
+        old one: Triton counts itself as not ready as long as the last it knows of a version is that it failed.
+        """
+        for model in self.models:
+            if tried:
+                self._fill(model, self.live / model / str(self.old))
+            else:
+                shutil.rmtree(self.live / model / str(self.new), ignore_errors=True)
+        for path, content in self.files.items():
+            _replace(path, content)
+
+    def finish(self) -> None:
+        """Removes what is older than the old version, which stays on the disk."""
+        for model in self.models:
+            for version in _versions(self.live / model):
+                if version < self.old:
+                    shutil.rmtree(self.live / model / str(version))
+
+    def _fill(self, model: str, origin: Path) -> None:
+        folder = self.live / model / str(self.new)
+        draft = folder.with_name(f".{self.new}.draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(origin, draft, copy_function=link, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+
+
+@contextmanager
+def only_publisher(live: Path) -> Iterator[None]:
+    """Makes sure that nobody else publishes to `live` while the block runs.
+
+    Raises:
+        PublishError: somebody does, or there is no such folder.
+    """
+    if not live.is_dir():
+        raise PublishError(f"{live}: no model repository there")
+    with (live / _LOCK_FILE).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PublishError(f"{live}: somebody else is publishing to it: wait for them") from None
+        yield
+
+
+def _models(repository: Path) -> tuple[str, ...]:
+    models = tuple(name for name in MODELS if (repository / name / CONFIG_FILE).is_file())
+    if ROUTER_MODEL not in models or not all(_versions(repository / model) for model in models):
+        raise PublishError(
+            f"{repository}: no model repository with {ROUTER_MODEL} there: fill it with `routerdc export`"
+        )
+    return models
+
+
+def _versions(model: Path) -> list[int]:
+    return sorted(int(path.name) for path in model.iterdir() if path.is_dir() and path.name.isdecimal())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_bytes(content)
+    draft.replace(path)

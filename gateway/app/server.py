@@ -1,0 +1,160 @@
+"""Runs the gateway: with assembly.py the only module that knows all the others.
+
+listen → wait for Triton and check names → serve → SIGTERM: not serving, answer what is in flight, stop
+"""
+
+import asyncio
+import gc
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
+
+import structlog
+import uvloop
+from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
+from grpc import aio
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
+from grpc_reflection.v1alpha import reflection
+
+from gateway.app import build
+from gateway.app.health import Health
+from gateway.app.ports import Ports, bind, metrics_server, server_options, write_ports
+from gateway.app.reload import Reloader
+from gateway.config import endpoints_file
+from gateway.config.settings import Settings
+from gateway.errors import BundleMismatchError, EndpointsError, ScorerError, TritonMissingError
+from gateway.grpc_api.auth import Authentication
+from gateway.grpc_api.servicer import RouterServicer
+from gateway.openai.routing import Routing
+from gateway.openai.servicer import ExternalProcessor
+from gateway.pool.pool import Pool
+from gateway.scoring.triton.balancer import TritonBalancer
+from gateway.telemetry.metrics import Metrics
+from routerdc_contract.services import EXTERNAL_PROCESSOR, ROUTER
+from routerdc_contract.v1 import router_pb2_grpc
+
+log = structlog.get_logger("gateway.app.server")
+
+_STARTUP_POLL_SECONDS = 0.2
+
+
+def run(settings: Settings, announce: Callable[[Ports], None] | None = None, lifeline: int | None = None) -> None:
+    """Serves until SIGTERM or SIGINT; a second one while calls are still being answered stops at once.
+
+    Args:
+        settings: how.
+        announce: is told the ports once the gateway serves.
+        lifeline: a file descriptor; when it becomes readable, that is SIGTERM, too.
+
+    Raises:
+        StartupError: it cannot start.
+    """
+    uvloop.run(_run(settings, announce, lifeline))
+
+
+async def _run(settings: Settings, announce: Callable[[Ports], None] | None, lifeline: int | None) -> None:
+    serve = asyncio.current_task()
+    assert serve is not None  # noqa: S101 - we are in one
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, serve.cancel)
+    if lifeline is not None:
+        asyncio.get_running_loop().add_reader(lifeline, _end_of_life, lifeline, serve)
+    with suppress(asyncio.CancelledError):
+        async with serving(settings) as ports:
+            _keep_out_of_collections()
+            if settings.ports_file is not None:
+                write_ports(settings.ports_file, ports)
+            if announce is not None:
+                announce(ports)
+            await asyncio.Event().wait()
+    log.info("stopped")
+
+
+def _keep_out_of_collections() -> None:
+    """What exists by now lives as long as the process. Left to the garbage collector, each full collection looks at all
+    of it again and every call in flight waits for that, some 40 ms.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def _end_of_life(lifeline: int, serve: asyncio.Task[None]) -> None:
+    asyncio.get_running_loop().remove_reader(lifeline)
+    serve.cancel()
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Ports]:
+    """A gateway that serves while the block runs, and is drained at its end.
+
+    Raises:
+        StartupError: it cannot start.
+    """
+    metrics = Metrics()
+    reloader = Reloader(metrics)
+    file = settings.endpoints_file
+    source = reloader.source("endpoints", [file], partial(endpoints_file.read, file))
+    pool = Pool(source.content, build.endpoint_health(settings))
+    async with AsyncExitStack() as stack:
+        known = build.api_keys(settings, reloader, source)
+        tracing = build.tracing(settings, stack)
+        interceptors: list[aio.ServerInterceptor] = [] if tracing is None else [tracing.server_interceptor]
+        interceptors += [] if known is None else [Authentication(known, metrics)]
+        server = aio.server(options=server_options(settings), interceptors=interceptors)
+        stack.push_async_callback(server.stop, None)
+        grpc_port = bind(server, settings, build.certificates(settings, reloader))
+        ports = Ports(grpc_port, stack.enter_context(metrics_server(settings, metrics)))
+        triton = await stack.enter_async_context(build.triton(settings, metrics, tracing))
+        await _wait_for_bundle(triton, pool, settings)
+        router = build.router(settings, pool, triton, metrics, stack, tracing)
+        source.on_change(partial(build.replace_pool, router, triton))
+        health = Health(lambda: triton.probe(router.pool.check), lambda bundle: router.pool.check(bundle), metrics)
+        servicer = RouterServicer(router, metrics, build.limits(settings))
+        routing = Routing(router, build.data_plane(settings), metrics, known)
+        processor = ExternalProcessor(routing, None if tracing is None else tracing.requested)
+        _register(server, servicer, processor, health)
+        await health.update()
+        await stack.enter_async_context(reloader.watching(settings.reload_interval_seconds))
+        watching = asyncio.create_task(health.watch(settings.health_interval_seconds))
+        prober = build.prober(settings, lambda: router.pool)
+        await stack.enter_async_context(prober.watching())
+        await server.start()
+        log.info("serving", host=settings.host, **ports._asdict(), bundle_id=triton.bundle.bundle_id)
+        try:
+            yield ports
+        finally:
+            log.info("draining", delay_seconds=settings.drain_delay_seconds, grace_seconds=settings.grace_seconds)
+            watching.cancel()
+            await health.drain()
+            await asyncio.sleep(settings.drain_delay_seconds)
+            servicer.drain()
+            await server.stop(settings.grace_seconds)
+
+
+def _register(server: aio.Server, servicer: RouterServicer, processor: ExternalProcessor, health: Health) -> None:
+    router_pb2_grpc.add_RouterServicer_to_server(servicer, server)
+    external_processor_pb2_grpc.add_ExternalProcessorServicer_to_server(processor, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
+    reflection.enable_server_reflection((ROUTER, EXTERNAL_PROCESSOR, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
+
+
+async def _wait_for_bundle(triton: TritonBalancer, pool: Pool, settings: Settings) -> None:
+    problem = f"Triton at {settings.triton_address} does not answer"
+    try:
+        async with asyncio.timeout(settings.startup_timeout_seconds):
+            while True:
+                try:
+                    pool.check_equal(await triton.probe(pool.check))
+                    return
+                except BundleMismatchError as error:
+                    raise EndpointsError(f"{settings.endpoints_file}: {error}") from None
+                except ScorerError as error:
+                    if problem != str(error):
+                        log.info("waiting for Triton", problem=str(error))
+                    problem = str(error)
+                await asyncio.sleep(_STARTUP_POLL_SECONDS)
+    except TimeoutError:
+        seconds = f"{settings.startup_timeout_seconds:g} s"
+        raise TritonMissingError(f"waited {seconds}: {problem}; start it, or set --triton-address") from None

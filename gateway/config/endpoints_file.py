@@ -1,0 +1,162 @@
+"""endpoints.yaml: where each LLM of the pool is served, what it costs, and who answers when nobody can decide.
+
+    default: [mistral-7b, llama-3-8b]        # ranked; the first that is allowed and in use answers
+    llms:
+      mistral-7b:
+        price: 0.2                           # US dollars per million tokens; optional
+        context_tokens: 8192                 # optional; longer queries go to other LLMs
+        endpoints:
+          - address: http://10.0.0.7:8000/v1 # base URL
+            model: mistralai/Mistral-7B-v0.1 # the model name to ask for there
+            in_use: false                    # optional, true by default; false takes the endpoint out
+            weight: 3                        # optional, 1 by default; three times as many turns as an endpoint with 1
+            probe_path: /health              # optional: asked from time to time (GET); below 400 is well
+            api_key_env: MISTRAL_API_KEY     # optional, or api_key_file: where the data plane finds the key
+            ca_file: /etc/ssl/ours.pem       # optional: who vouches for an https endpoint
+    policy: {cost_weight: 0.02, min_margin: 0.05} # optional; unless a request or virtual model says otherwise
+    virtual_models: {cheap: {cost_weight: 0.05}}  # optional; see virtual_models.py
+
+Operators own this file, the bundle's LLM names come from Triton, and the two must have the same names. This module
+reads and checks the file; it knows nothing of scores or requests.
+"""
+
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gateway.config import strict_yaml
+from gateway.config.strict_yaml import NotYamlError
+from gateway.config.virtual_models import AUTO, VirtualModel
+from gateway.errors import EndpointsError, ExcludedError
+from gateway.policy.eligibility import permitted
+
+
+def _is_url(address: str) -> str:
+    url = urlsplit(address)
+    if url.scheme not in ("http", "https") or not url.hostname or not _is_header_text(address):
+        raise ValueError("must be a base URL such as http://10.0.0.7:8000/v1")
+    _ = url.port  # raises ValueError where it is none
+    return address
+
+
+def _is_name(name: str) -> str:
+    if not name or not _is_header_text(name):
+        raise ValueError("must be printable text without space around it: it travels in HTTP headers")
+    return name
+
+
+def _is_header_text(text: str) -> bool:
+    return text.isprintable() and text == text.strip()
+
+
+def _is_absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path: Envoy reads the file, wherever it runs")
+    return path
+
+
+Name = Annotated[str, AfterValidator(_is_name)]
+AbsolutePath = Annotated[Path, AfterValidator(_is_absolute)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Endpoint(_Frozen):
+    """One server that serves an LLM."""
+
+    address: Annotated[str, AfterValidator(_is_url)]
+    model: Name
+    in_use: bool = True
+    weight: int = Field(default=1, ge=1, le=1000)
+    # Strict enough to refuse a key that was put there by mistake.
+    api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="variable's name")
+    api_key_file: AbsolutePath | None = None
+    ca_file: AbsolutePath | None = None
+    probe_path: str | None = Field(default=None, pattern=r"^/[!-~]*$", description="GET tells whether it is well")
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.api_key_env is not None and self.api_key_file is not None:
+            raise ValueError("set api_key_env or api_key_file, not both")
+        return self
+
+
+class Llm(_Frozen):
+    """One LLM of the pool."""
+
+    price: float | None = Field(default=None, ge=0, description="US dollars per million tokens")
+    context_tokens: int | None = Field(default=None, ge=1, le=2**31, description="longest input; unset: no limit")
+    endpoints: tuple[Endpoint, ...] = Field(min_length=1)
+
+
+class Policy(_Frozen):
+    """What holds unless a request or its virtual model says otherwise."""
+
+    cost_weight: float = Field(default=0.0, ge=0, description="score points per US dollar per million tokens")
+    min_margin: float = Field(default=0.0, ge=0, description="the default answers unless the best is this much ahead")
+    min_confidence: float = Field(default=0.0, ge=0, le=1, description="… or its calibrated probability this high")
+    sticky_margin: float = Field(
+        default=0.2, ge=0, description="a session keeps its LLM unless the best is further ahead"
+    )
+
+
+class EndpointsFile(_Frozen):
+    """The whole file."""
+
+    default: tuple[str, ...] = Field(min_length=1)
+    llms: dict[Name, Llm] = Field(min_length=1)
+    policy: Policy = Policy()
+    virtual_models: dict[Name, VirtualModel] = Field(default=AUTO)
+
+    @property
+    def prices(self) -> dict[str, float]:
+        """US dollars per million tokens of the LLMs that have a price."""
+        return {name: llm.price for name, llm in self.llms.items() if llm.price is not None}
+
+    @model_validator(mode="after")
+    def _names_are_in_the_pool(self) -> Self:
+        named = {"default": self.default}
+        for name, virtual in self.virtual_models.items():
+            named |= {f"virtual_models.{name}.allowed": virtual.allowed}
+            named |= {f"virtual_models.{name}.denied": virtual.denied}
+            named |= {f"virtual_models.{name}.default": virtual.default}
+        for field, names in named.items():
+            if unknown := [name for name in names if name not in self.llms]:
+                raise ValueError(f"{field}: {', '.join(unknown)}: not among llms ({', '.join(self.llms)})")
+        for name, virtual in self.virtual_models.items():
+            try:
+                permitted(frozenset(self.llms), self.prices, (virtual.rules,))
+            except ExcludedError as error:
+                raise ValueError(f"virtual_models.{name}: {error}") from None
+        if self.policy.cost_weight and (unpriced := sorted(set(self.llms) - set(self.prices))):
+            raise ValueError(
+                f"policy.cost_weight: needs a price for every LLM; there is none for {', '.join(unpriced)}"
+            )
+        priced = {name for name, llm in self.llms.items() if llm.price is not None}
+        for name, virtual in self.virtual_models.items():
+            if problem := virtual.problem(self.llms.keys(), priced):
+                raise ValueError(f"virtual_models.{name}: {problem}")
+        if both := sorted(set(self.virtual_models) & set(self.llms)):
+            raise ValueError(f"virtual_models: {', '.join(both)}: an LLM has that name")
+        return self
+
+
+def read(path: Path) -> EndpointsFile:
+    """The checked content of endpoints.yaml.
+
+    Raises:
+        EndpointsError: no such file, not YAML, a name twice, or a wrong field; the message names file and field.
+    """
+    try:
+        return EndpointsFile.model_validate(strict_yaml.load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise EndpointsError(f"{path}: cannot be read: {error}") from None
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()]
+        raise EndpointsError(f"{path}: " + "; ".join(lines)) from None
+    except NotYamlError as error:
+        raise EndpointsError(f"{path}: not YAML: {error}") from None

@@ -1,0 +1,38 @@
+"""A checked query, and a checked report about an endpoint, whichever door they came through."""
+
+import random
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gateway.domain.outcomes import CallOutcome
+from gateway.policy.eligibility import CallerRules
+
+
+class RouteQuery(NamedTuple):
+    """A checked request. `cost_weight`, `min_margin` and `min_confidence` None mean the configured ones."""
+
+    text: str
+    rules: tuple[CallerRules, ...]  # all of them hold: the request's, and those of whoever sent it
+    cost_weight: float | None
+    max_candidates: int
+    request_id: str
+    min_margin: float | None = None
+    min_confidence: float | None = None
+    defaults: tuple[str, ...] = ()  # ranked, before the pool's
+    session_id: str = ""  # empty: no session
+    other_bytes: int = 0  # text that is not routed and takes room in the context: the rest of a chat
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A checked report about the endpoint at `address` that serves `model`."""
+
+    address: str
+    model: str
+    outcome: CallOutcome
+    latency_seconds: float | None
+
+
+def new_request_id() -> str:
+    """For a query without one. No secret, so the kernel is not asked for randomness."""
+    return f"{random.getrandbits(64):016x}"

@@ -1,0 +1,130 @@
+"""From a RouteRequest to a checked query: every rule about what a caller may send.
+
+Does not know scores, endpoints or gRPC's machinery.
+"""
+
+import math
+from collections.abc import Collection, Set
+from typing import Literal
+
+from gateway.domain.outcomes import CallOutcome
+from gateway.domain.query import Report, RouteQuery, new_request_id
+from gateway.errors import InvalidRequestError
+from gateway.policy.eligibility import CallerRules
+from routerdc_contract.v1 import router_pb2 as pb
+
+MAX_REQUEST_ID_BYTES = 128
+MAX_SESSION_ID_BYTES = 1024
+
+_Number = Literal["cost_weight", "max_price", "min_margin", "min_confidence"]
+
+_OUTCOMES: dict[int, CallOutcome] = {
+    pb.OUTCOME_OK: CallOutcome.OK,
+    pb.OUTCOME_ERROR: CallOutcome.ERROR,
+    pb.OUTCOME_TIMEOUT: CallOutcome.TIMEOUT,
+    pb.OUTCOME_RATE_LIMITED: CallOutcome.RATE_LIMITED,
+}
+
+
+def checked(request: pb.RouteRequest, llms: Set[str], max_query_bytes: int) -> RouteQuery:
+    """`request` as a RouteQuery.
+
+    Args:
+        request: what the caller sent.
+        llms: names of the pool.
+        max_query_bytes: limit of the routed text, in UTF-8 bytes.
+
+    Raises:
+        InvalidRequestError: a field is wrong; the error names it and says what to do.
+    """
+    text = _text(request, max_query_bytes)
+    return RouteQuery(
+        text=text,
+        rules=_rules(request, llms),
+        cost_weight=_number(request, "cost_weight"),
+        max_candidates=max(1, request.max_candidates),
+        request_id=_request_id(request),
+        min_margin=_number(request, "min_margin"),
+        min_confidence=_number(request, "min_confidence"),
+        session_id=_session_id(request),
+        other_bytes=max(0, _chat_bytes(request.chat) - len(text.encode())) if request.HasField("chat") else 0,
+    )
+
+
+def checked_report(request: pb.ReportOutcomeRequest) -> Report:
+    """`request` as a Report; whether there is such an endpoint is not checked.
+
+    Raises:
+        InvalidRequestError: a field is wrong.
+    """
+    if (outcome := _OUTCOMES.get(request.outcome)) is None:
+        raise InvalidRequestError("outcome", "say how the call ended: OUTCOME_OK, OUTCOME_ERROR, …")
+    latency_ms = request.latency_ms
+    if not math.isfinite(latency_ms) or latency_ms < 0:
+        raise InvalidRequestError("latency_ms", f"must be a finite number, 0 or more, not {latency_ms}")
+    latency_seconds = latency_ms / 1000 if request.HasField("latency_ms") else None
+    return Report(request.endpoint.address, request.endpoint.model, outcome, latency_seconds)
+
+
+def _text(request: pb.RouteRequest, max_query_bytes: int) -> str:
+    kind = request.WhichOneof("input")
+    if kind is None:
+        raise InvalidRequestError("query", "set either query or chat")
+    text = request.query if kind == "query" else _last_user_text(request.chat)
+    if not text or text.isspace():
+        problem = "there is no text to route" if kind == "query" else "its last user message has no text"
+        raise InvalidRequestError(kind, problem)
+    # A character takes one to four bytes, so most texts need not be encoded to know.
+    if len(text) * 4 > max_query_bytes and (size := len(text.encode())) > max_query_bytes:
+        raise InvalidRequestError(kind, f"{size} bytes of text, the limit is {max_query_bytes}: shorten it")
+    return text
+
+
+def _last_user_text(chat: pb.ChatMessages) -> str:
+    for message in reversed(chat.messages):
+        if message.role == "user":
+            return message.content or "\n".join(part.text for part in message.parts if part.type == "text")
+    raise InvalidRequestError("chat.messages", "there is no message with role user")
+
+
+def _chat_bytes(chat: pb.ChatMessages) -> int:
+    texts = (text for m in chat.messages for text in ([m.content] if m.content else [part.text for part in m.parts]))
+    return sum(len(text.encode()) for text in texts)
+
+
+def _rules(request: pb.RouteRequest, llms: Set[str]) -> tuple[CallerRules, ...]:
+    allowed = _names("allowed_llms", request.allowed_llms, llms)
+    denied = _names("denied_llms", request.denied_llms, llms)
+    max_price = _number(request, "max_price")
+    if not allowed and not denied and max_price is None:
+        return ()
+    return (CallerRules(allowed or None, denied, max_price),)
+
+
+def _names(field: str, names: Collection[str], llms: Set[str]) -> frozenset[str]:
+    known = frozenset(names)
+    if not known <= llms:
+        unknown = ", ".join(sorted(known - llms))
+        raise InvalidRequestError(field, f"not in the pool: {unknown}; it has {', '.join(sorted(llms))}")
+    return known
+
+
+def _number(request: pb.RouteRequest, field: _Number) -> float | None:
+    if not request.HasField(field):
+        return None
+    value: float = getattr(request, field)
+    if not math.isfinite(value) or value < 0:
+        raise InvalidRequestError(field, f"must be a finite number, 0 or more, not {value}")
+    return value
+
+
+def _request_id(request: pb.RouteRequest) -> str:
+    if len(request.request_id.encode()) > MAX_REQUEST_ID_BYTES:
+        raise InvalidRequestError("request_id", f"longer than {MAX_REQUEST_ID_BYTES} bytes")
+    return request.request_id or new_request_id()
+
+
+def _session_id(request: pb.RouteRequest) -> str:
+    if len(request.session_id.encode()) > MAX_SESSION_ID_BYTES:
+        raise InvalidRequestError("session_id", f"longer than {MAX_SESSION_ID_BYTES} bytes")
+    return request.session_id

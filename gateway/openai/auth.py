@@ -1,0 +1,70 @@
+"""Who sent an OpenAI request: the API key and the session in its headers. Envoy only passes them on.
+
+Knows keys and what they allow, neither bodies nor LLMs' endpoints.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.errors import RateLimitedError, UnauthenticatedError
+from gateway.limits.caller import ANYBODY, Caller, Callers
+from gateway.openai.answers import OpenAiError
+from gateway.telemetry.metrics import Metrics
+
+SESSION_HEADER = "x-routerdc-session"
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Whose request it is, and of which session (empty: none)."""
+
+    caller: Caller = ANYBODY
+    session_id: str = ""
+
+
+NOBODY = Sender()
+"""Where nothing is known."""
+
+
+class Senders:
+    """Everybody who may send."""
+
+    def __init__(self, metrics: Metrics, callers: Callers | None = None) -> None:
+        """`callers`: whose API keys are known; None: anybody may send."""
+        self._metrics = metrics
+        self._callers = callers
+
+    @property
+    def need_keys(self) -> bool:
+        """Nobody is served without an API key."""
+        return self._callers is not None
+
+    def identify(self, headers: Mapping[str, str]) -> Sender:
+        """Who sent a request with `headers` (names in lower case).
+
+        Raises:
+            OpenAiError: 401: there is no API key, or it is none of ours.
+        """
+        session_id = headers.get(SESSION_HEADER, "")
+        if self._callers is None:
+            return Sender(session_id=session_id)
+        try:
+            return Sender(self._callers.identify(headers.get("authorization")), session_id)
+        except UnauthenticatedError as error:
+            raise OpenAiError(401, str(error), code="invalid_api_key") from None
+
+    def admit(self, sender: Sender) -> None:
+        """Counts a request against its sender's limit.
+
+        Raises:
+            OpenAiError: 429: it is one too many for now.
+        """
+        if (caller := sender.caller) is ANYBODY:
+            return
+        try:
+            caller.admit(1)
+        except RateLimitedError as error:
+            self._metrics.caller(caller.name, 1, limited=True)
+            seconds = error.retry_after_seconds
+            raise OpenAiError(429, str(error), code="rate_limit_exceeded", retry_after_seconds=seconds) from None
+        self._metrics.caller(caller.name, 1, limited=False)

@@ -1,0 +1,110 @@
+"""Answers in Envoy's external processing protobufs, as pure functions.
+
+envoy/service/ext_proc/v3/external_processor.proto; the endpoint picker's header and metadata are those of the
+Kubernetes Gateway API inference extension (proposal 004-endpoint-picker-protocol).
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from envoy.config.core.v3 import base_pb2
+from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
+from google.protobuf import struct_pb2
+
+from gateway.openai.answers import OpenAiError
+from gateway.openai.routing import Routed
+
+METADATA = "routerdc"
+"""Namespace of what access log and response headers tell."""
+CANDIDATES_METADATA = "routerdc.candidates"
+"""Namespace from which Envoy's priority group cluster specifier reads the clusters to try, in order."""
+ENDPOINT_HEADER = "x-gateway-destination-endpoint"
+ENDPOINT_METADATA = "envoy.lb"
+MODEL_HEADER = "x-gateway-model-name"
+LLM_HEADER = "x-routerdc-llm"
+MAX_CHUNK_BYTES = 62_000
+"""Most bytes of a body in one message: Envoy closes the stream at 64 KiB."""
+
+
+_NO_HEADERS: Mapping[str, str] = {}
+
+
+def continued() -> pb.CommonResponse:
+    """Go on, nothing to change."""
+    return pb.CommonResponse()
+
+
+def request_mutation(routed: Routed, *, endpoint_picker: bool) -> pb.CommonResponse:
+    """Headers of a routed request, without its body; the route is matched again."""
+    headers = {
+        LLM_HEADER: routed.llm,
+        MODEL_HEADER: routed.model,
+        "content-length": str(len(routed.body)),
+        "x-envoy-max-retries": str(len(routed.attempts) - 1),
+    }
+    if endpoint_picker:
+        headers[ENDPOINT_HEADER] = ",".join(routed.endpoints)
+    return pb.CommonResponse(header_mutation=_set(headers), clear_route_cache=True)
+
+
+def metadata(routed: Routed, *, endpoint_picker: bool) -> struct_pb2.Struct:
+    """Dynamic metadata of a routed request."""
+    told = {"llm": routed.llm, "model": routed.model, **_told(routed)}
+    groups = [{"name": cluster} for cluster in routed.attempts]
+    spaces: dict[str, Any] = {METADATA: told, CANDIDATES_METADATA: {"priority_groups": groups}}
+    if endpoint_picker:
+        spaces[ENDPOINT_METADATA] = {ENDPOINT_HEADER: ",".join(routed.endpoints)}
+    struct = struct_pb2.Struct()
+    struct.update(spaces)
+    return struct
+
+
+def response_mutation(routed: Routed, answered_by: str | None) -> pb.CommonResponse:
+    """Headers of the answer, where Envoy asks for them; `answered_by` is the LLM that Envoy has named there already."""
+    headers = {f"x-routerdc-{name.replace('_', '-')}": value for name, value in _told(routed).items()}
+    return pb.CommonResponse(header_mutation=_set({LLM_HEADER: answered_by or routed.llm} | headers))
+
+
+def whole_body(body: bytes) -> pb.BodyMutation:
+    """The new body in one piece, for mode BUFFERED."""
+    return pb.BodyMutation(body=body)
+
+
+def chunks(body: bytes, *, last: bool) -> Iterator[pb.CommonResponse]:
+    """A body in pieces, for mode FULL_DUPLEX_STREAMED; `last`: nothing, not even trailers, follows."""
+    for start in range(0, len(body), MAX_CHUNK_BYTES) or (0,):
+        ends = last and start + MAX_CHUNK_BYTES >= len(body)
+        chunk = pb.StreamedBodyResponse(body=body[start : start + MAX_CHUNK_BYTES], end_of_stream=ends)
+        yield pb.CommonResponse(body_mutation=pb.BodyMutation(streamed_response=chunk))
+
+
+def immediate(status: int, body: bytes, headers: Mapping[str, str] = _NO_HEADERS) -> pb.ImmediateResponse:
+    """Answers in the LLM's place, in JSON."""
+    answer = pb.ImmediateResponse(headers=_set({"content-type": "application/json", **headers}), body=body)
+    answer.status.code = status
+    return answer
+
+
+def error(problem: OpenAiError) -> pb.ImmediateResponse:
+    """Answers with an error."""
+    seconds = problem.retry_after_seconds
+    headers = _NO_HEADERS if seconds is None else {"retry-after": str(math.ceil(seconds))}
+    return immediate(problem.status, problem.body(), headers)
+
+
+def _told(routed: Routed) -> dict[str, str]:
+    told = {"reason": routed.reason, "time_ms": f"{routed.router_ms:.3f}"}
+    return told | ({"truncated": "true"} if routed.truncated else {})
+
+
+def _set(headers: Mapping[str, str]) -> pb.HeaderMutation:
+    overwrite = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+    return pb.HeaderMutation(
+        set_headers=[
+            base_pb2.HeaderValueOption(
+                header=base_pb2.HeaderValue(key=key, raw_value=value.encode()), append_action=overwrite
+            )
+            for key, value in headers.items()
+        ]
+    )

@@ -1,0 +1,76 @@
+"""What Envoy calls the endpoints of an LLM.
+
+Endpoints of one LLM that Envoy can treat alike (same model name, base path, TLS and API key) are one cluster, in which
+Envoy balances. `routerdc envoy-config` writes the clusters under these names and the servicer sends requests to them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from gateway.config.endpoints_file import Endpoint, Llm
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Endpoints of one LLM that differ in nothing but their host."""
+
+    name: str
+    llm: str
+    endpoints: tuple[Endpoint, ...]
+
+
+def clusters_of(llm: str, spec: Llm) -> tuple[Cluster, ...]:
+    """The clusters of one LLM, in the order in which its endpoints are listed: NAME#1, NAME#2, …"""
+    alike: dict[tuple[object, ...], list[Endpoint]] = {}
+    for endpoint in spec.endpoints:
+        alike.setdefault(_kind(endpoint), []).append(endpoint)
+    return tuple(Cluster(f"{llm}#{n}", llm, tuple(endpoints)) for n, endpoints in enumerate(alike.values(), 1))
+
+
+def attempts(llms: Mapping[str, Llm], candidates: Sequence[tuple[str, Endpoint]]) -> tuple[str, ...]:
+    """Names of the clusters to try, in order.
+
+    An LLM with several endpoints is tried twice before the next candidate: its work may be done next door. So is one
+    without another candidate: the first attempt may have met a connection that was just closing.
+    """
+    names: list[str] = []
+    for llm, endpoint in candidates:
+        clusters = [cluster for cluster in clusters_of(llm, llms[llm]) if any(e.in_use for e in cluster.endpoints)]
+        first = next(cluster for cluster in clusters if endpoint in cluster.endpoints)
+        others = [cluster for cluster in clusters if cluster is not first]
+        if len(first.endpoints) > 1 or (not others and len(candidates) == 1):
+            others = [first]
+        names += [first.name, *(cluster.name for cluster in others[:1])]
+    return tuple(names)
+
+
+def same_model(spec: Llm, endpoint: Endpoint) -> tuple[str, ...]:
+    """host:port of `endpoint` first, then of the LLM's others in use that know the model by the same name."""
+    others = [e for e in spec.endpoints if e.in_use and e.model == endpoint.model and e.address != endpoint.address]
+    return tuple(authority(e) for e in (endpoint, *others))
+
+
+def authority(endpoint: Endpoint) -> str:
+    """host:port."""
+    url = urlsplit(endpoint.address)
+    host = f"[{url.hostname}]" if url.hostname and ":" in url.hostname else url.hostname
+    return f"{host}:{url.port or _DEFAULT_PORTS[url.scheme]}"
+
+
+def base_path(endpoint: Endpoint) -> str:
+    """Path of the base URL without a closing slash: "/v1"."""
+    return urlsplit(endpoint.address).path.rstrip("/")
+
+
+def _kind(endpoint: Endpoint) -> tuple[object, ...]:
+    scheme = urlsplit(endpoint.address).scheme
+    return scheme, base_path(endpoint), endpoint.model, endpoint.api_key_env, endpoint.api_key_file, endpoint.ca_file
+
+
+def first_of_each(llms: Mapping[str, Llm], names: Sequence[str]) -> tuple[tuple[str, Endpoint], ...]:
+    """The LLMs of that name with their first endpoint in use, those that have none left out."""
+    firsts = ((name, next((e for e in llms[name].endpoints if e.in_use), None)) for name in names)
+    return tuple((name, endpoint) for name, endpoint in firsts if endpoint is not None)

@@ -1,0 +1,133 @@
+"""Which endpoints may be asked, judged by what callers report and what probes find.
+
+    healthy ──several reported failures in a row──▶ ejected, longer each time ──▶ returning, turn by turn ──▶ healthy
+    healthy ──as many failed probes in a row──▶ down ──a probe succeeds──▶ returning
+
+While it returns, one more failure ejects an endpoint again, for twice as long. One state for each address and model:
+whoever shares a server under another model name may be well. Does not know LLMs, weights, HTTP or gRPC.
+"""
+
+import math
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from gateway.config.endpoints_file import Endpoint
+from gateway.domain.outcomes import CallOutcome, EndpointState
+
+_LEAST_SHARE = 0.1  # of its turns, when an endpoint begins to return
+
+_Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class EjectionRules:
+    """When endpoints are ejected, for how long, and how slowly they return."""
+
+    max_failures: int = 5
+    ejection_seconds: float = 10.0  # the first time; twice as long each time after
+    max_ejection_seconds: float = 300.0
+    return_seconds: float = 30.0
+
+
+@dataclass(slots=True)
+class _Record:
+    """An endpoint that failed lately."""
+
+    failures: int = 0
+    failed_probes: int = 0
+    down: bool = False
+    ejections: int = 0
+    back_at: float = -math.inf  # when it returns, or began to
+
+
+class EndpointHealth:
+    """Every endpoint's health; what was never heard of is healthy."""
+
+    def __init__(self, rules: EjectionRules | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rules = rules or EjectionRules()
+        self._clock = clock
+        self._records: dict[_Key, _Record] = {}
+
+    @property
+    def all_well(self) -> bool:
+        """No endpoint has failed lately: every share is 1."""
+        return not self._records
+
+    def report(self, endpoint: Endpoint, outcome: CallOutcome) -> float | None:
+        """A call to `endpoint` ended: for how many seconds that ejects it, or None.
+
+        Reports about an endpoint that is ejected already are late, and change nothing.
+        """
+        state = self.state(endpoint)
+        if state is EndpointState.EJECTED or (outcome is CallOutcome.OK and _key(endpoint) not in self._records):
+            return None
+        record = self._records.setdefault(_key(endpoint), _Record())
+        if outcome is CallOutcome.OK:
+            record.failures = 0
+            self._forget_if_well(endpoint, record)
+            return None
+        record.failures += 1
+        if state is EndpointState.HEALTHY:
+            record.ejections = 0
+        if record.failures < (1 if state is EndpointState.RETURNING else self._rules.max_failures):
+            return None
+        return self._eject(record)
+
+    def probe(self, endpoint: Endpoint, ok: bool) -> None:
+        """`endpoint` was probed."""
+        if ok and _key(endpoint) not in self._records:
+            return
+        record = self._records.setdefault(_key(endpoint), _Record())
+        record.failed_probes = 0 if ok else record.failed_probes + 1
+        if ok and record.down:
+            record.down, record.back_at = False, max(record.back_at, self._clock())
+        elif record.failed_probes >= self._rules.max_failures:
+            record.down = True
+        self._forget_if_well(endpoint, record)
+
+    def state(self, endpoint: Endpoint) -> EndpointState:
+        """What is thought of `endpoint` now."""
+        if not endpoint.in_use:
+            return EndpointState.OUT_OF_USE
+        record = self._records.get(_key(endpoint))
+        if record is None:
+            return EndpointState.HEALTHY
+        if record.down:
+            return EndpointState.DOWN
+        since_back = self._clock() - record.back_at
+        if since_back < 0:
+            return EndpointState.EJECTED
+        return EndpointState.RETURNING if since_back < self._rules.return_seconds else EndpointState.HEALTHY
+
+    def share(self, endpoint: Endpoint) -> float:
+        """How much of its turns `endpoint` gets now: 0 (must not be asked) to 1."""
+        match self.state(endpoint):
+            case EndpointState.HEALTHY:
+                return 1.0
+            case EndpointState.RETURNING:
+                since_back = self._clock() - self._records[_key(endpoint)].back_at
+                return min(1.0, max(_LEAST_SHARE, since_back / self._rules.return_seconds))
+            case _:
+                return 0.0
+
+    def keep_only(self, endpoints: Collection[Endpoint]) -> None:
+        """Forgets all others: the pool has changed."""
+        kept = {_key(endpoint) for endpoint in endpoints}
+        self._records = {key: record for key, record in self._records.items() if key in kept}
+
+    def _forget_if_well(self, endpoint: Endpoint, record: _Record) -> None:
+        if not record.failures and not record.failed_probes and self.state(endpoint) is EndpointState.HEALTHY:
+            del self._records[_key(endpoint)]
+
+    def _eject(self, record: _Record) -> float:
+        longest, first = self._rules.max_ejection_seconds, self._rules.ejection_seconds
+        seconds = min(longest, math.ldexp(first, min(record.ejections, 30)))
+        record.failures = 0
+        record.ejections += 1
+        record.back_at = self._clock() + seconds
+        return seconds
+
+
+def _key(endpoint: Endpoint) -> _Key:
+    return endpoint.address, endpoint.model

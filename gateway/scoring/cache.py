@@ -1,0 +1,79 @@
+"""Exact-match cache of scores: asked before the coalescer, which fills it with what Triton has scored.
+
+Scores depend on query and bundle only, so policy stays outside. They are kept with the bundle that gave them, and count
+while that one is in use: a miss need not know which that is. What is scored is kept even where whoever asked has left
+meanwhile. Identical queries in flight are the coalescer's business.
+
+The key is Python's own hash of the text, 64 bits under a secret of the process: nobody can look for two queries with
+the same one, and by chance one lookup in 10¹⁴ finds another query's scores. The cache holds no prompt, its size in
+bytes is bounded by its number of entries, and a miss costs next to nothing.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from gateway.domain.scorer import Bundle, Scored, Scorer, Scores
+from gateway.telemetry.unlocked_metrics import Tally
+
+
+class ScoreCache:
+    """Least recently used entries go first; none is older than `ttl_seconds`."""
+
+    def __init__(self, *, max_entries: int, ttl_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._max_entries = max_entries
+        self._ttl_seconds = ttl_seconds
+        self._clock = clock
+        self._entries: OrderedDict[int, tuple[float, Scores]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, query: str) -> Scores | None:
+        """Scores of `query`, whichever bundle gave them; None where there are none, or they are too old."""
+        key = hash(query)
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        expires, scores = entry
+        if self._clock() >= expires:  # what is put in its place counts as new
+            del self._entries[key]
+            return None
+        self._entries.move_to_end(key)
+        return scores
+
+    def put(self, query: str, scores: Scores) -> None:
+        """Keeps `scores` for `query`. One that was there before counts as used when it was looked up."""
+        self._entries[hash(query)] = (self._clock() + self._ttl_seconds, scores)
+        if len(self._entries) > self._max_entries:
+            self._entries.popitem(last=False)
+
+
+class CacheLookup:
+    """A scorer that asks the cache first."""
+
+    def __init__(self, cache: ScoreCache, scorer: Scorer, hits: Tally, misses: Tally) -> None:
+        """Counts its lookups in `hits` and `misses`."""
+        self._cache = cache
+        self._scorer = scorer
+        self._hits = hits
+        self._misses = misses
+
+    @property
+    def bundle(self) -> Bundle:
+        """The inner scorer's bundle."""
+        return self._scorer.bundle
+
+    def score(self, query: str, deadline: float) -> Coroutine[Any, Any, Scored]:
+        """The cached scores of `query`, or the inner scorer's. No coroutine of its own: a miss would pay for it."""
+        scores = self._cache.get(query)
+        if scores is None or scores.bundle.bundle_id != self.bundle.bundle_id:
+            self._misses.count += 1
+            return self._scorer.score(query, deadline)
+        self._hits.count += 1
+        return _at_once(Scored(scores, cached=True))
+
+
+async def _at_once(scored: Scored) -> Scored:
+    return scored

@@ -1,0 +1,91 @@
+"""A second router on live traffic: how often would another bundle choose the same LLM?
+
+A scorer in front of a scorer. Callers get the first one's scores as they come; a share of the queries is then scored by
+the shadow, too, and the choices are compared by name, before policy and among the LLMs that both know. Nobody waits for
+the shadow: it has a bounded number of queries in flight, and what comes on top is dropped and counted.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from gateway.domain.outcomes import ShadowOutcome
+from gateway.domain.scorer import BatchScorer, Bundle, Scored, Scorer, Scores
+from gateway.telemetry.logs import Throttled
+
+log = structlog.get_logger("gateway.scoring.shadow")
+
+
+class ShadowedScorer:
+    """Scores by `primary` and compares with `shadow`; leaving the block abandons what is in flight in the shadow."""
+
+    def __init__(
+        self,
+        primary: Scorer,
+        shadow: BatchScorer,
+        *,
+        share: float,
+        max_in_flight: int,
+        observe: Callable[[ShadowOutcome], None],
+    ) -> None:
+        """`share` of the queries, 0 to 1, is for the shadow, too."""
+        self._primary = primary
+        self._shadow = shadow
+        self._share = share
+        self._max_in_flight = max_in_flight
+        self._observe = observe
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._warn = Throttled(log, "shadow failed")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        for task in self._in_flight:
+            task.cancel()
+        await asyncio.gather(*self._in_flight, return_exceptions=True)
+
+    @property
+    def bundle(self) -> Bundle:
+        """The primary's bundle."""
+        return self._primary.bundle
+
+    async def score(self, query: str, deadline: float) -> Scored:
+        """The primary's answer, whatever the shadow does."""
+        scored = await self._primary.score(query, deadline)
+        if random.random() < self._share:  # noqa: S311 - a sample, not a secret
+            self._send(query, scored.scores)
+        return scored
+
+    def _send(self, query: str, scores: Scores) -> None:
+        if len(self._in_flight) >= self._max_in_flight:
+            self._observe(ShadowOutcome.DROPPED)
+            return
+        task = asyncio.create_task(self._compare(query, scores))
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
+
+    async def _compare(self, query: str, scores: Scores) -> None:
+        try:
+            (other,) = await self._shadow.score_batch([query])
+            outcome = _outcome(scores, other)
+        except Exception as error:  # a defect of the shadow is no business of the caller's
+            self._warn(type(error).__name__, error=str(error))
+            outcome = ShadowOutcome.FAILED
+        self._observe(outcome)
+
+
+def _outcome(scores: Scores, other: Scores) -> ShadowOutcome:
+    common = frozenset(scores.bundle.llms) & frozenset(other.bundle.llms)
+    if not common:
+        return ShadowOutcome.FAILED
+    return ShadowOutcome.AGREED if _choice(scores, common) == _choice(other, common) else ShadowOutcome.DIFFERED
+
+
+def _choice(scores: Scores, among: frozenset[str]) -> str:
+    best = max((i for i, llm in enumerate(scores.bundle.llms) if llm in among), key=scores.values.__getitem__)
+    return scores.bundle.llms[best]

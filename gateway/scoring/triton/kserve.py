@@ -1,0 +1,149 @@
+"""KServe v2 messages of the model `routerdc`: pure functions between them and plain data.
+
+Tensors travel as raw bytes (https://github.com/kserve/open-inference-protocol, `raw_input_contents`): BYTES elements
+are preceded by their length as 4 bytes, little endian. No I/O here; ValueError for what cannot be read.
+"""
+
+import json
+import math
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from typing import Any, NamedTuple
+
+from tritonclient.grpc import service_pb2
+
+from gateway.domain.scorer import Bundle
+from routerdc_contract import tensors
+
+_OUTPUTS = (tensors.SCORES, tensors.TOKEN_COUNT, tensors.TRUNCATED, tensors.BUNDLE_ID)
+_length = struct.Struct("<I").pack  # of a BYTES element
+
+
+class Row(NamedTuple):
+    """One query's part of an answer."""
+
+    bundle_id: str
+    scores: tuple[float, ...]
+    token_count: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What the model's configuration says."""
+
+    bundle: Bundle
+    max_batch: int
+
+
+def infer_request(queries: Sequence[str]) -> Any:
+    """ModelInferRequest for `queries`: input `query` BYTES [len(queries), 1]."""
+    request = service_pb2.ModelInferRequest.FromString(_header(len(queries)))
+    elements = [query.encode() for query in queries]
+    request.raw_input_contents.append(b"".join([_length(len(e)) + e for e in elements]))
+    return request
+
+
+def rows(response: Any, n_queries: int) -> list[Row]:
+    """The answer to `n_queries` queries, row by row.
+
+    Raises:
+        ValueError: an output is missing, has another shape, or holds a score that is not a number.
+    """
+    names = [output.name for output in response.outputs]
+    raw = dict(zip(names, response.raw_output_contents, strict=True))
+    if missing := [name for name in _OUTPUTS if name not in raw]:
+        raise ValueError(f"outputs are missing: {', '.join(missing)}")
+    scores = _numbers(raw, tensors.SCORES, "f")
+    width, rest = divmod(len(scores), n_queries)
+    if rest or not all(map(math.isfinite, scores)):
+        raise ValueError(f"{tensors.SCORES} holds {len(scores)} values for {n_queries} queries, or some are not finite")
+    columns = (
+        _elements(raw[tensors.BUNDLE_ID]),
+        [tuple(scores[i : i + width]) for i in range(0, len(scores), width)],
+        _numbers(raw, tensors.TOKEN_COUNT, "I"),
+        [flag != 0 for flag in raw[tensors.TRUNCATED]],
+    )
+    answer = [Row(*row) for row in zip(*columns, strict=True)]
+    if len(answer) != n_queries:
+        raise ValueError(f"{len(answer)} rows for {n_queries} queries")
+    return answer
+
+
+def model_info(config: Any) -> ModelInfo:
+    """Bundle and batch limit from a ModelConfig.
+
+    Raises:
+        ValueError: a parameter is missing or malformed, or the model is not `routerdc` as the contract has it.
+    """
+    outputs = {output.name for output in config.output}
+    if tensors.QUERY not in {i.name for i in config.input} or not outputs.issuperset(_OUTPUTS):
+        raise ValueError(f"model {config.name} needs input {tensors.QUERY} and outputs {', '.join(_OUTPUTS)}")
+    parameters = {name: parameter.string_value for name, parameter in config.parameters.items()}
+    try:
+        llms = json.loads(parameters[tensors.PARAMETER_LLMS])
+        bundle_id = parameters[tensors.PARAMETER_BUNDLE_ID]
+    except (KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"parameters of model {config.name}: {error!r}") from None
+    if not bundle_id:
+        raise ValueError(f"parameter {tensors.PARAMETER_BUNDLE_ID} of model {config.name} is empty")
+    if (
+        not isinstance(llms, list)
+        or not all(isinstance(name, str) for name in llms)
+        or not 0 < len(set(llms)) == len(llms)
+    ):
+        raise ValueError(f"parameter {tensors.PARAMETER_LLMS} of model {config.name} is not a list of distinct names")
+    calibration = _calibration(parameters.get(tensors.PARAMETER_CALIBRATION, ""), len(llms))
+    return ModelInfo(Bundle(bundle_id, tuple(llms), calibration), max(1, config.max_batch_size))
+
+
+def version(text: str) -> tuple[int, int]:
+    """The first two numbers of a server's version; (0, 0) for one that begins with no such two."""
+    match = re.match(r"(\d+)\.(\d+)", text)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+@cache
+def _header(rows: int) -> bytes:
+    """A request without its queries, serialized: to put one together anew takes three times as long as to parse it."""
+    header = service_pb2.ModelInferRequest(model_name=tensors.ROUTER_MODEL)
+    header.inputs.add(name=tensors.QUERY, datatype="BYTES", shape=[rows, 1])
+    for name in _OUTPUTS:
+        header.outputs.add(name=name)
+    serialized: bytes = header.SerializeToString()
+    return serialized
+
+
+def _calibration(text: str, n_llms: int) -> tuple[tuple[float, float] | None, ...]:
+    """From the parameter, which bundles exported by an older version do not have."""
+    if not text:
+        return ()
+    try:
+        pairs = [None if pair is None else (float(pair[0]), float(pair[1])) for pair in json.loads(text)]
+    except (TypeError, ValueError, LookupError) as error:
+        raise ValueError(f"parameter {tensors.PARAMETER_CALIBRATION}: {error!r}") from None
+    if len(pairs) != n_llms or not all(map(math.isfinite, chain.from_iterable(filter(None, pairs)))):
+        raise ValueError(f"parameter {tensors.PARAMETER_CALIBRATION}: not {n_llms} pairs of finite numbers")
+    return tuple(pairs)
+
+
+def _numbers(raw: Mapping[str, bytes], name: str, kind: str) -> list[Any]:
+    try:
+        return memoryview(raw[name]).cast(kind).tolist()  # type: ignore[call-overload, no-any-return]
+    except TypeError:
+        raise ValueError(f"{name} holds {len(raw[name])} bytes, which are no whole numbers") from None
+
+
+def _elements(raw: bytes) -> list[str]:
+    elements, at = [], 0
+    while at < len(raw):
+        begin = at + 4
+        at = begin + int.from_bytes(raw[at:begin], "little")
+        if at > len(raw):
+            raise ValueError(f"{tensors.BUNDLE_ID} ends in the middle of an element")
+        elements.append(raw[begin:at].decode())
+    return elements

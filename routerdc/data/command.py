@@ -1,0 +1,88 @@
+"""`routerdc data check`: what a data file holds, and what is wrong with it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from routerdc.data.dataset import Dataset
+    from routerdc.data.summary import DataSummary
+
+
+@click.group()
+def data() -> None:
+    """Look at data sets of scored queries."""
+
+
+@data.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True), metavar="FILE...")
+@click.option("--skip-bad-rows", is_flag=True, help="Leave bad rows out and name them, instead of stopping.")
+def check(paths: tuple[Path, ...], skip_bad_rows: bool) -> None:
+    """Read files (or all data files of folders) and print a summary of each, and the duplicates between them."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from routerdc.data.dataset import SHOWN_BAD_ROWS, load_all
+    from routerdc.data.rows import DataError
+    from routerdc.data.summary import summarise
+
+    console = Console()
+    try:
+        datasets = load_all(paths, skip_bad_rows=skip_bad_rows)
+    except DataError as error:
+        raise click.ClickException(str(error)) from None
+    for dataset in datasets:
+        console.print(_table(summarise(dataset)))
+        for bad in dataset.skipped[:SHOWN_BAD_ROWS]:
+            console.print(f"skipped {escape(str(bad))}", style="yellow")
+        if (more := len(dataset.skipped) - SHOWN_BAD_ROWS) > 0:
+            console.print(f"… and {more} more", style="yellow")
+    for line in _shared(datasets):
+        console.print(escape(line), style="yellow")
+
+
+def _table(summary: "DataSummary") -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(_headline(summary)), caption=escape(_caption(summary)), title_justify="left")
+    priced = any(llm.cost is not None for llm in summary.llms)
+    table.add_column("LLM")
+    for name in ["mean quality", "missing", *(["dollars per 1,000 queries"] if priced else [])]:
+        table.add_column(name, justify="right")
+    for llm in summary.llms:
+        cost = [f"{1000 * llm.cost:.3f}" if llm.cost is not None else ""] if priced else []
+        style = "bold" if llm.name == summary.best_single else None
+        table.add_row(escape(llm.name), f"{llm.quality:.2%}", f"{llm.missing:.2%}", *cost, style=style)
+    return table
+
+
+def _headline(summary: "DataSummary") -> str:
+    skipped = f", {summary.skipped} bad rows skipped" if summary.skipped else ""
+    return f"{summary.name}: {summary.rows} rows{skipped}, {len(summary.llms)} LLMs, metric {summary.metric}"
+
+
+def _caption(summary: "DataSummary") -> str:
+    clusters = f"; {summary.clusters} clusters" if summary.clusters else ""
+    return (
+        f"best single {summary.best_quality:.2%}, oracle {summary.oracle:.2%}; "
+        f"all LLMs equal on {summary.undecidable:.1%} of the rows; {summary.missing:.2%} of the scores missing\n"
+        f"characters: mean {summary.length_mean:.0f}, median {summary.length_median:.0f}, 99 % below "
+        f"{summary.length_p99:.0f}, longest {summary.length_max}; {summary.duplicates} repeated queries{clusters}"
+    )
+
+
+def _shared(datasets: "list[Dataset]") -> list[str]:
+    """Duplicates between the data sets, each pair once."""
+    from itertools import combinations
+
+    from routerdc.data.duplicates import contained
+
+    found = []
+    for (here, first), (there, second) in combinations(enumerate(datasets, start=1), 2):
+        if count := contained(second.queries, first.queries):
+            found.append(f"{count} queries of {second.name} (file {there}) are also in {first.name} (file {here})")
+    return found

@@ -1,0 +1,332 @@
+"""Data sets of scored queries: what every LLM of a pool made of every query, read by the LLM's *name*.
+
+A row is `{"question": text, "scores": {LLM: number in [0, 1] or null}, "costs": {LLM: dollars} (optional),
+"cluster_id": integer (optional)}`; in CSV and Parquet the columns may be flat: `scores.NAME`, `costs.NAME`. Beside
+`DATA.json` may lie `DATA.yaml` with `name`, `metric`, `prices` and `tokens_per_query` (see `Sidecar`).
+
+Missing scores are NaN, never zero. This module does not know models, embeddings or training.
+"""
+
+import math
+import re
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from routerdc.data.rows import READERS, DataError, Malformed, RepeatedKeys, Row, read_rows
+
+__all__ = ["BadRow", "DataError", "Dataset", "Metric", "files_of", "known_metric", "load", "load_all", "pool"]
+
+SHOWN_BAD_ROWS = 20
+DEAREST_DOLLARS = 1e6  # a query: whatever is above is another unit
+
+
+class Metric(Enum):
+    """What a score says (paper, section 4.1 and its released evaluator)."""
+
+    PROBABILITY = "probability"
+    """Probability of the right option, 0 where the LLM is wrong: any score above 0 is correct."""
+    PASS_RATE = "pass_rate"  # noqa: S105 - not a password
+    """Share of sampled answers that are right: the score is the quality."""
+
+
+_PROBABILITY_SETS = {"mmlu", "cmmlu", "arcc", "arcchallenge", "ceval", "prealgebra", "mathprealgebra"}
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be used, and why."""
+
+    path: Path
+    row: int
+    line: int | None
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}{f':{self.line}' if self.line else ''}: row {self.row}: {self.reason}"
+
+
+class Sidecar(BaseModel):
+    """`DATA.yaml` beside a data file: what the rows themselves do not say."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    name: str | None = None
+    metric: Metric | None = None
+    prices: dict[str, float] = Field(default_factory=dict, description="US dollars per million tokens, by LLM")
+    tokens_per_query: float = Field(default=500, gt=0, description="prompt and answer together, for `prices`")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Scored queries. Column j of `scores` and `costs` belongs to `llms[j]` (in order of first appearance)."""
+
+    name: str
+    queries: tuple[str, ...]
+    llms: tuple[str, ...]
+    scores: npt.NDArray[np.float32]
+    """(n, n_llms), NaN where missing"""
+    costs: npt.NDArray[np.float32] | None = None
+    """(n, n_llms) US dollars, NaN where missing"""
+    cluster_ids: npt.NDArray[np.int64] | None = None
+    """(n,), None unless every row has one"""
+    metric: Metric = Metric.PASS_RATE
+    skipped: tuple[BadRow, ...] = ()
+    """rows left out with `skip_bad_rows`"""
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def quality(self) -> npt.NDArray[np.float32]:
+        """(n, n_llms) float32 in [0, 1]: how right each LLM is; NaN where its score is missing."""
+        if self.metric is Metric.PASS_RATE:
+            return self.scores
+        return np.where(np.isnan(self.scores), np.nan, self.scores > 0).astype(np.float32)
+
+    def select(self, rows: npt.NDArray[Any] | Sequence[int]) -> Self:
+        """The rows at these indices (or under this boolean mask), in that order."""
+        index = np.arange(len(self))[np.asarray(rows)]
+        return replace(
+            self,
+            queries=tuple(self.queries[i] for i in index),
+            scores=self.scores[index],
+            costs=None if self.costs is None else self.costs[index],
+            cluster_ids=None if self.cluster_ids is None else self.cluster_ids[index],
+        )
+
+    def aligned(self, llms: Sequence[str]) -> Self:
+        """The same rows with exactly the columns `llms`; an LLM that this data set does not know is all NaN."""
+        return replace(
+            self,
+            llms=tuple(llms),
+            scores=_columns(self.scores, self.llms, llms),
+            costs=None if self.costs is None else _columns(self.costs, self.llms, llms),
+        )
+
+
+def pool(datasets: Iterable[Dataset]) -> tuple[str, ...]:
+    """The LLMs of all data sets, in order of first appearance."""
+    return tuple(dict.fromkeys(llm for dataset in datasets for llm in dataset.llms))
+
+
+def load_all(source: str | Path | Iterable[str | Path], *, skip_bad_rows: bool = False) -> list[Dataset]:
+    """Loads files, and every data file of folders (in order of their names).
+
+    Raises:
+        DataError: as `load`; or a folder holds no data file.
+    """
+    sources = [source] if isinstance(source, str | Path) else source
+    return [load(file, skip_bad_rows=skip_bad_rows) for item in sources for file in files_of(Path(item))]
+
+
+def files_of(path: Path) -> list[Path]:
+    """`path` itself, or the data files of the folder `path`."""
+    if not path.is_dir():
+        return [path]
+    if not (files := sorted(file for file in path.iterdir() if file.suffix.lower() in READERS)):
+        raise DataError(f"{path}: no data file in this folder ({', '.join(READERS)})")
+    return files
+
+
+def load(path: str | Path, *, skip_bad_rows: bool = False, metric: Metric | None = None) -> Dataset:
+    """Reads one file (.json, .jsonl, .csv, .parquet).
+
+    Args:
+        skip_bad_rows: leave bad rows out and list them in `Dataset.skipped` instead of raising.
+        metric: overrides the sidecar's, which overrides what is known of the name; unknown names are pass rates.
+
+    Raises:
+        DataError: the file cannot be read, no row is left, or (first 20 of them named) rows are bad.
+    """
+    path = Path(path)
+    sidecar = _read_sidecar(path.with_suffix(".yaml"))
+    table, bad = _Table(), []
+    for row in read_rows(path):
+        try:
+            table.add(row)
+        except _RowError as error:
+            bad.append(BadRow(path, row.number, row.line, str(error)))
+    if bad and not skip_bad_rows:
+        raise DataError(_bad_rows_message(bad))
+    if not table.queries:
+        raise DataError(f"{path}: no usable row" + (f" ({len(bad)} bad ones skipped)" if bad else ""))
+    name = sidecar.name or dataset_name(path)
+    return table.dataset(name, metric or sidecar.metric or known_metric(name), sidecar, tuple(bad))
+
+
+def dataset_name(path: Path) -> str:
+    """The file's name without its split: `gsm8k-train.json` → `gsm8k`; `pool9/train.json` → `pool9`."""
+    stem = re.sub(r"(^|[-_.])(train|test|val|valid|validation|dev)$", "", path.stem, flags=re.IGNORECASE)
+    return stem or path.resolve().parent.name
+
+
+def known_metric(name: str) -> Metric:
+    """The metric of the paper's data sets by name; pass rate for all others."""
+    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    return Metric.PROBABILITY if plain in _PROBABILITY_SETS else Metric.PASS_RATE
+
+
+class _RowError(ValueError):
+    """The reason why one row is bad."""
+
+
+class _Table:
+    """Rows gathered column by column, compactly: 4 bytes a score."""
+
+    def __init__(self) -> None:
+        self.queries: list[str] = []
+        self._llms: dict[str, int] = {}
+        self._scores: list[array[float]] = []
+        self._costs: list[array[float]] = []
+        self._clusters: list[int | None] = []
+
+    def add(self, row: Row) -> None:
+        """Takes one row in; a row that is refused leaves the table as it was.
+
+        Raises:
+            _RowError: the row cannot be used; the message names the field.
+        """
+        value = _object(row.value)
+        question = _question(value)
+        scores = _numbers(value, "scores", upper=1.0)
+        if not any(number is not None for number in scores.values()):
+            raise _RowError("scores: none given: write {LLM name: number}, or remove the row")
+        costs = _numbers(value, "costs", upper=DEAREST_DOLLARS) if value.get("costs") is not None else {}
+        cluster = _cluster(value)
+        self.queries.append(question)
+        self._scores.append(self._packed(scores))
+        self._costs.append(self._packed(costs) if costs else array("f"))
+        self._clusters.append(cluster)
+
+    def _packed(self, numbers: dict[str, float | None]) -> "array[float]":
+        for llm in numbers:
+            self._llms.setdefault(llm, len(self._llms))
+        packed = array("f", [math.nan]) * len(self._llms)
+        for llm, number in numbers.items():
+            packed[self._llms[llm]] = math.nan if number is None else number
+        return packed
+
+    def dataset(self, name: str, metric: Metric, sidecar: Sidecar, skipped: tuple[BadRow, ...]) -> Dataset:
+        """All rows as a data set; without costs of their own, they cost what `sidecar`'s prices say."""
+        llms = tuple(self._llms)
+        costs = _padded(self._costs, len(llms)) if any(self._costs) else _priced(len(self.queries), llms, sidecar)
+        clusters = [cluster for cluster in self._clusters if cluster is not None]
+        return Dataset(
+            name=name,
+            queries=tuple(self.queries),
+            llms=llms,
+            scores=_padded(self._scores, len(llms)),
+            costs=costs,
+            cluster_ids=np.array(clusters, dtype=np.int64) if len(clusters) == len(self.queries) else None,
+            metric=metric,
+            skipped=skipped,
+        )
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if isinstance(value, Malformed):
+        raise _RowError(value.reason)
+    if not isinstance(value, dict):
+        raise _RowError(f"not an object but {_kind(value)}")
+    if isinstance(value, RepeatedKeys):
+        raise _RowError(f"fields given twice: {', '.join(value.repeated)}")
+    return value
+
+
+def _question(row: dict[str, Any]) -> str:
+    if "question" not in row:
+        raise _RowError("question: missing")
+    question = row["question"]
+    if not isinstance(question, str):
+        raise _RowError(f"question: not text but {_kind(question)}")
+    if not question.strip():
+        raise _RowError("question: empty")
+    try:
+        question.encode()
+    except UnicodeEncodeError:
+        raise _RowError("question: not valid Unicode (half of a surrogate pair)") from None
+    return question
+
+
+def _numbers(row: dict[str, Any], group: str, *, upper: float) -> dict[str, float | None]:
+    if group not in row:
+        raise _RowError(f"{group}: missing: write {{LLM name: number}}")
+    numbers = row[group]
+    if not isinstance(numbers, dict):
+        raise _RowError(f"{group}: not an object but {_kind(numbers)}")
+    if isinstance(numbers, RepeatedKeys):
+        raise _RowError(f"{group}: LLMs named twice: {', '.join(numbers.repeated)}")
+    for llm, number in numbers.items():
+        if number is not None and (reason := _number_fault(number, upper)):
+            raise _RowError(f"{group}[{llm!r}]: {reason}")
+    if "" in numbers:
+        raise _RowError(f"{group}: an LLM without a name")
+    return numbers
+
+
+def _number_fault(number: Any, upper: float) -> str | None:
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return f"not a number but {_kind(number)}"
+    if isinstance(number, float) and not math.isfinite(number):
+        return f"{number} is not a finite number (write null for a missing one)"
+    return None if 0 <= number <= upper else f"{str(number)[:20]} is outside [0, {upper:g}]"
+
+
+def _cluster(row: dict[str, Any]) -> int | None:
+    cluster = row.get("cluster_id")
+    if cluster is not None and (isinstance(cluster, bool) or not isinstance(cluster, int)):
+        raise _RowError(f"cluster_id: not an integer but {_kind(cluster)}")
+    if cluster is not None and abs(cluster) >= 1 << 63:
+        raise _RowError("cluster_id: beyond 64 bits")
+    return cluster
+
+
+def _kind(value: Any) -> str:
+    names = {bool: "true/false", str: "text", list: "a list", dict: "an object", type(None): "null"}
+    return names.get(type(value), "a number" if isinstance(value, int | float) else type(value).__name__)
+
+
+def _padded(rows: list["array[float]"], width: int) -> npt.NDArray[np.float32]:
+    """Rows of a table whose columns were discovered as it grew, filled up with NaN on the right."""
+    table = np.full((len(rows), width), np.nan, dtype=np.float32)
+    for index, row in enumerate(rows):
+        table[index, : len(row)] = row
+    return table
+
+
+def _priced(count: int, llms: tuple[str, ...], sidecar: Sidecar) -> npt.NDArray[np.float32] | None:
+    if not sidecar.prices:
+        return None
+    per_query = [sidecar.prices.get(llm, math.nan) * sidecar.tokens_per_query / 1e6 for llm in llms]
+    return np.tile(np.array(per_query, dtype=np.float32), (count, 1))
+
+
+def _columns(table: npt.NDArray[np.float32], have: Sequence[str], want: Sequence[str]) -> npt.NDArray[np.float32]:
+    padded = np.column_stack([table, np.full(len(table), np.nan, dtype=np.float32)])
+    where = {llm: column for column, llm in enumerate(have)}
+    return padded[:, [where.get(llm, len(have)) for llm in want]]
+
+
+def _read_sidecar(path: Path) -> Sidecar:
+    if not path.is_file():
+        return Sidecar()
+    try:
+        return Sidecar.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not YAML: {error}") from None
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise DataError(f"{path}: {faults}") from None
+
+
+def _bad_rows_message(bad: list[BadRow]) -> str:
+    more = len(bad) - SHOWN_BAD_ROWS
+    lines = [*map(str, bad[:SHOWN_BAD_ROWS]), *([f"… and {more} more"] if more > 0 else [])]
+    return "\n".join([*lines, f"{len(bad)} bad rows: repair them, or leave them out with --skip-bad-rows"])

@@ -1,0 +1,61 @@
+"""`routerdc evaluate-decisions`: what the gateway did with live traffic, and what its choices were worth."""
+
+from pathlib import Path
+
+import click
+
+SHOWN_BAD_LINES = 20
+
+
+@click.command("evaluate-decisions")
+@click.argument(
+    "logs", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="LOG..."
+)
+@click.option(
+    "--test", "test_paths", type=click.Path(path_type=Path, exists=True), multiple=True,
+    help="Scored queries, file or folder (repeatable), to judge decisions by; without: traffic only.",
+)  # fmt: skip
+@click.option("--skip-bad-rows", is_flag=True, help="Leave bad rows of the test data out instead of stopping.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="JSON file for every number.")
+def evaluate_decisions(
+    logs: tuple[Path, ...], test_paths: tuple[Path, ...], skip_bad_rows: bool, seed: int, out: Path | None
+) -> None:
+    """Read the gateway's decision LOGs: shares, reasons, latency; with --test also quality.
+
+    Bad lines are named and counted, and do not stop the evaluation: a log may end in half a line.
+    """
+    from rich.console import Console
+    from rich.markup import escape
+
+    from routerdc.data.dataset import load_all
+    from routerdc.data.rows import DataError
+    from routerdc.evaluation.decisions.log import read_log
+    from routerdc.evaluation.decisions.quality import judgement
+    from routerdc.evaluation.decisions.report import DecisionsReport
+    from routerdc.evaluation.decisions.tables import decision_tables
+    from routerdc.evaluation.decisions.traffic import traffic
+    from routerdc.evaluation.reports.terminal import rich_table
+
+    try:
+        data = load_all(test_paths, skip_bad_rows=skip_bad_rows)
+        log = read_log(logs)
+    except DataError as error:
+        raise click.ClickException(str(error)) from None
+    report = DecisionsReport(
+        traffic=traffic(log.decisions),
+        judgement=judgement(log.decisions, data, seed) if data else None,
+        bad_line_count=len(log.bad),
+        bad_lines=tuple(map(str, log.bad[:SHOWN_BAD_LINES])),
+    )
+    console = Console()
+    for table in decision_tables(report):
+        console.print(rich_table(table))
+    for line in report.bad_lines:
+        console.print(f"skipped {escape(line)}", style="yellow")
+    if report.bad_line_count:
+        console.print(f"bad lines skipped: {report.bad_line_count}", style="yellow")
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        click.echo(f"wrote {out}")

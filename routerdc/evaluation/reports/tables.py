@@ -1,0 +1,193 @@
+"""The tables of a report, as rows of text: one source for the terminal, Markdown and HTML."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from routerdc.evaluation.measures.selection import COLLAPSE_SHARE
+from routerdc.evaluation.reports.report import CostReport, Estimate, Line, Report
+
+
+@dataclass(frozen=True)
+class Table:
+    """`rows` are as long as `header`; the first column is text, the others are numbers. `strong`: rows to stress."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+    strong: list[int] = field(default_factory=list)
+    note: str = ""
+
+
+def markdown_table(table: Table) -> str:
+    """A table with its strong rows in bold."""
+    rows = [
+        [f"**{cell}**" if index in table.strong and cell else cell for cell in row]
+        for index, row in enumerate(table.rows)
+    ]
+    rule = ["---", *["---:"] * (len(table.header) - 1)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [table.header, rule, *rows])
+
+
+def short_names(llms: Sequence[str]) -> list[str]:
+    """Names without their organisation (`org/name`), where that leaves them different."""
+    short = [llm.rsplit("/", 1)[-1] for llm in llms]
+    return short if len(set(short)) == len(short) else list(llms)
+
+
+def tables(report: Report) -> list[Table]:
+    """All tables that the report has data for."""
+    found = [
+        quality(report),
+        *(_versus(report, group) for group in report.groups),
+        _shares(report),
+        _calibration(report),
+        _perturbed(report),
+        _removals(report),
+        _overlaps(report),
+        *(_costs(cost) for cost in report.costs),
+    ]
+    return [table for table in found if table.rows]
+
+
+def quality(report: Report) -> Table:
+    """Every contender on every test set, and the averages."""
+    columns = [(test.name, test.group) for test in report.sets]
+    header = ["", *(name for name, _ in columns), *(f"average {group}" for group in report.groups)]
+    rows = [
+        [
+            line.name,
+            *(_mean(line.sets.get(name)) for name, _ in columns),
+            *(with_interval(line.groups.get(group)) for group in report.groups),
+        ]
+        for line in report.lines
+    ]
+    return Table("Quality in percent, with 95 % bootstrap intervals of the averages", header, rows, _routers(report))
+
+
+def _routers(report: Report) -> list[int]:
+    return [index for index, line in enumerate(report.lines) if line.kind == "router"]
+
+
+def _versus(report: Report, group: str) -> Table:
+    references = list(dict.fromkeys(name for line in report.lines for name in line.versus))
+    shown = [line for line in report.lines if line.kind in {"router", "baseline", "reference"}]
+    rows = [[line.name, *(difference(line.versus.get(name, {}).get(group)) for name in references)] for line in shown]
+    title = f"Differences of the average {group} (paired bootstrap)"
+    note = "An asterisk marks a difference whose 95 % interval excludes 0."
+    return Table(title, ["", *(f"against {name}" for name in references)], rows, [0], note)
+
+
+def _shares(report: Report) -> Table:
+    routing = [line for line in report.lines if line.kind in {"router", "baseline"}]
+    rows = [
+        [f"{line.name}, {group}", *(f"{line.shares[group][llm]:.1f}" for llm in report.llms)]
+        for line in routing
+        for group in report.groups
+    ]
+    note = "; ".join(_collapse(line) for line in routing if line.collapsed_to)
+    note = note or f"No router has collapsed (one LLM with at least {COLLAPSE_SHARE:.0%} of the queries)."
+    return Table(
+        "Share of each LLM in percent", ["", *short_names(report.llms)], rows, list(range(len(report.groups))), note
+    )
+
+
+def _collapse(line: Line) -> str:
+    return f"COLLAPSED: {line.name} gives at least {COLLAPSE_SHARE:.0%} of the queries to {line.collapsed_to}"
+
+
+def _calibration(report: Report) -> Table:
+    rows = [
+        [group, f"{found.ece:.3f}", f"{found.ece_of_choice:.3f}", *(f"{e:.3f}" for e in found.ece_per_llm.values())]
+        for group, found in report.calibration.items()
+    ]
+    header = ["", "all predictions", "the chosen LLM's", *short_names(report.llms)]
+    return Table("Expected calibration error", header, rows)
+
+
+def _perturbed(report: Report) -> Table:
+    rows = [
+        [
+            line.name,
+            f"{line.changed:.1f}",
+            f"{line.same_choice:.1f}",
+            *(with_interval(line.groups[group]) for group in report.groups),
+        ]
+        for line in report.perturbed
+    ]
+    header = ["prompts", "changed %", "same choice %", *(f"average {group}" for group in report.groups)]
+    return Table("Changed prompts", header, rows)
+
+
+def _removals(report: Report) -> Table:
+    rows = [
+        [
+            line.llm,
+            *(f"{side[group]:.2f}" for group in report.groups for side in (line.router, line.best_single, line.oracle)),
+        ]
+        for line in report.removals
+    ]
+    names = ("router", "best single", "oracle")
+    header = ["without", *(f"{name} {group}" for group in report.groups for name in names)]
+    return Table("Pool without one LLM", header, rows, note="The best single LLM is chosen on train.")
+
+
+def _overlaps(report: Report) -> Table:
+    rows = [[line.name, str(line.inside), str(line.in_train)] for line in report.overlaps]
+    rows = [row for row in rows if row[1:] != ["0", "0"]]
+    return Table("Duplicate queries", ["test set", "repeated inside", "also in train"], rows)
+
+
+def _costs(cost: CostReport) -> Table:
+    references = list(dict.fromkeys(name for curve in cost.curves for name in curve.versus))
+    best = cost.best_single
+    rows = [
+        [
+            curve.name,
+            with_interval(curve.aiq),
+            *(difference(curve.versus.get(name)) for name in references),
+            _dollars(curve.cost_of_best_single),
+            _share(curve.cost_of_best_single, best.cost),
+        ]
+        for curve in cost.curves
+    ]
+    header = ["", "AIQ", *(f"against {name}" for name in references), "dollars per 1,000 queries", "of its cost"]
+    title = f"Cost against quality: {cost.name}, {cost.rows} queries"
+    note = (
+        f"AIQ between {1000 * cost.low:.3f} and {1000 * cost.high:.3f} dollars per 1,000 queries. The last two "
+        f"columns: where the quality of the best single LLM ({best.name}: {best.quality:.2f} % at "
+        f"{1000 * best.cost:.3f} dollars per 1,000 queries) is reached."
+    )
+    return Table(title, header, rows, [0], note)
+
+
+def _mean(estimate: Estimate | None) -> str:
+    return "" if estimate is None else f"{estimate.mean:.2f}"
+
+
+def with_interval(estimate: Estimate | None) -> str:
+    """`58.60 [57.10, 60.02]`; empty for None."""
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return _mean(estimate)
+    return f"{estimate.mean:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+
+
+def difference(estimate: Estimate | None) -> str:
+    """`+1.37 [+0.20, +2.54] *`: the asterisk where the interval excludes 0; empty for None."""
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return ""
+    mark = " *" if estimate.low > 0 or estimate.high < 0 else ""
+    return f"{estimate.mean:+.2f} [{estimate.low:+.2f}, {estimate.high:+.2f}]{mark}"
+
+
+def _dollars(cost: float | None) -> str:
+    return "not reached" if cost is None else f"{1000 * cost:.3f}"
+
+
+def _share(cost: float | None, whole: float) -> str:
+    return "" if cost is None or not whole else f"{100 * cost / whole:.1f} %"
+
+
+def summary(report: Report) -> Sequence[str]:
+    """One line per thing that a reader must not miss."""
+    collapsed = [_collapse(line) for line in report.lines if line.kind == "router" and line.collapsed_to]
+    return [*collapsed, *report.notes]

@@ -1,0 +1,141 @@
+"""`routerdc pool`: a new bundle with one LLM more or less, and what an LLM that joins late is worth."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from routerdc.loaded_bundle import Router
+    from routerdc.model import RouterModel
+    from routerdc_contract.bundle import LlmSpec, Manifest
+
+_BUNDLE = click.option(
+    "--bundle",
+    default="bundles/default",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The router to start from; it stays as it is.",
+)
+_OUT = click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The new bundle.")
+
+
+@click.group()
+def pool() -> None:
+    """Add an LLM to a trained router, or remove one, without touching the others."""
+
+
+@pool.command()
+@click.argument("name")
+@click.option(
+    "--scores",
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="Queries with the new LLM's scores; scores of LLMs in the pool beside them make fewer queries go further.",
+)
+@_BUNDLE
+@_OUT
+@click.option("--price", type=click.FloatRange(min=0), help="US dollars per million tokens.")
+def add(name: str, scores: Path, bundle: Path, out: Path, price: float | None) -> None:
+    """Learn the LLM NAME from scored queries."""
+    import torch
+
+    from routerdc.data.dataset import load
+    from routerdc.data.rows import DataError
+    from routerdc.loaded_bundle import Router
+    from routerdc.pool.change import PoolError, with_llm
+    from routerdc_contract.bundle import BundleError, LlmSpec
+
+    try:
+        router, scored = Router.load(bundle), load(scores)
+        embedding = torch.from_numpy(router.embed(scored.queries))
+        model, calibration = with_llm(router.model, router.llms, embedding, scored, name)
+        spec = LlmSpec(name=name, price=price, calibration=calibration)
+        manifest = _write(router, model, (*router.manifest.llms, spec), f"added {name}, {len(scored)} queries", out)
+    except (BundleError, DataError, PoolError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"bundle {manifest.bundle_id} in {out}: {len(manifest.llms)} LLMs")
+
+
+@pool.command()
+@click.argument("name")
+@_BUNDLE
+@_OUT
+def remove(name: str, bundle: Path, out: Path) -> None:
+    """Drop the LLM NAME."""
+    from routerdc.loaded_bundle import Router
+    from routerdc.pool.change import PoolError, without_llm
+    from routerdc_contract.bundle import BundleError
+
+    try:
+        router = Router.load(bundle)
+        model = without_llm(router.model, router.llms, name)
+        kept = tuple(llm for llm in router.manifest.llms if llm.name != name)
+        manifest = _write(router, model, kept, f"removed {name}", out)
+    except (BundleError, PoolError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"bundle {manifest.bundle_id} in {out}: {len(manifest.llms)} LLMs")
+
+
+@pool.command()
+@click.argument("data", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--test", multiple=True, type=click.Path(exists=True, path_type=Path), help="Default: a fifth of DATA.")
+@click.option("--recipe", "recipe_name", default="default", show_default=True, help="A shipped recipe, or a YAML file.")
+@click.option("--queries", multiple=True, type=click.IntRange(min=1), default=(20, 50, 100, 300), show_default=True)
+@click.option("--draws", default=4, show_default=True, type=click.IntRange(min=1), help="Of the scored queries.")
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Times all of it, from seed 0.")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Gets table and numbers.")
+def measure(
+    data: tuple[Path, ...],
+    test: tuple[Path, ...],
+    recipe_name: str,
+    queries: tuple[int, ...],
+    draws: int,
+    seeds: int,
+    out: Path,
+) -> None:
+    """Leave each LLM of DATA out of training, add it back from few queries, and compare with training with it."""
+    from routerdc.data.dataset import load_all
+    from routerdc.data.rows import DataError
+    from routerdc.pool.growth import GrowthOverSeeds, measure_growth
+    from routerdc.training.fit import open_encoder
+    from routerdc.training.recipe import RecipeError, load_recipe
+    from routerdc_contract.bundle import BundleError
+
+    try:
+        recipe = load_recipe(recipe_name)
+        if recipe.encoder.trained:
+            raise click.ClickException(f"recipe {recipe.name}: trains its encoder; frozen ones are measured")
+        encoder = open_encoder(recipe.encoder)
+        train, judged = load_all(data), load_all(test)
+        reports = [measure_growth(train, judged, recipe, encoder, queries, draws, seed) for seed in range(seeds)]
+    except (BundleError, DataError, RecipeError) as error:
+        raise click.ClickException(str(error)) from None
+    growth = GrowthOverSeeds(tuple(reports))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "pool-growth.json").write_text(json.dumps(growth.as_json(), indent=2) + "\n", encoding="utf-8")
+    (out / "pool-growth.md").write_text(growth.as_markdown(), encoding="utf-8")
+    with_all = ", ".join(f"{report.with_all:.2f}" for report in reports)
+    click.echo(f"per cent points against training with all LLMs ({with_all})\n\n{growth.as_markdown()}")
+
+
+def _write(router: "Router", model: "RouterModel", llms: "tuple[LlmSpec, ...]", change: str, out: Path) -> "Manifest":
+    from routerdc.bundle_io import save_bundle
+    from routerdc.training.model_card import write_model_card
+
+    old = router.manifest
+    changes = [*old.training.get("pool_changes", []), change]
+    manifest = save_bundle(
+        out,
+        model,
+        router.tokenizer,
+        name=out.resolve().name,
+        encoder=old.encoder,
+        llms=llms,
+        max_tokens=old.tokenizer.max_tokens,
+        truncation_side=old.tokenizer.truncation_side,
+        training={**old.training, "from_bundle": old.bundle_id, "pool_changes": changes},
+    )  # no metrics: those of the old pool are not this one's
+    write_model_card(out, manifest)
+    return manifest

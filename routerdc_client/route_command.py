@@ -1,0 +1,121 @@
+"""`routerdc route`: asks a running gateway about one query and prints the decision."""
+
+import sys
+from pathlib import Path
+
+import click
+from google.protobuf import json_format
+from rich.console import Console
+from rich.table import Table
+
+from routerdc_contract.v1 import router_pb2 as pb
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("query")
+@click.option("--address", default="127.0.0.1:50051", show_default=True, help="host:port of the gateway")
+@click.option("--tls", is_flag=True, help="connect with TLS; implied by the three options below")
+@click.option("--ca-file", type=_FILE, help="who vouches for the gateway, PEM [default: the system's authorities]")
+@click.option("--cert-file", type=_FILE, help="certificate to show to the gateway, PEM")
+@click.option("--key-file", type=_FILE, help="its private key, PEM")
+@click.option("--api-key", envvar="ROUTERDC_API_KEY", help="better given as the variable ROUTERDC_API_KEY")
+@click.option("--deadline-ms", type=click.FloatRange(min=1), default=1000, show_default=True, help="give up after this")
+@click.option("--allow", multiple=True, metavar="LLM", help="only this LLM may answer (repeat for more)")
+@click.option("--deny", multiple=True, metavar="LLM", help="this LLM may not answer (repeat for more)")
+@click.option("--cost-weight", type=float, help="score points given up per US dollar per million tokens")
+@click.option("--max-price", type=float, help="no LLM that costs more US dollars per million tokens")
+@click.option("--min-margin", type=float, help="the default answers unless the best LLM is ahead by this much")
+@click.option("--min-confidence", type=float, help="… or its calibrated probability is this high")
+@click.option("--session", default="", metavar="ID", help="queries of one conversation keep their LLM")
+@click.option("--candidates", type=click.IntRange(min=0), default=3, show_default=True, help="ranked LLMs to show")
+@click.option("--json", "as_json", is_flag=True, help="print the whole response as JSON")
+def route(
+    query: str,
+    address: str,
+    tls: bool,
+    ca_file: Path | None,
+    cert_file: Path | None,
+    key_file: Path | None,
+    api_key: str | None,
+    deadline_ms: float,
+    allow: tuple[str, ...],
+    deny: tuple[str, ...],
+    cost_weight: float | None,
+    max_price: float | None,
+    min_margin: float | None,
+    min_confidence: float | None,
+    session: str,
+    candidates: int,
+    as_json: bool,
+) -> None:
+    """Ask which LLM should answer QUERY ("-": read it from standard input)."""
+    from routerdc_client.client import ClientTls, RouteError, RouterClient
+
+    text = sys.stdin.read() if query == "-" else query
+    if (cert_file is None) != (key_file is None):
+        raise click.UsageError("--cert-file and --key-file: give both or none")
+    secure = ClientTls(ca_file, cert_file, key_file) if tls or ca_file or cert_file else None
+    try:
+        with RouterClient(address, tls=secure, api_key=api_key) as router:
+            response = router.route(
+                text,
+                allowed_llms=allow,
+                denied_llms=deny,
+                cost_weight=cost_weight,
+                max_price=max_price,
+                min_margin=min_margin,
+                min_confidence=min_confidence,
+                session_id=session,
+                max_candidates=candidates,
+                deadline_ms=deadline_ms,
+            )
+    except RouteError as error:
+        raise click.ClickException(_explained(error.code.name, error.message, address)) from None
+    if as_json:
+        click.echo(json_format.MessageToJson(response, preserving_proto_field_name=True, ensure_ascii=False))
+    else:
+        _print(response)
+
+
+def _explained(code: str, message: str, address: str) -> str:
+    if code in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
+        return f"no answer from a gateway at {address} ({message}); start one with `routerdc gateway` or `make run`"
+    return message
+
+
+def _print(response: pb.RouteResponse) -> None:
+    costs = any(candidate.adjusted_score != candidate.score for candidate in response.candidates)
+    table = Table("LLM", box=None, pad_edge=False)
+    for title in (["score"] if response.bundle_id else []) + (["after cost"] if costs else []):
+        table.add_column(title, justify="right")
+    table.add_column("endpoint", overflow="fold")
+    for candidate in response.candidates:
+        scores = [f"{candidate.score:.4f}"] if response.bundle_id else []
+        scores += [f"{candidate.adjusted_score:.4f}"] if costs else []
+        table.add_row(candidate.llm, *scores, _endpoint(candidate))
+    table.columns[0].overflow = "fold"
+    console = Console()
+    console.print(table)
+    console.print(_summary(response), highlight=False)
+
+
+def _endpoint(candidate: pb.Candidate) -> str:
+    """Address, and the model name to ask for there where it is not the LLM's own."""
+    endpoint = candidate.endpoint
+    return endpoint.address if endpoint.model == candidate.llm else f"{endpoint.address} ({endpoint.model})"
+
+
+def _summary(response: pb.RouteResponse) -> str:
+    reason = pb.Reason.Name(response.reason).removeprefix("REASON_").lower()
+    parts = [f"{reason}: {response.reason_detail}"]
+    if response.HasField("margin"):
+        parts.append(f"margin {response.margin:.4f}")
+    if response.token_count:
+        parts.append(f"{response.token_count} tokens{' (truncated)' if response.truncated else ''}")
+    parts.append(f"{response.timings.total_ns / 1e6:.2f} ms in the gateway")
+    return " · ".join(parts)

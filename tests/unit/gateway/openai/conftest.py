@@ -1,0 +1,38 @@
+"""A `Routing` over a scripted scorer: beta, alpha, gamma unless a query is scripted."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway.limits.admission import Admission
+from gateway.openai.routing import DataPlane, Routing
+from gateway.pool.pool import Pool
+from gateway.routing.router import Router
+from gateway.telemetry.metrics import Metrics
+from tests.support.fake_scorer import FakeScorer
+from tests.unit.gateway.conftest import endpoints_file
+
+MakeRouting = Callable[..., Routing]
+
+
+@pytest.fixture
+def scorer() -> FakeScorer:
+    return FakeScorer()
+
+
+@pytest.fixture
+def make_routing(scorer: FakeScorer) -> MakeRouting:
+    """`make_routing(any field of DataPlane, in_flight=…, file={fields of endpoints.yaml})`."""
+
+    def make(*, in_flight: int = 10, file: dict[str, Any] | None = None, **plane: Any) -> Routing:
+        metrics = Metrics()
+        router = Router(Pool(endpoints_file(**(file or {}))), scorer, Admission(in_flight, 0.05), metrics)
+        return Routing(router, DataPlane(**({"deadline_seconds": 1, "max_query_bytes": 1000} | plane)), metrics)
+
+    return make
+
+
+@pytest.fixture
+def routing(make_routing: MakeRouting) -> Routing:
+    return make_routing()

@@ -1,0 +1,15 @@
+"""A scorer behind cache and coalescer, stacked as gateway/app/build.py does."""
+
+from gateway.scoring.cache import CacheLookup, ScoreCache
+from gateway.scoring.coalescer import Coalescer
+from gateway.telemetry.unlocked_metrics import Tally
+from tests.support.fake_scorer import FakeScorer
+
+
+def behind_cache(
+    scorer: FakeScorer, cache: ScoreCache | None = None, hits: Tally | None = None, misses: Tally | None = None
+) -> CacheLookup:
+    """With a cache and tallies of its own if none are given; one batch in flight."""
+    cache = ScoreCache(max_entries=10, ttl_seconds=60) if cache is None else cache
+    coalescer = Coalescer(scorer, max_batch=8, scorers=lambda: 1, window=1, keep=cache.put)
+    return CacheLookup(cache, coalescer, hits or Tally(), misses or Tally())

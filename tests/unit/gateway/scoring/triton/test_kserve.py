@@ -1,0 +1,93 @@
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tritonclient.grpc import model_config_pb2, service_pb2
+
+from gateway.scoring.triton import kserve
+from routerdc_contract import tensors
+
+
+def config(llms: str = '["a", "b"]', bundle_id: str = "id", calibration: str = "") -> object:
+    made = model_config_pb2.ModelConfig(name="routerdc")
+    made.input.add(name="query")
+    for name in ("scores", "token_count", "truncated", "bundle_id"):
+        made.output.add(name=name)
+    made.parameters["llms"].string_value = llms
+    made.parameters["bundle_id"].string_value = bundle_id
+    made.parameters["calibration"].string_value = calibration
+    return made
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=5))
+def test_every_text_travels_as_its_length_and_its_utf8(queries: list[str]) -> None:
+    request = kserve.infer_request(queries)
+    raw, read = request.raw_input_contents[0], list[str]()
+    while raw:
+        (length,) = struct.unpack_from("<I", raw)
+        read.append(raw[4 : 4 + length].decode())
+        raw = raw[4 + length :]
+    assert read == queries
+    assert request.inputs[0].shape == [len(queries), 1]
+
+
+def test_bundle_and_names_are_read_in_score_order_and_no_batching_means_one() -> None:
+    info = kserve.model_info(config('["b", "a"]'))
+    assert (info.bundle.bundle_id, info.bundle.llms, info.max_batch) == ("id", ("b", "a"), 1)
+
+
+@pytest.mark.parametrize("llms", ["", "[", "{}", "[1]", '["a", "a"]', "[]"])
+def test_malformed_names_are_refused(llms: str) -> None:
+    with pytest.raises(ValueError, match=r"llms|parameters"):
+        kserve.model_info(config(llms))
+
+
+def test_calibration_is_read_in_score_order_and_may_be_missing() -> None:
+    assert kserve.model_info(config(calibration="[[1, -0.5], null]")).bundle.calibration == ((1.0, -0.5), None)
+    assert kserve.model_info(config()).bundle.calibration == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["[", "null", "[[1, 2]]", "[[1], null]", "[0, null]", "[[1, NaN], null]", '["ab", null]']
+)
+def test_malformed_calibration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="calibration"):
+        kserve.model_info(config(calibration=text))
+
+
+def test_an_empty_bundle_id_is_refused() -> None:
+    with pytest.raises(ValueError, match="bundle_id"):
+        kserve.model_info(config(bundle_id=""))
+
+
+def test_another_number_of_rows_than_queries_is_refused() -> None:
+    response = service_pb2.ModelInferResponse()
+    raw = {
+        "scores": struct.pack("<2f", 1, 2),
+        "token_count": struct.pack("<i", 3),
+        "truncated": b"\0",
+        "bundle_id": b"",
+    }
+    for name, content in raw.items():
+        response.outputs.add(name=name)
+        response.raw_output_contents.append(content)
+    with pytest.raises(ValueError, match=r"zip|rows"):
+        kserve.rows(response, 1)
+
+
+@pytest.mark.parametrize("name", [tensors.SCORES, tensors.TOKEN_COUNT, tensors.BUNDLE_ID])
+def test_an_output_that_is_cut_off_is_refused(name: str) -> None:
+    whole = {
+        tensors.SCORES: b"\x00" * 4,
+        tensors.TOKEN_COUNT: b"\x01\x00\x00\x00",
+        tensors.TRUNCATED: b"\x00",
+        tensors.BUNDLE_ID: b"\x02\x00\x00\x00ab",
+    }
+    for cut in range(1, len(whole[name])):
+        response = service_pb2.ModelInferResponse()
+        for output, raw in (whole | {name: whole[name][:cut]}).items():
+            response.outputs.add(name=output)
+            response.raw_output_contents.append(raw)
+        with pytest.raises(ValueError, match=f"{name} |rows for|argument"):
+            kserve.rows(response, 1)
