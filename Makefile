@@ -56,7 +56,7 @@ test: check  ## check, then all tests: unit, integration (a real Triton), e2e (t
 
 DATA ?= ../shared/data
 EVALUATION := build/evaluation
-LOOKS := The test sets were looked at three times while the recipe was found, and the first two looks changed it; three more, at what cross-validation or left-out data sets prefer to it, kept it (docs/LOG.md, 34, 37 and 38).
+LOOKS := The test sets were looked at three times while the recipe was found, and the first two looks changed it; three more, at what cross-validation or left-out data sets prefer to it, kept it (docs/log/training.md, T34, T37 and T38).
 SOURCE := Command: make evaluate. The whole report, with plots: docs/evaluation/routerdc/report.md.
 
 evaluate: $(VENV)/.dev  ## judge the shipped bundle, and the recipe on two other pools: docs/evaluation
@@ -177,7 +177,7 @@ images-gpu: images  ## build those on NVIDIA's images, too (NGC=HOST/)
 check-containers: $(VENV)/.dev  ## follow the Containerfiles without an engine, and let what they make work together
 	$(BIN)/python -m tools.containers.check
 
-simulate-autoscaling: $(VENV)/.dev  ## the chosen autoscaling and others against bursty traffic: docs/scaling
+simulate-autoscaling: $(VENV)/.dev  ## the chosen autoscaling and others against bursty traffic: docs/explanation/scaling.md
 	$(BIN)/python -m loadtest.autoscaling.simulate
 
 clean:  ## remove the environment and everything built

@@ -1,4 +1,4 @@
-"""The load test: `locust -f loadtest/locustfile.py [RouteUser …]`; see docs/loadtest.md.
+"""The load test: `locust -f loadtest/locustfile.py [RouteUser …]`; see docs/how-to/loadtest.md.
 
 Without names all kinds of users run, RouteUser most often. Add a load shape with a second -f:
 `-f loadtest/locustfile.py,loadtest/shapes/ramp.py`.

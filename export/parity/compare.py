@@ -60,8 +60,10 @@ LIMITS: dict[Precision, Limits] = {
     "int8": INT8,
     "int8-gpu": INT8,
 }
-"""The errors are about ten times what the shipped bundle shows (docs/design). What is rounded by both sides of a batch
-may fall on either side of a step, so what rounds is allowed to feel its batch a little."""
+"""The errors are about ten times what the shipped bundle shows (docs/explanation/cpu-engine.md).
+
+A value near a rounding step may fall on either side of it, so engines that round may depend on their batch a little.
+"""
 
 
 @dataclass(frozen=True)

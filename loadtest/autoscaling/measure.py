@@ -1,4 +1,4 @@
-"""What a query costs a Triton pod, measured: what the simulation and docs/scaling.md count with.
+"""What a query costs a Triton pod, measured: what the simulation and docs/explanation/scaling.md count with.
 
     python -m loadtest.autoscaling.measure
 

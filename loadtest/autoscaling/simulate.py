@@ -23,7 +23,7 @@ from loadtest.autoscaling.service_times import ServiceTimes
 from loadtest.autoscaling.simulation import Outcome, Plan, Second, Setting, simulate
 from loadtest.autoscaling.traffic import BURSTY, arrivals, duration
 
-START_SECONDS = 30.0  # docs/scaling.md takes it apart
+START_SECONDS = 30.0  # docs/explanation/scaling.md takes it apart
 SEED = 1
 PLOTTED = ("chosen", "queue time alone")
 
@@ -68,7 +68,7 @@ def figures(outcome: Outcome) -> dict[str, float]:
 
 @click.command()
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("docs/scaling"), show_default=True
+    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("docs/explanation"), show_default=True
 )
 def main(out: Path) -> None:
     """Runs every variant over the same arrivals; writes autoscaling.png and autoscaling.json."""

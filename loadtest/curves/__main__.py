@@ -29,7 +29,7 @@ from loadtest.servers.servers import PartError
 from loadtest.servers.stack import StackError
 from routerdc_contract.tensors import ROUTER_MODEL
 
-# So long that hardly any call is cancelled: cancelled calls can end the embedded Triton (docs/loadtest.md).
+# So long that hardly any call is cancelled: cancelled calls can end the embedded Triton (docs/how-to/loadtest.md).
 _DEADLINE_SECONDS = 10.0
 _WARM_UP_SECONDS = 10.0
 _START_RATE = 40.0

@@ -11,7 +11,8 @@ from cores import usable_cores
 from engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
 
 SHARED_TOKENS = 128
-"""A slice of fewer is done sooner by one thread than by several that wait for each other (docs/design, 2026-11-22)"""
+"""One thread computes a slice of fewer tokens sooner than several that wait for each other: see
+docs/explanation/cpu-engine.md."""
 
 
 class OnnxRuntimeEngine:
@@ -40,7 +41,7 @@ def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # one pattern would be kept for every shape ever seen
-    # Idle threads sleep: Triton, the tokenizer and the gateway need the same cores (docs/design, 2026-11-22).
+    # Idle threads sleep: Triton, the tokenizer and the gateway need the same cores (docs/explanation/cpu-engine.md).
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # CPUs without VNNI add up products of uint8 and int8 in 16 bits and cut what is larger; they get exact kernels
     # instead. No effect on others.

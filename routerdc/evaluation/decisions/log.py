@@ -1,4 +1,4 @@
-"""The gateway's decision log, read back: JSON Lines, one line a decision (docs/operate.md).
+"""The gateway's decision log, read back: JSON Lines, one line a decision (docs/how-to/operate.md).
 
 This module knows the lines, not the gateway that writes them: fields that evaluation has no use for are ignored.
 """

@@ -9,7 +9,7 @@ domain's mean, and only that part of the rest is kept which a ridge regression o
 
 λ_d is chosen by repeated cross-validation inside the training rows, by `Judge`. A residual is believed only if it beats
 the mean by `MARGIN` standard errors: one that is not there costs more on other queries than one that is there brings
-(docs/LOG.md).
+(docs/log/training.md).
 """
 
 from collections.abc import Callable

@@ -13,7 +13,7 @@ from tests.unit.docs.pages import ROOT, code, pages
 
 COMMANDS = {entry.name: entry for entry in entry_points(group="routerdc.commands")}
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-PAGES = [page for page in pages() if page.name not in {"CHANGELOG.md", "LOG.md"} and "design" not in page.parts]
+PAGES = [page for page in pages() if page.name != "CHANGELOG.md" and not {"log", "explanation"} & set(page.parts)]
 
 _ROUTERDC = re.compile(r"(?:^|[;&|(]\s*|bin/|[A-Z_]+=\S+ )routerdc ([a-z][a-z-]*)(.*)")
 _MAKE = re.compile(r"(?:^|[;&|(] ?)make ([a-z][a-z-]*)")

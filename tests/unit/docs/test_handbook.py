@@ -6,7 +6,7 @@ import yaml
 
 from tests.unit.docs.pages import ROOT
 
-HANDBOOK = (ROOT / "docs/handbook.md").read_text(encoding="utf-8")
+HANDBOOK = (ROOT / "docs/how-to/handbook.md").read_text(encoding="utf-8")
 
 
 def alerts() -> set[str]:
@@ -37,7 +37,7 @@ def test_every_section_says_something() -> None:
 
 
 def test_metrics_that_it_names_are_documented() -> None:
-    documented = (ROOT / "docs/operate.md").read_text(encoding="utf-8")
+    documented = (ROOT / "docs/how-to/operate.md").read_text(encoding="utf-8")
     named = set(re.findall(r"\brouterdc_[a-z_]+", HANDBOOK))
     known = set(re.findall(r"\brouterdc_[a-z_]+", documented))
     bases = {re.sub(r"_(bucket|sum|count)$", "", name) for name in named}

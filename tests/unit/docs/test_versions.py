@@ -5,7 +5,7 @@ import yaml
 from tests.unit.docs.pages import ROOT
 
 VERSIONS = yaml.safe_load((ROOT / "deploy/versions.yaml").read_text(encoding="utf-8"))
-GUIDE = (ROOT / "docs/kubernetes.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs/how-to/kubernetes.md").read_text(encoding="utf-8")
 
 
 def test_the_guide_names_the_add_ons_releases() -> None:

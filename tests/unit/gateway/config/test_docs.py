@@ -1,4 +1,4 @@
-"""docs/operate.md is held against what is really there."""
+"""docs/how-to/operate.md is held against what is really there."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from gateway import errors
 from gateway.config.settings import Settings
 from gateway.telemetry.metrics import Metrics
 
-OPERATE = (Path(__file__).parents[4] / "docs/operate.md").read_text(encoding="utf-8")
+OPERATE = (Path(__file__).parents[4] / "docs/how-to/operate.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))

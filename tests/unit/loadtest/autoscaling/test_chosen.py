@@ -13,7 +13,7 @@ from loadtest.autoscaling.service_times import MEASURED, ServiceTimes
 from loadtest.autoscaling.simulate import variants
 from loadtest.autoscaling.simulation import Setting
 
-SIMULATED = Path(__file__).parents[4] / "docs/scaling/autoscaling.json"
+SIMULATED = Path(__file__).parents[4] / "docs/explanation/autoscaling.json"
 CHOSEN = chosen.read()
 TRIGGERS = CHOSEN["triton"]["triggers"]
 
@@ -58,7 +58,7 @@ def test_nothing_cheaper_that_was_simulated_loses_fewer_queries() -> None:
 
 
 def test_the_page_on_scale_has_the_recorded_results() -> None:
-    page = (SIMULATED.parents[1] / "scaling.md").read_text()
+    page = (SIMULATED.with_name("scaling.md")).read_text()
     recorded = json.loads(SIMULATED.read_text())
     rows = {name: [f"{value:g}" for value in figures.values()] for name, figures in recorded.items()}
     shown = {cells[0].strip("* "): cells[1:] for cells in _table_rows(page) if cells[0].strip("* ") in rows}
@@ -66,7 +66,7 @@ def test_the_page_on_scale_has_the_recorded_results() -> None:
 
 
 def test_the_page_on_scale_has_the_measured_costs() -> None:
-    page = (SIMULATED.parents[1] / "scaling.md").read_text()
+    page = (SIMULATED.with_name("scaling.md")).read_text()
     measured = yaml.safe_load(MEASURED.read_text())
     shown = {cells[0]: cells[1:] for cells in _table_rows(page)}
     for row, key in (("64 tokens", "cpu_ms_per_query"), ("26 tokens", "cpu_ms_per_sample_query")):

@@ -179,7 +179,7 @@ def test_the_makefile_builds_every_image_with_that_tag() -> None:
 def test_docs_name_no_other_tag() -> None:
     tag = VERSIONS["images"]["tag"]
     allowed = {tag, f"{tag}-tensorrt"}
-    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/**/*.md")]:
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/how-to/*.md"), *ROOT.glob("deploy/**/*.md")]:
         ours = "|".join(VERSIONS["images"]["names"])
         found = set(re.findall(rf"(?:{ours}):([\w.-]*\w)", path.read_text()))
         assert found <= allowed, path
@@ -197,6 +197,6 @@ def test_the_sizes_that_are_recorded_are_those_of_the_images_that_are_checked() 
 
 def test_the_page_about_images_has_the_sizes_that_were_recorded() -> None:
     rows = re.findall(
-        r"^\| `routerdc-([\w-]+)` \|.*\| (\d+) \|$", (ROOT / "docs/containers.md").read_text(), re.MULTILINE
+        r"^\| `routerdc-([\w-]+)` \|.*\| (\d+) \|$", (ROOT / "docs/how-to/containers.md").read_text(), re.MULTILINE
     )
     assert {name: int(size) for name, size in rows} == yaml.safe_load(SIZES.read_text())
