@@ -1,1 +1,12 @@
-"""Bundle → ONNX graph → engine → filled model repository, with a parity check against torch after every step."""
+"""Bundle → ONNX graph → engine → filled model repository, with a parity check against torch after every step.
+
+Rooms, each of which knows only those below it (checked by import-linter, see pyproject.toml):
+
+    command, publish      the commands
+    steps                 graph, engine, plan, openvino, repository
+    onnx                  the encoder's graph
+    artefacts             the files
+    parity                comparison with torch
+    triton, tensorrt      configuration files; plans
+    targets, errors
+"""

@@ -1,9 +1,15 @@
 """The gateway: a gRPC server that turns a query into the endpoint of the LLM that should answer it.
 
-Layers, each of which knows only what is to its right:
+Rooms, each of which knows only those below it (checked by import-linter, see pyproject.toml):
 
-    servicer, stream, health → router (the use case) → policy, pool, admission, scorer (a Protocol)
-
-    score_cache → coalescer → triton_scorer     scorers, stacked; only the last knows KServe
-    server                                      builds everything and is the only one that knows everyone
+    app                   builds the service, listens, reloads, drains
+    envoy_config          renders Envoy's configuration
+    openai, grpc_api      the doors
+    routing, scoring      the use case; cache, coalescer and Triton
+    telemetry             metrics, traces, logs
+    pool, limits          LLMs and endpoints; refusals under load
+    domain                query, scores, decision
+    config                what operators write
+    policy                pure rules: who may answer, in which order
+    errors                everything that can go wrong
 """

@@ -1,5 +1,6 @@
-"""NVIDIA's perf_analyzer, the load generator of Triton's own documentation: taken out of an old tritonclient wheel, run
-with libraries of the nvidia-pytriton wheel.
+"""NVIDIA's perf_analyzer, the load generator of Triton's own documentation.
+
+It is taken out of an old tritonclient wheel and runs with libraries of the nvidia-pytriton wheel.
 
 Latencies come from its profile, which holds the times of every request, so that they are counted as ours are. It
 counts them from when a request was sent.

@@ -62,6 +62,7 @@ class Projection(nn.Module):
         return layer
 
     def forward(self, features: Tensor) -> Tensor:
+        """Projects `features`: (batch, encoder_dim) to (batch, dim)."""
         if self.inner is not None:
             features = F.gelu(self.inner(features))
         return features if self.outer is None else cast(Tensor, self.outer(features))

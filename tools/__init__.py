@@ -1,0 +1,1 @@
+"""Tools for the developers of this project; nothing of the product imports them."""

@@ -1,4 +1,6 @@
-"""Type stubs of the real TensorRT bindings, for `make check-tensorrt`: python -m tools.tensorrt_stubs VERSION FOLDER
+"""Type stubs of the real TensorRT bindings, for `make check-tensorrt`.
+
+    python -m tools.tensorrt_stubs VERSION FOLDER
 
 The bindings of `tensorrt` are on PyPI, the libraries behind them are not. Empty libraries with the names and entry
 points that the extension links against let Python import it (nothing can be called); pybind11-stubgen then reads every

@@ -31,8 +31,13 @@ class Envoy(LocalServer):
     def __init__(
         self, config: Path, *, log: Path, threads: int = 2, environment: Mapping[str, str] | None = None
     ) -> None:
-        """`config`: as `routerdc envoy-config` writes it; `log`: Envoy's own and, by default, the access log;
-        `environment`: added to this process's own, for API keys.
+        """Prepares an Envoy that is not started yet.
+
+        Args:
+            config: as `routerdc envoy-config` writes it.
+            log: Envoy's own and, by default, the access log.
+            threads: worker threads.
+            environment: added to this process's own, for API keys.
         """
         super().__init__("envoy", stop_seconds=STOP_TIMEOUT_SECONDS)
         self._config = config

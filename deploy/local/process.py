@@ -37,7 +37,9 @@ class ChildProcess:
         stop_signal: signal.Signals = signal.SIGTERM,
         log_noise: tuple[str, ...] = (),
     ) -> None:
-        """`environment` replaces this process's own where it is given; `log` gets stdout and stderr; lines of it that
+        """Prepares a process that is not started yet.
+
+        `environment` replaces this process's own where it is given; `log` gets stdout and stderr; lines of it that
         begin with one of `log_noise` are left out of error messages.
         """
         self.name = name

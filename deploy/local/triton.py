@@ -45,15 +45,19 @@ ANY_FREE_PORTS = TritonPorts(0, 0, 0)
 
 
 class TritonServer(LocalServer):
-    """tritonserver with every model of one repository. Models are loaded on start and, later, on request only
-    (`--model-control-mode=explicit`), so that a half-written version is never picked up.
+    """A tritonserver with every model of one repository.
+
+    Models are loaded on start and, later, on request only (`--model-control-mode=explicit`), so that a half-written
+    version is never picked up.
     """
 
     def __init__(
         self, repository: Path, *, log: Path, ports: TritonPorts = ANY_FREE_PORTS, host: str = LOCALHOST
     ) -> None:
-        """`repository`: as `routerdc export` writes it; `log`: gets the server's output; links to its backends
-        are kept beside it.
+        """Prepares a server that is not started yet.
+
+        `repository` is as `routerdc export` writes it; `log` gets the server's output, and links to the server's
+        backends are kept beside it.
         """
         super().__init__("tritonserver", stop_seconds=EXIT_TIMEOUT_SECONDS + 5)
         self._repository = repository

@@ -89,8 +89,9 @@ class _Quantizer:
         self._add_chain(node, inputs, after)
 
     def _add_chain(self, node: NodeProto, inputs: dict[str, str], after: list[tuple[str, str]]) -> None:
-        """`node` with other `inputs`, then every operator of `after` with its second operand; the last one's output is
-        what `node` had.
+        """Adds `node` with other `inputs`, then every operator of `after` with its second operand.
+
+        The last one's output has the name that the output of `node` had.
         """
         final = node.output[0]
         results = [*(f"{final}_before_{operator.lower()}" for operator, _ in after), final]

@@ -61,8 +61,10 @@ class Change:
                     _replace(self.live / model / name, path.read_bytes())
 
     def undo(self, *, tried: bool) -> None:
-        """Puts the old version's own files back. Where a Triton `tried` to load the new one, that becomes a copy of the
-        old one: Triton counts itself as not ready as long as the last it knows of a version is that it failed.
+        """Puts the old version's own files back.
+
+        Where a Triton `tried` to load the new version, the new one becomes a copy of the old one: Triton is not ready
+        as long as the last thing it knows of a version is that it failed.
         """
         for model in self.models:
             if tried:

@@ -1,4 +1,4 @@
-"""ONNX graph with typed values → TensorRT plan. One build for both flavours, which share their API:
+"""Builds a TensorRT plan from an ONNX graph with typed values, one way for both flavours.
 
     tensorrt       10.x and 11.x, for the backend of that name in Triton. Builds on the GPU that will run the plan
     tensorrt-rtx   TensorRT for RTX. Builds ahead of time, without any GPU, for compute capability 8.0 and later

@@ -1,0 +1,1 @@
+"""Triton's configuration files, and what they say for each target."""

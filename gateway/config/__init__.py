@@ -1,0 +1,1 @@
+"""What operators write: settings, endpoints.yaml and API keys, read into checked values."""

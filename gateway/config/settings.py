@@ -30,8 +30,9 @@ _MESSAGE_OVERHEAD_BYTES = 64 * 1024  # headers that come or go with a body
 
 
 class _Environment(EnvSettingsSource):
-    """The environment without what Kubernetes writes there for its services: a service `routerdc` gives every pod
-    ROUTERDC_PORT=tcp://10.0.0.1:50051, which is no setting of ours and never a value of one.
+    """The environment without the variables that Kubernetes writes for its services.
+
+    A service `routerdc` gives every pod ROUTERDC_PORT=tcp://10.0.0.1:50051, which is no setting of ours.
     """
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:

@@ -1,0 +1,1 @@
+"""Overload: every rule by which a request is refused before work is done for it."""

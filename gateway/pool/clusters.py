@@ -23,7 +23,7 @@ class Cluster:
 
 
 def clusters_of(llm: str, spec: Llm) -> tuple[Cluster, ...]:
-    """The clusters of one LLM, in the order in which its endpoints are listed: NAME#1, NAME#2, …"""
+    """The clusters of one LLM, named NAME#1, NAME#2, … in the order in which its endpoints are listed."""
     alike: dict[tuple[object, ...], list[Endpoint]] = {}
     for endpoint in spec.endpoints:
         alike.setdefault(_kind(endpoint), []).append(endpoint)

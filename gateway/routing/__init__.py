@@ -1,0 +1,1 @@
+"""The use case: from a checked query to a decision."""

@@ -1,5 +1,6 @@
-"""What the HorizontalPodAutoscaler (autoscaling/v2) does with its metrics, as the controller's source has it
-(pkg/controller/podautoscaler: replica_calculator.go, horizontal.go; KEP 853 for the behaviour).
+"""What the HorizontalPodAutoscaler (autoscaling/v2) does with its metrics.
+
+Source: the controller (pkg/controller/podautoscaler: replica_calculator.go, horizontal.go; KEP 853 for the behaviour).
 
 KEDA makes such an autoscaler and answers its questions for external metrics at once; its `pollingInterval` is how often
 it looks whether a workload must be woken from zero pods, and counts for nothing here (but with `useCachedMetrics`).

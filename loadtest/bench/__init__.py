@@ -1,0 +1,1 @@
+"""`python -m loadtest.bench`: engine, gateway and efficiency against their goals."""

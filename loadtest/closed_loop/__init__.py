@@ -1,0 +1,1 @@
+"""Callers that wait for an answer before they ask again."""

@@ -1,0 +1,1 @@
+"""`python -m loadtest.curves`: latency against rate, up to saturation."""

@@ -1,0 +1,1 @@
+"""Compares the engines for CPUs on real queries."""

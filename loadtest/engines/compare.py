@@ -1,4 +1,6 @@
-"""Which engine is the fastest correct one on this CPU: python -m loadtest.engines.compare BUNDLE QUERIES TABLE
+"""Finds the fastest correct engine on this CPU.
+
+    python -m loadtest.engines.compare BUNDLE QUERIES TABLE
 
 BUNDLE has its graph; QUERIES is a folder or file of scored queries (routerdc.data), none of which is asked twice by one
 configuration; TABLE gets the result as Markdown. Every configuration runs once in each of `ROUNDS` rounds, so that

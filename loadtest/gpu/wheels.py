@@ -64,7 +64,7 @@ def install(folder: Path, environment: Path) -> None:
 
 
 def cut(file: Path, folder: Path, piece_bytes: int) -> None:
-    """Copies `file` to `folder` as NAME.000, NAME.001, …"""
+    """Copies `file` to `folder` in pieces: NAME.000, NAME.001 and so on."""
     with file.open("rb") as source:
         for number in range(-(-file.stat().st_size // piece_bytes)):
             (folder / f"{file.name}.{number:03}").write_bytes(source.read(piece_bytes))

@@ -1,0 +1,1 @@
+"""Starts what is measured as processes of its own, and stops them."""

@@ -39,7 +39,7 @@ def wait_or_kill(process: "subprocess.Popen[bytes]", stop_seconds: float = STOP_
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ones. (Between this and their use somebody else may take one.)"""
+    """`count` different ports that are free now; another process may take one before it is used."""
     with ExitStack() as probes:
         sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
         for probe in sockets:

@@ -1,0 +1,1 @@
+"""Tables of graded answers: read, checked and summarised."""

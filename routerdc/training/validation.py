@@ -27,6 +27,7 @@ class Validation:
 
     @property
     def average(self) -> float:
+        """The mean over the data sets."""
         return float(np.mean(list(self.by_data_set.values())))
 
 

@@ -1,0 +1,1 @@
+"""Version 1 of the wire contract: router.proto and the code generated from it."""

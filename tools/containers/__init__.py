@@ -1,0 +1,1 @@
+"""Follows the steps of a Containerfile where there is no container engine."""

@@ -1,0 +1,1 @@
+"""The only room that knows KServe: discovers Tritons, balances requests between them, reads their answers."""

@@ -15,7 +15,7 @@ LLM_BIAS = "llm_bias"
 
 
 class Head:
-    """scores[j] = scale * cos(embedding, llm_embeddings[j]) + llm_bias[j]"""
+    """Scores by cosine: scores[j] = scale * cos(embedding, llm_embeddings[j]) + llm_bias[j]."""
 
     def __init__(
         self, llm_embeddings: npt.NDArray[np.float32], llm_bias: npt.NDArray[np.float32], scale: float

@@ -18,8 +18,9 @@ class TritonPythonModel:
     """Model `routerdc`."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Loads and answers the reference queries, which warms up, too; an exception here keeps the version from
-        becoming ready, and the one before it in use.
+        """Loads the engine and answers the reference queries, which also warms it up.
+
+        An exception here keeps this version from becoming ready, and the version before it in use.
 
         With the engine `triton` they are not asked: no other Triton model can be called from here. `routerdc publish`
         asks them then.

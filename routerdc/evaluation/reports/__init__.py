@@ -1,0 +1,1 @@
+"""An evaluation for people: tables, plots, the report, the model card."""

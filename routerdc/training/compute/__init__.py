@@ -1,0 +1,1 @@
+"""Which depth and how many tokens? Quality against compute, measured."""

@@ -1,0 +1,1 @@
+"""From graded answers to training rows: features, clusters, targets."""

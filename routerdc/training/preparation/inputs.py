@@ -41,6 +41,7 @@ class TokenInputs:
         return len(self._ids)
 
     def embed(self, model: RouterModel, rows: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Embeds the texts of `rows`: (len(rows), dim)."""
         device = model.llm_embeddings.device
         size = SLICES.get(device.type, SLICES["cuda"])
         slices = [one.to(device) for one in batches_by_length([self._ids[row] for row in rows.tolist()], size)]
@@ -59,6 +60,7 @@ class FeatureInputs:
         return len(self._features)
 
     def embed(self, model: RouterModel, rows: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Projects the stored features of `rows`, with noise where a generator is given: (len(rows), dim)."""
         features = self._features[rows]
         if self._noise and generator is not None:
             features = features + self._noise * torch.randn(features.shape, generator=generator)
