@@ -8,10 +8,8 @@ from google.protobuf import json_format
 from rich.console import Console
 from rich.table import Table
 
+from routerdc_client.messages import CONVERT
 from routerdc_contract.v1 import router_pb2 as pb
-
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -54,9 +52,9 @@ def route(
     as_json: bool,
 ) -> None:
     """Ask which LLM should answer QUERY ("-": read it from standard input)."""
-    from routerdc_client.client import ClientTls, RouteError, RouterClient
+    from routerdc_client import ClientTls, RouteError, RouterClient
 
-    text = sys.stdin.read() if query == "-" else query
+    text = _standard_input() if query == "-" else query
     if (cert_file is None) != (key_file is None):
         raise click.UsageError("--cert-file and --key-file: give both or none")
     secure = ClientTls(ca_file, cert_file, key_file) if tls or ca_file or cert_file else None
@@ -74,12 +72,22 @@ def route(
                 max_candidates=candidates,
                 deadline_ms=deadline_ms,
             )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     except RouteError as error:
         raise click.ClickException(_explained(error.code.name, error.message, address)) from None
     if as_json:
         click.echo(json_format.MessageToJson(response, preserving_proto_field_name=True, ensure_ascii=False))
     else:
         _print(response)
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode(sys.stdin.encoding)
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise click.UsageError(f"standard input: byte 0x{byte:02x} is not {error.encoding}: {CONVERT}") from None
 
 
 def _explained(code: str, message: str, address: str) -> str:

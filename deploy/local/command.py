@@ -88,7 +88,7 @@ def serve(endpoints_file: Path, bundle: Path, folder: Path, **ports: int) -> Non
 def demo(check: bool, bundle: Path, folder: Path, **ports: int) -> None:
     """Starts everything with demo endpoints in place of LLMs, and routes real queries."""
     from deploy.local.samples import print_samples, route_samples
-    from routerdc_client.client import RouteError
+    from routerdc_client import RouteError
 
     with _running() as stack:
         endpoints_file = stack.enter_context(demo_endpoints(bundle, folder))

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.sample_queries import SAMPLE_QUERIES
-from routerdc_client.client import RouterClient
+from routerdc_client import RouterClient
 from routerdc_contract.v1 import router_pb2 as pb
 
 VIRTUAL_MODEL = "auto"
@@ -47,7 +47,7 @@ def route_samples(address: str, openai_base_url: str) -> list[RoutedSample]:
     """Routes every sample query at the gateway `address` (host:port), and asks for its answer at `openai_base_url`.
 
     Raises:
-        routerdc_client.client.RouteError: the gateway refused or did not answer.
+        routerdc_client.RouteError: the gateway refused or did not answer.
     """
     with RouterClient(address) as client:
         client.list_llms()  # connects, so that the first query's time is a query's time

@@ -28,7 +28,7 @@ from deploy.local.stack import FrontPorts, Service, demo_endpoints, export_bundl
 from deploy.local.triton import ANY_FREE_PORTS
 from loadtest import machine
 from loadtest.closed_loop import usage
-from routerdc_client.client import AsyncRouterClient, RouteError, route_request
+from routerdc_client import AsyncRouterClient, RouteError, route_request
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.chaos.load import unique_query
 from tests.chaos.processes import resident_mib

@@ -17,7 +17,7 @@ import trustme
 from grpc import aio
 
 from deploy.local.triton import TritonServer
-from routerdc_client.client import _CHANNEL_OPTIONS as CLIENT_OPTIONS
+from routerdc_client.calls import CHANNEL_OPTIONS as CLIENT_OPTIONS
 from routerdc_contract.bundle import Manifest
 from tests.chaos.conftest import StartGateway, endpoints_yaml, full_only
 from tests.chaos.ledger import FULL, Ledger

@@ -13,7 +13,7 @@ from grpc import aio
 from tritonclient.grpc import service_pb2_grpc
 
 from deploy.local.triton import TritonServer
-from routerdc_client.client import route_request
+from routerdc_client import route_request
 from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
 from tests.chaos.conftest import StartGateway, endpoints_yaml, full_only

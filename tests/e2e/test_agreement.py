@@ -13,7 +13,7 @@ from export.artefacts.files import answers_of
 from export.parity.compare import LIMITS
 from routerdc.data.dataset import load
 from routerdc.loaded_bundle import Router
-from routerdc_client.client import RouterClient, route_request
+from routerdc_client import RouterClient, route_request
 from routerdc_contract.bundle import ENGINE_FOLDER
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.e2e.conftest import Stack

@@ -21,7 +21,7 @@ from deploy.local.process import ChildProcess
 from deploy.local.stack import ROUTERDC
 from deploy.local.triton import ANY_FREE_PORTS
 from deploy.local.triton_install import find_triton
-from routerdc_client.client import RouterClient
+from routerdc_client import RouterClient
 from tests.support.rendered import (
     VERSIONS,
     Object,

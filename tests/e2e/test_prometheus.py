@@ -14,7 +14,7 @@ import yaml
 
 from deploy.local.ports import claim
 from deploy.local.process import ChildProcess
-from routerdc_client.client import RouterClient
+from routerdc_client import RouterClient
 from tests.e2e.conftest import Stack
 from tests.support.promql import autoscaler_queries, dashboard_queries, recorded, rules
 from tests.support.rendered import ROOT, needs_kubectl, of_kind, overlay

@@ -7,7 +7,7 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from routerdc_client.client import RouterClient
+from routerdc_client import RouterClient
 from routerdc_contract.tensors import ROUTER_MODEL
 from tests.e2e.conftest import Stack
 from tests.support.promql import autoscaler_queries, dashboard_queries, rules, selectors

@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from deploy.local.command import SHIPPED_BUNDLE
 from deploy.local.samples import route_samples
 from export.parity.compare import LIMITS
-from routerdc_client.client import AsyncRouterClient, RouteError, RouterClient, route_request
+from routerdc_client import AsyncRouterClient, RouteError, RouterClient, route_request
 from routerdc_contract.bundle import Manifest
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.e2e.conftest import Stack

@@ -43,7 +43,7 @@ from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
 from tests.fuzz import shapes
 from tests.support.fake_scorer import FakeScorer
-from tests.unit.gateway.conftest import endpoints_file
+from tests.support.running_gateway import endpoints_file
 
 OUR_FAULT = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED, grpc.StatusCode.DATA_LOSS}
 HANGS_AFTER_SECONDS = 10.0

@@ -20,7 +20,7 @@ from export.parity.samples import sample_queries
 from gateway.app.server import serving
 from gateway.config import settings
 from gateway.errors import EndpointsError
-from routerdc_client.client import AsyncRouterClient, RouteError, route_request
+from routerdc_client import AsyncRouterClient, RouteError, route_request
 from routerdc_contract.bundle import Manifest
 from routerdc_contract.tensors import CHOICE, ROUTER_MODEL, SCORES, TOKEN_COUNT
 from routerdc_contract.v1 import router_pb2 as pb

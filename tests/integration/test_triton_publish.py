@@ -22,7 +22,7 @@ from deploy.local.triton import TritonServer
 from export.triton.config import parameter, read_config
 from gateway.app.server import serving
 from gateway.config import settings
-from routerdc_client.client import AsyncRouterClient
+from routerdc_client import AsyncRouterClient
 from routerdc_contract.bundle import Manifest
 from routerdc_contract.tensors import BUNDLE_ID, CHOICE, PARAMETER_LLMS, ROUTER_MODEL
 from routerdc_contract.v1 import router_pb2 as pb

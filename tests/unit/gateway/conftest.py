@@ -1,31 +1,14 @@
-"""A real grpc.aio server on a free port, with a scriptable scorer behind it."""
+"""What every test of the gateway has: its log events, and `start`, which runs a real server."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import pytest
 import structlog
-from grpc import aio
 
-from gateway.config.endpoints_file import EndpointsFile
-from gateway.domain.scorer import Scorer
-from gateway.grpc_api.servicer import Limits, RouterServicer
-from gateway.limits.admission import Admission
-from gateway.pool.pool import Pool
-from gateway.routing.router import Router
-from gateway.telemetry.metrics import Metrics
-from routerdc_contract.v1 import router_pb2_grpc
-from tests.support.fake_scorer import BUNDLE, FakeScorer
+from tests.support.running_gateway import LIMITS, Running, endpoints_file, start
 
-LIMITS = Limits(
-    deadline_seconds=5.0,
-    batch_deadline_seconds=5.0,
-    deadline_reserve_seconds=0.002,
-    max_query_bytes=1000,
-    max_batch_queries=8,
-    max_stream_in_flight=4,
-)
+__all__ = ["LIMITS", "Running", "endpoints_file", "start"]
 
 
 @pytest.fixture(autouse=True)
@@ -34,68 +17,3 @@ def events() -> Iterator[list[MutableMapping[str, Any]]]:
     structlog.reset_defaults()
     with structlog.testing.capture_logs() as captured:
         yield captured
-
-
-def endpoints_file(**changes: object) -> EndpointsFile:
-    """alpha costs 1, beta 10, gamma 2 dollars; default alpha, then gamma."""
-    prices = zip(BUNDLE.llms, (1, 10, 2), strict=True)
-    llms = {
-        name: {"price": price, "endpoints": [{"address": f"http://{name}.test/v1", "model": f"{name}-model"}]}
-        for name, price in prices
-    }
-    return EndpointsFile.model_validate(
-        {"default": ["alpha", "gamma"], "llms": llms, "policy": {"sticky_margin": 0}} | changes
-    )
-
-
-@dataclass
-class Running:
-    """What a test of the running server needs."""
-
-    scorer: FakeScorer
-    metrics: Metrics
-    admission: Admission
-    servicer: RouterServicer
-    server: aio.Server
-    address: str
-    stub: "router_pb2_grpc.RouterAsyncStub"
-
-    def metric(self, name: str, **labels: str) -> float:
-        return self.metrics.registry.get_sample_value(name, labels) or 0.0
-
-
-Start = Callable[..., "AsyncIterator[Running]"]
-
-
-@pytest.fixture
-async def start() -> AsyncIterator[Callable[..., object]]:
-    """Starts servers: `await start(max_in_flight=…, scorer=…, wrap=…, any field of Limits)`."""
-    running: list[tuple[aio.Server, aio.Channel]] = []
-
-    async def _start(
-        scorer: FakeScorer | None = None,
-        wrap: Callable[[FakeScorer], Scorer] = lambda scorer: scorer,
-        max_in_flight: int = 100,
-        file: EndpointsFile | None = None,
-        sticky_margin: float = 0.0,
-        **limits: float,
-    ) -> Running:
-        fake = scorer or FakeScorer()
-        metrics, admission = Metrics(), Admission(max_in_flight, retry_after_seconds=0.05)
-        router = Router(
-            Pool(file or endpoints_file(policy={"sticky_margin": sticky_margin})), wrap(fake), admission, metrics
-        )
-        servicer = RouterServicer(router, metrics, replace(LIMITS, **limits))  # type: ignore[arg-type]
-        server = aio.server()
-        router_pb2_grpc.add_RouterServicer_to_server(servicer, server)
-        address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-        await server.start()
-        channel = aio.insecure_channel(address)
-        running.append((server, channel))
-        stub: router_pb2_grpc.RouterAsyncStub = router_pb2_grpc.RouterStub(channel)
-        return Running(fake, metrics, admission, servicer, server, address, stub)
-
-    yield _start
-    for server, channel in running:
-        await channel.close()
-        await server.stop(None)

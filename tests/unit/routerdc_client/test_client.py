@@ -5,11 +5,11 @@ import grpc
 import pytest
 
 from gateway.errors import InvalidRequestError
-from routerdc_client.client import AsyncRouterClient, RouteError, RouterClient, route_request
+from routerdc_client import AsyncRouterClient, RouteError, RouterClient, route_request
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.support.fake_scorer import FakeScorer
+from tests.support.running_gateway import Running
 from tests.support.waiting import until
-from tests.unit.gateway.conftest import Running
 
 Start = Callable[..., Awaitable[Running]]
 
@@ -52,14 +52,6 @@ async def _asked(router: AsyncRouterClient, running: list[Running]) -> bool:
     """Both connections stand."""
     await router.route("hello")
     return all(one.scorer.batches for one in running)
-
-
-def test_openai_messages_become_a_chat() -> None:
-    content = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": "x"}}]
-    request = route_request(messages=[{"role": "system", "content": "Be brief."}, {"role": "user", "content": content}])
-    system, user = request.chat.messages
-    assert (system.role, system.content) == ("system", "Be brief.")
-    assert [(part.type, part.text) for part in user.parts] == [("text", "What is this?"), ("image_url", "")]
 
 
 async def test_a_wrong_field_is_named_and_not_tried_again(start: Start) -> None:

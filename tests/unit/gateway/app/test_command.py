@@ -103,7 +103,7 @@ def test_gateway_that_cannot_start_says_why_in_one_line(arguments: list[str], me
 
 def test_the_gateway_imports_no_training_library() -> None:
     heavy = {"torch", "transformers", "onnx", "onnxruntime", "tensorrt"}
-    modules = "gateway.app.server, gateway.app.command, routerdc_client.client"
+    modules = "gateway.app.server, gateway.app.command, routerdc_client"
     code = f"import sys, {modules}; assert not {heavy} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -176,3 +176,13 @@ async def test_route_passes_the_rules_on(start: Start) -> None:
         chosen.append((answer["llm"], answer["reason"]))
     reasons = ("ROUTED", "ONLY_ONE", "ABSTAINED", "STICKY")
     assert chosen == [("alpha", f"REASON_{reason}") for reason in reasons]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin"), [(["caf\udce9"], b""), (["-"], b"caf\xe9"), (["q", "--session", "\udce9"], b"")]
+)
+def test_route_says_how_to_convert_text_that_is_not_utf8(arguments: list[str], stdin: bytes) -> None:
+    result = CliRunner().invoke(route, arguments, input=stdin)
+    assert result.exit_code == 2
+    assert "iconv -f latin1 -t utf-8" in result.output
+    assert "Traceback" not in result.output

@@ -15,7 +15,7 @@ from gateway.app import tls
 from gateway.app.server import serving
 from gateway.config import settings
 from gateway.errors import SettingsError, TlsError
-from routerdc_client.client import AsyncRouterClient, ClientTls, RouteError
+from routerdc_client import AsyncRouterClient, ClientTls, RouteError
 from routerdc_client.route_command import route
 from tests.support.fake_triton import fake_triton
 from tests.support.waiting import until

@@ -19,7 +19,7 @@ import pytest
 from gateway.app import workers as supervisor
 from gateway.config import settings
 from gateway.errors import PortInUseError, WorkerError
-from routerdc_client.client import AsyncRouterClient
+from routerdc_client import AsyncRouterClient
 from tests.support.fake_triton import FakeTriton, fake_triton
 from tests.support.waiting import until
 from tests.unit.gateway.app.test_hot_reload import write

@@ -17,7 +17,7 @@ from grpc_status import rpc_status
 from gateway.app.server import serving
 from gateway.config import settings
 from gateway.errors import CallersError
-from routerdc_client.client import AsyncRouterClient, RouteError, route_request
+from routerdc_client import AsyncRouterClient, RouteError, route_request
 from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
 from tests.support.fake_triton import fake_triton

@@ -7,7 +7,7 @@ import grpc
 import pytest
 from grpc import aio
 
-from routerdc_client.client import AsyncRouterClient, RouteError
+from routerdc_client import AsyncRouterClient, RouteError
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.unit.gateway.conftest import Running, endpoints_file
 
