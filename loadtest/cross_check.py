@@ -1,4 +1,4 @@
-"""Do our load generator and NVIDIA's agree? The same closed loop on Triton by locust and by perf_analyzer, in turns.
+"""Do our load generator and NVIDIA's agree? The same closed loop on Triton by locust and by perf_analyzer, alternately.
 
     python -m loadtest.cross_check
 

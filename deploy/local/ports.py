@@ -51,7 +51,7 @@ def _bound(host: str, port: int) -> int:
 
 
 def _candidates() -> Iterable[int]:
-    """Some ports below those for whoever asks for any, in random order; none where the system has no such."""
+    """Some ports below the range from which the system picks free ones, in random order; empty without such a range."""
     try:
         ephemeral = int(EPHEMERAL_RANGE.read_text().split()[0])
     except (OSError, ValueError, IndexError):

@@ -97,7 +97,7 @@ def _endpoints_yaml(names: Sequence[str], ports: dict[str, int]) -> str:
 def service(
     repository: Path, endpoints_file: Path, folder: Path, triton_ports: TritonPorts, ports: FrontPorts
 ) -> Iterator[Service]:
-    """Triton, the gateway and Envoy while the block runs; whoever calls stops before whom it calls.
+    """Triton, the gateway and Envoy while the block runs; callers stop before the servers that they call.
 
     Raises:
         PortError: a port is in use; the message names it.

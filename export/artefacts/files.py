@@ -56,7 +56,7 @@ def answers_of(folder: Path, queries: Sequence[str]) -> Answers:
 
 
 def batch_error_of(folder: Path, queries: Sequence[str]) -> float:
-    """How far a score of the artefacts in `folder` depends on what else is in its batch."""
+    """By how much a score of the artefacts in `folder` depends on the other queries of its batch."""
     return batch_error(MODEL_FOLDER / "1", folder, _engine(folder), queries)
 
 

@@ -16,7 +16,7 @@ def simplify(model: onnx.ModelProto) -> None:
 def fold_constants(model: onnx.ModelProto) -> None:
     """Computes every node that depends on weights only, and puts its result in its place.
 
-    DeBERTa projects its table of relative positions anew in every layer and every call: 14.5 GFLOP for
+    DeBERTa projects its table of relative positions again in every layer and every call: 14.5 GFLOP for
     mDeBERTa-v3-base, more than a query of 64 tokens.
     """
     constant = {tensor.name for tensor in model.graph.initializer}

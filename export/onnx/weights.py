@@ -1,7 +1,7 @@
 """Which initializer of a graph is which tensor of a safetensors file: found by content, kept by name.
 
 So a graph travels without its weights (kilobytes instead of megabytes) and gets them back wherever the pinned encoder
-is at hand. Does not know how a graph is traced or run.
+is available. Does not know how a graph is traced or run.
 """
 
 import hashlib

@@ -37,7 +37,7 @@ def engine_inputs(bundle: Path, manifest: Manifest, precision: Precision) -> dic
 def make_engine(bundle: Path, folder: Path, precision: Precision = "fp32", queries: Sequence[Path] = ()) -> Parity:
     """Fills `folder` from the bundle, whose graph must be current; an old engine stands until the new one has passed.
 
-    `queries`: scored queries on which it is held against torch, too (`export.parity.scored_queries`).
+    `queries`: scored queries on which it is compared with torch, too (`export.parity.scored_queries`).
 
     Raises:
         ExportError: weights or packages are missing, or the engine does not agree with torch.

@@ -35,7 +35,7 @@ def openvino_inputs(engine: Path) -> dict[str, str]:
 def make_openvino_model(bundle: Path, engine: Path, folder: Path, queries: Sequence[Path] = ()) -> Parity:
     """Fills `folder` from `engine`; an old model stands until the new one has passed.
 
-    `queries`: scored queries on which it is held against torch, too (`export.parity.scored_queries`).
+    `queries`: scored queries on which it is compared with torch, too (`export.parity.scored_queries`).
 
     Raises:
         ExportError: the engine has not been made, OpenVINO is not installed, or its answers do not agree with torch's.

@@ -40,7 +40,7 @@ def repository_inputs(engine: Path, target: ServedTarget = "onnxruntime", plan: 
 def make_repository(
     bundle: Path, engine: Path, repository: Path, target: ServedTarget = "onnxruntime", plan: Path | None = None
 ) -> Parity:
-    """Fills `repository` anew; an old one stands until the new one has passed.
+    """Fills `repository` again; an old one stays until the new one has passed its check.
 
     With a `plan` (targets tensorrt, where the encoder is a model of its own, and tensorrt-rtx) what is compared with
     torch is the typed graph that the plan was built of; else it is the filled model.

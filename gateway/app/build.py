@@ -180,7 +180,7 @@ def certificates(settings: Settings, reloader: Reloader) -> ServerTls | None:
 
 
 def api_keys(settings: Settings, reloader: Reloader, pool: Source[EndpointsFile]) -> Callers | None:
-    """Who may call, read again when it changes; None: everybody."""
+    """The callers by API key, read again when the file changes; None: everybody may call."""
     if (path := settings.api_keys_file) is None:
         return None
     source = reloader.source("api_keys", [path], partial(caller.read, path))

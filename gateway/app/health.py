@@ -24,7 +24,7 @@ log = structlog.get_logger("gateway.app.health")
 
 
 class Health:
-    """Watches the scorer and tells whoever asks."""
+    """Watches the scorer and answers health checks."""
 
     def __init__(
         self, probe: Callable[[], Awaitable[Bundle]], check: Callable[[Bundle], None], metrics: Metrics

@@ -1,4 +1,4 @@
-"""Where the gateway listens: ports that are named when somebody else has them, the metrics' own server, the ports file.
+"""Where the gateway listens: its ports, the metrics' own server, and the file that says which ports they are.
 
 Does not know what is served there.
 """
@@ -89,7 +89,7 @@ def port_in_use(host: str, port: int, flag: str) -> PortInUseError:
 
 
 def write_ports(path: Path, ports: Ports, worker_metrics: Sequence[int] = ()) -> None:
-    """Writes `ports` as JSON, in one piece: whoever waits for the file never reads half of it.
+    """Writes `ports` as JSON, in one piece: a program that waits for the file never reads half of it.
 
     `worker_metrics` are the metrics ports of all workers, where there are several.
 

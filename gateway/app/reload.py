@@ -55,7 +55,7 @@ class Source(Generic[T]):
         return self._used, self.problem
 
     async def reload(self) -> bool:
-        """Reads the files, in a thread, and has them used. False: they changed meanwhile, so nothing came of it."""
+        """Reads the files in a thread and uses them. False: they changed while they were read, so they are not used."""
         version, problem = self._version(), None
         try:
             content = await asyncio.to_thread(self._read)

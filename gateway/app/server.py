@@ -45,7 +45,7 @@ def run(settings: Settings, announce: Callable[[Ports], None] | None = None, lif
 
     Args:
         settings: how.
-        announce: is told the ports once the gateway serves.
+        announce: called with the ports once the gateway serves.
         lifeline: a file descriptor; when it becomes readable, that is SIGTERM, too.
 
     Raises:

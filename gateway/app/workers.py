@@ -176,7 +176,7 @@ def _reserved_port(settings: Settings) -> Iterator[int]:
     """The port that the workers share. Nobody else can take it while the block runs; it does not listen.
 
     Raises:
-        PortInUseError: somebody else has it.
+        PortInUseError: another process has it.
     """
     host = settings.host.strip("[]")
     try:

@@ -1,4 +1,4 @@
-"""What the router asks of whoever scores queries: two small protocols and the data that cross them.
+"""The seam between router and scorers: two small protocols and the data that cross them.
 
 Does not know Triton, batching or caching: those are scorers. Does not know endpoints or policy either.
 """
@@ -65,7 +65,7 @@ class BatchScorer(Protocol):
 
     @property
     def cancellable(self) -> bool:
-        """Whether the scorer stands it that calls are cancelled; if not, they have to be left to end by themselves."""
+        """True if calls in flight may be cancelled; otherwise they are left to end by themselves."""
 
     async def score_batch(self, queries: Sequence[str]) -> list[Scores]:
         """Scores all `queries`: result i belongs to query i.

@@ -1,7 +1,7 @@
 """The two Lua filters: what must happen inside Envoy because it must also happen when the gateway is down.
 
 `fail_open` takes a request on that the gateway has not decided; `adapt` gives it the path and the model name of the
-endpoint that it goes to, for every attempt anew.
+endpoint that it goes to, again for every attempt.
 """
 
 from importlib import resources

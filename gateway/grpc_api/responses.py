@@ -57,7 +57,7 @@ def route_result(request_id: str, outcome: Decision | status_pb2.Status) -> pb.R
 
 
 def list_response(pool: Pool, bundle_id: str) -> pb.ListLlmsResponse:
-    """The pool as it is now."""
+    """The pool with the present state of every endpoint."""
     llms = [
         pb.Llm(
             name=name,

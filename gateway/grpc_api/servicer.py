@@ -95,7 +95,7 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
         return responses.report_response(state)
 
     async def ListLlms(self, request: pb.ListLlmsRequest, context: Context) -> pb.ListLlmsResponse:  # noqa: N802
-        """The pool as it is now."""
+        """The pool with the present state of every endpoint."""
         return responses.list_response(self._router.pool, self._router.bundle_id)
 
     def drain(self) -> None:

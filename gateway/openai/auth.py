@@ -1,4 +1,4 @@
-"""Who sent an OpenAI request: the API key and the session in its headers. Envoy only passes them on.
+"""The caller of an OpenAI request: the API key and the session in its headers. Envoy only passes them on.
 
 Knows keys and what they allow, neither bodies nor LLMs' endpoints.
 """
@@ -40,7 +40,7 @@ class Senders:
         return self._callers is not None
 
     def identify(self, headers: Mapping[str, str]) -> Sender:
-        """Who sent a request with `headers` (names in lower case).
+        """The caller that sent a request with `headers` (names in lower case).
 
         Raises:
             OpenAiError: 401: there is no API key, or it is none of ours.

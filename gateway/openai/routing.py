@@ -180,7 +180,7 @@ def _named(pool: Pool, sender: Sender, llm: str) -> _Choice:
 
 
 def _default(pool: Pool, virtual: VirtualModel, rules: tuple[CallerRules, ...], detail: str) -> _Choice:
-    """Who answers undecided. LLMs thought to be ill come last, but come: where there is nobody else, try."""
+    """The LLMs that answer when nobody decides; unhealthy ones come last."""
     allowed = eligibility.permitted(pool.names, pool.prices, rules)
     ranked = ranking.fallback_order((*virtual.default, *pool.defaults), tuple(pool.llms), allowed)
     healthy = pool.healthy

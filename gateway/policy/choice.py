@@ -1,4 +1,4 @@
-"""Who is chosen among ranked candidates, and which rule said so: stickiness, then abstention, else the best."""
+"""Chooses among ranked candidates and says by which rule: stickiness, then abstention, else the best."""
 
 import enum
 from collections.abc import Sequence

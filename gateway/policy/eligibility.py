@@ -1,4 +1,4 @@
-"""Who may answer: what callers and requests allow, what is not too dear, and where the query fits in.
+"""Which LLMs may answer: allowed by caller and request, not too dear, with room for the query.
 
 Health is the pool's business, and comes after these rules.
 """

@@ -59,12 +59,12 @@ def rank(
 
 
 def margin(ranked: Sequence[Ranked]) -> float | None:
-    """How far the first candidate is ahead of the second; None where there is no second."""
+    """The margin of the first candidate over the second; None where there is no second."""
     return ranked[0].adjusted_score - ranked[1].adjusted_score if len(ranked) > 1 else None
 
 
 def fallback_order(defaults: Sequence[str], llms: Sequence[str], eligible: Collection[str]) -> list[str]:
-    """Who answers when nothing was scored: the eligible defaults as ranked, then the other eligible LLMs."""
+    """The LLMs that answer when nothing was scored: the eligible defaults as ranked, then the other eligible LLMs."""
     return [llm for llm in dict.fromkeys((*defaults, *llms)) if llm in eligible]
 
 

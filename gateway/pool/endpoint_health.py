@@ -4,7 +4,7 @@
     healthy ──as many failed probes in a row──▶ down ──a probe succeeds──▶ returning
 
 While it returns, one more failure ejects an endpoint again, for twice as long. One state for each address and model:
-whoever shares a server under another model name may be well. Does not know LLMs, weights, HTTP or gRPC.
+a model that shares its server with another may be well when the other is not.
 """
 
 import math

@@ -1,7 +1,7 @@
 """Whose turn it is: smooth weighted round robin, as in nginx, with shares that may change between turns.
 
-Everybody is owed its weight at each turn, and whoever is owed most has the turn and pays for it with the sum: turns are
-in proportion to the weights and spread evenly.
+Each turn adds an endpoint's weight to its credit; the highest credit is picked and reduced by the sum of the weights.
+So turns are in proportion to the weights and spread evenly.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ class Turns:
         """Index of whose turn it is.
 
         Args:
-            shares: 0 to 1, how much of its weight each has now; whoever has 0 gets no turn, unless all have.
-                None: everything.
+            shares: 0 to 1, the part of its weight that each has at present; None: all of it. An endpoint with 0 gets
+                no turn, unless all have 0.
         """
         weights: Sequence[float] = self._weights
         if shares is not None and any(shares):

@@ -1,7 +1,7 @@
 """Decision log: one JSON object a line for every decision, for audits and offline evaluation.
 
 A thread writes it, so a slow or full disk never holds up a call: what does not fit into a bounded queue, and what
-cannot be written, is dropped and counted. A file that was renamed or removed is opened anew, so it can be
+cannot be written, is dropped and counted. A file that was renamed or removed is opened again, so it can be
 rotated at any time. Queries are hashed unless their texts are asked for. Several processes may append to one file: a
 batch is one write.
 """

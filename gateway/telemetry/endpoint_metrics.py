@@ -46,7 +46,7 @@ class EndpointMetrics(Collector):
         self._states = states
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """`routerdc_endpoints`, counted anew at each scrape."""
+        """`routerdc_endpoints`, counted at each scrape."""
         family = GaugeMetricFamily("routerdc_endpoints", "Endpoints by state", labels=["llm", "state"])
         tally = Tally((llm, state) for llm, _, state in self._states())
         for llm in dict.fromkeys(llm for llm, _ in tally):

@@ -1,7 +1,7 @@
 """Prometheus metrics of the gateway, in a registry of their own.
 
 Labels are bounded: LLM names come from endpoints.yaml, reasons, causes, codes and stages from enumerations. Knows no
-gRPC; whoever has something to count calls a method here.
+gRPC; a part that has something to count calls a method here.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,7 @@
 """Counters and histograms of what happens with every query, for Prometheus.
 
 prometheus_client's own take a lock and several calls for each write, which was 3 % of the gateway's time for a query.
-Here only the event loop writes, so a write is an addition; whoever scrapes reads in another thread. What happens rarely
+Here only the event loop writes, so a write is an addition; a scrape reads in another thread. What happens rarely
 or in threads, and gauges, are the library's.
 """
 
@@ -19,7 +19,7 @@ from prometheus_client.utils import INF, floatToGoString
 
 
 class Tally:
-    """How many there were, for whoever counts without even a call: `tally.count += 1`."""
+    """A bare count, for hot paths that count without a call: `tally.count += 1`."""
 
     __slots__ = ("count",)
 

@@ -1,6 +1,6 @@
 """Gateways and Tritons as they batch and queue, event by event.
 
-A gateway gathers queries while it has `window` of them for each Triton under way, and as many requests as there are
+A gateway gathers queries while it has `window` of them for each Triton in flight, and as many requests as there are
 Tritons; it sends what it has, at most a full batch, to the Triton for which it has fewest (gateway/scoring/triton).
 A Triton computes what waits, as many requests as fit into a batch, while the next ones queue. A query that is not
 answered within the deadline gets the default LLM; so does, at once, one that has less time left than answers take by

@@ -36,7 +36,7 @@ _REPEATED = 20  # more than any limit of tokens that is served on a CPU
 
 @contextmanager
 def _held_on(cores: set[int]) -> Iterator[None]:
-    """This process, and whatever it starts meanwhile, stays on `cores`."""
+    """This process, and every process that it starts inside the block, stays on `cores`."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
@@ -53,7 +53,7 @@ class _Caller:
         self._queries = cycle(queries)
 
     def keep_busy(self, rows: int) -> int:
-        """How many queries were answered while two requests with `rows` queries each were always under way."""
+        """How many queries were answered while two requests with `rows` queries each were always in flight."""
         under_way, done, end = deque([self._send(rows), self._send(rows)]), 0, time.perf_counter() + _BUSY_SECONDS
         while under_way:
             under_way.popleft().result()

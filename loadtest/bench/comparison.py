@@ -1,4 +1,4 @@
-"""Ours against a reference, measured in turns, and whether the goal is reached. Plain numbers: no I/O, no clocks."""
+"""Ours against a reference, measured alternately, and whether the goal is reached. Plain numbers: no I/O, no clocks."""
 
 import statistics
 from collections.abc import Awaitable, Callable
@@ -96,7 +96,7 @@ class Spread:
 async def in_turns(
     ours: Callable[[], Awaitable[T]], reference: Callable[[], Awaitable[S]], rounds: int
 ) -> list[tuple[T, S]]:
-    """Pairs (ours, reference). Who goes first changes from round to round, so that a drift hits both alike."""
+    """Pairs (ours, reference). The side that goes first changes every round, so that a drift hits both alike."""
     pairs = []
     for i in range(rounds):
         if i % 2:

@@ -59,7 +59,7 @@ def _move(cores: Set[int]) -> None:
 
 
 def cpu_seconds(*roots: int) -> float:
-    """User and system time of the trees, all threads; that of processes that have ended meanwhile is missing."""
+    """User and system time of the trees, all threads; processes that have ended in the meantime are missing."""
     return sum(map(_cpu_seconds, tree(*roots)))
 
 

@@ -36,7 +36,7 @@ class _Recorder:
 
 
 def shape(pipeline: Any, rows: int, tokens: int, seconds: float) -> dict[str, Any]:
-    """Warmed up once; more than 64 rows are several slices, all under way together."""
+    """Warmed up once; more than 64 rows are several slices, all in flight together."""
     parts = [_slice(min(_MAX_ROWS, rows - start), tokens) for start in range(0, rows, _MAX_ROWS)]
     pipeline._engine.embed(parts)
     took = list[float]()

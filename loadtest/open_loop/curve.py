@@ -31,7 +31,7 @@ class Point:
 
     @classmethod
     def of(cls, rate_per_second: float, load: Load, goal_p99_ms: float, tries: int = 1) -> "Point":
-        """What was measured at a rate, held against the goal."""
+        """What was measured at a rate, compared with the goal."""
         return cls(
             rate_per_second,
             load.offered_per_second,

@@ -10,7 +10,7 @@ from loadtest.shapes.plan import PlannedShape
 
 
 class Spike(PlannedShape):
-    """A third each of before, meanwhile and afterwards."""
+    """A third of the time each before, during and after the spike."""
 
     def users_at(self, seconds: float) -> int:
         """More in the middle."""

@@ -43,7 +43,7 @@ _CONCURRENCIES = (1, 4)
 def main(
     rounds: int, seconds: float, requests: int, names: tuple[str, ...], install_only: bool, data: Path, out: Path
 ) -> None:
-    """Measure all contenders in turns."""
+    """Measure all contenders alternately."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # contenders are stopped then, too
     console = Console()
     _install(console)

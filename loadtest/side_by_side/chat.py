@@ -1,8 +1,7 @@
 """What data planes add to a chat completion: ours through Envoy, Envoy alone, LiteLLM's proxy, to the same endpoint.
 
 The endpoint is a stand-in that answers at once, so everything but the direct call's time is the data plane's. LiteLLM
-scores nothing, so it is held against ours with scores from the cache; with a new text every time Triton's scoring comes
-on top.
+scores nothing, so it is compared with ours with scores from the cache; a new text every time adds Triton's scoring.
 """
 
 import json
@@ -66,7 +65,7 @@ class Chat:
 
 
 async def measured(folder: Path, rounds: int, requests: int, concurrencies: Sequence[int]) -> Chat:
-    """Starts everything on free ports and measures in turns.
+    """Starts everything on free ports and measures alternately.
 
     Raises:
         loadtest.servers.stack.StackError: our own service did not start.

@@ -1,4 +1,4 @@
-"""Who is measured beside whom: this router's engines and servers, and what people use today.
+"""The contenders: this router's engines and servers, and what people use today.
 
 All stand on the same pretrained weights and are run as their own documentation shows it, each with its defaults.
 """

@@ -1,4 +1,4 @@
-"""Measures all contenders in turns: throughput and CPU time in several rounds, latency at set rates, memory."""
+"""Measures all contenders alternately: throughput and CPU time in several rounds, latency at set rates, memory."""
 
 import math
 import statistics

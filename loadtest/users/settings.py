@@ -1,4 +1,4 @@
-"""What locust users are told: a flag and an environment variable for each field, checked before the test starts.
+"""The settings of locust users: a flag and an environment variable for each field, checked before the test starts.
 
     --gateway-address, LOADTEST_GATEWAY_ADDRESS, …
 

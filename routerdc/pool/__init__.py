@@ -1,1 +1,1 @@
-"""LLMs join and leave a trained pool without training anew."""
+"""LLMs join and leave a trained pool without another training."""

@@ -8,7 +8,7 @@ happened to be, and that part of the luck is taken out (a control variate).
 
 A newcomer is chosen where it is better by `CAUTION` standard errors. From a hundred queries it looks better than
 the best of a pool somewhere by luck alone, and on training data the plain estimate lost more than it found
-(docs/log/training.md); an LLM that is clearly better is found all the same. What caution takes from the scores, the
+(docs/log/training.md); an LLM that is clearly better is found nevertheless. What caution takes from the scores, the
 calibration gives back to P(correct).
 
 Does not know encoders' files or the command line.

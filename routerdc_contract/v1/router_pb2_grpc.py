@@ -96,7 +96,7 @@ class RouterServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListLlms(self, request, context):
-        """The pool as it is now: every LLM of the bundle with its endpoints.
+        """The pool with its present state: every LLM of the bundle with its endpoints.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,7 +49,7 @@ class RouterStub:
     less often than before. INVALID_ARGUMENT where there is no such endpoint.
     """
     ListLlms: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListLlmsRequest, _router_pb2.ListLlmsResponse]
-    """The pool as it is now: every LLM of the bundle with its endpoints."""
+    """The pool with its present state: every LLM of the bundle with its endpoints."""
 
 @_typing.type_check_only
 class RouterAsyncStub(RouterStub):
@@ -69,7 +69,7 @@ class RouterAsyncStub(RouterStub):
     less often than before. INVALID_ARGUMENT where there is no such endpoint.
     """
     ListLlms: _aio.UnaryUnaryMultiCallable[_router_pb2.ListLlmsRequest, _router_pb2.ListLlmsResponse]  # type: ignore[assignment]
-    """The pool as it is now: every LLM of the bundle with its endpoints."""
+    """The pool with its present state: every LLM of the bundle with its endpoints."""
 
 class RouterServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -116,6 +116,6 @@ class RouterServicer(metaclass=_abc_1.ABCMeta):
         request: _router_pb2.ListLlmsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.ListLlmsResponse, _abc.Awaitable[_router_pb2.ListLlmsResponse]]:
-        """The pool as it is now: every LLM of the bundle with its endpoints."""
+        """The pool with its present state: every LLM of the bundle with its endpoints."""
 
 def add_RouterServicer_to_server(servicer: RouterServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -109,7 +109,7 @@ def version(text: str) -> tuple[int, int]:
 
 @cache
 def _header(rows: int) -> bytes:
-    """A request without its queries, serialized: to put one together anew takes three times as long as to parse it."""
+    """A request without its queries, serialized: putting one together again takes three times as long as parsing it."""
     header = service_pb2.ModelInferRequest(model_name=tensors.ROUTER_MODEL)
     header.inputs.add(name=tensors.QUERY, datatype="BYTES", shape=[rows, 1])
     for name in _OUTPUTS:

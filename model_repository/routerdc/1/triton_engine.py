@@ -13,7 +13,7 @@ ENCODER_MODEL = "routerdc_encoder"
 
 
 class TritonEngine:
-    """All slices of a batch are under way at the same time, so that every instance of the encoder has work."""
+    """All slices of a batch are in flight at the same time, so that every instance of the encoder has work."""
 
     parallel = 1
 

@@ -4,7 +4,7 @@ Scores minus weight times expected cost, for weights from "money is no object" t
 without retraining. Expected costs are what is known at routing time; what is paid are the real costs of each query.
 
 The curve of a contender is the non-decreasing convex hull of its points and of the origin (nothing asked costs
-nothing): any point on it can be had by mixing two settings by chance. AIQ is the hull's mean height between the costs
+nothing): any point on it is reached by mixing two settings at random. AIQ is the hull's mean height between the costs
 of the cheapest and the dearest single LLM.
 """
 

@@ -72,7 +72,7 @@ def _estimates(figure: Figure, groups: Sequence[str], rows: Sequence[_Shown]) ->
 
 
 def shares(report: Report) -> Figure:
-    """Who answers what: one bar per routing contender and group."""
+    """Shares of the LLMs: one bar per routing contender and group."""
     bars = [
         (f"{line.name}\n{group}", line.shares[group])
         for line in report.lines
