@@ -22,6 +22,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from routerdc_contract.yaml_model import problems
+
 MANIFEST_FILE = "manifest.json"
 WEIGHTS_FILE = "router.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
@@ -164,8 +166,7 @@ def _validated(cls: type[ManifestT], fields: Any, where: str) -> ManifestT:
     try:
         return cls.model_validate(fields)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc'])) or 'manifest'}: {e['msg']}" for e in error.errors()]
-        raise BundleError(f"{where}: " + "; ".join(lines)) from None
+        raise BundleError(f"{where}: {problems(error, whole='manifest')}") from None
 
 
 def _check_file(path: Path, expected: str, field: str) -> None:

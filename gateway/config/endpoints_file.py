@@ -24,13 +24,12 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from gateway.config import strict_yaml
-from gateway.config.strict_yaml import NotYamlError
 from gateway.config.virtual_models import AUTO, VirtualModel
 from gateway.errors import EndpointsError, ExcludedError
 from gateway.policy.eligibility import permitted
+from routerdc_contract.yaml_model import YamlError, load_yaml_model
 
 
 def _is_url(address: str) -> str:
@@ -152,11 +151,6 @@ def read(path: Path) -> EndpointsFile:
         EndpointsError: no such file, not YAML, a name twice, or a wrong field; the message names file and field.
     """
     try:
-        return EndpointsFile.model_validate(strict_yaml.load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise EndpointsError(f"{path}: cannot be read: {error}") from None
-    except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()]
-        raise EndpointsError(f"{path}: " + "; ".join(lines)) from None
-    except NotYamlError as error:
-        raise EndpointsError(f"{path}: not YAML: {error}") from None
+        return load_yaml_model(EndpointsFile, path)
+    except YamlError as error:
+        raise EndpointsError(str(error)) from None

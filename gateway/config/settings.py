@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
@@ -22,6 +21,7 @@ from pydantic_settings import (
 )
 
 from gateway.errors import SettingsError
+from routerdc_contract.yaml_model import YamlError, load_yaml, problems
 
 ENV_PREFIX = "ROUTERDC_"
 _SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://")
@@ -39,6 +39,16 @@ class _Environment(EnvSettingsSource):
         value, key, is_complex = super().get_field_value(field, field_name)
         is_service_link = isinstance(value, str) and _SERVICE_LINK.match(value)
         return (None if is_service_link else value), key, is_complex
+
+
+class _File(YamlConfigSettingsSource):
+    """The settings file, in which no setting may appear twice."""
+
+    def _read_file(self, file_path: Path) -> dict[str, Any]:
+        content = load_yaml(file_path)
+        if content is not None and not isinstance(content, dict):
+            raise YamlError(f"{file_path}: not a YAML mapping of settings to values")
+        return content or {}
 
 
 class Settings(BaseSettings):
@@ -153,7 +163,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags, then environment, then file."""
-        return init_settings, _Environment(settings_cls), YamlConfigSettingsSource(settings_cls)
+        return init_settings, _Environment(settings_cls), _File(settings_cls)
 
 
 def load(config_file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
@@ -171,7 +181,6 @@ def load(config_file: Path | None = None, flags: Mapping[str, Any] | None = None
     try:
         return FromFile(**(flags or {}))
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
-        raise SettingsError("; ".join(lines)) from None
-    except (yaml.YAMLError, TypeError, ValueError) as error:
-        raise SettingsError(f"{config_file}: not a YAML mapping: {error}") from None
+        raise SettingsError(problems(error, whole="settings")) from None
+    except YamlError as error:
+        raise SettingsError(str(error)) from None

@@ -19,13 +19,12 @@ from math import ceil
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gateway.config import strict_yaml
-from gateway.config.strict_yaml import NotYamlError
 from gateway.errors import CallersError, ForbiddenError, RateLimitedError, UnauthenticatedError
 from gateway.limits.token_bucket import TokenBucket
 from gateway.policy.eligibility import CallerRules
+from routerdc_contract.yaml_model import NotYamlError, YamlError, load_yaml_model
 
 _SCHEME = "bearer "
 _Names = tuple[str, ...]
@@ -161,11 +160,8 @@ def read(path: Path) -> ApiKeysFile:
         CallersError: no such file, not YAML, or a wrong field; the message repeats no hash.
     """
     try:
-        return ApiKeysFile.model_validate(strict_yaml.load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise CallersError(f"{path}: cannot be read: {error}") from None
-    except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()]
-        raise CallersError(f"{path}: " + "; ".join(lines)) from None
-    except NotYamlError:
-        raise CallersError(f"{path}: not YAML") from None  # its own message would quote the file
+        return load_yaml_model(ApiKeysFile, path)
+    except NotYamlError as error:  # the parser's sentence would quote the file
+        raise CallersError(f"{path}: not YAML" + (f" (line {error.line})" if error.line else "")) from None
+    except YamlError as error:
+        raise CallersError(str(error)) from None

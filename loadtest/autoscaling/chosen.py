@@ -3,17 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from loadtest.autoscaling.hpa import Behavior, Policy, Rules
 from loadtest.autoscaling.simulation import Plan
+from routerdc_contract.yaml_model import load_yaml
 
 CHOSEN = Path(__file__).with_name("chosen.yaml")
 
 
 def read(file: Path = CHOSEN) -> dict[str, Any]:
     """The file as it stands."""
-    content: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    content: dict[str, Any] = load_yaml(file)
     return content
 
 

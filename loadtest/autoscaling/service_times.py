@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
-import yaml
+from routerdc_contract.yaml_model import load_yaml
 
 MEASURED = Path(__file__).with_name("measured.yaml")
 
@@ -36,7 +36,7 @@ class ServiceTimes:
     @classmethod
     def read(cls, file: Path = MEASURED) -> Self:
         """What `python -m loadtest.autoscaling.measure` wrote."""
-        measured = yaml.safe_load(file.read_text(encoding="utf-8"))
+        measured = load_yaml(file)
         return cls.between({rows: rows * ms / 1e3 for rows, ms in measured["cpu_ms_per_query"].items()})
 
     def of(self, queries: int) -> float:

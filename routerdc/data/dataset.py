@@ -18,10 +18,10 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from routerdc.data.rows import READERS, DataError, Malformed, RepeatedKeys, Row, read_rows
+from routerdc_contract.yaml_model import YamlError, load_yaml_model
 
 __all__ = ["BadRow", "DataError", "Dataset", "Metric", "files_of", "known_metric", "load", "load_all", "pool"]
 
@@ -318,12 +318,9 @@ def _read_sidecar(path: Path) -> Sidecar:
     if not path.is_file():
         return Sidecar()
     try:
-        return Sidecar.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not YAML: {error}") from None
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise DataError(f"{path}: {faults}") from None
+        return load_yaml_model(Sidecar, path)
+    except YamlError as error:
+        raise DataError(str(error)) from None
 
 
 def _bad_rows_message(bad: list[BadRow]) -> str:

@@ -8,13 +8,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from routerdc.encoder_source import MINILM_SOURCES
 from routerdc.losses.weighted_sample_llm import Of
 from routerdc.tokenization import Side
 from routerdc.training.preparation.targets import Judge
+from routerdc_contract.yaml_model import NotYamlError, parse_yaml, problems
 
 RECIPES = "routerdc.recipes"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
@@ -152,15 +152,14 @@ def load_recipe(name_or_path: str) -> Recipe:
         RecipeError: there is no such recipe, or a field is wrong.
     """
     try:
-        fields = yaml.safe_load(_text(name_or_path))
+        fields = parse_yaml(_text(name_or_path))
         if isinstance(fields, dict) and "base" in fields:
             return _shipped(fields.pop("base"), name_or_path).changed(**fields)
         return Recipe.model_validate(fields)
-    except yaml.YAMLError as error:
+    except NotYamlError as error:
         raise RecipeError(f"{name_or_path}: not YAML: {error}") from None
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise RecipeError(f"{name_or_path}: {faults}") from None
+        raise RecipeError(f"{name_or_path}: {problems(error, whole='recipe')}") from None
 
 
 def _text(name_or_path: str) -> str:

@@ -54,7 +54,7 @@ def write(folder: Path, text: str) -> Path:
         (("price: 0.5", "prize: 1"), "llms.alpha.prize: Extra"),
         (("  beta:", "  alpha:"), "alpha: appears twice"),
         (("default: [beta]", "default: [beta"), "not YAML"),
-        ((GOOD, ""), "file: "),
+        ((GOOD, ""), "default: Field required"),
         ((GOOD, "[]"), "file: "),
     ],
 )

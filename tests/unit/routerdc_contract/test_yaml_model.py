@@ -1,0 +1,85 @@
+"""YAML files become models; whatever is wrong is named with its file, field and line."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+
+from routerdc.data.dataset import DataError, load_all
+from routerdc.training.recipe import RecipeError, load_recipe
+from routerdc_contract.yaml_model import NotYamlError, YamlError, load_yaml, load_yaml_model
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    weight: int = Field(1, gt=0)
+
+
+class Whole(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str = "unnamed"
+    parts: list[Part] = []
+    named: dict[str, Part] = {}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "file.yaml"
+
+
+def test_a_file_becomes_its_model(file: Path) -> None:
+    file.write_text("\ufeffname: a\nparts: [{weight: 2}]\n", encoding="utf-8")
+    assert load_yaml_model(Whole, file) == Whole(name="a", parts=[Part(weight=2)])
+
+
+def test_an_empty_file_sets_nothing(file: Path) -> None:
+    file.write_text("# nothing yet\n")
+    assert load_yaml_model(Whole, file) == Whole()
+    assert load_yaml(file) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: a\nparts:\n- weight: 1\n- weight: 0\n", "parts.1.weight: Input should be greater than 0 (line 4)"),
+        ("name: a\nnamed:\n  x: {weight: many}\n", "named.x.weight: Input should be a valid integer"),
+        ("name: a\n\nother: 1\n", "other: Extra inputs are not permitted (line 3)"),
+        ("- name\n", "file: Input should be a valid dictionary"),
+        ("name: a\nname: b\n", "not YAML: name: appears twice (line 2)"),
+        ("named:\n  x: {weight: 1}\n  x: {weight: 2}\n", "not YAML: x: appears twice (line 3)"),
+        ("name: [a\n", "not YAML: "),
+        ("name: 2001-99-99\n", "not YAML: "),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(file: Path, text: str, message: str) -> None:
+    file.write_text(text)
+    with pytest.raises(YamlError, match=re.escape(message)) as error:
+        load_yaml_model(Whole, file)
+    assert str(error.value).startswith(f"{file}: ")
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_there_or_not_utf8_is_named(file: Path) -> None:
+    with pytest.raises(YamlError, match="cannot be read: No such file"):
+        load_yaml_model(Whole, file)
+    file.write_bytes(b"name: caf\xe9\n")
+    with pytest.raises(YamlError, match="not UTF-8 at byte 9"):
+        load_yaml_model(Whole, file)
+
+
+def test_a_sidecar_and_a_recipe_refuse_equal_keys(tmp_path: Path) -> None:
+    (tmp_path / "data.json").write_text('[{"question": "q", "scores": {"a": 1}}]')
+    (tmp_path / "data.yaml").write_text("name: a\nname: b\n")
+    with pytest.raises(DataError, match=r"data\.yaml: not YAML: name: appears twice"):
+        load_all([tmp_path / "data.json"])
+    (tmp_path / "recipe.yaml").write_text("base: default\nseed: 1\nseed: 2\n")
+    with pytest.raises(RecipeError, match=r"recipe\.yaml: not YAML: seed: appears twice"):
+        load_recipe(str(tmp_path / "recipe.yaml"))
+
+
+def test_the_line_of_a_broken_file_is_known(file: Path) -> None:
+    file.write_text("name: a\nparts: ]\n")
+    with pytest.raises(NotYamlError) as error:
+        load_yaml(file)
+    assert error.value.line == 2
