@@ -110,7 +110,7 @@ def encoder_graph(tiny_bundle: Callable[[str], Path]) -> Callable[[str], onnx.Mo
 def few_samples(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every fourth sample query instead of all, for speed."""
     queries = sample_queries()[::4]
-    for module in ("graph", "encoder_graph", "gate", "repository"):
+    for module in ("steps.graph", "onnx.assemble", "steps.gate", "steps.repository"):
         monkeypatch.setattr(f"export.{module}.sample_queries", lambda: queries)
     return queries
 
