@@ -4,15 +4,17 @@
     ├── InvalidRequestError        a field of the request is wrong; the caller must change it
     ├── PriceUnknownError          a cost weight was asked for, but some allowed LLM has no price
     ├── ExcludedError              the rules of caller and request leave no LLM
-    ├── OverloadedError            refused at once, before any work; retry later
-    ├── RateLimitedError           the caller's own limit is reached; retry later
+    ├── OverloadedError            a limit is reached: refused immediately, before any work; retry later
+    │   ├── BudgetExceededError      too much is held at once: queries in flight, bytes of request bodies
+    │   ├── ConcurrencyLimitError    scoring takes longer than its target, so single queries are refused
+    │   └── RateLimitedError         the caller's quota is used up
     ├── UnauthenticatedError       no API key, or an unknown one
     ├── ForbiddenError             the API key may have none of the LLMs that the request wants
     ├── NoLlmError                 every allowed LLM is out of use
     ├── ScorerError                no scores: the router answers with the default LLM and counts `cause`
     │   ├── ScorerTimeoutError       not within the deadline
     │   ├── ScorerUnavailableError   not reachable, or its model is not loaded
-    │   ├── ScorerOverloadedError    it refused: its queue is full, or too long for the deadline
+    │   ├── ScorerOverloadedError    the query was shed: Triton's queue is full, or ours too long for the deadline
     │   ├── ScorerFailedError        it answered with an error, or with something that is not an answer
     │   └── BundleMismatchError      its bundle does not have the LLM names of endpoints.yaml
     └── StartupError               the process says why and exits
@@ -64,21 +66,33 @@ class ExcludedError(GatewayError):
 
 
 class OverloadedError(GatewayError):
-    """Refused before any work was done."""
+    """A limit is reached; the subclasses say which. Nothing was done, so the caller may try again later."""
 
-    def __init__(self, limit: int, retry_after_seconds: float) -> None:
-        super().__init__(f"{limit} queries are in flight already; retry in {retry_after_seconds * 1000:.0f} ms")
+    def __init__(self, problem: str, retry_after_seconds: float) -> None:
+        super().__init__(f"{problem}; retry in {retry_after_seconds * 1000:.0f} ms")
         self.retry_after_seconds = retry_after_seconds
 
 
-class RateLimitedError(GatewayError):
+class BudgetExceededError(OverloadedError):
+    """A budget is used up: so much of `unit` is held already that `amount` more do not fit."""
+
+    def __init__(self, unit: str, amount: int, held: int, limit: int, retry_after_seconds: float) -> None:
+        super().__init__(f"{held} {unit}, {amount} more do not fit the limit of {limit}", retry_after_seconds)
+
+
+class ConcurrencyLimitError(OverloadedError):
+    """The adaptive limit is reached: scores take longer than their target."""
+
+    def __init__(self, limit: int, target_seconds: float) -> None:
+        problem = f"only {limit} queries at once are scored within {target_seconds * 1000:.0f} ms at present"
+        super().__init__(problem, retry_after_seconds=target_seconds)
+
+
+class RateLimitedError(OverloadedError):
     """The caller asks more often than its API key allows."""
 
     def __init__(self, caller: str, queries_per_second: float, retry_after_seconds: float) -> None:
-        super().__init__(
-            f"{caller} may ask {queries_per_second:g} queries a second; retry in {retry_after_seconds * 1000:.0f} ms"
-        )
-        self.retry_after_seconds = retry_after_seconds
+        super().__init__(f"{caller} may ask {queries_per_second:g} queries a second", retry_after_seconds)
 
 
 class UnauthenticatedError(GatewayError):

@@ -1,4 +1,4 @@
-"""From settings to the parts of the gateway, each put together in one place.
+"""From settings to the parts of the gateway beside the way of a query, which `query_path.py` puts together.
 
 Knows how parts fit; does not know when they start and stop: that is server.py's.
 """
@@ -11,29 +11,21 @@ from typing import TYPE_CHECKING
 from gateway.app import tls
 from gateway.app.reload import Reloader, Source
 from gateway.app.tls import CertificateFiles, ServerTls
+from gateway.config import api_keys_file
+from gateway.config.api_keys_file import ApiKeysFile
 from gateway.config.endpoints_file import EndpointsFile
 from gateway.config.settings import Settings
-from gateway.domain.scorer import BatchScorer, Scorer
 from gateway.errors import TracingMissingError
 from gateway.grpc_api.servicer import Limits
-from gateway.limits import caller
-from gateway.limits.adaptive_limit import LoadLimit
-from gateway.limits.admission import Admission
-from gateway.limits.caller import ApiKeysFile, Callers
+from gateway.limits.caller import Callers
 from gateway.openai.routing import DataPlane
 from gateway.pool.endpoint_health import EjectionRules, EndpointHealth
 from gateway.pool.pool import Pool
+from gateway.pool.pool_ref import PoolRef
 from gateway.pool.probes import Prober
-from gateway.routing.observed_router import ObservedRouter
-from gateway.routing.router import Router
-from gateway.routing.sessions import Sessions
-from gateway.scoring.cache import CacheLookup, ScoreCache
-from gateway.scoring.coalescer import Coalescer
-from gateway.scoring.shadow import ShadowedScorer
 from gateway.scoring.triton.balancer import TritonBalancer, TritonState
 from gateway.scoring.triton.discovery import Discovery
 from gateway.scoring.triton.scorer import TritonScorer
-from gateway.telemetry.decision_log import DecisionLog
 from gateway.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -74,89 +66,6 @@ def triton(settings: Settings, metrics: Metrics, tracing: "Tracing | None") -> T
     return balancer
 
 
-def router(
-    settings: Settings,
-    pool: Pool,
-    triton: TritonBalancer,
-    metrics: Metrics,
-    stack: AsyncExitStack,
-    tracing: "Tracing | None",
-) -> Router:
-    """The use case with its scorers stacked: cache → coalescer → Triton, and a shadow and a log where asked for."""
-    max_batch = min(settings.max_triton_batch, triton.max_batch)
-    scorer, cache = stacked(settings, triton, metrics, max_batch=max_batch, scorers=lambda: max(1, len(triton)))
-    # Whoever is refused finds room after one deadline at the latest: by then everything that is in flight now is gone.
-    admission = Admission(settings.max_in_flight, retry_after_seconds=settings.deadline_ms / 1000)
-    metrics.watch(in_flight=lambda: admission.in_flight, cache_entries=lambda: len(cache))
-    scorer = _shadowed(settings, scorer, metrics, stack)
-    decision_log = _decision_log(settings, metrics, stack)
-    on_decision = [] if decision_log is None else [decision_log.record]
-    on_single = [] if tracing is None else [tracing.decided]
-    kind = partial(ObservedRouter, on_decision, on_single) if on_decision or on_single else Router
-    decides = kind(
-        pool,
-        scorer,
-        admission,
-        metrics,
-        sessions=Sessions(settings.max_sessions, settings.session_ttl_seconds),
-    )
-    metrics.endpoints.watch(lambda: decides.pool.states())
-    return decides
-
-
-def stacked(
-    settings: Settings, scorer: BatchScorer, metrics: Metrics, *, max_batch: int, scorers: Callable[[], int]
-) -> tuple[Scorer, ScoreCache]:
-    """Cache and coalescer in front of `scorer`, for single queries, and the cache; see `Coalescer` for the rest."""
-    cache = ScoreCache(max_entries=settings.cache_entries, ttl_seconds=settings.cache_ttl_seconds)
-    coalescer = Coalescer(
-        scorer,
-        max_batch=max_batch,
-        scorers=scorers,
-        window=settings.triton_window,
-        observe=metrics.batch,
-        keep=cache.put if settings.cache_entries else None,
-    )
-    limited = _limited(settings, coalescer)
-    if not settings.cache_entries:
-        return limited, cache
-    return CacheLookup(cache, limited, metrics.cache_hits, metrics.cache_misses), cache
-
-
-def _limited(settings: Settings, scorer: Scorer) -> Scorer:
-    if settings.score_target_ms is None:
-        return scorer
-    return LoadLimit(
-        scorer,
-        target_seconds=settings.score_target_ms / 1000,
-        patience_seconds=settings.deadline_ms / 1000,
-        most=settings.max_in_flight,
-    )
-
-
-def _shadowed(settings: Settings, scorer: Scorer, metrics: Metrics, stack: AsyncExitStack) -> Scorer:
-    if settings.shadow_triton_address is None:
-        return scorer
-    triton = TritonScorer(settings.shadow_triton_address, timeout_seconds=settings.batch_deadline_ms / 1000)
-    shadowed = ShadowedScorer(
-        scorer,
-        triton,
-        share=settings.shadow_share,
-        max_in_flight=settings.max_shadow_in_flight,
-        observe=metrics.shadow,
-    )
-    stack.push_async_exit(triton)
-    stack.push_async_exit(shadowed)
-    return shadowed
-
-
-def _decision_log(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> DecisionLog | None:
-    if settings.decision_log_file is None:
-        return None
-    log_of_decisions = DecisionLog(settings.decision_log_file, metrics, with_queries=settings.decision_log_queries)
-    return stack.enter_context(log_of_decisions)
-
-
 def endpoint_health(settings: Settings) -> EndpointHealth:
     """What is known of the endpoints' health, empty at the start."""
     rules = EjectionRules(
@@ -179,13 +88,13 @@ def certificates(settings: Settings, reloader: Reloader) -> ServerTls | None:
     return server_tls
 
 
-def api_keys(settings: Settings, reloader: Reloader, pool: Source[EndpointsFile]) -> Callers | None:
-    """The callers by API key, read again when the file changes; None: everybody may call."""
+def api_keys(settings: Settings, reloader: Reloader, pool: Source[EndpointsFile], metrics: Metrics) -> Callers | None:
+    """Who may call, read again when it changes; None: everybody."""
     if (path := settings.api_keys_file) is None:
         return None
-    source = reloader.source("api_keys", [path], partial(caller.read, path))
+    source = reloader.source("api_keys", [path], partial(api_keys_file.read, path))
     source.content.check(pool.content.llms.keys())
-    known = Callers(source.content)
+    known = Callers(source.content, metrics.caller)
 
     def replace(file: ApiKeysFile) -> None:
         file.check(pool.content.llms.keys())
@@ -195,13 +104,13 @@ def api_keys(settings: Settings, reloader: Reloader, pool: Source[EndpointsFile]
     return known
 
 
-def replace_pool(router: Router, triton: TritonBalancer, file: EndpointsFile) -> None:
+def replace_pool(pool_ref: PoolRef, triton: TritonBalancer, file: EndpointsFile) -> None:
     """Queries in flight keep the pool that they began with."""
-    health = router.pool.endpoint_health
+    health = pool_ref.current.endpoint_health
     pool = Pool(file, health)
     pool.check(triton.bundle)
     health.keep_only([endpoint for _, endpoint, _ in pool.states()])
-    router.pool = pool
+    pool_ref.current = pool
 
 
 def limits(settings: Settings) -> Limits:

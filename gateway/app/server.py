@@ -21,6 +21,7 @@ from grpc_reflection.v1alpha import reflection
 from gateway.app import build
 from gateway.app.health import Health
 from gateway.app.ports import Ports, bind, metrics_server, server_options, write_ports
+from gateway.app.query_path import build_router
 from gateway.app.reload import Reloader
 from gateway.config import endpoints_file
 from gateway.config.settings import Settings
@@ -30,6 +31,7 @@ from gateway.grpc_api.servicer import RouterServicer
 from gateway.openai.routing import Routing
 from gateway.openai.servicer import ExternalProcessor
 from gateway.pool.pool import Pool
+from gateway.pool.pool_ref import PoolRef
 from gateway.scoring.triton.balancer import TritonBalancer
 from gateway.telemetry.metrics import Metrics
 from routerdc_contract.services import EXTERNAL_PROCESSOR, ROUTER
@@ -97,9 +99,9 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
     reloader = Reloader(metrics)
     file = settings.endpoints_file
     source = reloader.source("endpoints", [file], partial(endpoints_file.read, file))
-    pool = Pool(source.content, build.endpoint_health(settings))
+    pool = PoolRef(Pool(source.content, build.endpoint_health(settings)))
     async with AsyncExitStack() as stack:
-        known = build.api_keys(settings, reloader, source)
+        known = build.api_keys(settings, reloader, source, metrics)
         tracing = build.tracing(settings, stack)
         interceptors: list[aio.ServerInterceptor] = [] if tracing is None else [tracing.server_interceptor]
         interceptors += [] if known is None else [Authentication(known, metrics)]
@@ -108,10 +110,10 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         grpc_port = bind(server, settings, build.certificates(settings, reloader))
         ports = Ports(grpc_port, stack.enter_context(metrics_server(settings, metrics)))
         triton = await stack.enter_async_context(build.triton(settings, metrics, tracing))
-        await _wait_for_bundle(triton, pool, settings)
-        router = build.router(settings, pool, triton, metrics, stack, tracing)
-        source.on_change(partial(build.replace_pool, router, triton))
-        health = Health(lambda: triton.probe(router.pool.check), lambda bundle: router.pool.check(bundle), metrics)
+        await _wait_for_bundle(triton, pool.current, settings)
+        router = build_router(settings, pool, triton, metrics, stack, tracing)
+        source.on_change(partial(build.replace_pool, pool, triton))
+        health = Health(lambda: triton.probe(pool.current.check), lambda bundle: pool.current.check(bundle), metrics)
         servicer = RouterServicer(router, metrics, build.limits(settings))
         routing = Routing(router, build.data_plane(settings), metrics, known)
         processor = ExternalProcessor(routing, None if tracing is None else tracing.requested)
@@ -119,7 +121,7 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         await health.update()
         await stack.enter_async_context(reloader.watching(settings.reload_interval_seconds))
         watching = asyncio.create_task(health.watch(settings.health_interval_seconds))
-        prober = build.prober(settings, lambda: router.pool)
+        prober = build.prober(settings, lambda: pool.current)
         await stack.enter_async_context(prober.watching())
         await server.start()
         log.info("serving", host=settings.host, **ports._asdict(), bundle_id=triton.bundle.bundle_id)

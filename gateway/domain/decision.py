@@ -18,6 +18,7 @@ class Reason(enum.Enum):
     ONLY_ONE = "only_one"
     ABSTAINED = "abstained"
     STICKY = "sticky"
+    NAMED = "named"  # an OpenAI request names the LLM itself
 
 
 class Candidate(NamedTuple):

@@ -1,11 +1,19 @@
 """A checked query, and a checked report about an endpoint, whichever door they came through."""
 
+import enum
 import random
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.domain.outcomes import CallOutcome
 from gateway.policy.eligibility import CallerRules
+
+
+class Priority(enum.IntEnum):
+    """Which queries are scored first where not all can be: the smaller number."""
+
+    INTERACTIVE = 0  # a single query: somebody waits for this one answer
+    BATCH = 1  # a row of a RouteBatch
 
 
 class RouteQuery(NamedTuple):
@@ -21,6 +29,8 @@ class RouteQuery(NamedTuple):
     defaults: tuple[str, ...] = ()  # ranked, before the pool's
     session_id: str = ""  # empty: no session
     other_bytes: int = 0  # text that is not routed and takes room in the context: the rest of a chat
+    priority: Priority = Priority.INTERACTIVE
+    caller: str = ""  # name of the API key; empty: no keys are in use
 
 
 @dataclass(frozen=True, slots=True)

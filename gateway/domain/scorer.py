@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from gateway.domain.query import Priority
+
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
@@ -45,8 +47,8 @@ class Scorer(Protocol):
     def bundle(self) -> Bundle:
         """The bundle that the scorer serves, as far as it knows."""
 
-    async def score(self, query: str, deadline: float) -> Scored:
-        """Scores `query`, not later than `deadline` (of `time.monotonic()`).
+    async def score(self, query: str, deadline: float, priority: Priority = Priority.INTERACTIVE) -> Scored:
+        """Scores `query`, not later than `deadline` (of `time.monotonic()`), before queries of a lower priority.
 
         Cancelling the call releases everything that was waiting for it alone.
 

@@ -16,8 +16,8 @@ from gateway.envoy_config.options import Options
 from gateway.envoy_config.routes import with_newer_fields
 from gateway.envoy_config.tracing import collector_cluster
 from gateway.errors import EndpointsError
+from gateway.policy import defaults
 from gateway.policy.eligibility import permitted
-from gateway.policy.ranking import fallback_order
 from gateway.pool.clusters import Cluster, attempts, clusters_of, first_of_each
 
 _MAX_CONNECTIONS = 50_000
@@ -74,7 +74,7 @@ def _without_gateway(file: EndpointsFile) -> Mapping[str, tuple[str, ...]]:
     candidates = {}
     for name, virtual in file.virtual_models.items():
         allowed = permitted(frozenset(file.llms), file.prices, (virtual.rules,))
-        order = fallback_order((*virtual.default, *file.default), tuple(file.llms), allowed)
+        order = defaults.order(allowed, llms=tuple(file.llms), defaults=(*virtual.default, *file.default))
         candidates[name] = attempts(file.llms, first_of_each(file.llms, order[:3]))
     for name in file.llms:
         candidates[name] = attempts(file.llms, first_of_each(file.llms, [name]))

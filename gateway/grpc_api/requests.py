@@ -8,7 +8,7 @@ from collections.abc import Collection, Set
 from typing import Literal
 
 from gateway.domain.outcomes import CallOutcome
-from gateway.domain.query import Report, RouteQuery, new_request_id
+from gateway.domain.query import Priority, Report, RouteQuery, new_request_id
 from gateway.errors import InvalidRequestError
 from gateway.policy.eligibility import CallerRules
 from routerdc_contract.v1 import router_pb2 as pb
@@ -26,13 +26,16 @@ _OUTCOMES: dict[int, CallOutcome] = {
 }
 
 
-def checked(request: pb.RouteRequest, llms: Set[str], max_query_bytes: int) -> RouteQuery:
+def checked(
+    request: pb.RouteRequest, llms: Set[str], max_query_bytes: int, priority: Priority = Priority.INTERACTIVE
+) -> RouteQuery:
     """`request` as a RouteQuery.
 
     Args:
         request: what the caller sent.
         llms: names of the pool.
         max_query_bytes: limit of the routed text, in UTF-8 bytes.
+        priority: of the query, which its RPC knows.
 
     Raises:
         InvalidRequestError: a field is wrong; the error names it and says what to do.
@@ -48,6 +51,7 @@ def checked(request: pb.RouteRequest, llms: Set[str], max_query_bytes: int) -> R
         min_confidence=_number(request, "min_confidence"),
         session_id=_session_id(request),
         other_bytes=max(0, _chat_bytes(request.chat) - len(text.encode())) if request.HasField("chat") else 0,
+        priority=priority,
     )
 
 

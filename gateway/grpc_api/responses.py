@@ -8,13 +8,8 @@ from gateway.domain.outcomes import EndpointState
 from gateway.pool.pool import Pool
 from routerdc_contract.v1 import router_pb2 as pb
 
-_REASONS = {
-    Reason.ROUTED: pb.REASON_ROUTED,
-    Reason.CACHED: pb.REASON_CACHED,
-    Reason.FALLBACK: pb.REASON_FALLBACK,
-    Reason.ONLY_ONE: pb.REASON_ONLY_ONE,
-    Reason.ABSTAINED: pb.REASON_ABSTAINED,
-    Reason.STICKY: pb.REASON_STICKY,
+_REASONS: dict[Reason, pb.Reason.ValueType] = {
+    reason: pb.Reason.Value(f"REASON_{reason.name}") for reason in Reason if reason is not Reason.NAMED
 }
 
 _STATES = {

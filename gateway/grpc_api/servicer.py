@@ -13,13 +13,13 @@ import structlog
 from google.rpc import code_pb2, status_pb2
 
 from gateway.domain.decision import Decision
-from gateway.domain.query import RouteQuery
-from gateway.errors import ForbiddenError, GatewayError, InvalidRequestError, RateLimitedError
+from gateway.domain.query import Priority, RouteQuery
+from gateway.errors import ForbiddenError, GatewayError, InvalidRequestError
 from gateway.grpc_api import responses, status
 from gateway.grpc_api.requests import checked, checked_report
 from gateway.grpc_api.stream import Streams
 from gateway.limits import caller as callers
-from gateway.limits.caller import ANYBODY
+from gateway.limits.caller import ANONYMOUS
 from gateway.routing.router import Router
 from gateway.telemetry.metrics import Metrics
 from routerdc_contract.v1 import router_pb2 as pb
@@ -58,7 +58,7 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
     async def Route(self, request: pb.RouteRequest, context: Context) -> pb.RouteResponse:  # noqa: N802
         """Decides for one query; a cancelled call cancels the scoring that only it waits for."""
         try:
-            self._admit(1)
+            callers.current.get().charge(1)
             decision = await self._router.route(
                 self._checked(request), self._deadline(context, self._limits.deadline_seconds)
             )
@@ -106,12 +106,12 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
         if len(request.requests) > self._limits.max_batch_queries:
             problem = f"{len(request.requests)} queries, the limit is {self._limits.max_batch_queries}: split the batch"
             raise InvalidRequestError("requests", problem)
-        self._admit(len(request.requests))
+        callers.current.get().charge(len(request.requests))
         outcomes: list[Decision | status_pb2.Status | None] = [None] * len(request.requests)
         queries: dict[int, RouteQuery] = {}
         for i, row in enumerate(request.requests):
             try:
-                queries[i] = self._checked(row)
+                queries[i] = self._checked(row, Priority.BATCH)
             except (InvalidRequestError, ForbiddenError) as error:
                 outcomes[i] = self._status(error, row.request_id)
         deadline = self._deadline(context, self._limits.batch_deadline_seconds)
@@ -122,7 +122,7 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
 
     async def _result(self, request: pb.RouteRequest, context: Context) -> pb.RouteResult:
         try:
-            self._admit(1)
+            callers.current.get().charge(1)
             decision = await self._router.route(
                 self._checked(request), self._deadline(context, self._limits.deadline_seconds)
             )
@@ -130,24 +130,13 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
             return responses.route_result(request.request_id, self._status(error, request.request_id))
         return responses.route_result(request.request_id, decision)
 
-    def _checked(self, request: pb.RouteRequest) -> RouteQuery:
-        query = checked(request, self._router.pool.names, self._limits.max_query_bytes)
+    def _checked(self, request: pb.RouteRequest, priority: Priority = Priority.INTERACTIVE) -> RouteQuery:
+        query = checked(request, self._router.pool.names, self._limits.max_query_bytes, priority)
         caller = callers.current.get()
-        if caller is ANYBODY:
+        if caller is ANONYMOUS:
             return query
         caller.authorize(request.allowed_llms)
-        return query._replace(rules=(caller.rules, *query.rules))
-
-    def _admit(self, queries: int) -> None:
-        caller = callers.current.get()
-        if caller is ANYBODY:
-            return
-        try:
-            caller.admit(queries)
-        except RateLimitedError:
-            self._metrics.caller(caller.name, queries, limited=True)
-            raise
-        self._metrics.caller(caller.name, queries, limited=False)
+        return query._replace(rules=(caller.rules, *query.rules), caller=caller.name)
 
     def _deadline(self, context: Context, seconds: float) -> float:
         """When to have decided: `seconds` from now, or less where the caller will be gone by then."""

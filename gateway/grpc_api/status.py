@@ -13,7 +13,8 @@ CODES: dict[type[BaseException], code_pb2.Code.ValueType] = {
     errors.InvalidRequestError: code_pb2.INVALID_ARGUMENT,
     errors.PriceUnknownError: code_pb2.FAILED_PRECONDITION,
     errors.ExcludedError: code_pb2.FAILED_PRECONDITION,
-    errors.OverloadedError: code_pb2.RESOURCE_EXHAUSTED,
+    errors.BudgetExceededError: code_pb2.RESOURCE_EXHAUSTED,
+    errors.ConcurrencyLimitError: code_pb2.RESOURCE_EXHAUSTED,
     errors.RateLimitedError: code_pb2.RESOURCE_EXHAUSTED,
     errors.UnauthenticatedError: code_pb2.UNAUTHENTICATED,
     errors.ForbiddenError: code_pb2.PERMISSION_DENIED,
@@ -61,7 +62,7 @@ def _details(error: BaseException) -> list[Message]:
     if isinstance(error, errors.InvalidRequestError):
         violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=_bounded(error.problem))
         return [error_details_pb2.BadRequest(field_violations=[violation])]
-    if isinstance(error, errors.OverloadedError | errors.RateLimitedError):
+    if isinstance(error, errors.OverloadedError):
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(int(error.retry_after_seconds * 1e9))
         return [error_details_pb2.RetryInfo(retry_delay=delay)]

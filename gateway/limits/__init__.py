@@ -1,1 +1,8 @@
-"""Overload: every rule by which a request is refused before work is done for it."""
+"""Limits: how much is let in, and when. One mechanism a module, one family of errors (`OverloadedError`).
+
+    caller.py          quota: how often the holder of an API key may ask (a token bucket)
+    budget.py          budget: how much is held at once, of queries, of bytes, of the shadow's queries
+    adaptive_limit.py  adaptive concurrency limit (AIMD): how many queries are scored at once, learned from latency
+
+The fourth mechanism, deadline-aware shedding, needs the queue that it sheds from: `gateway/scoring/deadline_queue.py`.
+"""

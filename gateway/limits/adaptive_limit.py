@@ -1,101 +1,92 @@
-"""Refuses single queries as soon as scoring takes too long: a scorer in front of a scorer.
+"""Adaptive concurrency limit (AIMD): how many queries may be scored at once, learned from how long scoring takes.
 
-How many queries may be under way is found by trying, as in TCP: answers in time let more in (one for each, until the
-first late one; afterwards one for each round, or a tenth of them where they are few), a late answer lets fewer in, in
-proportion to how late it is. What is over that is refused at once, so that those who are let in are answered about as
-fast as without the crowd. Batches have patience and are let in always; the coalescer sends them last. A scorer that
-gives no answers at all is no reason to refuse anybody: the default answers.
-
-Does not know Triton, nor what a fallback is.
+Additive increase, multiplicative decrease, as in TCP: an answer within the target raises the limit, a late or dropped
+one multiplies it by a back-off ratio. Queries above the limit are rejected immediately, which keeps the latency of
+admitted queries near its unloaded value. A scorer that has stopped answering altogether is not overloaded but down;
+then nothing is rejected, because the default LLM is the better answer.
 """
 
 import time
 from collections.abc import Callable
 
-from gateway.domain.scorer import Bundle, Scored, Scorer
-from gateway.errors import OverloadedError, ScorerError, ScorerOverloadedError, ScorerTimeoutError
+from gateway.errors import ConcurrencyLimitError
 
-_LEAST = 1.0
-_AT_FIRST = 8.0
-_LARGEST_INCREASE = 0.1  # for each answer: a whole one more in each round would be far too many where three are right
-_LARGEST_DECREASE = 0.5
-_DEAD_AFTER_SECONDS = 1.0  # with failures and no answer
+_MAX_INCREASE = 0.1  # per answer; where three queries fit at once, one more in each round would be far too many
+_DOWN_AFTER_SECONDS = 1.0  # with failures and without a single answer
 
 
-class LoadLimit:
-    """Keeps the time for scores near `target_seconds`."""
+class AdaptiveLimit:
+    """Keeps the latency of what it admits near `target_seconds`."""
 
     def __init__(
         self,
-        scorer: Scorer,
         *,
         target_seconds: float,
-        patience_seconds: float,
-        most: int,
+        max_limit: int,
+        min_limit: int = 1,
+        initial_limit: int = 8,
+        backoff_ratio: float = 0.5,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Lets some in at first.
+        """Starts at `initial_limit`.
 
         Args:
-            scorer: the inner one.
-            target_seconds: scores that take longer say that too many queries are under way.
-            patience_seconds: queries with more time left than this are of batches.
-            most: the limit never grows beyond it.
+            target_seconds: an answer that takes longer means that too many are in flight.
+            max_limit: the limit never grows beyond it.
+            min_limit: the limit never shrinks below it.
+            initial_limit: where learning begins; the first late answer ends the fast start.
+            backoff_ratio: the smallest factor by which one late or dropped answer shrinks the limit.
             clock: gives seconds.
         """
-        self._scorer = scorer
         self._target_seconds = target_seconds
-        self._patience_seconds = patience_seconds
-        self._most = float(most)
+        self._max_limit = float(max_limit)
+        self._min_limit = float(min_limit)
+        self._backoff_ratio = backoff_ratio
         self._clock = clock
         self._failed = False  # since the last answer
-        self._answered = clock()
-        self._decreased: float | None = None  # when, the last time
-        self.limit = min(_AT_FIRST, self._most)
+        self._last_answer = clock()
+        self._last_backoff: float | None = None
+        self.limit = min(float(initial_limit), self._max_limit)
         self.in_flight = 0
 
-    @property
-    def bundle(self) -> Bundle:
-        """The inner scorer's bundle."""
-        return self._scorer.bundle
-
-    async def score(self, query: str, deadline: float) -> Scored:
-        """See `Scorer.score`.
+    def acquire(self) -> float:
+        """Admits one query and returns when it started, which `answered` and `failed` ask for.
 
         Raises:
-            OverloadedError: as many queries are under way as are answered in time.
+            ConcurrencyLimitError: the limit is reached.
         """
-        began = self._clock()
-        if deadline - began > self._patience_seconds:
-            return await self._scorer.score(query, deadline)
-        if self.in_flight + 1 > self.limit and not self._is_dead(began):
-            raise OverloadedError(int(self.limit), self._target_seconds)
+        now = self._clock()
+        if self.in_flight + 1 > self.limit and not self._is_down(now):
+            raise ConcurrencyLimitError(int(self.limit), self._target_seconds)
         self.in_flight += 1
-        try:
-            scored = await self._scorer.score(query, deadline)
-        except ScorerError as error:
-            self._failed = True
-            if isinstance(error, ScorerTimeoutError | ScorerOverloadedError) and not self._is_dead(self._clock()):
-                self._late(began, _LARGEST_DECREASE)
-            raise
-        finally:
-            self.in_flight -= 1
-        self._answered, self._failed = self._clock(), False
-        self._learn(began, self._answered)
-        return scored
+        return now
 
-    def _is_dead(self, now: float) -> bool:
-        return self._failed and now - self._answered > _DEAD_AFTER_SECONDS
+    def release(self) -> None:
+        """The query has left, however it ended; call it before saying how."""
+        self.in_flight -= 1
 
-    def _learn(self, began: float, now: float) -> None:
-        seconds = now - began
+    def answered(self, started: float) -> None:
+        """The query that started at `started` was answered."""
+        now = self._clock()
+        self._last_answer, self._failed = now, False
+        seconds = now - started
         if seconds > self._target_seconds:
-            self._late(began, max(_LARGEST_DECREASE, self._target_seconds / seconds))
-        elif self.in_flight + 2 > self.limit:  # it was felt
-            more = 1.0 if self._decreased is None else min(_LARGEST_INCREASE, 1 / self.limit)
-            self.limit = min(self._most, self.limit + more)
+            self._back_off(started, max(self._backoff_ratio, self._target_seconds / seconds))
+        elif self.in_flight + 2 > self.limit:  # only a limit that was reached has proved itself
+            step = 1.0 if self._last_backoff is None else min(_MAX_INCREASE, 1 / self.limit)
+            self.limit = min(self._max_limit, self.limit + step)
 
-    def _late(self, began: float, factor: float) -> None:
-        if self._decreased is None or began >= self._decreased:  # who began before it says nothing about its effect
-            self.limit = max(_LEAST, min(self.limit, self.in_flight + 1.0) * factor)
-            self._decreased = self._clock()
+    def failed(self, started: float, *, did_drop: bool) -> None:
+        """The query got no answer. `did_drop`: for lack of time or room, which an overload would explain."""
+        self._failed = True
+        if did_drop and not self._is_down(self._clock()):
+            self._back_off(started, self._backoff_ratio)
+
+    def _is_down(self, now: float) -> bool:
+        return self._failed and now - self._last_answer > _DOWN_AFTER_SECONDS
+
+    def _back_off(self, started: float, ratio: float) -> None:
+        """Shrinks the limit once per round: a query that began before the last back-off cannot show its effect."""
+        if self._last_backoff is None or started >= self._last_backoff:
+            self.limit = max(self._min_limit, min(self.limit, self.in_flight + 1.0) * ratio)
+            self._last_backoff = self._clock()

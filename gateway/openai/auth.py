@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.errors import RateLimitedError, UnauthenticatedError
-from gateway.limits.caller import ANYBODY, Caller, Callers
+from gateway.limits.caller import ANONYMOUS, Caller, Callers
 from gateway.openai.answers import OpenAiError
-from gateway.telemetry.metrics import Metrics
 
 SESSION_HEADER = "x-routerdc-session"
 
@@ -18,7 +17,7 @@ SESSION_HEADER = "x-routerdc-session"
 class Sender:
     """Whose request it is, and of which session (empty: none)."""
 
-    caller: Caller = ANYBODY
+    caller: Caller = ANONYMOUS
     session_id: str = ""
 
 
@@ -29,9 +28,8 @@ NOBODY = Sender()
 class Senders:
     """Everybody who may send."""
 
-    def __init__(self, metrics: Metrics, callers: Callers | None = None) -> None:
+    def __init__(self, callers: Callers | None = None) -> None:
         """`callers`: whose API keys are known; None: anybody may send."""
-        self._metrics = metrics
         self._callers = callers
 
     @property
@@ -59,12 +57,8 @@ class Senders:
         Raises:
             OpenAiError: 429: it is one too many for now.
         """
-        if (caller := sender.caller) is ANYBODY:
-            return
         try:
-            caller.admit(1)
+            sender.caller.charge(1)
         except RateLimitedError as error:
-            self._metrics.caller(caller.name, 1, limited=True)
             seconds = error.retry_after_seconds
             raise OpenAiError(429, str(error), code="rate_limit_exceeded", retry_after_seconds=seconds) from None
-        self._metrics.caller(caller.name, 1, limited=False)

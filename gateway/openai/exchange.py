@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from envoy.extensions.filters.http.ext_proc.v3 import processing_mode_pb2
 from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 
-from gateway.limits.body_budget import BodyMemory
+from gateway.limits.budget import Budget
 from gateway.openai import mutations
 from gateway.openai.answers import OpenAiError, invalid, too_large
 from gateway.openai.auth import NOBODY
@@ -32,7 +32,7 @@ class Exchange:
     """State between the messages of one HTTP request."""
 
     def __init__(
-        self, routing: Routing, memory: BodyMemory, on_headers: Callable[[Mapping[str, str]], None] | None = None
+        self, routing: Routing, memory: Budget, on_headers: Callable[[Mapping[str, str]], None] | None = None
     ) -> None:
         self._routing = routing
         self._on_headers = on_headers
@@ -49,7 +49,7 @@ class Exchange:
         """What to send to Envoy for `request`, in order; mostly one message.
 
         Raises:
-            BodyMemoryError: there is no room for the body.
+            BudgetExceededError: there is no room for the body.
         """
         try:
             return await self._answer(request)

@@ -5,7 +5,6 @@ router failing is no error: the default answers and is marked. Knows the gateway
 """
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,25 +12,21 @@ import structlog
 
 from gateway.config.endpoints_file import Endpoint
 from gateway.config.virtual_models import VirtualModel
+from gateway.domain.decision import Reason
 from gateway.domain.query import RouteQuery, new_request_id
-from gateway.errors import ExcludedError
-from gateway.limits.caller import Callers
+from gateway.errors import ExcludedError, NoLlmError
+from gateway.limits.caller import ANONYMOUS, Callers
 from gateway.openai import answers
 from gateway.openai.answers import OpenAiError
 from gateway.openai.auth import NOBODY, Sender, Senders
 from gateway.openai.body import OpenAiBody, parse
 from gateway.openai.query import Api, query, text_bytes
-from gateway.policy import eligibility, ranking
-from gateway.policy.eligibility import CallerRules
+from gateway.policy import eligibility
 from gateway.pool import clusters
 from gateway.pool.pool import Pool
 from gateway.routing.router import Router
 from gateway.telemetry.logs import Throttled
 from gateway.telemetry.metrics import Metrics
-
-NAMED = "named"
-"""Reason where the caller named the LLM; the others are `gateway.domain.decision.Reason`."""
-FALLBACK = "fallback"
 
 log = structlog.get_logger("gateway.openai")
 
@@ -79,7 +74,7 @@ class Routing:
         """`callers`: whose API keys are known; None: anybody may ask."""
         self.plane = plane
         self.metrics = metrics
-        self.senders = Senders(metrics, callers)
+        self.senders = Senders(callers)
         self._router = router
         self._warn = Throttled(log, "not routed")
 
@@ -118,6 +113,8 @@ class Routing:
                 raise answers.model_not_found(parsed.model, self._names)
         except ExcludedError as error:
             raise OpenAiError(403, f"model: {error}", param="model", code="model_not_allowed") from None
+        except NoLlmError as error:
+            raise OpenAiError(503, f"model: {error}", param="model") from None
         routed = _answer(pool, parsed, choice, started)
         self.metrics.openai(routed.llm, routed.reason)
         return routed
@@ -125,13 +122,10 @@ class Routing:
     async def _routed(
         self, pool: Pool, virtual: VirtualModel, sender: Sender, text: str, fields: dict[str, Any]
     ) -> "_Choice":
-        rules = (virtual.rules, sender.caller.rules)
-        if not text.strip():
-            return _default(pool, virtual, rules, "there is no text to route")
         tail, truncated = _tail(text, self.plane.max_query_bytes)
         request = RouteQuery(
-            text=tail,
-            rules=rules,
+            text=tail if tail.strip() else "",
+            rules=(virtual.rules, sender.caller.rules),
             cost_weight=virtual.cost_weight,
             max_candidates=self.plane.max_candidates,
             request_id=new_request_id(),
@@ -140,16 +134,17 @@ class Routing:
             defaults=virtual.default,
             session_id=sender.session_id,
             other_bytes=max(0, text_bytes(fields) - len(tail.encode())) if pool.context_tokens else 0,
+            caller="" if sender.caller is ANONYMOUS else sender.caller.name,
         )
         try:
             decision = await self._router.route(request, time.monotonic() + self.plane.deadline_seconds)
-        except ExcludedError:
+        except (ExcludedError, NoLlmError):
             raise
         except Exception as error:  # whatever it is, the request must not fail because of the router
             self._warn(type(error).__name__, request_id=request.request_id)
-            return _default(pool, virtual, rules, "the router could not decide")
+            decision = self._router.default(request, "the router could not decide")
         candidates = tuple((c.llm, c.endpoint) for c in decision.candidates)
-        return _Choice(candidates, decision.reason.value, decision.reason_detail, truncated or decision.truncated)
+        return _Choice(candidates, decision.reason, decision.reason_detail, truncated or decision.truncated)
 
     @property
     def _pool(self) -> Pool:
@@ -167,32 +162,20 @@ class Routing:
 @dataclass(frozen=True, slots=True)
 class _Choice:
     candidates: tuple[tuple[str, Endpoint], ...]
-    reason: str
+    reason: Reason
     detail: str = ""
     truncated: bool = False
 
 
 def _named(pool: Pool, sender: Sender, llm: str) -> _Choice:
-    eligibility.permitted(frozenset((llm,)), pool.prices, (sender.caller.rules,))
-    if not (candidates := _with_endpoints(pool, [llm])):
-        raise OpenAiError(503, f"model: every endpoint of {llm!r} is out of use", param="model")
-    return _Choice(candidates, NAMED, "the request names this LLM")
+    """The LLM that the request names.
 
-
-def _default(pool: Pool, virtual: VirtualModel, rules: tuple[CallerRules, ...], detail: str) -> _Choice:
-    """The LLMs that answer when nobody decides; unhealthy ones come last."""
-    allowed = eligibility.permitted(pool.names, pool.prices, rules)
-    ranked = ranking.fallback_order((*virtual.default, *pool.defaults), tuple(pool.llms), allowed)
-    healthy = pool.healthy
-    ranked.sort(key=lambda llm: llm not in healthy)
-    if not (candidates := _with_endpoints(pool, ranked)):
-        raise OpenAiError(503, f"model: every endpoint of {', '.join(sorted(ranked))} is out of use", param="model")
-    return _Choice(candidates, FALLBACK, detail)
-
-
-def _with_endpoints(pool: Pool, llms: Iterable[str]) -> tuple[tuple[str, Endpoint], ...]:
-    used = (llm for llm in llms if any(endpoint.in_use for endpoint in pool.llms[llm].endpoints))
-    return tuple((llm, pool.endpoint(llm)) for llm in used)
+    Raises:
+        ExcludedError: its sender may not use it.
+        NoLlmError: none of its endpoints is in use.
+    """
+    pool.eligible(eligibility.permitted(frozenset((llm,)), pool.prices, (sender.caller.rules,)))
+    return _Choice(((llm, pool.endpoint(llm)),), Reason.NAMED, "the request names this LLM")
 
 
 def _answer(pool: Pool, parsed: OpenAiBody, choice: _Choice, started: float) -> Routed:
@@ -202,7 +185,7 @@ def _answer(pool: Pool, parsed: OpenAiBody, choice: _Choice, started: float) -> 
         candidates=choice.candidates,
         attempts=clusters.attempts(pool.llms, choice.candidates),
         endpoints=clusters.same_model(pool.llms[llm], endpoint),
-        reason=choice.reason,
+        reason=choice.reason.value,
         detail=choice.detail,
         router_ms=(time.perf_counter() - started) * 1000,
         truncated=choice.truncated,

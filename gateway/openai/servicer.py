@@ -11,7 +11,8 @@ import structlog
 from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
 
-from gateway.limits.body_budget import BodyMemory, BodyMemoryError
+from gateway.errors import BudgetExceededError
+from gateway.limits.budget import Budget
 from gateway.openai import mutations
 from gateway.openai.answers import OpenAiError
 from gateway.openai.exchange import Exchange
@@ -41,7 +42,7 @@ class ExternalProcessor(external_processor_pb2_grpc.ExternalProcessorServicer): 
         """`on_headers` hears of each HTTP request's headers (names in lower case), in the context of the stream."""
         self._routing = routing
         self._on_headers = on_headers
-        self._memory = BodyMemory(routing.plane.max_held_bytes)
+        self._memory = Budget(routing.plane.max_held_bytes, "bytes of request bodies are held")
         self._warn = Throttled(log, "not answered")
 
     async def Process(  # noqa: N802
@@ -64,7 +65,7 @@ class ExternalProcessor(external_processor_pb2_grpc.ExternalProcessorServicer): 
                     return
                 for response in await exchange.answer(request):
                     yield response
-        except BodyMemoryError as error:
+        except BudgetExceededError as error:
             self._warn("body_memory", error=str(error))
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         except Exception as error:

@@ -63,11 +63,6 @@ def margin(ranked: Sequence[Ranked]) -> float | None:
     return ranked[0].adjusted_score - ranked[1].adjusted_score if len(ranked) > 1 else None
 
 
-def fallback_order(defaults: Sequence[str], llms: Sequence[str], eligible: Collection[str]) -> list[str]:
-    """The LLMs that answer when nothing was scored: the eligible defaults as ranked, then the other eligible LLMs."""
-    return [llm for llm in dict.fromkeys((*defaults, *llms)) if llm in eligible]
-
-
 def with_first(ranked: Sequence[Ranked], llm: str) -> list[Ranked]:
     """`llm`, which is one of `ranked`, before all the others, whose order stays."""
     return sorted(ranked, key=lambda r: r.llm != llm)

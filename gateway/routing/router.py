@@ -1,33 +1,28 @@
 """The use case: a checked query comes in, a decision goes out.
 
 Scores first, then policy. Where there are no scores (the scorer is slow, down, or serves another bundle), the
-configured default answers, marked and counted. Knows no protobuf, no gRPC, and of the scorer only its protocol.
+configured default answers, marked and counted. Knows no protobuf, no gRPC, and of the scorer only its protocol; the
+whole way of a query, with what stands before and behind this, is in `gateway/app/query_path.py`.
 """
 
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
-import structlog
-
-from gateway.domain.decision import Candidate, Decision, Reason
+from gateway.domain.decision import Decision, Reason
+from gateway.domain.observer import Observer
 from gateway.domain.outcomes import EndpointState
 from gateway.domain.query import Report, RouteQuery
-from gateway.domain.scorer import Bundle, Scored, Scorer
+from gateway.domain.scorer import Scorer
 from gateway.errors import InvalidRequestError, ScorerError
-from gateway.limits.admission import Admission
+from gateway.limits.budget import Budget
 from gateway.policy import eligibility, ranking
-from gateway.policy.choice import Rule, Thresholds, choose
-from gateway.policy.confidence import confidence
 from gateway.pool.pool import Pool
+from gateway.pool.pool_ref import PoolRef
+from gateway.routing.case import Case, decide, undecided
 from gateway.routing.sessions import Sessions
-from gateway.telemetry.logs import Throttled
-from gateway.telemetry.metrics import Metrics
 
-log = structlog.get_logger("gateway.routing.router")
-
-_REASONS = {Rule.STICKY: Reason.STICKY, Rule.ABSTAINED: Reason.ABSTAINED}
+NO_TEXT = "there is no text to route"
 
 
 class Router:
@@ -35,22 +30,32 @@ class Router:
 
     def __init__(
         self,
-        pool: Pool,
+        pool: PoolRef,
         scorer: Scorer,
-        admission: Admission,
-        metrics: Metrics,
+        budget: Budget,
+        observers: Sequence[Observer] = (),
         *,
         sessions: Sessions | None = None,
     ) -> None:
-        """The pool's `cost_weight` and `thresholds` hold where a query says nothing."""
-        self.pool = pool
+        """The pool's `cost_weight` and `thresholds` hold where a query says nothing.
+
+        Args:
+            pool: the pool in use.
+            scorer: gives the scores.
+            budget: of queries in flight.
+            observers: hear of decisions, fallbacks and reports, in this order.
+            sessions: which LLM answered each session last.
+        """
+        self._pool = pool
         self._scorer = scorer
-        self._admission = admission
-        self._metrics = metrics
+        self._budget = budget
+        self._observers = tuple(observers)
         self._sessions = Sessions() if sessions is None else sessions
-        self._log = log.bind()  # the module's own is set up anew for each line, written or not
-        self._warn = Throttled(log, "fallback")
-        self._warn_of_last_resort = Throttled(log, "last_resort")
+
+    @property
+    def pool(self) -> Pool:
+        """The pool in use."""
+        return self._pool.current
 
     @property
     def bundle_id(self) -> str:
@@ -64,11 +69,11 @@ class Router:
             OverloadedError, NoLlmError, ExcludedError, PriceUnknownError, InvalidRequestError: see errors.py. Never a
                 ScorerError.
         """
-        self._admission.take(1)
+        self._budget.take(1)
         try:
             return await self._decide(query, deadline)
         finally:
-            self._admission.give_back(1)
+            self._budget.give_back(1)
 
     async def route_many(self, queries: Sequence[RouteQuery], deadline: float) -> list[Decision | BaseException]:
         """Decides for many queries at once: result i belongs to query i, and is an error where that one failed alone.
@@ -76,11 +81,19 @@ class Router:
         Raises:
             OverloadedError: there is no room for all of them.
         """
-        self._admission.take(len(queries))
+        self._budget.take(len(queries))
         try:
             return await asyncio.gather(*(self._decide(query, deadline) for query in queries), return_exceptions=True)
         finally:
-            self._admission.give_back(len(queries))
+            self._budget.give_back(len(queries))
+
+    def default(self, query: RouteQuery, detail: str) -> Decision:
+        """Who answers `query` where a door cannot ask for a decision; `detail` says why, for people.
+
+        Raises:
+            NoLlmError, ExcludedError: see errors.py.
+        """
+        return self._told(query, undecided(self._case(query, priced=False), Reason.FALLBACK, detail))
 
     def report(self, report: Report) -> EndpointState:
         """Takes note of how a call to an endpoint ended, and says what is thought of that endpoint now.
@@ -92,135 +105,40 @@ class Router:
         if found is None:
             raise InvalidRequestError("endpoint", f"the pool has none at {report.address!r} for {report.model!r}")
         llm, endpoint = found
-        self._metrics.endpoints.outcome(llm, report.outcome, report.latency_seconds)
         ejected_seconds = self.pool.endpoint_health.report(endpoint, report.outcome)
-        if ejected_seconds is not None:
-            self._metrics.endpoints.ejection(llm)
-            log.warning("endpoint ejected", llm=llm, address=endpoint.address, seconds=ejected_seconds)
+        for observer in self._observers:
+            observer.reported(report, llm, ejected_seconds)
         return self.pool.endpoint_health.state(endpoint)
 
     async def _decide(self, query: RouteQuery, deadline: float) -> Decision:
+        case = self._case(query)
+        if len(case.eligible) == 1:
+            return self._told(query, undecided(case, Reason.ONLY_ONE, "no other LLM may answer"))
+        if not query.text:
+            return self._told(query, undecided(case, Reason.FALLBACK, NO_TEXT))
+        try:
+            decision = decide(case, await self._scorer.score(query.text, deadline, query.priority))
+        except ScorerError as error:
+            for observer in self._observers:
+                observer.fell_back(query, error)
+            return self._told(query, undecided(case, Reason.FALLBACK, error.told))
+        self._sessions.remember(query.session_id, decision.candidates[0].llm)
+        return self._told(query, decision)
+
+    def _case(self, query: RouteQuery, *, priced: bool = True) -> Case:
+        """What is known of `query` on its arrival; without prices where nothing will be ranked."""
         arrived_ns = time.perf_counter_ns()
         pool = self.pool
+        healthy = pool.healthy
         eligible = pool.eligible(eligibility.permitted(pool.names, pool.prices, query.rules))
-        if eligible.isdisjoint(pool.healthy):
-            self._metrics.endpoints.last_resort()
-            self._warn_of_last_resort("unhealthy", request_id=query.request_id, llms=sorted(eligible))
+        if eligible.isdisjoint(healthy):
+            for observer in self._observers:
+                observer.last_resort(query, eligible)
         weight = pool.cost_weight if query.cost_weight is None else query.cost_weight
-        cost = ranking.costs(eligible, weight, pool.prices)
-        if len(eligible) == 1:
-            decision = _unscored(query, pool, eligible, Reason.ONLY_ONE, "no other LLM may answer", arrived_ns, ())
-        else:
-            try:
-                scored = await self._scorer.score(query.text, deadline)
-                among = pool.scored(eligible, scored.scores.bundle)
-                decision = self._scored(query, pool, among, cost, scored, arrived_ns)
-            except ScorerError as error:
-                decision = self._fallback(query, pool, eligible, error, arrived_ns)
-        self._metrics.decision(decision)
-        self._log.debug(
-            "decided",
-            request_id=decision.request_id,
-            llm=decision.candidates[0].llm,
-            reason=decision.reason.value,
-            ms=decision.total_ns / 1e6,
-            token_count=decision.token_count,
-        )
+        cost = ranking.costs(eligible, weight, pool.prices) if priced else {}
+        return Case(query, pool, eligible, cost, self._sessions.llm(query.session_id), arrived_ns)
+
+    def _told(self, query: RouteQuery, decision: Decision) -> Decision:
+        for observer in self._observers:
+            observer.decided(query, decision)
         return decision
-
-    def _fallback(
-        self, query: RouteQuery, pool: Pool, eligible: frozenset[str], error: ScorerError, arrived_ns: int
-    ) -> Decision:
-        self._metrics.fallback(error.cause)
-        self._warn(error.cause, request_id=query.request_id, error=str(error))
-        defaults = (*query.defaults, *pool.defaults)
-        if (llm := self._sessions.llm(query.session_id)) is not None:
-            defaults = (llm, *defaults)
-        return _unscored(query, pool, eligible, Reason.FALLBACK, error.told, arrived_ns, defaults)
-
-    def _scored(
-        self,
-        query: RouteQuery,
-        pool: Pool,
-        eligible: frozenset[str],
-        cost: dict[str, float],
-        scored: Scored,
-        arrived_ns: int,
-    ) -> Decision:
-        started_ns = time.perf_counter_ns()
-        scores = scored.scores
-        if pool.context_tokens:
-            tokens = _tokens(query, None if scores.truncated else scores.token_count)
-            eligible = eligibility.fitting(eligible, pool.context_tokens, tokens)
-        ranked = ranking.rank(scores.bundle.llms, scores.values, eligible, cost)
-        session_llm, defaults = self._sessions.llm(query.session_id), (*query.defaults, *pool.defaults)
-        choice = choose(
-            ranked,
-            _thresholds(pool.thresholds, query),
-            defaults=defaults,
-            session_llm=session_llm,
-            confidence=_confidence(scores.bundle, ranked[0]),
-        )
-        self._sessions.remember(query.session_id, choice.order[0].llm)
-        candidates = tuple(
-            Candidate(r.llm, pool.endpoint(r.llm), r.score, r.adjusted_score, _confidence(scores.bundle, r))
-            for r in choice.order[: query.max_candidates]
-        )
-        done_ns = time.perf_counter_ns()
-        return Decision(
-            request_id=query.request_id,
-            candidates=candidates,
-            reason=_REASONS.get(choice.rule, Reason.CACHED if scored.cached else Reason.ROUTED),
-            reason_detail=choice.detail + (" after cost" if cost and choice.rule is Rule.BEST else ""),
-            margin=ranking.margin(ranked),
-            token_count=scores.token_count,
-            truncated=scores.truncated,
-            bundle_id=scores.bundle.bundle_id,
-            queue_ns=scored.queue_ns,
-            score_ns=scored.score_ns,
-            policy_ns=done_ns - started_ns,
-            total_ns=done_ns - arrived_ns,
-        )
-
-
-def _thresholds(configured: Thresholds, query: RouteQuery) -> Thresholds:
-    if query.min_margin is None and query.min_confidence is None:
-        return configured
-    return replace(
-        configured,
-        min_margin=configured.min_margin if query.min_margin is None else query.min_margin,
-        min_confidence=configured.min_confidence if query.min_confidence is None else query.min_confidence,
-    )
-
-
-def _confidence(bundle: Bundle, ranked: ranking.Ranked) -> float | None:
-    calibration = bundle.calibration[bundle.llms.index(ranked.llm)] if bundle.calibration else None
-    return None if calibration is None else confidence(ranked.score, *calibration)
-
-
-def _tokens(query: RouteQuery, counted: int | None) -> int:
-    """About what an LLM has to read; `counted` None where nobody counted the query's tokens."""
-    if counted is None:
-        return eligibility.estimated_tokens(len(query.text.encode()) + query.other_bytes)
-    return counted + eligibility.estimated_tokens(query.other_bytes)
-
-
-def _unscored(
-    query: RouteQuery,
-    pool: Pool,
-    eligible: frozenset[str],
-    reason: Reason,
-    detail: str,
-    arrived_ns: int,
-    defaults: Sequence[str],
-) -> Decision:
-    if pool.context_tokens:
-        eligible = eligibility.fitting(eligible, pool.context_tokens, _tokens(query, None))
-    order = ranking.fallback_order(defaults, tuple(pool.llms), eligible)[: query.max_candidates]
-    return Decision(
-        request_id=query.request_id,
-        candidates=tuple(Candidate(llm, pool.endpoint(llm)) for llm in order),
-        reason=reason,
-        reason_detail=detail,
-        total_ns=time.perf_counter_ns() - arrived_ns,
-    )

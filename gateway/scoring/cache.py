@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from gateway.domain.query import Priority
 from gateway.domain.scorer import Bundle, Scored, Scorer, Scores
 from gateway.telemetry.unlocked_metrics import Tally
 
@@ -65,12 +66,14 @@ class CacheLookup:
         """The inner scorer's bundle."""
         return self._scorer.bundle
 
-    def score(self, query: str, deadline: float) -> Coroutine[Any, Any, Scored]:
+    def score(
+        self, query: str, deadline: float, priority: Priority = Priority.INTERACTIVE
+    ) -> Coroutine[Any, Any, Scored]:
         """The cached scores of `query`, or the inner scorer's. No coroutine of its own: a miss would pay for it."""
         scores = self._cache.get(query)
         if scores is None or scores.bundle.bundle_id != self.bundle.bundle_id:
             self._misses.count += 1
-            return self._scorer.score(query, deadline)
+            return self._scorer.score(query, deadline, priority)
         self._hits.count += 1
         return _at_once(Scored(scores, cached=True))
 

@@ -1,65 +1,25 @@
-"""Turns concurrent queries into few batches, a scorer in front of a batch scorer.
+"""Coalescer: turns concurrent queries into few batches. A scorer of single queries in front of a scorer of batches.
 
-A coalescer sends at once while fewer than `window` queries of each scorer are in flight: what arrives in the same turn
-of the event loop goes together. Beyond that, and with a batch for each scorer in flight, queries gather and leave as
-the next batch, those with the nearest deadline first, so that a large RouteBatch does not hold up single queries. So a
-scorer always has something to do while there is something, and one that is behind gets few large batches. The same
-query twice in flight is one row.
+A batch leaves at once while there is room (`pacing.has_room`); what arrives in the same turn of the event loop goes
+together, and the same query twice in flight is one row. Otherwise queries wait in the `DeadlineQueue`.
 
-A batch lives as long as somebody waits for it: each caller leaves at its own deadline or when it is cancelled, and when
-the last one has left, the batch is cancelled too. Where the scorer does not stand that, it is left to end by itself and
-keeps its place for a while, so that a scorer that hangs has few to catch up with. A batch that is refused because of
-one of its queries is split until that query stands alone, so that its neighbours are answered.
-
-Where more comes than can be scored, the queue would hold only queries that are about to expire, and nearly all of them
-would be scored in vain. So a query that has less time left than answers take by now is refused at once, and those that
-are sent are answered in time.
-
-Does not know Triton, nor what scores mean.
+A batch lives as long as somebody waits for it: each caller leaves at its own deadline or when it is cancelled, and with
+the last one the batch is cancelled, too. Where the scorer does not support that, the batch ends by itself and keeps its
+place for a while, so that a scorer that hangs has few batches to catch up with.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextvars import copy_context
-from heapq import nsmallest
-from operator import attrgetter
 
-from gateway.domain.scorer import BatchScorer, Bundle, Scored, Scores
-from gateway.errors import (
-    InvalidRequestError,
-    ScorerOverloadedError,
-    ScorerTimeoutError,
-    ScorerUnavailableError,
-)
+from gateway.domain.query import Priority
+from gateway.domain.scorer import Bundle, Scored, Scores
+from gateway.errors import ScorerOverloadedError, ScorerTimeoutError, ScorerUnavailableError
+from gateway.scoring.bisecting import BisectingScorer
+from gateway.scoring.deadline_queue import DeadlineQueue, Entry, Outcome
+from gateway.scoring.pacing import AnswerTime, has_room
 
-_Outcome = Scores | Exception
-
-_ABANDONED_SECONDS = 1.0  # that long a batch that nobody waits for, and that cannot be cancelled, keeps its place
-_SMOOTHING = 0.2  # weight of the newest batch in how long answers take
-
-
-class _Entry:
-    """One distinct query and everybody who waits for it."""
-
-    __slots__ = ("batch", "context", "deadline", "last_deadline", "query", "sent_ns", "waiters")
-
-    def __init__(self, query: str, deadline: float) -> None:
-        self.query = query
-        self.deadline = self.last_deadline = deadline  # the nearest and the furthest of those who wait
-        self.waiters: set[asyncio.Future[Scores]] = set()
-        self.batch: _Batch | None = None  # None until it is sent
-        self.sent_ns = 0
-        self.context = copy_context()
-
-    def settle(self, outcome: _Outcome) -> None:
-        for waiter in self.waiters:
-            if waiter.done():
-                continue
-            if isinstance(outcome, Exception):
-                waiter.set_exception(outcome)
-            else:
-                waiter.set_result(outcome)
+_ABANDONED_SECONDS = 1.0  # how long a batch without waiters keeps its place, where it cannot be cancelled
 
 
 class _Batch:
@@ -67,25 +27,29 @@ class _Batch:
 
     __slots__ = ("entries", "task")
 
-    def __init__(self, entries: list[_Entry]) -> None:
+    def __init__(self, entries: list[Entry]) -> None:
         self.entries = entries
         self.task: asyncio.Task[None] | None = None
 
+    def is_abandoned(self) -> bool:
+        return not any(entry.waiters for entry in self.entries)
+
 
 class Coalescer:
-    """Scores single queries through a batch scorer."""
+    """Scores single queries through a batch scorer, for one event loop."""
 
     def __init__(
         self,
-        scorer: BatchScorer,
+        scorer: BisectingScorer,
         *,
         max_batch: int,
         scorers: Callable[[], int],
         window: int,
         observe: Callable[[int], None] = lambda batch_size: None,
         keep: Callable[[str, Scores], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Coalesces for one event loop.
+        """Starts empty.
 
         Args:
             scorer: gets the batches.
@@ -94,6 +58,7 @@ class Coalescer:
             window: queries in flight for each of them up to which more are sent at once.
             observe: called with the size of each batch that is sent.
             keep: called with each query that was scored, whether anybody still waits for it or not.
+            clock: gives the seconds that deadlines are in; the event loop's timers must run by the same clock.
         """
         self._scorer = scorer
         self._max_batch = max_batch
@@ -101,53 +66,55 @@ class Coalescer:
         self._window = window
         self._observe = observe
         self._keep = keep
-        self._pending: dict[str, _Entry] = {}  # in order of arrival
-        self._in_flight: dict[str, _Entry] = {}
+        self._clock = clock
+        self._queue = DeadlineQueue()
+        self._in_flight: dict[str, tuple[Entry, _Batch]] = {}
         self._batches: set[_Batch] = set()
         self._flush_is_due = False
-        self._answer_seconds = 0.0  # from sending a batch to its answer, smoothed
+        self._answer_time = AnswerTime()
 
     @property
     def bundle(self) -> Bundle:
         """The inner scorer's bundle."""
         return self._scorer.bundle
 
-    async def score(self, query: str, deadline: float) -> Scored:
+    async def score(self, query: str, deadline: float, priority: Priority = Priority.INTERACTIVE) -> Scored:
         """See `Scorer.score`."""
-        loop = asyncio.get_running_loop()
-        arrived_ns = time.perf_counter_ns()
-        remaining_seconds = deadline - time.monotonic()
-        if remaining_seconds <= 0:
+        arrived = self._clock()
+        if deadline <= arrived:
             raise ScorerTimeoutError("the deadline had passed before the query could be sent")
+        loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Scores] = loop.create_future()
-        entry = self._join(query, waiter, deadline)
-        timer = loop.call_later(remaining_seconds, _expire, waiter)
+        entry = self._join(query, waiter, deadline, priority)
+        timer = loop.call_later(deadline - arrived, _expire, waiter)
         try:
             scores = await waiter
         finally:
             timer.cancel()
             self._leave(entry, waiter)
-        started_ns = max(arrived_ns, entry.sent_ns)
-        return Scored(scores, False, started_ns - arrived_ns, time.perf_counter_ns() - started_ns)
+        started = arrived if entry.sent_at is None else max(arrived, entry.sent_at)
+        return Scored(scores, False, _ns(started - arrived), _ns(self._clock() - started))
 
-    def _join(self, query: str, waiter: asyncio.Future[Scores], deadline: float) -> _Entry:
-        entry = self._in_flight.get(query) or self._pending.get(query)
+    def _join(self, query: str, waiter: asyncio.Future[Scores], deadline: float, priority: Priority) -> Entry:
+        sent = self._in_flight.get(query)
+        entry = self._queue.get(query) if sent is None else sent[0]
         if entry is None:
-            entry = self._pending[query] = _Entry(query, deadline)
+            entry = Entry(query, deadline, priority)
+            self._queue.add(entry)
             self._schedule_flush()
-        entry.deadline = min(entry.deadline, deadline)
-        entry.last_deadline = max(entry.last_deadline, deadline)
-        entry.waiters.add(waiter)
+        entry.join(waiter, deadline, priority)
         return entry
 
-    def _leave(self, entry: _Entry, waiter: asyncio.Future[Scores]) -> None:
+    def _leave(self, entry: Entry, waiter: asyncio.Future[Scores]) -> None:
         entry.waiters.discard(waiter)
         if entry.waiters:
             return
-        if entry.batch is None:
-            self._pending.pop(entry.query, None)
-        elif entry.batch in self._batches and not any(e.waiters for e in entry.batch.entries):
-            self._abandon(entry.batch)
+        if entry.sent_at is None:
+            self._queue.remove(entry)
+            return
+        sent, batch = self._in_flight.get(entry.query, (None, None))
+        if sent is entry and batch is not None and batch.is_abandoned():
+            self._abandon(batch)
 
     def _schedule_flush(self) -> None:
         if not self._flush_is_due:
@@ -156,77 +123,49 @@ class Coalescer:
 
     def _flush(self) -> None:
         self._flush_is_due = False
-        while self._pending and self._has_room():
-            self._refuse_hopeless()
-            if entries := self._most_urgent():
-                for entry in entries:
-                    del self._pending[entry.query]
+        while len(self._queue) and self._has_room():
+            answered_at = self._clock() + self._answer_time.seconds
+            for entry in self._queue.shed(answered_at, unless_all=not self._batches):
+                entry.settle(ScorerOverloadedError("scores would come after the deadline"))
+            if entries := self._queue.take(self._max_batch):
                 self._send(_Batch(entries))
 
     def _has_room(self) -> bool:
-        scorers = self._scorers()
         queries = sum(len(batch.entries) for batch in self._batches)
-        return len(self._batches) < scorers or queries < self._window * scorers
-
-    def _refuse_hopeless(self) -> None:
-        """An idle scorer is asked all the same, so that it is noticed when it has become faster."""
-        answered = time.monotonic() + self._answer_seconds
-        hopeless = [entry for entry in self._pending.values() if entry.last_deadline < answered]
-        if not self._batches and len(hopeless) == len(self._pending):
-            return
-        for entry in hopeless:
-            del self._pending[entry.query]
-            entry.settle(ScorerOverloadedError("scores would come after the deadline"))
-
-    def _most_urgent(self) -> list[_Entry]:
-        if len(self._pending) <= self._max_batch:
-            return list(self._pending.values())
-        return nsmallest(self._max_batch, self._pending.values(), key=_deadline)
+        return has_room(batches=len(self._batches), queries=queries, scorers=self._scorers(), window=self._window)
 
     def _send(self, batch: _Batch) -> None:
-        sent_ns = time.perf_counter_ns()
+        now = self._clock()
         for entry in batch.entries:
-            entry.batch, entry.sent_ns = batch, sent_ns
-            self._in_flight[entry.query] = entry
+            entry.sent_at = now
+            self._in_flight[entry.query] = entry, batch
         self._batches.add(batch)
         self._observe(len(batch.entries))
-        # In the context of its first query: so a trace leads from a call to Triton.
+        # In the context of its first query, so that a trace leads from a call to Triton.
         batch.task = asyncio.create_task(self._run(batch), context=batch.entries[0].context)
 
     async def _run(self, batch: _Batch) -> None:
-        outcomes: Sequence[_Outcome] = [ScorerUnavailableError("the call was cancelled")] * len(batch.entries)
-        sent = time.monotonic()
+        outcomes: Sequence[Outcome] = [ScorerUnavailableError("the call was cancelled")] * len(batch.entries)
+        sent = self._clock()
         try:
-            outcomes = await self._outcomes([entry.query for entry in batch.entries])
-            self._answer_seconds += _SMOOTHING * (time.monotonic() - sent - self._answer_seconds)
-        except asyncio.CancelledError:  # nobody waited any longer; the answer would have taken longer still
-            self._answer_seconds = max(self._answer_seconds, time.monotonic() - sent)
+            outcomes = await self._scorer.outcomes([entry.query for entry in batch.entries])
+            self._answer_time.observe(self._clock() - sent)
+        except asyncio.CancelledError:
+            self._answer_time.observe_at_least(self._clock() - sent)
             raise
         finally:
             self._forget(batch)
             self._settle(batch, outcomes)
 
-    def _settle(self, batch: _Batch, outcomes: Sequence[_Outcome]) -> None:
+    def _settle(self, batch: _Batch, outcomes: Sequence[Outcome]) -> None:
         for entry, outcome in zip(batch.entries, outcomes, strict=True):
             if self._keep is not None and not isinstance(outcome, Exception):
                 self._keep(entry.query, outcome)
             entry.settle(outcome)
 
-    async def _outcomes(self, queries: Sequence[str]) -> Sequence[_Outcome]:
-        try:
-            return await self._scorer.score_batch(queries)
-        except InvalidRequestError as error:
-            if len(queries) == 1:
-                return [error]
-            middle = len(queries) // 2
-            left, right = await asyncio.gather(self._outcomes(queries[:middle]), self._outcomes(queries[middle:]))
-            return [*left, *right]
-        except Exception as error:  # whoever waits gets it, a defect of the scorer included
-            return [error] * len(queries)
-
     def _abandon(self, batch: _Batch) -> None:
         if not self._scorer.cancellable:
-            self._let_nobody_join(batch)
+            self._close(batch)
             asyncio.get_running_loop().call_later(_ABANDONED_SECONDS, self._forget, batch)
             return
         self._forget(batch)
@@ -234,20 +173,23 @@ class Coalescer:
             batch.task.cancel()
 
     def _forget(self, batch: _Batch) -> None:
+        """Frees the place of `batch`."""
         self._batches.discard(batch)
-        self._let_nobody_join(batch)
-        if self._pending:
+        self._close(batch)
+        if len(self._queue):
             self._schedule_flush()
 
-    def _let_nobody_join(self, batch: _Batch) -> None:
+    def _close(self, batch: _Batch) -> None:
+        """Nobody joins `batch` any more: the same query is sent anew."""
         for entry in batch.entries:
-            if self._in_flight.get(entry.query) is entry:
+            if self._in_flight.get(entry.query) == (entry, batch):
                 del self._in_flight[entry.query]
-
-
-_deadline = attrgetter("deadline")
 
 
 def _expire(waiter: asyncio.Future[Scores]) -> None:
     if not waiter.done():
         waiter.set_exception(ScorerTimeoutError("no scores within the deadline"))
+
+
+def _ns(seconds: float) -> int:
+    return int(seconds * 1e9)

@@ -14,7 +14,9 @@ from typing import Self
 import structlog
 
 from gateway.domain.outcomes import ShadowOutcome
+from gateway.domain.query import Priority
 from gateway.domain.scorer import BatchScorer, Bundle, Scored, Scorer, Scores
+from gateway.limits.budget import Budget
 from gateway.telemetry.logs import Throttled
 
 log = structlog.get_logger("gateway.scoring.shadow")
@@ -29,14 +31,14 @@ class ShadowedScorer:
         shadow: BatchScorer,
         *,
         share: float,
-        max_in_flight: int,
+        budget: Budget,
         observe: Callable[[ShadowOutcome], None],
     ) -> None:
-        """`share` of the queries, 0 to 1, is for the shadow, too."""
+        """`share` of the queries, 0 to 1, is for the shadow, too, as far as `budget` has room for them."""
         self._primary = primary
         self._shadow = shadow
         self._share = share
-        self._max_in_flight = max_in_flight
+        self._budget = budget
         self._observe = observe
         self._in_flight: set[asyncio.Task[None]] = set()
         self._warn = Throttled(log, "shadow failed")
@@ -54,20 +56,25 @@ class ShadowedScorer:
         """The primary's bundle."""
         return self._primary.bundle
 
-    async def score(self, query: str, deadline: float) -> Scored:
+    async def score(self, query: str, deadline: float, priority: Priority = Priority.INTERACTIVE) -> Scored:
         """The primary's answer, whatever the shadow does."""
-        scored = await self._primary.score(query, deadline)
+        scored = await self._primary.score(query, deadline, priority)
         if random.random() < self._share:  # noqa: S311 - a sample, not a secret
             self._send(query, scored.scores)
         return scored
 
     def _send(self, query: str, scores: Scores) -> None:
-        if len(self._in_flight) >= self._max_in_flight:
+        if not self._budget.fits(1):
             self._observe(ShadowOutcome.DROPPED)
             return
+        self._budget.take(1)
         task = asyncio.create_task(self._compare(query, scores))
         self._in_flight.add(task)
-        task.add_done_callback(self._in_flight.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._in_flight.discard(task)
+        self._budget.give_back(1)
 
     async def _compare(self, query: str, scores: Scores) -> None:
         try:

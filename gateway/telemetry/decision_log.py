@@ -20,10 +20,9 @@ from typing import Any, Self
 import structlog
 
 from gateway.domain.decision import Candidate, Decision
+from gateway.domain.observer import Observer
 from gateway.domain.query import RouteQuery
 from gateway.errors import SettingsError
-from gateway.limits import caller as callers
-from gateway.limits.caller import ANYBODY
 from gateway.telemetry.logs import Throttled
 from gateway.telemetry.metrics import Metrics
 
@@ -34,7 +33,7 @@ _MODE = 0o640
 log = structlog.get_logger("gateway.telemetry.decision_log")
 
 
-class DecisionLog:
+class DecisionLog(Observer):
     """An open log; leaving the block writes what is queued."""
 
     def __init__(
@@ -71,7 +70,7 @@ class DecisionLog:
             self._changed.notify()
         self._thread.join(_CLOSE_SECONDS)
 
-    def record(self, query: RouteQuery, decision: Decision) -> None:
+    def decided(self, query: RouteQuery, decision: Decision) -> None:
         """Queues one line, or drops it; never waits."""
         line = _line(query, decision, self._with_queries)
         with self._changed:
@@ -131,11 +130,10 @@ def query_hash(text: str) -> str:
 
 
 def _line(query: RouteQuery, decision: Decision, with_query: bool) -> bytes:
-    caller = callers.current.get()
     row = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "request_id": decision.request_id,
-        "caller": None if caller is ANYBODY else caller.name,
+        "caller": query.caller or None,
         "query_hash": query_hash(query.text),
         **({"question": query.text} if with_query else {}),
         "llm": decision.candidates[0].llm,

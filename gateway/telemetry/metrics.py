@@ -62,10 +62,13 @@ class Metrics:
             "routerdc_last_reload_successful", "1 while what the file says is in use", ["file"], **here
         )
 
-    def watch(self, in_flight: Callable[[], float], cache_entries: Callable[[], float]) -> None:
-        """Where to read the gauges when they are scraped."""
+    def watch(self, in_flight: Callable[[], float]) -> None:
+        """Where to read the queries in flight when that is scraped."""
         self._in_flight.set_function(in_flight)
-        self._cache_entries.set_function(cache_entries)
+
+    def watch_cache(self, entries: Callable[[], float]) -> None:
+        """Where to read the number of cached scores when that is scraped."""
+        self._cache_entries.set_function(entries)
 
     def decision(self, decision: Decision) -> None:
         """A query was decided."""

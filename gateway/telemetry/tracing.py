@@ -25,7 +25,8 @@ from opentelemetry.trace import SpanKind, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from gateway.domain.decision import Decision
-from gateway.domain.query import RouteQuery
+from gateway.domain.observer import Observer
+from gateway.domain.query import Priority, RouteQuery
 from routerdc_contract.services import EXTERNAL_PROCESSOR
 
 _NAME = "routerdc-gateway"
@@ -34,7 +35,7 @@ _EXT_PROC_METHOD = f"/{EXTERNAL_PROCESSOR}/Process"
 _propagator = TraceContextTextMapPropagator()
 
 
-class Tracing:
+class Tracing(Observer):
     """Makes spans and sends them, in a thread of its own, to a collector."""
 
     def __init__(self, endpoint: str, share: float) -> None:
@@ -67,9 +68,9 @@ class Tracing:
             self.server_interceptor.begin(_EXT_PROC_METHOD, _propagator.extract(headers))
 
     def decided(self, query: RouteQuery, decision: Decision) -> None:
-        """Adds what was decided to the span of the call, and its stages below it."""
+        """Adds what was decided to the span of the call, and its stages below it; rows of a batch share one span."""
         span = trace.get_current_span()
-        if not span.is_recording():
+        if query.priority is Priority.BATCH or not span.is_recording():
             return
         span.set_attributes(_attributes(decision))
         end_ns = time.time_ns()

@@ -15,15 +15,19 @@ from grpc import aio
 
 from gateway.app import build
 from gateway.app.ports import bind, server_options
+from gateway.app.query_path import build_scorer
 from gateway.config.endpoints_file import EndpointsFile
 from gateway.config.settings import Settings
+from gateway.domain.query import Priority
 from gateway.domain.scorer import Bundle, Scored, Scorer, Scores
 from gateway.grpc_api.servicer import RouterServicer
-from gateway.limits.admission import Admission
+from gateway.limits.budget import Budget
 from gateway.pool.pool import Pool
+from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
 from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.observers import LogObserver, MetricsObserver
 from routerdc_contract.v1 import router_pb2_grpc
 
 LLMS = tuple(f"llm-{letter}" for letter in "abcdefg")
@@ -36,7 +40,7 @@ class InstantScorer:
     bundle = Bundle("0123456789abcdef", LLMS, tuple((1.0, 0.0) for _ in LLMS))
     _scores = Scores(bundle, tuple(1 - i / 10 for i in range(len(LLMS))), 12, False)
 
-    async def score(self, query: str, deadline: float) -> Scored:
+    async def score(self, query: str, deadline: float, priority: Priority = Priority.INTERACTIVE) -> Scored:
         """See `Scorer.score`."""
         return Scored(self._scores)
 
@@ -51,14 +55,15 @@ def router(settings: Settings, metrics: Metrics, *, behind_cache: bool) -> Route
     file = EndpointsFile.model_validate(
         {"default": LLMS[:1], "llms": {name: {"price": 0.1, "endpoints": [endpoint]} for name in LLMS}}
     )
-    pool = Pool(file, build.endpoint_health(settings))
+    pool = PoolRef(Pool(file, build.endpoint_health(settings)))
     scorer = _behind_cache(settings, metrics) if behind_cache else InstantScorer()
-    return Router(pool, scorer, Admission(settings.max_in_flight, settings.deadline_ms / 1000), metrics)
+    budget = Budget(settings.max_in_flight, "queries are in flight", settings.deadline_ms / 1000)
+    return Router(pool, scorer, budget, [MetricsObserver(metrics), LogObserver()])
 
 
 def _behind_cache(settings: Settings, metrics: Metrics) -> Scorer:
     batch = settings.max_triton_batch
-    return build.stacked(settings, InstantScorer(), metrics, max_batch=batch, scorers=lambda: 1)[0]
+    return build_scorer(settings, InstantScorer(), metrics, max_batch=batch, scorers=lambda: 1)
 
 
 async def serve(*, behind_cache: bool) -> None:

@@ -26,11 +26,12 @@ from deploy.local.demo_endpoints import Behaviour, DemoEndpoint
 from deploy.local.envoy import Envoy
 from gateway.config import endpoints_file as endpoints
 from gateway.envoy_config.command import envoy_config
-from gateway.limits.admission import Admission
+from gateway.limits.budget import Budget
 from gateway.openai.routing import DataPlane, Routing
 from gateway.openai.servicer import ExternalProcessor
 from gateway.pool.pool import Pool
-from gateway.routing.observed_router import ObservedRouter
+from gateway.pool.pool_ref import PoolRef
+from gateway.routing.router import Router
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.tracing import Tracing
 from tests.support.fake_scorer import BUNDLE, FakeScorer
@@ -149,9 +150,9 @@ async def data_plane(
         endpoints_file = folder / "endpoints.yaml"
         endpoints_file.write_text(yaml.safe_dump(_endpoints(recording, llms or {}, file)), encoding="utf-8")
         scorer, metrics = FakeScorer(), Metrics()
-        observers = [tracing.decided] if tracing else []
-        pool = Pool(endpoints.read(endpoints_file))
-        router = ObservedRouter([], observers, pool, scorer, Admission(100, 0.05), metrics)
+        observers = [tracing] if tracing else []
+        pool = PoolRef(Pool(endpoints.read(endpoints_file)))
+        router = Router(pool, scorer, Budget(100, "queries"), observers)
         routing = Routing(router, plane or DataPlane(deadline_seconds=5, max_query_bytes=MIB), metrics)
         server, port = await _gateway(stack, routing, gateway_tls, tracing)
         config, access_log = folder / "envoy.yaml", folder / "access.log"

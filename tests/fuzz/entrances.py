@@ -22,18 +22,19 @@ from grpc import aio
 from hypothesis import strategies as st
 from tritonclient.grpc import service_pb2
 
+from gateway.config import api_keys_file
 from gateway.config import endpoints_file as endpoints
 from gateway.envoy_config.bootstrap import render
 from gateway.envoy_config.options import Options
-from gateway.errors import CallersError, EndpointsError, UnauthenticatedError
+from gateway.errors import BudgetExceededError, CallersError, EndpointsError, UnauthenticatedError
 from gateway.grpc_api.servicer import Limits, RouterServicer
-from gateway.limits import caller
-from gateway.limits.admission import Admission
-from gateway.limits.body_budget import BodyMemory, BodyMemoryError
+from gateway.limits.budget import Budget
+from gateway.limits.caller import Callers
 from gateway.openai.exchange import Exchange
 from gateway.openai.routing import DataPlane, Routing
 from gateway.pool.clusters import attempts, first_of_each, same_model
 from gateway.pool.pool import Pool
+from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
 from gateway.scoring.triton import kserve
 from gateway.telemetry.metrics import Metrics
@@ -78,7 +79,7 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 
 @cache
 def _router() -> Router:
-    return Router(Pool(endpoints_file()), FakeScorer(), Admission(10_000, 0.05), Metrics())
+    return Router(PoolRef(Pool(endpoints_file())), FakeScorer(), Budget(10_000, "queries"))
 
 
 @cache
@@ -149,7 +150,7 @@ def stream(data: bytes) -> None:
 
 def exchange(data: bytes) -> None:
     """Messages of Envoy's in any order, twice over: they are answered, and no body stays in memory."""
-    memory = BodyMemory(1_000_000)
+    memory = Budget(1_000_000, "bytes")
     plane = DataPlane(deadline_seconds=5, max_query_bytes=10_000, max_body_bytes=200_000)
     routing = Routing(_router(), plane, Metrics())
 
@@ -160,17 +161,17 @@ def exchange(data: bytes) -> None:
                 answer.SerializeToString()
         one.close()
 
-    with suppress(BodyMemoryError):
+    with suppress(BudgetExceededError):
         _run(talk())
-    if memory.held_bytes:
-        raise OurFaultError(f"{memory.held_bytes} bytes are held for ever")
+    if memory.held:
+        raise OurFaultError(f"{memory.held} bytes are held for ever")
 
 
 def body(data: bytes) -> None:
     """A request's body, to all three APIs: routed or answered with a status below 500."""
     for path in ("/v1/chat/completions", "/v1/completions", "/v1/responses"):
         routing = Routing(_router(), DataPlane(deadline_seconds=5, max_query_bytes=10_000), Metrics())
-        one = Exchange(routing, BodyMemory(10**8))
+        one = Exchange(routing, Budget(10**8, "bytes"))
         for message in shapes.whole_request(path, data):
             for answer in _run(one.answer(message)):
                 status = answer.immediate_response.status.code
@@ -219,7 +220,7 @@ def api_keys(data: bytes) -> None:
     with tempfile.NamedTemporaryFile(suffix=".yaml") as file:
         Path(file.name).write_bytes(data)
         with suppress(CallersError, UnauthenticatedError):
-            caller.Callers(caller.read(Path(file.name))).identify("Bearer x")
+            Callers(api_keys_file.read(Path(file.name))).identify("Bearer x")
 
 
 def data_file(data: bytes) -> None:

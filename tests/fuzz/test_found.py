@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import endpoints_file
+from gateway.config import api_keys_file, endpoints_file
 from gateway.errors import CallersError, EndpointsError
-from gateway.limits import caller
 from routerdc_contract.bundle import BundleError, Manifest
 
 POOL = "default: [a]\nllms:\n  {name}:\n    endpoints: [{{address: '{address}', model: {model}}}]\n"
@@ -24,7 +23,7 @@ def test_what_pyyaml_stumbles_over_is_refused_with_the_file(tmp_path: Path, cont
     with pytest.raises(EndpointsError, match=r"file\.yaml: "):
         endpoints_file.read(path)
     with pytest.raises(CallersError, match=r"file\.yaml: "):
-        caller.read(path)
+        api_keys_file.read(path)
 
 
 @pytest.mark.parametrize(

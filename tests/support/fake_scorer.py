@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from gateway.domain.query import Priority
 from gateway.domain.scorer import Bundle, Scored, Scores
 from gateway.errors import ScorerTimeoutError
 
@@ -23,7 +24,7 @@ class FakeScorer:
     batches: list[list[str]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
 
-    async def score(self, query: str, deadline: float) -> Scored:
+    async def score(self, query: str, deadline: float, priority: Priority = Priority.INTERACTIVE) -> Scored:
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
                 return Scored((await self.score_batch([query]))[0], score_ns=1)

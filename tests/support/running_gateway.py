@@ -9,10 +9,12 @@ from grpc import aio
 from gateway.config.endpoints_file import EndpointsFile
 from gateway.domain.scorer import Scorer
 from gateway.grpc_api.servicer import Limits, RouterServicer
-from gateway.limits.admission import Admission
+from gateway.limits.budget import Budget
 from gateway.pool.pool import Pool
+from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.observers import LogObserver, MetricsObserver
 from routerdc_contract.v1 import router_pb2_grpc
 from tests.support.fake_scorer import BUNDLE, FakeScorer
 
@@ -44,7 +46,7 @@ class Running:
 
     scorer: FakeScorer
     metrics: Metrics
-    admission: Admission
+    budget: Budget
     servicer: RouterServicer
     server: aio.Server
     address: str
@@ -68,10 +70,9 @@ async def start() -> AsyncIterator[Callable[..., object]]:
         **limits: float,
     ) -> Running:
         fake = scorer or FakeScorer()
-        metrics, admission = Metrics(), Admission(max_in_flight, retry_after_seconds=0.05)
-        router = Router(
-            Pool(file or endpoints_file(policy={"sticky_margin": sticky_margin})), wrap(fake), admission, metrics
-        )
+        metrics, budget = Metrics(), Budget(max_in_flight, "queries are in flight", retry_after_seconds=0.05)
+        pool = PoolRef(Pool(file or endpoints_file(policy={"sticky_margin": sticky_margin})))
+        router = Router(pool, wrap(fake), budget, [MetricsObserver(metrics), LogObserver()])
         servicer = RouterServicer(router, metrics, replace(LIMITS, **limits))  # type: ignore[arg-type]
         server = aio.server()
         router_pb2_grpc.add_RouterServicer_to_server(servicer, server)
@@ -80,7 +81,7 @@ async def start() -> AsyncIterator[Callable[..., object]]:
         channel = aio.insecure_channel(address)
         running.append((server, channel))
         stub: router_pb2_grpc.RouterAsyncStub = router_pb2_grpc.RouterStub(channel)
-        return Running(fake, metrics, admission, servicer, server, address, stub)
+        return Running(fake, metrics, budget, servicer, server, address, stub)
 
     yield _start
     for server, channel in running:

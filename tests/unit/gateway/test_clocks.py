@@ -32,5 +32,12 @@ def test_the_wall_clock_is_written_down_and_never_waited_for() -> None:
 
 def test_what_ages_does_so_by_a_clock_that_cannot_jump() -> None:
     clocked = [path for path in Path(gateway.__file__).parent.rglob("*.py") if "clock: Callable" in path.read_text()]
-    assert {path.stem for path in clocked} >= {"cache", "sessions", "token_bucket", "endpoint_health"}
+    assert {path.stem for path in clocked} >= {
+        "cache",
+        "coalescer",
+        "sessions",
+        "token_bucket",
+        "adaptive_limit",
+        "endpoint_health",
+    }
     assert all("= time.monotonic" in path.read_text() for path in clocked)

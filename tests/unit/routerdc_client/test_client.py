@@ -67,7 +67,7 @@ async def test_a_refusal_for_overload_is_tried_again_after_the_time_that_the_gat
     running = await start(FakeScorer(delays_seconds={"slow": 0.08}), max_in_flight=1)
     async with AsyncRouterClient(running.address) as router:
         slow = asyncio.create_task(router.route("slow"))
-        await until(lambda: running.admission.in_flight)
+        await until(lambda: running.budget.held)
         assert (await router.route("q")).llm == "beta"
         assert (await slow).llm == "beta"
     assert running.metric("routerdc_errors_total", code="RESOURCE_EXHAUSTED") >= 1
@@ -77,7 +77,7 @@ async def test_overload_that_does_not_end_is_reported(start: Start) -> None:
     running = await start(FakeScorer(delays_seconds={"slow": 30}), max_in_flight=1)
     async with AsyncRouterClient(running.address) as router:
         slow = asyncio.create_task(router.route("slow", deadline_ms=20_000))
-        await until(lambda: running.admission.in_flight)
+        await until(lambda: running.budget.held)
         with pytest.raises(RouteError) as error:
             await router.route("q", deadline_ms=10_000)
         slow.cancel()

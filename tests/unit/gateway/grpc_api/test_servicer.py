@@ -9,6 +9,7 @@ from grpc_status import rpc_status
 
 from gateway.domain.scorer import Bundle
 from gateway.errors import InvalidRequestError, ScorerUnavailableError
+from gateway.scoring.bisecting import BisectingScorer
 from gateway.scoring.coalescer import Coalescer
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.support.fake_scorer import BUNDLE, FakeScorer
@@ -155,7 +156,7 @@ async def test_a_cancelled_call_cancels_the_scoring_behind_coalescer_and_cache(s
     await until(lambda: running.scorer.batches == [["q"]])
     call.cancel()
     await until(lambda: running.scorer.cancelled == ["q"])
-    await until(lambda: running.admission.in_flight == 0)
+    await until(lambda: running.budget.held == 0)
 
 
 async def test_the_second_call_is_marked_as_cached(start: Start) -> None:
@@ -167,7 +168,7 @@ async def test_the_second_call_is_marked_as_cached(start: Start) -> None:
 async def test_over_the_limit_calls_are_refused_at_once_with_retry_info(start: Start) -> None:
     running = await start(FakeScorer(delays_seconds={"q": 0.3}), max_in_flight=2)
     admitted = [asyncio.ensure_future(running.stub.Route(pb.RouteRequest(query="q"))) for _ in range(2)]
-    await until(lambda: running.admission.in_flight == 2)
+    await until(lambda: running.budget.held == 2)
     error = await refused(running.stub.Route(pb.RouteRequest(query="q")))
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert not any(call.done() for call in admitted)
@@ -180,7 +181,9 @@ async def test_a_batch_answers_row_by_row_and_bad_rows_fail_alone(start: Start) 
     scorer = FakeScorer(
         values={"to alpha": (9, 0, 0), "to gamma": (0, 0, 9)}, faults={"refused": InvalidRequestError("query", "no")}
     )
-    running = await start(scorer, wrap=lambda s: Coalescer(s, max_batch=64, scorers=lambda: 1, window=1))
+    running = await start(
+        scorer, wrap=lambda s: Coalescer(BisectingScorer(s), max_batch=64, scorers=lambda: 1, window=1)
+    )
     texts = ["to alpha", "", "to gamma", "refused", "to beta"]
     requests = [pb.RouteRequest(query=text, request_id=f"r{i}") for i, text in enumerate(texts)]
     results = (await running.stub.RouteBatch(pb.RouteBatchRequest(requests=requests))).results
@@ -212,7 +215,7 @@ async def test_a_batch_that_does_not_fit_takes_no_slot(start: Start) -> None:
     requests = [pb.RouteRequest(query="q")] * 3
     error = await refused(running.stub.RouteBatch(pb.RouteBatchRequest(requests=requests)))
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert running.admission.in_flight == 0
+    assert running.budget.held == 0
 
 
 async def test_the_pool_is_listed_with_endpoints_prices_and_default(start: Start) -> None:
@@ -264,7 +267,7 @@ async def test_a_stream_has_a_bounded_number_in_flight(start: Start) -> None:
     requests = [pb.RouteRequest(query=str(i), request_id=str(i)) for i in range(12)]
     most = 0
     async for _ in running.stub.RouteStream(iter(requests)):
-        most = max(most, running.admission.in_flight)
+        most = max(most, running.budget.held)
     assert len(running.scorer.batches) == 12
     assert 0 < most <= 4
 
@@ -281,9 +284,9 @@ async def test_a_caller_that_hangs_up_in_mid_stream_frees_its_slots(start: Start
     running = await start(FakeScorer(delays_seconds={"slow": 30}))
     call = running.stub.RouteStream()
     await call.write(pb.RouteRequest(query="slow", request_id="1"))
-    await until(lambda: running.admission.in_flight == 1)
+    await until(lambda: running.budget.held == 1)
     call.cancel()
-    await until(lambda: running.admission.in_flight == 0)
+    await until(lambda: running.budget.held == 0)
     assert running.scorer.cancelled == ["slow"]
 
 
@@ -291,7 +294,7 @@ async def test_draining_answers_what_a_stream_has_read_and_ends_it(start: Start)
     running = await start(FakeScorer(delays_seconds={"slow": 0.2}))
     call = running.stub.RouteStream()
     await call.write(pb.RouteRequest(query="slow", request_id="1"))
-    await until(lambda: running.admission.in_flight == 1)
+    await until(lambda: running.budget.held == 1)
     running.servicer.drain()
     assert (await read(call)).response.llm == "beta"
     error = await refused(call.read())
@@ -301,7 +304,7 @@ async def test_draining_answers_what_a_stream_has_read_and_ends_it(start: Start)
 async def test_a_stopping_server_answers_calls_in_flight(start: Start) -> None:
     running = await start(FakeScorer(delays_seconds={"slow": 0.2}))
     call = running.stub.Route(pb.RouteRequest(query="slow"))
-    await until(lambda: running.admission.in_flight == 1)
+    await until(lambda: running.budget.held == 1)
     await running.server.stop(5)
     assert (await call).llm == "beta"
 

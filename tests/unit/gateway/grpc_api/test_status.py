@@ -32,7 +32,7 @@ def test_a_wrong_field_becomes_a_bad_request_detail() -> None:
 
 
 def test_overload_says_when_to_come_back() -> None:
-    answer = status.of(errors.OverloadedError(10, 0.25))
+    answer = status.of(errors.BudgetExceededError("queries are in flight", 1, 10, 10, 0.25))
     assert answer.code == code_pb2.RESOURCE_EXHAUSTED
     assert status.retry_delay_ms(answer) == 250
 

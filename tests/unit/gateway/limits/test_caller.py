@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.config.api_keys_file import ApiKeysFile, read
 from gateway.errors import CallersError, ForbiddenError, RateLimitedError, UnauthenticatedError
-from gateway.limits.caller import ApiKeysFile, Callers, read
+from gateway.limits.caller import Callers
 from gateway.policy.eligibility import CallerRules
 
 KEY = "a long random string"
@@ -43,12 +44,12 @@ def test_the_hash_itself_is_no_key() -> None:
 def test_what_is_left_of_a_limit_survives_a_reload_unless_the_key_changed() -> None:
     limited = {"queries_per_second": 0.001, "burst": 1}
     callers = Callers(api_keys(limited))
-    callers.identify(f"Bearer {KEY}").admit(1)
+    callers.identify(f"Bearer {KEY}").charge(1)
     callers.replace(api_keys(limited, {"name": "other", "sha256": hashed("other")}))
     with pytest.raises(RateLimitedError):
-        callers.identify(f"Bearer {KEY}").admit(1)
+        callers.identify(f"Bearer {KEY}").charge(1)
     callers.replace(api_keys(limited | {"burst": 2}))
-    callers.identify(f"Bearer {KEY}").admit(2)
+    callers.identify(f"Bearer {KEY}").charge(2)
 
 
 def test_a_withdrawn_key_is_unknown() -> None:

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from gateway.limits.admission import Admission
+from gateway.limits.budget import Budget
 from gateway.openai.routing import DataPlane, Routing
 from gateway.pool.pool import Pool
+from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.observers import LogObserver, MetricsObserver
 from tests.support.fake_scorer import FakeScorer
 from tests.unit.gateway.conftest import endpoints_file
 
@@ -27,7 +29,8 @@ def make_routing(scorer: FakeScorer) -> MakeRouting:
 
     def make(*, in_flight: int = 10, file: dict[str, Any] | None = None, **plane: Any) -> Routing:
         metrics = Metrics()
-        router = Router(Pool(endpoints_file(**(file or {}))), scorer, Admission(in_flight, 0.05), metrics)
+        pool, budget = PoolRef(Pool(endpoints_file(**(file or {})))), Budget(in_flight, "queries are in flight", 0.05)
+        router = Router(pool, scorer, budget, [MetricsObserver(metrics), LogObserver()])
         return Routing(router, DataPlane(**({"deadline_seconds": 1, "max_query_bytes": 1000} | plane)), metrics)
 
     return make

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.limits.caller import ApiKeysFile, Callers
+from gateway.config.api_keys_file import ApiKeysFile
+from gateway.limits.caller import Callers
 from gateway.openai.answers import OpenAiError
 from gateway.openai.auth import NOBODY, Sender, Senders
 from gateway.openai.query import Api
@@ -27,7 +28,7 @@ def keyed(make_routing: MakeRouting) -> KeyedRouting:
     def make(**fields: Any) -> Routing:
         routing = make_routing()
         key = {"name": "team", "sha256": hashlib.sha256(b"sk-team").hexdigest()} | fields
-        routing.senders = Senders(routing.metrics, Callers(ApiKeysFile.model_validate({"keys": [key]})))
+        routing.senders = Senders(Callers(ApiKeysFile.model_validate({"keys": [key]}), routing.metrics.caller))
         return routing
 
     return make

@@ -11,7 +11,8 @@ from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.limits.body_budget import BodyMemory, BodyMemoryError
+from gateway.errors import BudgetExceededError
+from gateway.limits.budget import Budget
 from gateway.openai.exchange import Exchange
 from gateway.openai.mutations import ENDPOINT_HEADER, MAX_CHUNK_BYTES
 from gateway.openai.routing import Routing
@@ -47,11 +48,11 @@ TRAILERS = pb.ProcessingRequest(request_trailers=pb.HttpTrailers())
 
 
 async def answers(routing: Routing, *requests: pb.ProcessingRequest) -> list[pb.ProcessingResponse]:
-    memory = BodyMemory(2**30)
+    memory = Budget(2**30, "bytes")
     exchange = Exchange(routing, memory)
     responses = [response for request in requests for response in await exchange.answer(request)]
     exchange.close()
-    assert memory.held_bytes == 0
+    assert memory.held == 0
     return responses
 
 
@@ -86,7 +87,7 @@ async def test_buffered_body_comes_back_whole_with_everything_that_routes_it(rou
 
 
 async def test_duplex_headers_wait_for_the_body(routing: Routing) -> None:
-    exchange = Exchange(routing, BodyMemory(2**20))
+    exchange = Exchange(routing, Budget(2**20, "bytes"))
     assert await exchange.answer(headers(mode=MODE.FULL_DUPLEX_STREAMED)) == []
     assert await exchange.answer(body(BODY[:10], ends=False)) == []
     first, second = await exchange.answer(body(BODY[10:]))
@@ -213,18 +214,18 @@ async def test_requests_and_refusals_are_counted(routing: Routing) -> None:
 
 
 async def test_bodies_that_wait_take_room_until_they_are_decided_or_gone(routing: Routing) -> None:
-    memory = BodyMemory(100)
+    memory = Budget(100, "bytes")
     waiting, other = Exchange(routing, memory), Exchange(routing, memory)
     for exchange in (waiting, other):
         await exchange.answer(headers(mode=MODE.FULL_DUPLEX_STREAMED))
     await waiting.answer(body(b"x" * 60, ends=False))
-    with pytest.raises(BodyMemoryError):
+    with pytest.raises(BudgetExceededError):
         await other.answer(body(b"x" * 60, ends=False))
-    assert memory.held_bytes == 60
+    assert memory.held == 60
     waiting.close()
     waiting.close()
     await other.answer(body(b"x" * 60))
-    assert memory.held_bytes == 0
+    assert memory.held == 0
 
 
 messages = st.sampled_from(

@@ -10,7 +10,8 @@ from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
 from grpc import aio
 
-from gateway.limits.caller import ApiKeysFile, Callers
+from gateway.config.api_keys_file import ApiKeysFile
+from gateway.limits.caller import Callers
 from gateway.openai.auth import Senders
 from gateway.openai.routing import Routing
 from gateway.openai.servicer import FAIL_OPEN, FAILURE_MODE_KEY, ExternalProcessor
@@ -102,7 +103,7 @@ async def test_envoy_that_would_do_without_api_keys_is_refused_while_somebody_se
     serve: Serve, routing: Routing, mode: str | None, refused: bool
 ) -> None:
     key = {"name": "team", "sha256": hashlib.sha256(b"sk-team").hexdigest()}
-    routing.senders = Senders(routing.metrics, Callers(ApiKeysFile.model_validate({"keys": [key]})))
+    routing.senders = Senders(Callers(ApiKeysFile.model_validate({"keys": [key]})))
     metadata = () if mode is None else ((FAILURE_MODE_KEY, mode),)
     call = (await serve(routing)).Process(metadata=metadata)
     await call.write(headers(authorization="Bearer sk-team"))

@@ -65,16 +65,6 @@ def test_margin_is_the_lead_over_the_second_and_never_negative(
     assert margin is None or margin >= 0
 
 
-@given(st.permutations(LLMS), st.frozensets(st.sampled_from(LLMS), min_size=1))
-def test_fallback_takes_eligible_defaults_in_their_rank_then_the_rest(
-    defaults: list[str], eligible: frozenset[str]
-) -> None:
-    order = ranking.fallback_order(defaults[:3], LLMS, eligible)
-    assert sorted(order) == sorted(eligible)
-    ranked_defaults = [llm for llm in defaults[:3] if llm in eligible]
-    assert order[: len(ranked_defaults)] == ranked_defaults
-
-
 @given(cases())
 def test_putting_one_first_keeps_everybody_and_the_order_of_the_others(
     case: tuple[tuple[str, ...], list[float], frozenset[str], float, dict[str, float]],

@@ -11,14 +11,14 @@ from gateway.domain.decision import Decision
 from gateway.domain.outcomes import CallOutcome
 from gateway.domain.query import RouteQuery
 from gateway.errors import ExcludedError, ScorerUnavailableError
-from gateway.limits.admission import Admission
+from gateway.limits.budget import Budget
 from gateway.policy.choice import Thresholds
 from gateway.policy.eligibility import CallerRules, permitted
 from gateway.pool.endpoint_health import EjectionRules, EndpointHealth
 from gateway.pool.pool import Pool
+from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
 from gateway.routing.sessions import Sessions
-from gateway.telemetry.metrics import Metrics
 from tests.support.fake_scorer import BUNDLE, FakeScorer
 from tests.unit.gateway.conftest import endpoints_file
 
@@ -35,7 +35,7 @@ def decide(query: RouteQuery, pool: Pool, values: Any, limits: Thresholds, sessi
     sessions = Sessions()
     sessions.remember("s", session_llm)
     scorer = FakeScorer(values={"q": values}, faults=faults)
-    router = Router(pool, scorer, Admission(9, 1.0), Metrics(), sessions=sessions)
+    router = Router(PoolRef(pool), scorer, Budget(9, "queries"), sessions=sessions)
     return asyncio.run(router.route(query, time.monotonic() + 5))
 
 

@@ -9,6 +9,7 @@ import pytest
 from gateway.domain.outcomes import ShadowOutcome
 from gateway.domain.scorer import Bundle
 from gateway.errors import ScorerUnavailableError
+from gateway.limits.budget import Budget
 from gateway.scoring.shadow import ShadowedScorer
 from tests.support.fake_scorer import BUNDLE, FakeScorer
 from tests.support.waiting import until
@@ -21,7 +22,7 @@ class Shadowed:
         self.primary, self.shadow = FakeScorer(), shadow
         self.seen: Counter[ShadowOutcome] = Counter()
         self.scorer = ShadowedScorer(
-            self.primary, shadow, share=share, max_in_flight=max_in_flight, observe=self._observe
+            self.primary, shadow, share=share, budget=Budget(max_in_flight, "queries"), observe=self._observe
         )
 
     def _observe(self, outcome: ShadowOutcome) -> None:

@@ -10,10 +10,10 @@ import pytest
 from gateway.domain.decision import Decision
 from gateway.domain.query import RouteQuery
 from gateway.errors import ScorerUnavailableError, SettingsError
-from gateway.limits.admission import Admission
-from gateway.limits.caller import Caller, current
+from gateway.limits.budget import Budget
 from gateway.pool.pool import Pool
-from gateway.routing.observed_router import ObservedRouter
+from gateway.pool.pool_ref import PoolRef
+from gateway.routing.router import Router
 from gateway.telemetry.decision_log import DecisionLog, query_hash
 from gateway.telemetry.metrics import Metrics
 from tests.support.fake_scorer import BUNDLE, FakeScorer
@@ -27,11 +27,11 @@ def asked(text: str = QUERY, request_id: str = "1") -> RouteQuery:
     return RouteQuery(text=text, rules=(), cost_weight=None, max_candidates=2, request_id=request_id)
 
 
-def router(log: DecisionLog, metrics: Metrics, scorer: FakeScorer | None = None) -> ObservedRouter:
-    return ObservedRouter([log.record], [], Pool(endpoints_file()), scorer or FakeScorer(), Admission(100, 1), metrics)
+def router(log: DecisionLog, metrics: Metrics, scorer: FakeScorer | None = None) -> Router:
+    return Router(PoolRef(Pool(endpoints_file())), scorer or FakeScorer(), Budget(100, "queries"), [log])
 
 
-async def decide(router: ObservedRouter, *queries: RouteQuery) -> list[Any]:
+async def decide(router: Router, *queries: RouteQuery) -> list[Any]:
     deadline = asyncio.get_running_loop().time() + 3600
     return [await router.route(query, deadline) for query in queries]
 
@@ -60,9 +60,7 @@ def path(tmp_path: Path) -> Path:
 
 async def test_a_decision_is_a_line_without_the_query(path: Path, metrics: Metrics) -> None:
     with DecisionLog(path, metrics) as log:
-        token = current.set(Caller("team"))
-        await decide(router(log, metrics), asked())
-        current.reset(token)
+        await decide(router(log, metrics), asked()._replace(caller="team"))
     (row,) = rows(path)
     assert (row["request_id"], row["caller"], row["llm"], row["reason"]) == ("1", "team", "beta", "routed")
     assert row["query_hash"] == query_hash(QUERY)

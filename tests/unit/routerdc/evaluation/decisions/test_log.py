@@ -57,7 +57,7 @@ def write_log(path: Path, chosen: Sequence[tuple[str, str, Reason]], *, with_que
     with DecisionLog(path, Metrics(), with_queries=with_queries) as log:
         for text, llm, reason in chosen:
             query = RouteQuery(text=text, rules=(), cost_weight=None, max_candidates=1, request_id="1")
-            log.record(query, Decision("1", (Candidate(llm, endpoint),), reason, token_count=3, total_ns=2_000_000))
+            log.decided(query, Decision("1", (Candidate(llm, endpoint),), reason, token_count=3, total_ns=2_000_000))
     return path
 
 

@@ -3,9 +3,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from gateway.domain.query import Priority
 from gateway.domain.scorer import Bundle, Scored, Scores
-from gateway.errors import OverloadedError, ScorerTimeoutError
-from gateway.limits.adaptive_limit import LoadLimit
+from gateway.errors import ConcurrencyLimitError, ScorerTimeoutError
+from gateway.limits.adaptive_limit import AdaptiveLimit
+from gateway.scoring.limited import LimitedScorer
 from tests.support.fake_scorer import BUNDLE
 
 SCORED = Scored(Scores(BUNDLE, (0.1, 0.2, 0.3), 1, False))
@@ -23,7 +25,7 @@ class Server:
     bundle: Bundle = BUNDLE
     waiting: list[tuple[float, float, asyncio.Future[Scored]]] = field(default_factory=list)
 
-    async def score(self, query: str, deadline: float) -> Scored:
+    async def score(self, query: str, deadline: float, priority: Priority = Priority.INTERACTIVE) -> Scored:
         self.free_at = max(self.free_at, self.now) + self.seconds
         answer: asyncio.Future[Scored] = asyncio.get_running_loop().create_future()
         self.waiting.append((self.free_at, deadline, answer))
@@ -44,11 +46,14 @@ class Server:
             await asyncio.sleep(0)
 
 
-def limited(server: Server, target_seconds: float = TARGET) -> LoadLimit:
-    return LoadLimit(server, target_seconds=target_seconds, patience_seconds=1.0, most=1000, clock=lambda: server.now)
+def limited(server: Server, target_seconds: float = TARGET, initial_limit: int = 8) -> LimitedScorer:
+    limit = AdaptiveLimit(
+        target_seconds=target_seconds, max_limit=1000, initial_limit=initial_limit, clock=lambda: server.now
+    )
+    return LimitedScorer(server, limit)
 
 
-async def offer(server: Server, limit: LoadLimit, per_second: float, seconds: float) -> tuple[list[float], int]:
+async def offer(server: Server, limit: LimitedScorer, per_second: float, seconds: float) -> tuple[list[float], int]:
     """Waits of those who were let in, and how many were refused."""
     waits: list[float] = []
     refused = 0
@@ -58,7 +63,7 @@ async def offer(server: Server, limit: LoadLimit, per_second: float, seconds: fl
         began = server.now
         try:
             await limit.score("q", server.now + 0.2)
-        except OverloadedError:
+        except ConcurrencyLimitError:
             refused += 1
         except ScorerTimeoutError:
             pass
@@ -117,27 +122,38 @@ async def test_a_dead_scorer_is_no_reason_to_refuse() -> None:
     assert (await offer(server, limit, per_second=500, seconds=1))[1] == 0
 
 
-async def test_batches_have_patience_and_are_let_in() -> None:
+async def test_rows_of_a_batch_are_admitted_above_the_limit() -> None:
     server = Server()
-    limit = limited(server)
-    limit.limit = 2.0
-    tasks = [asyncio.create_task(limit.score("q", 10.0)) for _ in range(20)]
+    target = limited(server, initial_limit=2)
+    tasks = [asyncio.create_task(target.score("q", 10.0, Priority.BATCH)) for _ in range(20)]
     await server.advance(0)
     await server.advance(5)
     assert await asyncio.gather(*tasks) == [SCORED] * 20
 
 
-async def test_whoever_leaves_makes_room() -> None:
+@pytest.mark.parametrize("seconds_left", [0.15, 10.0])
+async def test_a_batch_is_known_by_its_priority_and_not_by_the_time_that_it_has_left(seconds_left: float) -> None:
     server = Server()
-    limit = limited(server)
-    limit.limit = 2.0
-    tasks = [asyncio.create_task(limit.score("q", 0.1)) for _ in range(2)]
+    target = limited(server, initial_limit=2)
+    rows = [asyncio.create_task(target.score("q", seconds_left, Priority.BATCH)) for _ in range(9)]
+    singles = [asyncio.create_task(target.score("q", seconds_left)) for _ in range(3)]
     await server.advance(0)
-    with pytest.raises(OverloadedError, match="2 queries are in flight"):
-        await limit.score("q", 0.1)
+    await server.advance(0.14)
+    outcomes = await asyncio.gather(*rows, *singles, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Scored] * 11 + [ConcurrencyLimitError]
+
+
+async def test_a_query_that_leaves_makes_room_and_the_refusal_names_this_limit() -> None:
+    server = Server()
+    target = limited(server, initial_limit=2)
+    tasks = [asyncio.create_task(target.score("q", 0.1)) for _ in range(2)]
+    await server.advance(0)
+    with pytest.raises(ConcurrencyLimitError, match="only 2 queries at once are scored within 50 ms") as caught:
+        await target.score("q", 0.1)
+    assert caught.value.retry_after_seconds == TARGET
     tasks[0].cancel()
     await asyncio.wait(tasks[:1])
-    third = asyncio.create_task(limit.score("q", 0.1))
+    third = asyncio.create_task(target.score("q", 0.1))
     await server.advance(0)
     await server.advance(1)
     assert await third is SCORED
