@@ -43,13 +43,20 @@ lint: $(VENV)/.dev  ## ruff, with repairs
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-check: $(VENV)/.dev  ## ruff, mypy strict, import layers, generated code
+check: $(VENV)/.dev  ## ruff, mypy strict, import layers, generated code, prose
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -n 2 cli routerdc_contract routerdc_client routerdc export gateway loadtest deploy tools tests
 	cd model_repository/routerdc/1 && $(abspath $(BIN))/mypy --config-file $(abspath pyproject.toml) --cache-dir $(abspath .mypy_cache)/model .
 	$(BIN)/lint-imports
 	$(BIN)/python -m routerdc_contract.generate --check
+	$(BIN)/python -m tools.prose
+
+docs: $(VENV)/.dev  ## build the documentation as a site: build/site
+	$(BIN)/mkdocs build --strict --quiet
+
+docs-serve: $(VENV)/.dev  ## show the documentation while you write it
+	$(BIN)/mkdocs serve
 
 test: check  ## check, then all tests: unit, integration (a real Triton), e2e (the whole stack)
 	$(BIN)/pytest
@@ -183,4 +190,4 @@ simulate-autoscaling: $(VENV)/.dev  ## the chosen autoscaling and others against
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
-.PHONY: pool-growth compare-engines side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt check-containers clean
+.PHONY: docs docs-serve chaos soak fuzz check-kubernetes pool-growth compare-engines side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt check-containers clean
