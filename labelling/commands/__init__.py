@@ -1,0 +1,1 @@
+"""The subcommands of `routerdc` that this package brings."""

@@ -1,0 +1,1 @@
+"""Results that other programs have written already, one module a format."""

@@ -1,0 +1,23 @@
+"""What the router's own encoder sees of prompts: the plan covers what the router can tell apart."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Features = Callable[[Sequence[str]], Floats]
+
+
+def router_features(recipe_name: str = "default") -> Features:
+    """Features, (n, width) float32 of unit length, of the encoder that `recipe_name` trains on; kept on disk."""
+    from routerdc.training.fit import open_encoder
+    from routerdc.training.recipe import load_recipe
+
+    encoder = open_encoder(load_recipe(recipe_name).encoder)
+
+    def features(queries: Sequence[str]) -> Floats:
+        found = encoder.features(queries)
+        return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), dtype=np.float32)
+
+    return features

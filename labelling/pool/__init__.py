@@ -1,0 +1,1 @@
+"""The pool: the LLMs of endpoints.yaml, as `routerdc collect` asks them."""

@@ -1,0 +1,1 @@
+"""Prompts: what is asked, and the files that hold it."""

@@ -1,0 +1,1 @@
+"""The store: every prompt, answer and grade, in one private SQLite file."""

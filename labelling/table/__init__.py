@@ -1,0 +1,1 @@
+"""The table that `routerdc train` reads, written from the store."""
