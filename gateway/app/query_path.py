@@ -3,7 +3,7 @@
      1. door           gateway/openai or gateway/grpc_api: reads the request and checks every field
      2. quota          Caller.charge: how often this API key may ask                             → refused
      3. query          gateway/domain/query.py: the text to route, out of a chat or as it came
-     4. budget         Budget: how many queries are in flight in this process                    → refused
+     4. budget         QueryBudget: queries in flight, a fair share for each caller               → refused
      5. eligibility    policy/eligibility.py: which LLMs may answer                              → refused
      6. shadow         ShadowedScorer: a copy for another bundle; nobody waits for it
      7. cache          CacheLookup: scores of the same text from before                          → 12
@@ -26,6 +26,7 @@ from gateway.domain.observer import Observer
 from gateway.domain.scorer import BatchScorer, Scorer
 from gateway.limits.adaptive_limit import AdaptiveLimit
 from gateway.limits.budget import Budget
+from gateway.limits.query_budget import QueryBudget
 from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
 from gateway.routing.sessions import Sessions
@@ -56,7 +57,7 @@ def build_router(
     max_batch = min(settings.max_triton_batch, triton.max_batch)
     scorer = build_scorer(settings, triton, metrics, max_batch=max_batch, scorers=lambda: max(1, len(triton)))
     # A refused caller finds room after one deadline at the latest: by then everything that is in flight now has left.
-    budget = Budget(settings.max_in_flight, "queries are in flight", settings.deadline_ms / 1000)
+    budget = QueryBudget(settings.max_in_flight, settings.deadline_ms / 1000)
     metrics.watch(in_flight=lambda: budget.held)
     metrics.endpoints.watch(lambda: pool.current.states())
     return Router(

@@ -143,8 +143,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _a_batch_can_be_admitted(self) -> Self:
-        if self.max_batch_queries > self.max_in_flight:
-            raise ValueError("max_batch_queries must not be larger than max_in_flight: such a batch would never get in")
+        if 2 * self.max_batch_queries > self.max_in_flight:
+            raise ValueError("max_batch_queries must be at most half of max_in_flight: no caller may hold more of it")
         return self
 
     @model_validator(mode="after")

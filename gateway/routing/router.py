@@ -15,7 +15,7 @@ from gateway.domain.outcomes import EndpointState
 from gateway.domain.query import Report, RouteQuery
 from gateway.domain.scorer import Scorer
 from gateway.errors import InvalidRequestError, ScorerError
-from gateway.limits.budget import Budget
+from gateway.limits.query_budget import QueryBudget
 from gateway.policy import eligibility, ranking
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
@@ -32,7 +32,7 @@ class Router:
         self,
         pool: PoolRef,
         scorer: Scorer,
-        budget: Budget,
+        budget: QueryBudget,
         observers: Sequence[Observer] = (),
         *,
         sessions: Sessions | None = None,
@@ -69,23 +69,26 @@ class Router:
             OverloadedError, NoLlmError, ExcludedError, PriceUnknownError, InvalidRequestError: see errors.py. Never a
                 ScorerError.
         """
-        self._budget.take(1)
+        self._budget.take(1, query.priority, query.caller)
         try:
             return await self._decide(query, deadline)
         finally:
-            self._budget.give_back(1)
+            self._budget.give_back(1, query.priority, query.caller)
 
     async def route_many(self, queries: Sequence[RouteQuery], deadline: float) -> list[Decision | BaseException]:
-        """Decides for many queries at once: result i belongs to query i, and is an error where that one failed alone.
+        """Decides for many queries of one caller: result i belongs to query i, an error where that one failed alone.
 
         Raises:
             OverloadedError: there is no room for all of them.
         """
-        self._budget.take(len(queries))
+        if not queries:
+            return []
+        share = (len(queries), queries[0].priority, queries[0].caller)
+        self._budget.take(*share)
         try:
             return await asyncio.gather(*(self._decide(query, deadline) for query in queries), return_exceptions=True)
         finally:
-            self._budget.give_back(len(queries))
+            self._budget.give_back(*share)
 
     def default(self, query: RouteQuery, detail: str) -> Decision:
         """Who answers `query` where a door cannot ask for a decision; `detail` says why, for people.
@@ -122,7 +125,7 @@ class Router:
             for observer in self._observers:
                 observer.fell_back(query, error)
             return self._told(query, undecided(case, Reason.FALLBACK, error.told))
-        self._sessions.remember(query.session_id, decision.candidates[0].llm)
+        self._sessions.remember(_session(query), decision.candidates[0].llm)
         return self._told(query, decision)
 
     def _case(self, query: RouteQuery, *, priced: bool = True) -> Case:
@@ -136,9 +139,14 @@ class Router:
                 observer.last_resort(query, eligible)
         weight = pool.cost_weight if query.cost_weight is None else query.cost_weight
         cost = ranking.costs(eligible, weight, pool.prices) if priced else {}
-        return Case(query, pool, eligible, cost, self._sessions.llm(query.session_id), arrived_ns)
+        return Case(query, pool, eligible, cost, self._sessions.llm(_session(query)), arrived_ns)
 
     def _told(self, query: RouteQuery, decision: Decision) -> Decision:
         for observer in self._observers:
             observer.decided(query, decision)
         return decision
+
+
+def _session(query: RouteQuery) -> str:
+    """The session's key: callers with different API keys never share one. Empty: no session."""
+    return f"{query.caller}\0{query.session_id}" if query.session_id else ""

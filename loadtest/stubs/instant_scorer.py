@@ -21,7 +21,7 @@ from gateway.config.settings import Settings
 from gateway.domain.query import Priority
 from gateway.domain.scorer import Bundle, Scored, Scorer, Scores
 from gateway.grpc_api.servicer import RouterServicer
-from gateway.limits.budget import Budget
+from gateway.limits.query_budget import QueryBudget
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
@@ -57,7 +57,7 @@ def router(settings: Settings, metrics: Metrics, *, behind_cache: bool) -> Route
     )
     pool = PoolRef(Pool(file, build.endpoint_health(settings)))
     scorer = _behind_cache(settings, metrics) if behind_cache else InstantScorer()
-    budget = Budget(settings.max_in_flight, "queries are in flight", settings.deadline_ms / 1000)
+    budget = QueryBudget(settings.max_in_flight, settings.deadline_ms / 1000)
     return Router(pool, scorer, budget, [MetricsObserver(metrics), LogObserver()])
 
 

@@ -26,7 +26,7 @@ from deploy.local.demo_endpoints import Behaviour, DemoEndpoint
 from deploy.local.envoy import Envoy
 from gateway.config import endpoints_file as endpoints
 from gateway.envoy_config.command import envoy_config
-from gateway.limits.budget import Budget
+from gateway.limits.query_budget import QueryBudget
 from gateway.openai.routing import DataPlane, Routing
 from gateway.openai.servicer import ExternalProcessor
 from gateway.pool.pool import Pool
@@ -152,7 +152,7 @@ async def data_plane(
         scorer, metrics = FakeScorer(), Metrics()
         observers = [tracing] if tracing else []
         pool = PoolRef(Pool(endpoints.read(endpoints_file)))
-        router = Router(pool, scorer, Budget(100, "queries"), observers)
+        router = Router(pool, scorer, QueryBudget(100, 0.05), observers)
         routing = Routing(router, plane or DataPlane(deadline_seconds=5, max_query_bytes=MIB), metrics)
         server, port = await _gateway(stack, routing, gateway_tls, tracing)
         config, access_log = folder / "envoy.yaml", folder / "access.log"

@@ -30,6 +30,7 @@ from gateway.errors import BudgetExceededError, CallersError, EndpointsError, Un
 from gateway.grpc_api.servicer import Limits, RouterServicer
 from gateway.limits.budget import Budget
 from gateway.limits.caller import Callers
+from gateway.limits.query_budget import QueryBudget
 from gateway.openai.exchange import Exchange
 from gateway.openai.routing import DataPlane, Routing
 from gateway.pool.clusters import attempts, first_of_each, same_model
@@ -79,7 +80,7 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 
 @cache
 def _router() -> Router:
-    return Router(PoolRef(Pool(endpoints_file())), FakeScorer(), Budget(10_000, "queries"))
+    return Router(PoolRef(Pool(endpoints_file())), FakeScorer(), QueryBudget(10_000, 0.05))
 
 
 @cache

@@ -9,7 +9,7 @@ from grpc import aio
 from gateway.config.endpoints_file import EndpointsFile
 from gateway.domain.scorer import Scorer
 from gateway.grpc_api.servicer import Limits, RouterServicer
-from gateway.limits.budget import Budget
+from gateway.limits.query_budget import QueryBudget
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
@@ -46,7 +46,7 @@ class Running:
 
     scorer: FakeScorer
     metrics: Metrics
-    budget: Budget
+    budget: QueryBudget
     servicer: RouterServicer
     server: aio.Server
     address: str
@@ -70,7 +70,7 @@ async def start() -> AsyncIterator[Callable[..., object]]:
         **limits: float,
     ) -> Running:
         fake = scorer or FakeScorer()
-        metrics, budget = Metrics(), Budget(max_in_flight, "queries are in flight", retry_after_seconds=0.05)
+        metrics, budget = Metrics(), QueryBudget(max_in_flight, retry_after_seconds=0.05)
         pool = PoolRef(Pool(file or endpoints_file(policy={"sticky_margin": sticky_margin})))
         router = Router(pool, wrap(fake), budget, [MetricsObserver(metrics), LogObserver()])
         servicer = RouterServicer(router, metrics, replace(LIMITS, **limits))  # type: ignore[arg-type]

@@ -14,7 +14,10 @@ from tokenizers import Tokenizer
 
 Side = Literal["left", "right"]
 _SPACE_AFTER_WORD = re.compile(r"(?<=\S)[ \n]")
-_EXCERPT_CHARS_PER_TOKEN = 8  # text has 2 to 5
+# Characters that are tokenized at first, for each token that counts: text has 2 to 5. Where that gives too few tokens
+# (long words), so many are at most: the work for one text is bounded, whatever it is.
+_EXCERPT_CHARS_PER_TOKEN = 8
+_MAX_CHARS_PER_TOKEN = 64
 
 
 class Tokens(NamedTuple):
@@ -42,28 +45,35 @@ class Tokenization:
         return cls(Tokenizer.from_file(str(path)), max_tokens, truncation_side)
 
     def encode(self, texts: Sequence[str]) -> list[Tokens]:
-        """Tokens of every text, in order; one call of the tokenizer for all (a second one for odd long texts)."""
+        """Tokens of every text, in order; one call of the tokenizer for all (a second one for odd long texts).
+
+        Of a text with more than `_MAX_CHARS_PER_TOKEN` characters for each token that counts, only so many are read.
+        """
         excerpts = [self._excerpt(text) for text in texts]
         bodies = self._ids(excerpts)
         unsure = [i for i, body in enumerate(bodies) if len(excerpts[i]) < len(texts[i]) and len(body) <= self._room]
+        cut = set()
         if unsure:
-            for i, body in zip(unsure, self._ids([texts[i] for i in unsure]), strict=True):
+            longer = [self._longest(texts[i]) for i in unsure]
+            for i, text, body in zip(unsure, longer, self._ids(longer), strict=True):
                 bodies[i] = body
-        return [self._limited(body) for body in bodies]
+                if len(text) < len(texts[i].strip()):
+                    cut.add(i)
+        return [self._limited(body, cut=i in cut) for i, body in enumerate(bodies)]
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
-    def _limited(self, body: list[int]) -> Tokens:
+    def _limited(self, body: list[int], *, cut: bool) -> Tokens:
         kept = body[: self._room] if self._side == "right" else body[max(len(body) - self._room, 0) :]
-        return Tokens(np.array([*self._before, *kept, *self._after], dtype=np.int32), len(body) > self._room)
+        return Tokens(np.array([*self._before, *kept, *self._after], dtype=np.int32), cut or len(body) > self._room)
 
     def _excerpt(self, text: str) -> str:
         """The end of `text` that is kept, cut where a word ends, so that only what may count is tokenized.
 
         No tokenizer merges across the start of white space, so an excerpt with more tokens than there is room for has
-        the same ones there as the whole text. Where it has fewer (a word of a thousand letters), `encode` takes the
-        whole text.
+        the same ones there as the whole text. Where it has fewer (a word of a thousand letters), `encode` takes
+        more.
         """
         limit = self._room * _EXCERPT_CHARS_PER_TOKEN
         if len(text) <= limit:
@@ -72,6 +82,13 @@ class Tokenization:
             return text[: max(text.rfind(" ", 0, limit), text.rfind("\n", 0, limit), 0)].rstrip(" \n")
         space = _SPACE_AFTER_WORD.search(text, len(text) - limit)
         return text[space.start() :] if space else ""
+
+    def _longest(self, text: str) -> str:
+        """As much of `text` as is ever tokenized, white space around it not counted; it may end inside a word."""
+        limit = self._room * _MAX_CHARS_PER_TOKEN
+        if len(text) <= limit:
+            return text
+        return text.lstrip()[:limit] if self._side == "right" else text.rstrip()[-limit:]
 
 
 def _special_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:

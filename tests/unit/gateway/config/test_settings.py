@@ -26,7 +26,7 @@ def test_flags_win_over_environment_over_file_over_defaults(tmp_path: Path, monk
         ("deadline_ms: 0", "deadline_ms: .*greater than 0"),
         ("deadline_s: 1", "deadline_s: Extra"),
         ("port: many", "port: .*integer"),
-        ("max_batch_queries: 5000", "max_batch_queries must not be larger than max_in_flight"),
+        ("max_batch_queries: 5000", "max_batch_queries must be at most half of max_in_flight"),
         ("port: [", "not YAML"),
         ("port: 1\nport: 2", r"port: appears twice \(line 2\)"),
         ("- port", "not a YAML mapping"),

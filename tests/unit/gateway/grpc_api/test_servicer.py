@@ -218,6 +218,20 @@ async def test_a_batch_that_does_not_fit_takes_no_slot(start: Start) -> None:
     assert running.budget.held == 0
 
 
+async def test_large_batches_leave_room_for_single_queries(start: Start) -> None:
+    texts = [f"row {i}" for i in range(16)]
+    running = await start(FakeScorer(delays_seconds=dict.fromkeys(texts, 0.3)), max_in_flight=16)
+    rows = [pb.RouteRequest(query=text) for text in texts]
+    first = asyncio.ensure_future(running.stub.RouteBatch(pb.RouteBatchRequest(requests=rows[:8])))
+    await until(lambda: running.budget.held == 8)
+    error = await refused(running.stub.RouteBatch(pb.RouteBatchRequest(requests=rows[8:])))
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "rows of batches are in flight" in (error.details() or "")
+    singles = await asyncio.gather(*(running.stub.Route(pb.RouteRequest(query="single")) for _ in range(8)))
+    assert {single.reason for single in singles} == {pb.REASON_ROUTED}
+    assert len((await first).results) == 8
+
+
 async def test_the_pool_is_listed_with_endpoints_prices_and_default(start: Start) -> None:
     response = await (await start()).stub.ListLlms(pb.ListLlmsRequest())
     assert [(llm.name, llm.price, llm.healthy) for llm in response.llms] == [

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.limits.budget import Budget
+from gateway.limits.query_budget import QueryBudget
 from gateway.openai.routing import DataPlane, Routing
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
@@ -29,7 +29,7 @@ def make_routing(scorer: FakeScorer) -> MakeRouting:
 
     def make(*, in_flight: int = 10, file: dict[str, Any] | None = None, **plane: Any) -> Routing:
         metrics = Metrics()
-        pool, budget = PoolRef(Pool(endpoints_file(**(file or {})))), Budget(in_flight, "queries are in flight", 0.05)
+        pool, budget = PoolRef(Pool(endpoints_file(**(file or {})))), QueryBudget(in_flight, 0.05)
         router = Router(pool, scorer, budget, [MetricsObserver(metrics), LogObserver()])
         return Routing(router, DataPlane(**({"deadline_seconds": 1, "max_query_bytes": 1000} | plane)), metrics)
 

@@ -11,7 +11,7 @@ from gateway.domain.decision import Decision
 from gateway.domain.outcomes import CallOutcome
 from gateway.domain.query import RouteQuery
 from gateway.errors import ExcludedError, ScorerUnavailableError
-from gateway.limits.budget import Budget
+from gateway.limits.query_budget import QueryBudget
 from gateway.policy.choice import Thresholds
 from gateway.policy.eligibility import CallerRules, permitted
 from gateway.pool.endpoint_health import EjectionRules, EndpointHealth
@@ -33,9 +33,9 @@ def decide(query: RouteQuery, pool: Pool, values: Any, limits: Thresholds, sessi
     faults: dict[str, BaseException] = {"q": ScorerUnavailableError("down")} if down else {}
     pool.thresholds = limits
     sessions = Sessions()
-    sessions.remember("s", session_llm)
+    sessions.remember("\0s", session_llm)
     scorer = FakeScorer(values={"q": values}, faults=faults)
-    router = Router(PoolRef(pool), scorer, Budget(9, "queries"), sessions=sessions)
+    router = Router(PoolRef(pool), scorer, QueryBudget(9, 1), sessions=sessions)
     return asyncio.run(router.route(query, time.monotonic() + 5))
 
 

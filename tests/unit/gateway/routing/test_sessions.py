@@ -1,15 +1,21 @@
 """The memory itself, and what callers with a session id see."""
 
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
 from grpc import aio
 
+from gateway.domain.query import RouteQuery
 from gateway.errors import ScorerUnavailableError
+from gateway.limits.query_budget import QueryBudget
+from gateway.pool.pool import Pool
+from gateway.pool.pool_ref import PoolRef
+from gateway.routing.router import Router
 from gateway.routing.sessions import Sessions
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.support.fake_scorer import FakeScorer
-from tests.unit.gateway.conftest import Running
+from tests.unit.gateway.conftest import Running, endpoints_file
 
 Start = Callable[..., Awaitable[Running]]
 
@@ -81,3 +87,12 @@ async def test_a_session_does_not_bring_back_a_denied_llm(start: Start) -> None:
 async def test_a_session_id_that_is_too_long_is_refused(start: Start) -> None:
     with pytest.raises(aio.AioRpcError, match="session_id: longer than 1024 bytes"):
         await ask(await start(), "q", "s" * 1025)
+
+
+async def test_sessions_of_different_api_keys_are_apart_although_their_ids_are_equal() -> None:
+    router = Router(
+        PoolRef(Pool(endpoints_file(policy={"sticky_margin": 9}))), FakeScorer(values=SCORER), QueryBudget(10, 1)
+    )
+    for caller, text, llm in (("a", "far", "beta"), ("b", "alpha", "alpha"), ("a", "alpha", "beta")):
+        query = RouteQuery(text, (), None, 1, "id", session_id="chat-1", caller=caller)
+        assert (await router.route(query, time.monotonic() + 5)).candidates[0].llm == llm

@@ -10,7 +10,7 @@ import pytest
 from gateway.domain.decision import Decision
 from gateway.domain.query import RouteQuery
 from gateway.errors import ScorerUnavailableError, SettingsError
-from gateway.limits.budget import Budget
+from gateway.limits.query_budget import QueryBudget
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
@@ -28,7 +28,7 @@ def asked(text: str = QUERY, request_id: str = "1") -> RouteQuery:
 
 
 def router(log: DecisionLog, metrics: Metrics, scorer: FakeScorer | None = None) -> Router:
-    return Router(PoolRef(Pool(endpoints_file())), scorer or FakeScorer(), Budget(100, "queries"), [log])
+    return Router(PoolRef(Pool(endpoints_file())), scorer or FakeScorer(), QueryBudget(100, 1), [log])
 
 
 async def decide(router: Router, *queries: RouteQuery) -> list[Any]:
