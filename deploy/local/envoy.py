@@ -46,6 +46,7 @@ class Envoy(LocalServer):
         self._environment = environment or {}
         self._folder: TemporaryDirectory[str] | None = None
         self._address = ("", 0)
+        self._admin_address = ""
 
     def start(self, timeout_seconds: float = START_TIMEOUT_SECONDS) -> None:
         """Returns when Envoy serves.
@@ -63,6 +64,7 @@ class Envoy(LocalServer):
             environment={**os.environ, **self._environment},
         )
         self._run(process, lambda: _is_live(admin_address), timeout_seconds)
+        self._admin_address = admin_address.read_text(encoding="utf-8").strip()
 
     def stop(self) -> None:
         """Ends Envoy and removes its temporary files."""
@@ -75,6 +77,11 @@ class Envoy(LocalServer):
         """host:port of the listener."""
         host, port = self._address
         return f"{host}:{port}"
+
+    @property
+    def admin_address(self) -> str:
+        """host:port of Envoy's own pages; empty before it has started."""
+        return self._admin_address
 
     @property
     def base_url(self) -> str:

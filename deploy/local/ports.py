@@ -43,7 +43,8 @@ def claim(port: int, purpose: str, cure: str, host: str = LOCALHOST) -> int:
 
 def _bound(host: str, port: int) -> int:
     """The port that a socket gets there."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just left counts as free
         probe.bind((host, port))
         chosen: int = probe.getsockname()[1]

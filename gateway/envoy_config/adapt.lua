@@ -1,30 +1,62 @@
--- Before a request leaves for an endpoint: gives it the endpoint's base path and model name. The gateway has written the
--- first candidate's model into the body, so the body is touched only for another candidate, or without a gateway.
--- Filters in front have left both in headers. Retries see what the attempt before has done to the headers (not to the
--- body), hence the copy of path and length.
+-- Runs for every attempt, before a request leaves for an endpoint and when the answer comes back. Outwards it lets only
+-- known headers pass and gives the request the endpoint's own path and model; inwards it removes what only we may say.
+-- Rendered before this: MODEL, MODEL_JSON, BASE_PATH, LLM, OUTWARD = { header = true }, INWARD_REMOVED = { prefix, ... }.
+--
+-- Where the model stands in the body is in the metadata "routerdc": whoever has read the body (the gateway, or
+-- fail_open.lua in its place) has written it there, so that nobody reads it a second time, and differently.
 
-function envoy_on_request(handle)
-  local headers = handle:headers()
-  local model, base_path = headers:get("x-routerdc-model"), headers:get("x-routerdc-base-path")
-  headers:remove("x-routerdc-model")
-  headers:remove("x-routerdc-base-path")
+local function remove_all(headers, is_removed)
+  local names = {}
+  for name in pairs(headers) do
+    if is_removed(name) then names[#names + 1] = name end
+  end
+  for _, name in ipairs(names) do headers:remove(name) end
+end
 
-  local metadata = handle:streamInfo():dynamicMetadata()
+-- Retries see what the attempt before has done to the headers (not to the body), hence the copy of path and length.
+local function restore(headers, metadata)
   if not metadata:get("routerdc.request") then
     metadata:set("routerdc.request", "path", headers:get(":path"))
     metadata:set("routerdc.request", "length", headers:get("content-length") or "")
   end
   local request = metadata:get("routerdc.request")
-  headers:replace(":path", base_path:gsub("/$", "") .. request.path:sub(#"/v1" + 1))
+  headers:replace(":path", BASE_PATH .. request.path:sub(#"/v1" + 1))
   if request.length ~= "" then headers:replace("content-length", request.length) end
+end
+
+local function adapt(handle)
+  local headers, metadata = handle:headers(), handle:streamInfo():dynamicMetadata()
+  restore(headers, metadata)
+  remove_all(headers, function(name) return name:sub(1, 1) ~= ":" and not OUTWARD[name] end)
+  headers:replace("content-type", "application/json")
 
   local routed = metadata:get("routerdc")
-  if routed and routed.model == model then return end
+  if routed.model == MODEL then return end -- the gateway has written the first candidate's model into the body
+  local first, last = routed.model_start, routed.model_end
   local body = handle:body() -- waits; what was taken from the handle before is not valid afterwards
-  local json = body and body:getBytes(0, body:length()) or ""
-  local from, to = model_span(json)
-  if not from then return end
-  local changed = json:sub(1, from) .. model:gsub('[\\"]', "\\%0") .. json:sub(to)
+  local length = body:length()
+  local changed = body:getBytes(0, first) .. MODEL_JSON .. body:getBytes(last, length - last)
   body:setBytes(changed)
   handle:headers():replace("content-length", tostring(#changed))
+end
+
+-- Envoy would let a request go on whose filter has failed: with the caller's headers, or another LLM's model.
+function envoy_on_request(handle)
+  local done, problem = pcall(adapt, handle)
+  if done then return end
+  handle:logErr(problem)
+  handle:respond({ [":status"] = "500", ["content-type"] = "application/json" },
+    '{"error": {"message": "internal error in the proxy; its log has the details", "type": "server_error", '
+    .. '"param": null, "code": "internal_error"}}')
+end
+
+function envoy_on_response(handle)
+  local headers = handle:headers()
+  remove_all(headers, function(name)
+    for _, prefix in ipairs(INWARD_REMOVED) do
+      if name:sub(1, #prefix) == prefix then return true end
+    end
+    return false
+  end)
+  headers:replace("x-routerdc-llm", LLM)
 end

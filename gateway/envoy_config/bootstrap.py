@@ -15,7 +15,6 @@ from gateway.envoy_config.listener import listener
 from gateway.envoy_config.options import Options
 from gateway.envoy_config.routes import with_newer_fields
 from gateway.envoy_config.tracing import collector_cluster
-from gateway.errors import EndpointsError
 from gateway.policy import defaults
 from gateway.policy.eligibility import permitted
 from gateway.pool.clusters import Cluster, attempts, clusters_of, first_of_each
@@ -24,20 +23,14 @@ _MAX_CONNECTIONS = 50_000
 
 
 def render(file: EndpointsFile, options: Options) -> dict[str, Any]:
-    """Envoy's bootstrap configuration as JSON data; no secret is in it, only where Envoy finds them.
-
-    Raises:
-        EndpointsError: a model name cannot be written into a header, through which Envoy's filters hand it on.
-    """
-    _check_models(file)
+    """Envoy's bootstrap configuration as JSON data; no secret is in it, only where Envoy finds them."""
     clusters = [cluster for name, llm in file.llms.items() for cluster in clusters_of(name, llm) if _in_use(cluster)]
-    names = [cluster.name for cluster in clusters]
     collectors = [collector_cluster(options.otlp)] if options.otlp else []
     bootstrap = bootstrap_pb2.Bootstrap(
         admin=bootstrap_pb2.Admin(address=address(*options.admin)),
         overload_manager=overload_pb2.OverloadManager(resource_monitors=[_connection_limit()]),
         static_resources=bootstrap_pb2.Bootstrap.StaticResources(
-            listeners=[listener(names, _without_gateway(file), options)],
+            listeners=[listener(_without_gateway(file), options)],
             clusters=[gateway_cluster(options), *collectors, *(llm_cluster(cluster, options) for cluster in clusters)],
             secrets=list(secrets(clusters)),
         ),
@@ -52,17 +45,6 @@ def _connection_limit() -> overload_pb2.ResourceMonitor:
     return overload_pb2.ResourceMonitor(
         name="envoy.resource_monitors.global_downstream_max_connections", typed_config=packed(limit)
     )
-
-
-def _check_models(file: EndpointsFile) -> None:
-    for name, llm in file.llms.items():
-        for i, endpoint in enumerate(llm.endpoints):
-            if (
-                not (endpoint.model.isascii() and endpoint.model.isprintable())
-                or endpoint.model != endpoint.model.strip()
-            ):
-                where = f"llms.{name}.endpoints.{i}.model"
-                raise EndpointsError(f"{where}: {endpoint.model!r}: Envoy needs printable ASCII, no space around it")
 
 
 def _in_use(cluster: Cluster) -> bool:

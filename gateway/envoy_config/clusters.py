@@ -1,18 +1,18 @@
 """The LLMs' clusters: one for each kind of endpoint of each LLM (see gateway/pool/clusters.py).
 
-Each has filters of its own, run for every attempt: nothing of the caller's or of the candidate's before
-(API keys!) reaches an endpoint, and each candidate gets its own path, model name and key.
+Each has filters of its own, run for every attempt: of the caller's headers only those of an allow list reach an
+endpoint, nothing of the candidate's before (API keys!) does, and each candidate gets its own path, model and key.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from envoy.config.cluster.v3 import cluster_pb2, outlier_detection_pb2
-from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
 from envoy.config.core.v3 import base_pb2, protocol_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2
 from envoy.extensions.filters.http.credential_injector.v3 import credential_injector_pb2
-from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
+from envoy.extensions.filters.http.lua.v3 import lua_pb2
 from envoy.extensions.filters.http.upstream_codec.v3 import upstream_codec_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
@@ -20,13 +20,10 @@ from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from google.protobuf.message import Message
 
 from gateway.config.endpoints_file import Endpoint
-from gateway.envoy_config import lua_filters, upstream
-from gateway.envoy_config.dump import extension, newer, overwrite, packed, seconds
+from gateway.envoy_config import headers, lua_filters, upstream
+from gateway.envoy_config.dump import extension, newer, packed, seconds
 from gateway.envoy_config.options import Options
 from gateway.pool.clusters import Cluster, base_path
-
-CALLERS_CREDENTIALS = ("authorization", "x-api-key", "api-key", "cookie")
-INTERNAL_HEADERS = ("x-routerdc-llm", "x-routerdc-session", "x-gateway-model-name", "x-envoy-max-retries")
 
 _CONNECT_TIMEOUT_SECONDS = 2
 # uvicorn (vLLM and many others) closes after 5 s: no request leaves on a connection that is just going.
@@ -88,24 +85,21 @@ def _http(cluster: Cluster, *, tls: bool) -> http_protocol_options_pb2.HttpProto
 
 def _filters(cluster: Cluster) -> Iterator[tuple[str, Message]]:
     endpoint = cluster.endpoints[0]
-    yield "envoy.filters.http.header_mutation", _headers(cluster)
+    yield lua_filters.NAME, _adapt(cluster)  # first: what it lets pass outwards has no credential
     if endpoint.api_key_env or endpoint.api_key_file:
         yield "envoy.filters.http.credential_injector", _credential(cluster)
-    yield lua_filters.NAME, lua_filters.adapt()
     yield "envoy.filters.http.upstream_codec", upstream_codec_pb2.UpstreamCodec()
 
 
-def _headers(cluster: Cluster) -> header_mutation_pb2.HeaderMutation:
-    endpoint, mutation = cluster.endpoints[0], mutation_rules_pb2.HeaderMutation
-    given = (("x-routerdc-model", endpoint.model), ("x-routerdc-base-path", base_path(endpoint) or "/"))
-    return header_mutation_pb2.HeaderMutation(
-        mutations=header_mutation_pb2.Mutations(
-            request_mutations=[
-                *(mutation(remove=name) for name in (*CALLERS_CREDENTIALS, *INTERNAL_HEADERS)),
-                *(mutation(append=overwrite(name, value)) for name, value in given),
-            ],
-            response_mutations=[mutation(append=overwrite("x-routerdc-llm", cluster.llm))],
-        )
+def _adapt(cluster: Cluster) -> lua_pb2.Lua:
+    endpoint = cluster.endpoints[0]
+    return lua_filters.adapt(
+        LLM=cluster.llm,
+        MODEL=endpoint.model,
+        MODEL_JSON=json.dumps(endpoint.model),
+        BASE_PATH=base_path(endpoint),
+        OUTWARD=dict.fromkeys(headers.OUTWARD, True),
+        INWARD_REMOVED=headers.INWARD_REMOVED,
     )
 
 

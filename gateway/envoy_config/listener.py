@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from envoy.config.accesslog.v3 import accesslog_pb2
 from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
-from envoy.config.core.v3 import base_pb2, grpc_service_pb2, substitution_format_string_pb2
+from envoy.config.core.v3 import address_pb2, base_pb2, grpc_service_pb2, substitution_format_string_pb2
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 from envoy.config.route.v3 import route_pb2
 from envoy.extensions.access_loggers.file.v3 import file_pb2
@@ -18,7 +18,7 @@ from envoy.type.v3 import http_status_pb2
 from google.protobuf import struct_pb2
 from google.protobuf.message import Message
 
-from gateway.envoy_config import lua_filters
+from gateway.envoy_config import headers, lua_filters
 from gateway.envoy_config.clusters import buffer_bytes
 from gateway.envoy_config.dump import address, packed, seconds
 from gateway.envoy_config.gateway_cluster import GATEWAY
@@ -55,17 +55,14 @@ _LOGGED = {
 }
 
 
-def listener(
-    clusters: Sequence[str], candidates: Mapping[str, Sequence[str]], options: Options
-) -> listener_pb2.Listener:
+def listener(candidates: Mapping[str, Sequence[str]], options: Options) -> listener_pb2.Listener:
     """The listener.
 
     Args:
-        clusters: names of all LLM clusters.
         candidates: for each model that may be asked for, the clusters to try without the gateway, in order.
         options: addresses, limits and times.
     """
-    manager = _connection_manager(routes(clusters, candidates, options), options)
+    manager = _connection_manager(routes(candidates, options), options)
     chain = listener_components_pb2.FilterChain(
         filters=[
             listener_components_pb2.Filter(
@@ -88,18 +85,24 @@ def _connection_manager(routes: route_pb2.RouteConfiguration, options: Options) 
         http_filters=[
             _filter(EXT_PROC, _ext_proc(options)),
             _filter(lua_filters.NAME, lua_filters.fail_open()),
-            _filter("envoy.filters.http.router", router_pb2.Router()),
+            _filter("envoy.filters.http.router", router_pb2.Router(suppress_envoy_headers=True)),
         ],
         access_log=[_access_log(options)],
         local_reply_config=_errors_in_openai_form(),
         use_remote_address={"value": True},
-        # Nobody is internal: a caller's x-envoy-… headers (retries, timeouts) are dropped, whatever its address.
-        internal_address_config=hcm_pb2.HttpConnectionManager.InternalAddressConfig(),
+        early_header_mutation_extensions=[headers.at_the_edge()],
+        internal_address_config=_nobody_is_internal(),
         normalize_path={"value": True},
         stream_idle_timeout=seconds(options.idle_timeout_seconds),
         request_headers_timeout=seconds(10),
         tracing=tracing(options) if options.otlp else None,
     )
+
+
+def _nobody_is_internal() -> hcm_pb2.HttpConnectionManager.InternalAddressConfig:
+    """An empty list would mean Envoy's own, the private networks; this address has nobody."""
+    nobody = address_pb2.CidrRange(address_prefix="255.255.255.255", prefix_len={"value": 32})
+    return hcm_pb2.HttpConnectionManager.InternalAddressConfig(cidr_ranges=[nobody])
 
 
 def _filter(name: str, config: Message) -> hcm_pb2.HttpFilter:

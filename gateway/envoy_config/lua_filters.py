@@ -1,28 +1,50 @@
 """The two Lua filters: what must happen inside Envoy because it must also happen when the gateway is down.
 
-`fail_open` takes a request on that the gateway has not decided; `adapt` gives it the path and the model name of the
-endpoint that it goes to, again for every attempt.
+`fail_open` takes a request on that the gateway has not decided; `adapt` gives it what the endpoint that it goes to
+needs, for every attempt. What that has to know of the endpoint is rendered before it as Lua constants: no name of
+endpoints.yaml is ever part of a format string, a pattern or a header on the way.
 """
 
+from collections.abc import Mapping, Sequence
 from importlib import resources
 
 from envoy.config.core.v3 import base_pb2
 from envoy.extensions.filters.http.lua.v3 import lua_pb2
 
 NAME = "envoy.filters.http.lua"
+_FOLDER = resources.files("gateway.envoy_config")
+
+LuaValue = str | int | bool | Sequence["LuaValue"] | Mapping[str, "LuaValue"]
 
 
 def fail_open() -> lua_pb2.Lua:
-    """In the listener's filters, after the external processor."""
-    return _filter("fail_open.lua")
+    """In the listener's filters, after the external processor; the route's metadata has the candidates."""
+    return _filter("read_model.lua", "fail_open.lua")
 
 
-def adapt() -> lua_pb2.Lua:
-    """In a cluster's own filters."""
-    return _filter("adapt.lua")
+def adapt(**constants: LuaValue) -> lua_pb2.Lua:
+    """In a cluster's own filters; see adapt.lua for its constants."""
+    return _filter("adapt.lua", **constants)
 
 
-def _filter(file: str) -> lua_pb2.Lua:
-    folder = resources.files("gateway.envoy_config")
-    source = "\n".join((folder / name).read_text(encoding="utf-8") for name in ("model_span.lua", file))
+def literal(value: LuaValue) -> str:
+    """`value` as a Lua expression; text as bytes, each that is no letter, digit or plain mark by its number."""
+    if isinstance(value, bool | int):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + "".join(_escaped(byte) for byte in value.encode()) + '"'
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"[{literal(key)}] = {literal(one)}" for key, one in value.items()) + "}"
+    return "{" + ", ".join(map(literal, value)) + "}"
+
+
+def _escaped(byte: int) -> str:
+    character = chr(byte)
+    plain = character.isascii() and (character.isalnum() or character in "-_/.:#@ ")
+    return character if plain else f"\\{byte:03d}"
+
+
+def _filter(*files: str, **constants: LuaValue) -> lua_pb2.Lua:
+    lines = [f"local {name} = {literal(value)}" for name, value in constants.items()]
+    source = "\n".join([*lines, *((_FOLDER / file).read_text(encoding="utf-8") for file in files)])
     return lua_pb2.Lua(default_source_code=base_pb2.DataSource(inline_string=source))

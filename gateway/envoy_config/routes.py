@@ -34,9 +34,7 @@ _TOLD = {
 }
 
 
-def routes(
-    clusters: Sequence[str], candidates: Mapping[str, Sequence[str]], options: Options
-) -> route_pb2.RouteConfiguration:
+def routes(candidates: Mapping[str, Sequence[str]], options: Options) -> route_pb2.RouteConfiguration:
     """All routes; see `listener` for the arguments."""
     host = route_components_pb2.VirtualHost(
         name="openai",
@@ -45,17 +43,16 @@ def routes(
         per_request_buffer_limit_bytes={"value": buffer_bytes(options)},
         response_headers_to_add=[overwrite(name, value) for name, value in _TOLD.items()],
         routes=[
-            _llm_route(clusters, candidates, options),
+            _llm_route(candidates, options),
             _answered_here("/v1/models", OpenAiError(503, "the router is not reachable"), asked=True),
             _answered_here("/", OpenAiError(404, f"there is POST {', '.join(a.value for a in Api)}, GET /v1/models")),
         ],
     )
-    return route_pb2.RouteConfiguration(name="openai", virtual_hosts=[host])
+    # Clusters come and go; a decision may name one a moment before Envoy has it.
+    return route_pb2.RouteConfiguration(name="openai", virtual_hosts=[host], validate_clusters={"value": False})
 
 
-def _llm_route(
-    clusters: Sequence[str], candidates: Mapping[str, Sequence[str]], options: Options
-) -> route_components_pb2.Route:
+def _llm_route(candidates: Mapping[str, Sequence[str]], options: Options) -> route_components_pb2.Route:
     paths = "|".join(api.value for api in Api)
     known = struct_pb2.Struct()
     known.update({"candidates": {model: list(names) for model, names in candidates.items()}})
@@ -68,16 +65,17 @@ def _llm_route(
             ],
         ),
         metadata=base_pb2.Metadata(filter_metadata={lua_filters.NAME: known}),
-        route=_llm_action(clusters, options),
+        route=_llm_action(options),
     )
 
 
-def _llm_action(clusters: Sequence[str], options: Options) -> route_components_pb2.RouteAction:
-    groups = [{"name": name, "clusters": [{"cluster_name": name, "weight": 1}]} for name in clusters]
+def _llm_action(options: Options) -> route_components_pb2.RouteAction:
+    """Goes to the clusters that the decision names, in their order; without a decision to none."""
+    nowhere = {"name": "undecided", "clusters": [{"cluster_name": "undecided", "weight": 1}]}
     specifier = newer(
         "envoy.extensions.router.cluster_specifiers.priority_group.v3.PriorityGroupClusterSpecifier",
         override_metadata_namespace=CANDIDATES_METADATA,
-        priority_groups=groups,
+        priority_groups=[nowhere],
     )
     return route_components_pb2.RouteAction(
         inline_cluster_specifier_plugin=route_components_pb2.ClusterSpecifierPlugin(

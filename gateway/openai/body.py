@@ -36,6 +36,14 @@ class OpenAiBody:
         """The body with another model; everything else as it was."""
         return "".join((self.text[: self.start], json.dumps(name), self.text[self.end :])).encode()
 
+    def model_span(self, name: str) -> tuple[int, int]:
+        """Where the value of `model`, quotes included, begins and ends in `with_model(name)`, in bytes.
+
+        Envoy replaces it there, without reading the body again, where another candidate is tried.
+        """
+        start = len(self.text[: self.start].encode())
+        return start, start + len(json.dumps(name))
+
 
 def parse(body: bytes) -> OpenAiBody:
     """Reads a body.
@@ -50,12 +58,20 @@ def parse(body: bytes) -> OpenAiBody:
         # A UnicodeDecodeError shows bytes of the body; the others say what is wrong and where.
         detail = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error) or "nested too deeply"
         raise invalid(None, f"not a JSON object: {detail}") from None
-    models = [(value, start, end) for key, value, start, end in members if key == "model"]
+    models = [(key, value, start, end) for key, value, start, end in members if _may_be_read_as_model(key)]
     if len(models) > 1:
         raise invalid("model", "is there twice, and which of the two counts depends on who reads it; send one")
-    if not models or not isinstance(models[0][0], str) or not models[0][0]:
+    if not models or models[0][0] != "model" or not isinstance(models[0][1], str) or not models[0][1]:
         raise invalid("model", "is required: the name of a model, a string")
-    return OpenAiBody(text, {key: value for key, value, _, _ in members}, *models[0])
+    return OpenAiBody(text, {key: value for key, value, _, _ in members}, *models[0][1:])
+
+
+def _may_be_read_as_model(key: str) -> bool:
+    """Whether some LLM server takes `key` for `model`: JSON readers in Go ignore case, some in C stop at a NUL.
+
+    Envoy's own reader, which takes over while no gateway answers, has the same rule (read_model.lua).
+    """
+    return key.partition("\0")[0].lower() == "model"
 
 
 def _members(text: str) -> list[tuple[str, Any, int, int]]:

@@ -50,8 +50,9 @@ def request_mutation(routed: Routed, *, endpoint_picker: bool) -> pb.CommonRespo
 
 def metadata(routed: Routed, *, endpoint_picker: bool) -> struct_pb2.Struct:
     """Dynamic metadata of a routed request."""
-    told = {"llm": routed.llm, "model": routed.model, **_told(routed)}
-    groups = [{"name": cluster} for cluster in routed.attempts]
+    start, end = routed.model_span
+    told = {"llm": routed.llm, "model": routed.model, "model_start": start, "model_end": end, **_told(routed)}
+    groups = [{"name": name, "clusters": [{"cluster_name": name, "weight": 1}]} for name in routed.attempts]
     spaces: dict[str, Any] = {METADATA: told, CANDIDATES_METADATA: {"priority_groups": groups}}
     if endpoint_picker:
         spaces[ENDPOINT_METADATA] = {ENDPOINT_HEADER: ",".join(routed.endpoints)}

@@ -55,6 +55,7 @@ class Routed:
     detail: str
     router_ms: float
     truncated: bool = False
+    model_span: tuple[int, int] = (0, 0)  # where the value of `model` stands in `body`, in bytes
 
     @property
     def llm(self) -> str:
@@ -189,6 +190,7 @@ def _answer(pool: Pool, parsed: OpenAiBody, choice: _Choice, started: float) -> 
         detail=choice.detail,
         router_ms=(time.perf_counter() - started) * 1000,
         truncated=choice.truncated,
+        model_span=parsed.model_span(endpoint.model),
     )
 
 

@@ -6,7 +6,7 @@ async with data_plane(folder) as plane:
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +58,7 @@ class RecordingEndpoint:
     received: list[Received] = field(default_factory=list)
     answered: int = 0
     abandoned: int = 0
+    answer: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None  # set: in the demo's place
 
     def behave(self, **behaviour: Any) -> None:
         self.demo.behaviour = Behaviour(**({"chunk_delay_ms": 0} | behaviour))
@@ -76,7 +77,7 @@ class RecordingEndpoint:
     async def _record(self, request: web.Request, handler: Any) -> web.StreamResponse:
         self.received.append(Received(request.path, dict(request.headers), await request.read()))
         try:
-            response: web.StreamResponse = await handler(request)
+            response: web.StreamResponse = await (self.answer or handler)(request)
         except web.HTTPNotFound:  # a path that the demo does not know fails as it is told to, too
             return web.Response(status=self.demo.behaviour.status if self.demo.behaviour.status != 200 else 404)
         except BaseException:

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 import yaml
 
 from gateway.config.settings import Settings
-from gateway.envoy_config.clusters import CALLERS_CREDENTIALS, INTERNAL_HEADERS, buffer_bytes
+from gateway.envoy_config.clusters import buffer_bytes
+from gateway.envoy_config.headers import CALLERS_CREDENTIALS, INTERNAL_HEADERS
 from gateway.envoy_config.options import Options
 from gateway.envoy_config.routes import RETRIABLE_STATUSES
 from gateway.openai import mutations
@@ -59,7 +60,7 @@ def test_no_llm_gets_what_its_callers_are_known_by() -> None:
 
 def test_callers_cannot_choose_past_the_gateway() -> None:
     removed = set(spec("ClientTrafficPolicy")["headers"]["earlyRequestHeaders"]["remove"])
-    assert removed == {*INTERNAL_HEADERS, mutations.ENDPOINT_HEADER} - {"x-routerdc-session"}
+    assert removed == {*INTERNAL_HEADERS, "x-envoy-max-retries"}
 
 
 def test_what_is_not_routed_is_answered_in_openais_form() -> None:

@@ -1,0 +1,165 @@
+"""Hostile callers and hostile LLM servers through a real Envoy: with a gateway, and where it has gone."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from tests.e2e.envoy_fixtures import Plane, data_plane
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+MESSAGES = b'"messages": [{"role": "user", "content": "hello"}]'
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["normal", "orphaned"])
+async def running(request: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane]:
+    """A data plane with its gateway, and one whose gateway has gone."""
+    async with data_plane(tmp_path_factory.mktemp(request.param), default=["alpha", "beta", "gamma"]) as plane:
+        if request.param == "orphaned":
+            await plane.gateway.stop(None)
+        yield plane
+
+
+@pytest.fixture
+def plane(running: Plane) -> Plane:
+    running.reset()
+    running.prefer("hello", "alpha", "beta", "gamma")
+    return running
+
+
+async def post(plane: Plane, body: bytes, **headers: str) -> Any:
+    sent = {"content-type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    return await plane.client._client.post(f"{plane.envoy.base_url}/chat/completions", content=body, headers=sent)
+
+
+def received(plane: Plane) -> list[Any]:
+    return [json.loads(request.body)["model"] for llm in plane.llms.values() for request in llm.received]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        b'"model": "auto", "model": "gpt-5"',
+        rb'"model": "auto", "mod\u0065l": "gpt-5"',
+        rb'"mod\u0065l": "auto", "\u006dodel": "gpt-5"',
+        b'"model": "auto", "Model": "gpt-5"',
+        rb'"model": "auto", "model\u0000": "gpt-5"',
+        b'"model": "auto", "x": [/* " */], "model": "gpt-5", "y": [1 /* " */]',
+    ],
+)
+@pytest.mark.parametrize("first_fails", [False, True])
+async def test_two_keys_that_may_be_read_as_model_are_refused(plane: Plane, members: bytes, first_fails: bool) -> None:
+    plane.llms["alpha"].behave(status=503 if first_fails else 200)
+    answer = await post(plane, b"{" + members + b", " + MESSAGES + b"}")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+    assert received(plane) == []
+
+
+@pytest.mark.parametrize("key", [b'"model"', rb'"mod\u0065l"'])
+@pytest.mark.parametrize("model", [rb"auto", rb"\u0061uto"])
+async def test_every_attempt_names_the_llms_own_model(plane: Plane, key: bytes, model: bytes) -> None:
+    plane.llms["alpha"].behave(status=503)
+    answer = await post(plane, b"{" + MESSAGES + b", " + key + b': "' + model + b'", "seed": 12345678901234567890}')
+    assert (answer.status_code, answer.headers["x-routerdc-llm"]) == (200, "beta")
+    assert received(plane) == ["alpha/model", "beta/model"]
+    assert b'"seed": 12345678901234567890' in plane.llms["beta"].received[0].body
+
+
+async def test_charset_of_a_caller_does_not_change_what_is_read(plane: Plane) -> None:
+    body = b'{"model": "auto", "+AG0-odel": "gpt-5", ' + MESSAGES + b"}"
+    assert (await post(plane, body, content_type="application/json; charset=utf-7")).status_code == 200
+    assert plane.llms["alpha"].received[0].headers["Content-Type"] == "application/json"
+
+
+CREDENTIALS = {
+    "authorization": "Bearer the-callers",
+    "proxy-authorization": "Basic c2VjcmV0",
+    "x-goog-api-key": "secret",
+    "ocp-apim-subscription-key": "secret",
+    "x-auth-token": "secret",
+    "openai-organization": "org-of-the-caller",
+    "openai-project": "proj-of-the-caller",
+    "cookie": "a=secret",
+    "x-routerdc-session": "s",
+    "x-routerdc-llm": "gamma",
+    "x-gateway-destination-endpoint": "127.0.0.1:9",
+    "x-gateway-model-name": "gpt-5",
+    "x-forwarded-for": "8.8.8.8",
+    "forwarded": "for=8.8.8.8",
+    "x-real-ip": "8.8.8.8",
+    "idempotency-key": "shared-with-nobody",
+    "x-some-vendors-next-key": "secret",
+}
+
+
+@pytest.mark.parametrize("first_fails", [False, True])
+async def test_only_known_headers_reach_an_llm(plane: Plane, first_fails: bool) -> None:
+    plane.llms["alpha"].behave(status=503 if first_fails else 200)
+    passed = {
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "anthropic-version": "2023-06-01",
+    }
+    await post(plane, b'{"model": "auto", ' + MESSAGES + b"}", **CREDENTIALS, **passed)
+    (request,) = plane.llms["beta" if first_fails else "alpha"].received
+    names = {name.lower() for name in request.headers}
+    own = {"host", "accept", "accept-encoding", "user-agent", "content-type", "content-length", "x-request-id"}
+    assert names == own | passed.keys()
+
+
+STEERING = {
+    "x-envoy-retriable-status-codes": "200",
+    "x-envoy-retriable-header-names": "content-type",
+    "x-envoy-retry-on": "retriable-4xx,retriable-status-codes,retriable-headers",
+    "x-envoy-max-retries": "9",
+    "x-envoy-upstream-rq-timeout-ms": "1",
+    "x-envoy-upstream-rq-per-try-timeout-ms": "1",
+    "x-envoy-upstream-rq-timeout-alt-response": "1",
+    "x-envoy-upstream-stream-duration-ms": "1",
+    "x-envoy-upstream-alt-stat-name": "of-the-caller",
+    "x-envoy-hedge-on-per-try-timeout": "true",
+    "x-envoy-decorator-operation": "of-the-caller",
+    "x-envoy-force-trace": "1",
+    "x-envoy-original-path": "/other",
+    "x-envoy-attempt-count": "7",
+    "x-envoy-internal": "true",
+}
+
+
+async def test_nobody_steers_envoy(plane: Plane) -> None:
+    plane.llms["alpha"].behave(delay_ms=50)
+    answer = await post(plane, b'{"model": "auto", ' + MESSAGES + b"}", **STEERING)
+    assert (answer.status_code, answer.headers["x-routerdc-llm"]) == (200, "alpha")
+    assert answer.headers["x-envoy-attempt-count"] == "1"
+    assert received(plane) == ["alpha/model"]
+    assert not [name for name in plane.llms["alpha"].received[0].headers if name.lower().startswith("x-envoy")]
+    stats = await plane.client._client.get(f"http://{plane.envoy.admin_address}/stats")
+    assert "of-the-caller" not in stats.text
+
+
+PRETENDED = {
+    "x-routerdc-truncated": "true",
+    "x-routerdc-llm": "gpt-5",
+    "x-routerdc-anything": "else",
+    "x-envoy-attempt-count": "7",
+    "x-envoy-overloaded": "true",
+    "set-cookie": "a=b",
+    "alt-svc": 'h3=":443"',
+    "access-control-allow-origin": "*",
+    "openai-organization": "org-of-the-operator",
+}
+
+
+async def test_an_llm_cannot_pretend_to_be_us(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def pretend(_: web.Request) -> web.Response:
+        return web.json_response({"model": "alpha"}, headers={**PRETENDED, "x-ratelimit-remaining": "7"})
+
+    monkeypatch.setattr(plane.llms["alpha"], "answer", pretend)
+    answer = await post(plane, b'{"model": "auto", ' + MESSAGES + b"}")
+    told = {name: answer.headers.get_list(name) for name in PRETENDED}
+    kept = {name: values for name, values in told.items() if values}
+    assert kept == {"x-routerdc-llm": ["alpha"], "x-envoy-attempt-count": ["1"]}
+    assert answer.headers["x-ratelimit-remaining"] == "7"
