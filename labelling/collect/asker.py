@@ -68,6 +68,7 @@ class Asker:
         self.model = servers[0].model
         self._servers, self._turns = servers, itertools.cycle(servers)
         self._limit_field = "max_tokens"
+        self._unknown: set[str] = set()
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -120,15 +121,25 @@ class Asker:
         try:
             return await self._send(server, messages, settings, key)
         except openai.BadRequestError as error:
-            if self._limit_field == "max_tokens" and "max_completion_tokens" in str(error.body):
-                self._limit_field = "max_completion_tokens"  # what reasoning LLMs call it
-                return await self._send(server, messages, settings, key)
-            raise
+            if not self._adapts(str(error.body)):
+                raise
+        return await self._send(server, messages, settings, key)
+
+    def _adapts(self, complaint: str) -> bool:
+        """Whether the server's complaint is about a field that it knows by another name, or not at all."""
+        if self._limit_field == "max_tokens" and "max_completion_tokens" in complaint:
+            self._limit_field = "max_completion_tokens"  # what reasoning LLMs call it
+            return True
+        if "response_format" not in self._unknown and "response_format" in complaint:
+            self._unknown.add("response_format")  # the JSON is asked for in words, too
+            return True
+        return False
 
     async def _send(
         self, server: _Server, messages: Sequence[Message], settings: Mapping[str, Any], key: str
     ) -> ChatCompletion:
-        renamed = {self._limit_field if name == "max_tokens" else name: value for name, value in settings.items()}
+        known = {name: value for name, value in settings.items() if name not in self._unknown}
+        renamed = {self._limit_field if name == "max_tokens" else name: value for name, value in known.items()}
         create = cast(Any, server.client.chat.completions.create)
         headers = {"Idempotency-Key": key}
         completion = await create(model=server.model, messages=list(messages), extra_headers=headers, **renamed)

@@ -10,7 +10,7 @@ import click
 @click.command("stand-ins")
 @click.option(
     "--folder", type=click.Path(path_type=Path, file_okay=False), default=Path("first-router"), show_default=True,
-    help="Where prompts.jsonl, endpoints.yaml and gold.py are written.",
+    help="Where prompts.jsonl, endpoints.yaml and judge.yaml are written.",
 )  # fmt: skip
 @click.option("--prompts", "count", type=click.IntRange(min=6), default=1000, show_default=True)
 @click.option("--port", type=click.IntRange(min=0, max=65535), default=0, help="Default: any that is free.")
@@ -38,13 +38,21 @@ async def _serve(folder: Path, port: int) -> None:
     site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    write_judge(folder / "judge.yaml", address)
     write_endpoints(folder / "endpoints.yaml", address)
-    (folder / "judge.url").write_text(f"{address}/judge/v1", encoding="utf-8")
     click.echo(f"stand-ins answer at {address}; the pool is in {folder / 'endpoints.yaml'}")
     try:
         await asyncio.Event().wait()
     finally:
         await runner.cleanup()
+
+
+def write_judge(path: Path, address: str) -> None:
+    """judge.yaml of the stand-in judge."""
+    import yaml
+
+    judge = {"price": 2.0, "endpoints": [{"address": f"{address}/judge/v1", "model": "judge"}]}
+    path.write_text(yaml.safe_dump(judge, sort_keys=False), encoding="utf-8")
 
 
 def write_endpoints(path: Path, address: str) -> None:

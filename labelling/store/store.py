@@ -77,7 +77,14 @@ class Store:
     def spent_usd(self) -> float:
         """Dollars that all calls of this store have cost, or can at most have cost where nobody knows."""
         total = "SELECT total(coalesce(cost_usd, 0) + lost_usd + iif(state = 'asked', reserved_usd, 0)) FROM answers"
-        return float(self._db.execute(total).fetchone()[0])
+        verdicts = "SELECT total(usd) FROM spending"
+        return float(self._db.execute(total).fetchone()[0]) + float(self._db.execute(verdicts).fetchone()[0])
+
+    def book(self, what: str, usd: float) -> None:
+        """Adds dollars that were spent on something else than answers (a judge's verdicts)."""
+        self._db.execute(
+            "INSERT INTO spending VALUES (?, ?) ON CONFLICT (what) DO UPDATE SET usd = usd + ?", (what, usd, usd)
+        )
 
     def begin(self, cell: Cell, reserved_usd: float) -> None:
         """Notes that `cell` is about to be asked and may cost `reserved_usd`."""
@@ -110,6 +117,10 @@ class Store:
         for key, of, llm, model, *answer, _ in self._db.execute(query, () if prompt is None else (prompt,)):
             yield Stored(key, of, llm, model, Answer(*answer))
 
+    def models(self) -> set[str]:
+        """Names of all models that were asked."""
+        return {model for (model,) in self._db.execute("SELECT DISTINCT model FROM answers")}
+
     def add_answer(self, cell: Cell, answer: Answer) -> None:
         """Keeps an answer that was not asked for here (imported)."""
         self.begin(cell, 0.0)
@@ -138,6 +149,12 @@ class Store:
             (answer,),
         ).fetchone()
         return None if row is None else (row[0], Grade(row[1], row[2]))
+
+    def score(self, answer: str, grader: str) -> float | None:
+        """A grader's score of an answer."""
+        query = "SELECT score FROM grades WHERE answer = ? AND grader = ?"
+        row = self._db.execute(query, (answer, grader)).fetchone()
+        return None if row is None else row[0]
 
     def add_agreement(self, grader: str, content: dict[str, Any]) -> None:
         """Keeps how far `grader` agrees with people."""

@@ -10,8 +10,8 @@ Missing scores are NaN, never zero. This module does not know models, embeddings
 import math
 import re
 from array import array
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Self
@@ -62,6 +62,9 @@ class Sidecar(BaseModel):
     metric: Metric | None = None
     prices: dict[str, float] = Field(default_factory=dict, description="US dollars per million tokens, by LLM")
     tokens_per_query: float = Field(default=500, gt=0, description="prompt and answer together, for `prices`")
+    grading: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="how far each grader agrees with people (`routerdc grade` writes it)"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +83,8 @@ class Dataset:
     metric: Metric = Metric.PASS_RATE
     skipped: tuple[BadRow, ...] = ()
     """rows left out with `skip_bad_rows`"""
+    grading: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """how far each grader agrees with people: its kappa, the interval and the number of rows"""
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -227,6 +232,7 @@ class _Table:
             cluster_ids=np.array(clusters, dtype=np.int64) if len(clusters) == len(self.queries) else None,
             metric=metric,
             skipped=skipped,
+            grading=sidecar.grading,
         )
 
 

@@ -132,10 +132,16 @@ def fit(
             "seed": seed,
             "data_sha256": data_sha256(datasets),
             "data_sets": {dataset.name: len(dataset) for dataset in datasets},
+            **({"grading": grading} if (grading := _grading(datasets)) else {}),
             **final.history,
         },
         metrics={"held_out": judged.metrics} if judged.metrics else {},
     )
+
+
+def _grading(datasets: Sequence[Dataset]) -> dict[str, Any]:
+    """How far the graders of each data set agree with people, where that was measured."""
+    return {dataset.name: dict(dataset.grading) for dataset in datasets if dataset.grading}
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,18 @@ def _training(manifest: Manifest) -> str:
         "",
         "Data: " + ", ".join(f"{name} ({count} queries)" for name, count in sets.items()) + ".",
     ]
-    return "\n".join(lines)
+    return "\n".join(lines + _graders(facts.get("grading", {})))
+
+
+def _graders(grading: dict[str, dict[str, Any]]) -> list[str]:
+    """One line for each grader that was held against people."""
+    lines = [
+        f"- {name}: `{grader}`, Cohen's kappa with people {agreement['kappa']:.2f} "
+        f"({agreement['low']:.2f} to {agreement['high']:.2f}, {agreement['rows']} rows)"
+        for name, graders in grading.items()
+        for grader, agreement in graders.items()
+    ]
+    return ["", "Graded by:", *lines] if lines else []
 
 
 def _measured(metrics: dict[str, Any]) -> str:

@@ -1,0 +1,84 @@
+"""Grades by commands, functions and unit tests, in real processes."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from labelling.errors import GradingError
+from labelling.grade.code import code_grader
+from labelling.grade.command import of_command, of_function
+from labelling.grade.process import Limits
+from labelling.prompts.prompt import Prompt
+from labelling.store.records import Grade
+
+LIMITS = Limits(seconds=20, memory_mib=2048)
+PROMPT = Prompt(({"role": "user", "content": "Add 2 and 3."},), reference="assert add(2, 3) == 5")
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [
+        ("print(0.25)", Grade(0.25)),
+        ("print(float('5' in json.load(sys.stdin)['answer']))", Grade(1.0)),
+        ("sys.exit(1)", Grade(0.0)),
+        ("pass", Grade(1.0)),
+        ("sys.exit(3)", Grade(None, "the grader failed with exit status 3")),
+        ("print('x')", Grade(None, "the grader's last word is no number")),
+        ("print(7)", Grade(None, "the grader's number is not in [0, 1]")),
+    ],
+)
+async def test_a_commands_output_or_exit_status_is_the_grade(program: str, expected: Grade) -> None:
+    grader = of_command(f'{sys.executable} -c "import json, sys; {program}"', LIMITS)
+    assert (await grader.grade(PROMPT, {"a": "It is 5."}))["a"] == expected
+
+
+async def test_a_command_that_does_not_end_is_ended_with_its_children(tmp_path: Path) -> None:
+    script = tmp_path / "slow.sh"
+    script.write_text("sleep 60 & echo $! > pid; wait\n")
+    begun = time.monotonic()
+    grader = of_command(f"sh -c 'cd {tmp_path} && . {script}'", Limits(seconds=0.5))
+    grade = (await grader.grade(PROMPT, {"a": "5"}))["a"]
+    assert grade == Grade(None, "the grader took too long")
+    assert time.monotonic() - begun < 10
+    child = Path("/proc") / (tmp_path / "pid").read_text().strip()
+    assert not child.exists() or "Z" in (child / "stat").read_text().split()[2]
+
+
+async def test_a_function_of_ones_own_grades(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def good(answer, question):\n    return 'Add' in question and '5' in answer\n")
+    grader = of_function(f"{tmp_path / 'mine.py'}:good", LIMITS)
+    grades = await grader.grade(PROMPT, {"a": "5", "b": "6"})
+    assert (grades["a"].score, grades["b"].score) == (1.0, 0.0)
+
+
+def test_a_function_that_is_not_there_is_named() -> None:
+    with pytest.raises(GradingError, match="no such file"):
+        of_function("nowhere.py:good", LIMITS)
+
+
+async def test_code_is_graded_by_its_tests_and_locked_in(tmp_path: Path) -> None:
+    try:
+        grader = await code_grader(LIMITS)
+    except GradingError as error:
+        pytest.skip(str(error))
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    add = "\ndef add(a, b): return a + b\n"
+    answers = {
+        "right": f"Here:\n```python{add}```\nDone.",
+        "wrong": "def add(a, b): return a - b",
+        "leaves before the tests": "import os; os._exit(0)",
+        "reads files": f"open({str(secret)!r}).read(){add}",
+        "writes files": f"open({str(tmp_path / 'new')!r}, 'w'){add}",
+        "uses the network": f"import socket; socket.create_connection(('127.0.0.1', 9)){add}",
+        "sends datagrams": f"import socket; socket.socket(2, 2).sendto(b'x', ('10.0.0.1', 9)){add}",
+        "takes memory": f"x = bytearray(1 << 33){add}",
+        "uses the library and its own folder": f"import json, re, math; open('own', 'w').write('x'){add}",
+    }
+    grades = await grader.grade(PROMPT, answers)
+    right = {name for name, grade in grades.items() if grade.score == 1.0}
+    assert right == {"right", "uses the library and its own folder"}
+    assert {grade.score for grade in grades.values()} == {0.0, 1.0}
+    assert not (tmp_path / "new").exists()
