@@ -6,7 +6,7 @@ Rooms, each importing only those below it:
     refresh     one round of all of it, with a gate and a receipt
     collect | grade | importers | prior | standins
     plan        which prompts, and which LLMs for each prompt
-    table       the table that `routerdc train` reads
+    table | asking     the table that `routerdc train` reads; calls of LLMs
     store       every prompt, answer and grade, in one SQLite file
     prompts | pool
     errors

@@ -1,1 +1,1 @@
-"""Asking the pool: budget, rate, retries and progress around calls of the official `openai` client."""
+"""Asking the whole plan, and forecasting what it costs."""

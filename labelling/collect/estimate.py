@@ -7,7 +7,7 @@ characters a token and `ASSUMED_ANSWER_TOKENS` are assumed, and the estimate say
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from labelling.collect.costs import dollars, most_dollars
+from labelling.asking.costs import dollars, most_dollars
 from labelling.pool.endpoints import PoolFile
 from labelling.prompts.prompt import Message, Prompt, canonical
 from labelling.store.store import Store

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from labelling.collect.budget import Budget
+from labelling.asking.budget import Budget
 from labelling.store.records import Answer
 
 SECONDS_BETWEEN_LINES = 5.0

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from labelling.collect.asker import Asker, FatalError, Manner
-from labelling.collect.budget import Budget, Reservation
-from labelling.collect.costs import most_dollars
+from labelling.asking.asker import Asker, FatalError, Manner
+from labelling.asking.budget import Budget, Reservation
+from labelling.asking.costs import most_dollars
 from labelling.collect.progress import Progress
 from labelling.pool.endpoints import PoolFile
 from labelling.store.records import Answer, Cell

@@ -85,7 +85,7 @@ def _prompts(paths: tuple[Path, ...], options: dict[str, Any]) -> "list[Prompt]"
 
 def _planned(chats: "list[Prompt]", pool: "PoolFile", store: "Store", options: dict[str, Any]) -> "Plan":
     """The plan, printed with its estimate."""
-    from labelling.collect.budget import check_prices
+    from labelling.asking.budget import check_prices
     from labelling.collect.estimate import estimate, habits
     from labelling.plan.choose import choose
     from labelling.plan.features import router_features
@@ -133,7 +133,7 @@ def settings_of(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _asked(chosen: "Plan", pool: "PoolFile", store: "Store", options: dict[str, Any]) -> "Report":
-    from labelling.collect.asker import Manner
+    from labelling.asking.asker import Manner
     from labelling.collect.run import collect as ask_all
 
     manner = Manner(options["concurrency"], options["rate"], timeout_seconds=options["timeout_seconds"])

@@ -108,7 +108,7 @@ async def _graded(store: "Store", options: dict[str, Any]) -> bool:
 
 
 def _judge(store: "Store", options: dict[str, Any]) -> Any:
-    from labelling.collect.asker import Manner
+    from labelling.asking.asker import Manner
     from labelling.grade.judging import Judge, read_judge
 
     judge = Judge(read_judge(options["judge"]), store, options["max_usd"], Manner(options["concurrency"]))

@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError
 
-from labelling.collect.asker import Asker, FatalError, Manner
-from labelling.collect.budget import Budget, Reservation
-from labelling.collect.costs import most_dollars
+from labelling.asking.asker import Asker, FatalError, Manner
+from labelling.asking.budget import Budget, Reservation
+from labelling.asking.costs import most_dollars
 from labelling.errors import GradingError
 from labelling.pool.endpoints import Llm
 from labelling.prompts.prompt import Message, Prompt, canonical, text_of

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from labelling.collect.asker import Manner
-from labelling.collect.budget import Budget, Reservation
+from labelling.asking.asker import Manner
+from labelling.asking.budget import Budget, Reservation
 from labelling.collect.run import Report, collect
 from labelling.pool.endpoints import PoolFile
 from labelling.prompts.prompt import Prompt

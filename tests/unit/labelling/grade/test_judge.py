@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from sklearn.metrics import cohen_kappa_score
 
-from labelling.collect.asker import Manner
+from labelling.asking.asker import Manner
 from labelling.collect.run import collect
 from labelling.commands.grade import grade
 from labelling.errors import GradingError

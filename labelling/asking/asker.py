@@ -12,10 +12,10 @@ from typing import Any, cast
 import openai
 from openai.types.chat import ChatCompletion
 
-from labelling.collect.budget import Reservation
-from labelling.collect.costs import dollars
-from labelling.collect.outcome import Failure, failure, missing_reason
-from labelling.collect.pace import Pace
+from labelling.asking.budget import Reservation
+from labelling.asking.costs import dollars
+from labelling.asking.outcome import Failure, failure, missing_reason
+from labelling.asking.pace import Pace
 from labelling.pool.endpoints import Endpoint, Llm
 from labelling.prompts.prompt import Message
 from labelling.store.records import Answer

@@ -1,0 +1,1 @@
+"""Calls of the official `openai` client: endpoints in turn, retries, pace and budget."""
