@@ -37,6 +37,7 @@ class FrontPorts:
     gateway: int = 50051
     gateway_metrics: int = 9464
     envoy: int = 10000
+    ext_proc: int = 0  # between Envoy and the gateway; nobody else calls there
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def service(
         claim(ports.gateway, "the gateway's gRPC", "--gateway-port"),
         claim(ports.gateway_metrics, "the gateway's metrics", "--gateway-metrics-port"),
         claim(ports.envoy, "Envoy", "--envoy-port"),
+        claim(ports.ext_proc, "the gateway's for Envoy", "--gateway-port"),
     )
     with (
         TritonServer(repository, log=folder / "logs" / "triton.log", ports=triton_ports) as triton,
@@ -134,6 +136,7 @@ def _gateway(endpoints_file: Path, folder: Path, triton_address: str, ports: Fro
         f"--endpoints-file={endpoints_file}",
         f"--triton-address={triton_address}",
         f"--port={ports.gateway}",
+        f"--ext-proc-port={ports.ext_proc}",
         f"--metrics-port={ports.gateway_metrics}",
         f"--ports-file={ports_file}",
     ]
@@ -155,7 +158,7 @@ def _envoy(endpoints_file: Path, folder: Path, ports: FrontPorts) -> Iterator[En
         f"--endpoints={endpoints_file}",
         f"--listen={LOCALHOST}:{ports.envoy}",
         f"--admin={LOCALHOST}:0",
-        f"--gateway={LOCALHOST}:{ports.gateway}",
+        f"--gateway={LOCALHOST}:{ports.ext_proc}",
         f"--decision-timeout-ms={DECISION_TIMEOUT_MS}",
         f"--out={config}",
         log=folder / "logs" / "envoy-config.log",

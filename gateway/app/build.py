@@ -16,7 +16,7 @@ from gateway.config.api_keys_file import ApiKeysFile
 from gateway.config.endpoints_file import EndpointsFile
 from gateway.config.settings import Settings
 from gateway.errors import TracingMissingError
-from gateway.grpc_api.servicer import Limits
+from gateway.grpc_api.limits import Limits, StreamLimits
 from gateway.limits.caller import Callers
 from gateway.openai.routing import DataPlane
 from gateway.pool.endpoint_health import EjectionRules, EndpointHealth
@@ -121,7 +121,7 @@ def limits(settings: Settings) -> Limits:
         deadline_reserve_seconds=settings.deadline_reserve_ms / 1000,
         max_query_bytes=settings.max_query_bytes,
         max_batch_queries=settings.max_batch_queries,
-        max_stream_in_flight=settings.max_stream_in_flight,
+        streams=StreamLimits(settings.max_stream_in_flight, settings.max_stream_bytes, settings.max_streams),
     )
 
 

@@ -11,10 +11,10 @@ from logging import INFO, WARNING
 
 import structlog
 from grpc_health.v1 import health_pb2
-from grpc_health.v1.health import aio as health_aio
 
 from gateway.domain.scorer import Bundle
 from gateway.errors import GatewayError
+from gateway.grpc_api.health import HealthService
 from gateway.telemetry.metrics import Metrics
 from routerdc_contract.services import LIVE, ROUTER
 
@@ -30,11 +30,12 @@ class Health:
         self, probe: Callable[[], Awaitable[Bundle]], check: Callable[[Bundle], None], metrics: Metrics
     ) -> None:
         """`probe` gives the bundle that is served, `check` refuses a wrong one; both by raising GatewayError."""
-        self.servicer = health_aio.HealthServicer()
+        self.service = HealthService()
         self._probe = probe
         self._check = check
         self._metrics = metrics
         self._problem: str | None = "not probed yet"
+        self._publish(False)
 
     @property
     def ready(self) -> bool:
@@ -54,7 +55,7 @@ class Health:
             log.log(INFO if problem is None else WARNING, "readiness", bundle_id=bundle_id, problem=problem)
         self._problem = problem
         self._metrics.readiness(problem is None, bundle_id)
-        await self._publish(problem is None)
+        self._publish(problem is None)
         return problem
 
     async def watch(self, interval_seconds: float) -> None:
@@ -66,12 +67,11 @@ class Health:
             except Exception:  # a defect; but a watcher that died would leave health as it was for ever
                 log.exception("watching failed")
 
-    async def drain(self) -> None:
+    def drain(self) -> None:
         """Not serving from now on, whatever Triton says."""
-        await self.servicer.enter_graceful_shutdown()
+        self.service.drain()
 
-    async def _publish(self, ready: bool) -> None:
+    def _publish(self, ready: bool) -> None:
         status = health_pb2.HealthCheckResponse
-        for service in FOLLOWING:
-            await self.servicer.set(service, status.SERVING if ready else status.NOT_SERVING)
-        await self.servicer.set(LIVE, status.SERVING)
+        self.service.set(FOLLOWING, status.SERVING if ready else status.NOT_SERVING)
+        self.service.set((LIVE,), status.SERVING)

@@ -3,6 +3,7 @@
 Does not know what is served there.
 """
 
+import ipaddress
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ from gateway.telemetry.metrics import Metrics
 # Clients look a name up again where a connection ends: so gateways that were added get their share within minutes.
 # Calls on the old connection go on to their end.
 CONNECTION_AGE_SECONDS = 300.0
+MAX_CONCURRENT_CALLS = 1024  # on one connection; a client that wants more waits or opens another
+_MAX_METADATA_BYTES = 16 * 1024
+_HEADERS_WITH_A_BODY_BYTES = 64 * 1024
 
 
 class Ports(NamedTuple):
@@ -27,13 +31,35 @@ class Ports(NamedTuple):
 
     grpc: int
     metrics: int
+    ext_proc: int | None = None
 
 
-def server_options(settings: Settings) -> list[tuple[str, int]]:
-    """Channel arguments of the gRPC server."""
+def public_options(settings: Settings) -> list[tuple[str, int]]:
+    """Channel arguments of the server for callers, known or not: nothing large before the API key is checked."""
     return [
         ("grpc.max_receive_message_length", settings.max_message_bytes),
-        ("grpc.max_send_message_length", settings.max_message_bytes),
+        ("grpc.max_concurrent_streams", MAX_CONCURRENT_CALLS),
+        # The window of a stream that is not read stays at 64 KiB; with the probe it grows to megabytes.
+        ("grpc.http2.bdp_probe", 0),
+        *_server_options(settings),
+    ]
+
+
+def ext_proc_options(settings: Settings) -> list[tuple[str, int]]:
+    """Channel arguments of the server for Envoy, which sends whole bodies and multiplexes every client's requests."""
+    return [
+        ("grpc.max_receive_message_length", settings.max_body_bytes + _HEADERS_WITH_A_BODY_BYTES),
+        *_server_options(settings),
+    ]
+
+
+def _server_options(settings: Settings) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_send_message_length", -1),  # what is sent was bounded when it was read
+        # A compressed message is inflated before its size is looked at: 600 KiB become 600 MiB.
+        ("grpc.compression_enabled_algorithms_bitset", 1),
+        ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
         # Workers share the port, on purpose; a second gateway would do so silently.
         ("grpc.so_reuseport", int(settings.workers > 1)),
         ("grpc.max_connection_age_ms", round(CONNECTION_AGE_SECONDS * 1000)),
@@ -45,17 +71,26 @@ def server_options(settings: Settings) -> list[tuple[str, int]]:
     ]
 
 
-def bind(server: aio.Server, settings: Settings, tls: ServerTls | None) -> int:
-    """The port that `server` got; `tls` None for one without TLS.
+def bind(server: aio.Server, host: str, port: int, tls: ServerTls | None, flag: str) -> int:
+    """The port that `server` got on `host`; `tls` None for one without TLS, `flag` chooses another `port`.
 
     Raises:
-        PortInUseError: it cannot have the one in `settings`.
+        PortInUseError: it cannot have that one.
     """
-    address = f"{settings.host}:{settings.port}"
+    address = f"{bracketed(host)}:{port}"
     try:
         return server.add_insecure_port(address) if tls is None else server.add_secure_port(address, tls.credentials())
     except RuntimeError:
-        raise port_in_use(settings.host, settings.port, "port") from None
+        raise port_in_use(host, port, flag) from None
+
+
+def bracketed(host: str) -> str:
+    """`host` as it stands before a port: an IPv6 address gets brackets."""
+    bare = host.strip("[]")
+    try:
+        return f"[{bare}]" if ipaddress.ip_address(bare).version == 6 else bare
+    except ValueError:  # a name
+        return bare
 
 
 @contextmanager
@@ -67,7 +102,7 @@ def metrics_server(settings: Settings, metrics: Metrics) -> Iterator[int]:
     """
     try:
         server, thread = prometheus_client.start_http_server(
-            settings.metrics_port, settings.host, registry=metrics.registry
+            settings.metrics_port, settings.host.strip("[]"), registry=metrics.registry
         )
     except OSError:
         raise port_in_use(settings.host, settings.metrics_port, "metrics-port") from None
@@ -96,7 +131,8 @@ def write_ports(path: Path, ports: Ports, worker_metrics: Sequence[int] = ()) ->
     Raises:
         SettingsError: `path` cannot be written.
     """
-    content = ports._asdict() | ({"worker_metrics": list(worker_metrics)} if worker_metrics else {})
+    content = {name: port for name, port in ports._asdict().items() if port is not None}
+    content |= ({"worker_metrics": list(worker_metrics)} if worker_metrics else {})
     draft = path.with_name(path.name + ".tmp")
     try:
         draft.write_text(json.dumps(content) + "\n", encoding="utf-8")

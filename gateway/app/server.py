@@ -12,17 +12,13 @@ from functools import partial
 
 import structlog
 import uvloop
-from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
-from grpc import aio
-from grpc_health.v1 import health_pb2_grpc
-from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
-from grpc_reflection.v1alpha import reflection
 
 from gateway.app import build
 from gateway.app.health import Health
-from gateway.app.ports import Ports, bind, metrics_server, server_options, write_ports
+from gateway.app.ports import Ports, metrics_server, write_ports
 from gateway.app.query_path import build_router
 from gateway.app.reload import Reloader
+from gateway.app.servers import Servers
 from gateway.config import endpoints_file
 from gateway.config.settings import Settings
 from gateway.errors import BundleMismatchError, EndpointsError, ScorerError, TritonMissingError
@@ -34,8 +30,6 @@ from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
 from gateway.scoring.triton.balancer import TritonBalancer
 from gateway.telemetry.metrics import Metrics
-from routerdc_contract.services import EXTERNAL_PROCESSOR, ROUTER
-from routerdc_contract.v1 import router_pb2_grpc
 
 log = structlog.get_logger("gateway.app.server")
 
@@ -103,12 +97,12 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
     async with AsyncExitStack() as stack:
         known = build.api_keys(settings, reloader, source, metrics)
         tracing = build.tracing(settings, stack)
-        interceptors: list[aio.ServerInterceptor] = [] if tracing is None else [tracing.server_interceptor]
-        interceptors += [] if known is None else [Authentication(known, metrics)]
-        server = aio.server(options=server_options(settings), interceptors=interceptors)
-        stack.push_async_callback(server.stop, None)
-        grpc_port = bind(server, settings, build.certificates(settings, reloader))
-        ports = Ports(grpc_port, stack.enter_context(metrics_server(settings, metrics)))
+        traced = [] if tracing is None else [tracing.server_interceptor]
+        authenticated = [] if known is None else [Authentication(known, metrics)]
+        servers = Servers(settings, build.certificates(settings, reloader), traced, authenticated)
+        stack.push_async_callback(servers.stop)
+        metrics_port = stack.enter_context(metrics_server(settings, metrics))
+        ports = Ports(servers.port, metrics_port, servers.ext_proc_port)
         triton = await stack.enter_async_context(build.triton(settings, metrics, tracing))
         await _wait_for_bundle(triton, pool.current, settings)
         router = build_router(settings, pool, triton, metrics, stack, tracing)
@@ -117,30 +111,24 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         servicer = RouterServicer(router, metrics, build.limits(settings))
         routing = Routing(router, build.data_plane(settings), metrics, known)
         processor = ExternalProcessor(routing, None if tracing is None else tracing.requested)
-        _register(server, servicer, processor, health)
+        servers.add(servicer, processor, health.service)
         await health.update()
         await stack.enter_async_context(reloader.watching(settings.reload_interval_seconds))
         watching = asyncio.create_task(health.watch(settings.health_interval_seconds))
         prober = build.prober(settings, lambda: pool.current)
         await stack.enter_async_context(prober.watching())
-        await server.start()
+        await servers.start()
         log.info("serving", host=settings.host, **ports._asdict(), bundle_id=triton.bundle.bundle_id)
         try:
             yield ports
         finally:
             log.info("draining", delay_seconds=settings.drain_delay_seconds, grace_seconds=settings.grace_seconds)
             watching.cancel()
-            await health.drain()
+            health.drain()
             await asyncio.sleep(settings.drain_delay_seconds)
             servicer.drain()
-            await server.stop(settings.grace_seconds)
-
-
-def _register(server: aio.Server, servicer: RouterServicer, processor: ExternalProcessor, health: Health) -> None:
-    router_pb2_grpc.add_RouterServicer_to_server(servicer, server)
-    external_processor_pb2_grpc.add_ExternalProcessorServicer_to_server(processor, server)
-    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
-    reflection.enable_server_reflection((ROUTER, EXTERNAL_PROCESSOR, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
+            health.service.end()
+            await servers.stop(settings.grace_seconds)
 
 
 async def _wait_for_bundle(triton: TritonBalancer, pool: Pool, settings: Settings) -> None:

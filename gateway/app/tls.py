@@ -60,25 +60,29 @@ class ServerTls:
     """Server credentials whose certificates can be replaced."""
 
     def __init__(self, certificates: Certificates) -> None:
-        self._initial = certificates
-        self._pending: Certificates | None = None
+        self._newest = certificates
 
     def replace(self, certificates: Certificates) -> None:
-        """New connections get `certificates`."""
-        self._pending = certificates
+        """New connections get `certificates`, at every port."""
+        self._newest = certificates
 
     def credentials(self) -> grpc.ServerCredentials:
         """For one port: callers must show a certificate if there are authorities to judge it."""
-        return grpc.dynamic_ssl_server_credentials(
-            _configuration(self._initial),
-            self._next,  # type: ignore[arg-type]  # grpc documents None for no change
-            require_client_authentication=self._initial.client_ca is not None,
-        )
+        in_use = self._newest
 
-    def _next(self) -> grpc.ServerCertificateConfiguration | None:
-        """Asked by grpc before each handshake; None: nothing new."""
-        pending, self._pending = self._pending, None
-        return None if pending is None else _configuration(pending)
+        def changed() -> grpc.ServerCertificateConfiguration | None:
+            """Asked by grpc before each handshake; None: nothing new for this port."""
+            nonlocal in_use
+            if in_use is self._newest:
+                return None
+            in_use = self._newest
+            return _configuration(in_use)
+
+        return grpc.dynamic_ssl_server_credentials(
+            _configuration(in_use),
+            changed,  # type: ignore[arg-type]  # grpc documents None for no change
+            require_client_authentication=in_use.client_ca is not None,
+        )
 
 
 def _configuration(certificates: Certificates) -> grpc.ServerCertificateConfiguration:

@@ -12,7 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -43,8 +43,8 @@ def run(settings: Settings) -> None:
 
 
 async def _run(settings: Settings) -> None:
-    with _reserved_port(settings) as port:
-        workers = [_Worker(i, _settings_of_worker(settings, port, i)) for i in range(settings.workers)]
+    with _reserved_ports(settings) as shared:
+        workers = [_Worker(i, _settings_of_worker(shared, i)) for i in range(settings.workers)]
         stopping = asyncio.Event()
 
         def stop() -> None:
@@ -63,7 +63,7 @@ async def _run(settings: Settings) -> None:
         try:
             ports = await asyncio.gather(*(worker.start() for worker in workers))
             if settings.ports_file is not None and not stopping.is_set():
-                write_ports(settings.ports_file, Ports(port, ports[0].metrics), [each.metrics for each in ports])
+                write_ports(settings.ports_file, ports[0], [each.metrics for each in ports])
             await asyncio.gather(*(worker.keep() for worker in workers))
         finally:
             for worker in workers:
@@ -166,21 +166,34 @@ def _work(values: dict[str, Any], supervisor: Connection) -> None:
         raise SystemExit(1) from None
 
 
-def _settings_of_worker(settings: Settings, port: int, index: int) -> Settings:
+def _settings_of_worker(settings: Settings, index: int) -> Settings:
     metrics_port = settings.metrics_port + index if settings.metrics_port else 0
-    return settings.model_copy(update={"port": port, "metrics_port": metrics_port, "ports_file": None})
+    return settings.model_copy(update={"metrics_port": metrics_port, "ports_file": None})
 
 
 @contextmanager
-def _reserved_port(settings: Settings) -> Iterator[int]:
-    """The port that the workers share. Nobody else can take it while the block runs; it does not listen.
+def _reserved_ports(settings: Settings) -> Iterator[Settings]:
+    """`settings` with the ports that the workers share.
 
     Raises:
-        PortInUseError: another process has it.
+        PortInUseError: another program has one.
     """
-    host = settings.host.strip("[]")
+    with ExitStack() as stack:
+        ports = {"port": stack.enter_context(_reserved_port(settings.host, settings.port, "port"))}
+        if (ext_proc := settings.ext_proc_port) is not None:
+            ports["ext_proc_port"] = stack.enter_context(_reserved_port(settings.host, ext_proc, "ext-proc-port"))
+        yield settings.model_copy(update=ports)
+
+
+@contextmanager
+def _reserved_port(host: str, port: int, flag: str) -> Iterator[int]:
+    """A port that no other program can take while the block runs; it does not listen.
+
+    Raises:
+        PortInUseError: another program has it.
+    """
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)[0]
+        family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family) as probe:  # sharing would hide that another gateway listens there
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
@@ -188,6 +201,6 @@ def _reserved_port(settings: Settings) -> Iterator[int]:
         shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         shared.bind(address)
     except OSError:
-        raise port_in_use(settings.host, settings.port, "port") from None
+        raise port_in_use(host, port, flag) from None
     with shared:
         yield int(shared.getsockname()[1])

@@ -26,7 +26,6 @@ from routerdc_contract.yaml_model import YamlError, load_yaml, problems
 ENV_PREFIX = "ROUTERDC_"
 _SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://")
 _MIB = 1024 * 1024
-_MESSAGE_OVERHEAD_BYTES = 64 * 1024  # headers that come or go with a body
 
 
 class _Environment(EnvSettingsSource):
@@ -59,6 +58,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
     port: int = Field(50051, ge=0, le=65535, description="port of the gRPC service; 0: the system chooses")
     workers: int = Field(1, ge=1, le=256, description="processes that share the port")
+    ext_proc_port: int | None = Field(
+        None, ge=0, le=65535, description="port for Envoy's external processing; none: closed; 0: the system chooses"
+    )
     metrics_port: int = Field(9464, ge=0, le=65535, description="port of Prometheus metrics; 0: the system chooses")
     ports_file: Path | None = Field(None, description='JSON file to write the ports to: {"grpc": …, "metrics": …}')
     endpoints_file: Path = Field(
@@ -99,10 +101,12 @@ class Settings(BaseSettings):
     return_seconds: float = Field(30, gt=0, description="time in which an endpoint gets back to all its turns")
 
     max_query_bytes: int = Field(_MIB, gt=0, description="longest text to route, in UTF-8 bytes")
-    max_message_bytes: int = Field(16 * _MIB, gt=0, description="largest gRPC message")
+    max_message_bytes: int = Field(4 * _MIB, gt=0, description="largest message of a gRPC call")
     max_batch_queries: int = Field(1024, gt=0, description="most queries in one RouteBatch")
     max_in_flight: int = Field(2048, gt=0, description="queries in flight; more are refused with RESOURCE_EXHAUSTED")
     max_stream_in_flight: int = Field(64, gt=0, description="queries in flight in one RouteStream; more are not read")
+    max_stream_bytes: int = Field(_MIB, gt=0, description="the same in bytes: more are read when these are answered")
+    max_streams: int = Field(32, gt=0, description="streams that one caller may have open")
 
     max_body_bytes: int = Field(8 * _MIB, gt=0, description="longest body of an OpenAI request that Envoy sends")
     max_held_body_bytes: int = Field(512 * _MIB, gt=0, description="all such bodies at once; more go on undecided")
@@ -145,12 +149,6 @@ class Settings(BaseSettings):
     def _a_batch_can_be_admitted(self) -> Self:
         if 2 * self.max_batch_queries > self.max_in_flight:
             raise ValueError("max_batch_queries must be at most half of max_in_flight: no caller may hold more of it")
-        return self
-
-    @model_validator(mode="after")
-    def _a_body_fits_into_a_message(self) -> Self:
-        if self.max_body_bytes + _MESSAGE_OVERHEAD_BYTES > self.max_message_bytes:
-            raise ValueError(f"max_body_bytes must be {_MESSAGE_OVERHEAD_BYTES} bytes below max_message_bytes")
         return self
 
     @classmethod

@@ -20,7 +20,7 @@ class Options:
 
     listen: tuple[str, int] = ("127.0.0.1", 10000)
     admin: tuple[str, int] = ("127.0.0.1", 9901)
-    gateways: tuple[tuple[str, int], ...] = (("127.0.0.1", 50051),)
+    gateways: tuple[tuple[str, int], ...] = (("127.0.0.1", 50052),)
     gateway_ca: Path | None = None  # set: the gateways speak TLS
     gateway_cert: Path | None = None  # Envoy's own certificate and key, where the gateways want one
     gateway_key: Path | None = None

@@ -1,23 +1,23 @@
-"""gRPC's side of API keys: every call must bring one, but for health checks and Envoy's.
+"""API keys of gRPC calls: who calls, how often that caller may, and which LLMs. Only health checks need no key.
 
-Envoy speaks for others: their keys are in the HTTP requests that it asks about (gateway/openai/routing.py). Knows
-nothing of what a key allows.
+Envoy speaks for others: their keys are in the HTTP requests that it asks about (gateway/openai/auth.py).
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any
 
 import grpc
 from grpc import aio
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 
+from gateway.domain.query import RouteQuery
 from gateway.errors import UnauthenticatedError
+from gateway.grpc_api.peers import host_of
 from gateway.limits import caller
-from gateway.limits.caller import Callers
+from gateway.limits.caller import ANONYMOUS, Callers
 from gateway.telemetry.metrics import Metrics
-from routerdc_contract.services import EXTERNAL_PROCESSOR
 
-_OPEN = (f"/{HEALTH_SERVICE}/", f"/{EXTERNAL_PROCESSOR}/")
+_OPEN = f"/{HEALTH_SERVICE}/"
 
 Handler = Any  # grpc.RpcMethodHandler; generic in types-grpcio only
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Handler]]
@@ -41,6 +41,34 @@ class Authentication(aio.ServerInterceptor):
             self._metrics.error(grpc.StatusCode.UNAUTHENTICATED.name)
             return _refusal(str(error))
         return await continuation(details)
+
+
+def charge(queries: int) -> None:
+    """Counts `queries` against the quota of whoever calls.
+
+    Raises:
+        RateLimitedError: they are too many for now.
+    """
+    caller.current.get().charge(queries)
+
+
+def authorized(query: RouteQuery, wanted_llms: Collection[str]) -> RouteQuery:
+    """`query` with the rules of whoever calls added to its own.
+
+    Raises:
+        ForbiddenError: the caller may use none of `wanted_llms`.
+    """
+    calling = caller.current.get()
+    if calling is ANONYMOUS:
+        return query
+    calling.authorize(wanted_llms)
+    return query._replace(rules=(calling.rules, *query.rules), caller=calling.name)
+
+
+def caller_of(context: Any) -> str:
+    """What tells callers from each other: the API key's name, or the host where no keys are asked for."""
+    calling = caller.current.get()
+    return host_of(context) if calling is ANONYMOUS else calling.name
 
 
 def _refusal(message: str) -> Handler:

@@ -1,4 +1,4 @@
-"""From decisions to protobuf messages. The other direction is validation.py."""
+"""From decisions to protobuf messages. The other direction is requests.py."""
 
 from google.rpc import status_pb2
 

@@ -11,7 +11,7 @@ import structlog
 from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
 
-from gateway.errors import BudgetExceededError
+from gateway.errors import BudgetExceededError, InvalidRequestError
 from gateway.limits.budget import Budget
 from gateway.openai import mutations
 from gateway.openai.answers import OpenAiError
@@ -46,7 +46,7 @@ class ExternalProcessor(external_processor_pb2_grpc.ExternalProcessorServicer): 
         self._warn = Throttled(log, "not answered")
 
     async def Process(  # noqa: N802
-        self, request_iterator: AsyncIterator[pb.ProcessingRequest], context: Context
+        self, request_iterator: AsyncIterator[pb.ProcessingRequest | InvalidRequestError], context: Context
     ) -> AsyncIterator[pb.ProcessingResponse]:
         """Answers the messages of one HTTP request. A client that hangs up cancels the stream and what it waits for.
 
@@ -58,6 +58,8 @@ class ExternalProcessor(external_processor_pb2_grpc.ExternalProcessorServicer): 
         unguarded = self._routing.senders.need_keys and _fails_open(context)
         try:
             async for request in request_iterator:
+                if isinstance(request, InvalidRequestError):  # in place of a message that was refused unparsed
+                    raise request
                 if unguarded:
                     self._routing.metrics.openai_refused(_UNGUARDED.status)
                     self._warn("fail_open", problem=_UNGUARDED.message)
@@ -65,6 +67,8 @@ class ExternalProcessor(external_processor_pb2_grpc.ExternalProcessorServicer): 
                     return
                 for response in await exchange.answer(request):
                     yield response
+        except InvalidRequestError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except BudgetExceededError as error:
             self._warn("body_memory", error=str(error))
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))

@@ -14,12 +14,13 @@ import uvloop
 from grpc import aio
 
 from gateway.app import build
-from gateway.app.ports import bind, server_options
+from gateway.app.ports import bind, public_options
 from gateway.app.query_path import build_scorer
 from gateway.config.endpoints_file import EndpointsFile
 from gateway.config.settings import Settings
 from gateway.domain.query import Priority
 from gateway.domain.scorer import Bundle, Scored, Scorer, Scores
+from gateway.grpc_api import registration
 from gateway.grpc_api.servicer import RouterServicer
 from gateway.limits.query_budget import QueryBudget
 from gateway.pool.pool import Pool
@@ -28,7 +29,7 @@ from gateway.routing.router import Router
 from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observers import LogObserver, MetricsObserver
-from routerdc_contract.v1 import router_pb2_grpc
+from routerdc_contract.v1 import router_pb2
 
 LLMS = tuple(f"llm-{letter}" for letter in "abcdefg")
 
@@ -70,10 +71,10 @@ async def serve(*, behind_cache: bool) -> None:
     """Until the process ends."""
     settings, metrics = Settings(port=0, deadline_ms=20_000), Metrics()  # a slow answer is one, not a default
     use_case = router(settings, metrics, behind_cache=behind_cache)
-    server = aio.server(options=server_options(settings))
+    server = aio.server(options=public_options(settings))
     servicer = RouterServicer(use_case, metrics, build.limits(settings))
-    router_pb2_grpc.add_RouterServicer_to_server(servicer, server)
-    port = bind(server, settings, None)
+    registration.add(router_pb2.DESCRIPTOR.services_by_name["Router"], servicer, server)
+    port = bind(server, settings.host, settings.port, None, "port")
     await server.start()
     click.echo(f"ready: gRPC {settings.host}:{port}")
     await server.wait_for_termination()

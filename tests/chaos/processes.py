@@ -49,6 +49,11 @@ class GatewayProcess:
         return f"127.0.0.1:{self._ports['grpc']}"
 
     @property
+    def ext_proc_address(self) -> str:
+        """host:port for Envoy; needs the setting `ext_proc_port`."""
+        return f"127.0.0.1:{self._ports['ext_proc']}"
+
+    @property
     def _ports(self) -> dict[str, Any]:
         ports: dict[str, Any] = json.loads(self._ports_file.read_text(encoding="utf-8"))
         return ports

@@ -17,15 +17,16 @@ import openai
 import yaml
 from aiohttp import web
 from click.testing import CliRunner
-from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
+from envoy.service.ext_proc.v3 import external_processor_pb2
 from grpc import aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio
+from grpc_health.v1 import health_pb2
 
 from deploy.local.demo_endpoints import Behaviour, DemoEndpoint
 from deploy.local.envoy import Envoy
 from gateway.config import endpoints_file as endpoints
 from gateway.envoy_config.command import envoy_config
+from gateway.grpc_api import registration
+from gateway.grpc_api.health import HealthService
 from gateway.limits.query_budget import QueryBudget
 from gateway.openai.routing import DataPlane, Routing
 from gateway.openai.servicer import ExternalProcessor
@@ -189,10 +190,10 @@ async def _gateway(
     interceptors = [tracing.server_interceptor] if tracing else []
     server = aio.server(options=[("grpc.max_receive_message_length", 16 * MIB)], interceptors=interceptors)
     processor = ExternalProcessor(routing, tracing.requested if tracing else None)
-    external_processor_pb2_grpc.add_ExternalProcessorServicer_to_server(processor, server)
-    health = health_aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    await health.set("live", health_pb2.HealthCheckResponse.SERVING)
+    registration.add(external_processor_pb2.DESCRIPTOR.services_by_name["ExternalProcessor"], processor, server)
+    health = HealthService()
+    health.set(("live",), health_pb2.HealthCheckResponse.SERVING)
+    health.add_to(server)
     port = server.add_secure_port("127.0.0.1:0", tls) if tls else server.add_insecure_port("127.0.0.1:0")
     await server.start()
     stack.push_async_callback(server.stop, None)

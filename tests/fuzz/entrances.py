@@ -27,7 +27,9 @@ from gateway.config import endpoints_file as endpoints
 from gateway.envoy_config.bootstrap import render
 from gateway.envoy_config.options import Options
 from gateway.errors import BudgetExceededError, CallersError, EndpointsError, UnauthenticatedError
-from gateway.grpc_api.servicer import Limits, RouterServicer
+from gateway.grpc_api import registration
+from gateway.grpc_api.limits import Limits, StreamLimits
+from gateway.grpc_api.servicer import RouterServicer
 from gateway.limits.budget import Budget
 from gateway.limits.caller import Callers
 from gateway.limits.query_budget import QueryBudget
@@ -42,7 +44,6 @@ from gateway.telemetry.metrics import Metrics
 from routerdc.data.dataset import DataError, load
 from routerdc_contract.bundle import BundleError, Manifest
 from routerdc_contract.v1 import router_pb2 as pb
-from routerdc_contract.v1 import router_pb2_grpc
 from tests.fuzz import shapes
 from tests.support.fake_scorer import FakeScorer
 from tests.support.running_gateway import endpoints_file
@@ -86,9 +87,10 @@ def _router() -> Router:
 @cache
 def _channel() -> aio.Channel:
     async def serve() -> aio.Channel:
-        limits = Limits(5.0, 5.0, 0.002, 100_000, 64, 4)
+        limits = Limits(5.0, 5.0, 0.002, 100_000, 64, StreamLimits(4))
         server = aio.server()
-        router_pb2_grpc.add_RouterServicer_to_server(RouterServicer(_router(), Metrics(), limits), server)
+        service = pb.DESCRIPTOR.services_by_name["Router"]
+        registration.add(service, RouterServicer(_router(), Metrics(), limits), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         _servers.append(server)

@@ -8,14 +8,16 @@ from grpc import aio
 
 from gateway.config.endpoints_file import EndpointsFile
 from gateway.domain.scorer import Scorer
-from gateway.grpc_api.servicer import Limits, RouterServicer
+from gateway.grpc_api import registration
+from gateway.grpc_api.limits import Limits, StreamLimits
+from gateway.grpc_api.servicer import RouterServicer
 from gateway.limits.query_budget import QueryBudget
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observers import LogObserver, MetricsObserver
-from routerdc_contract.v1 import router_pb2_grpc
+from routerdc_contract.v1 import router_pb2, router_pb2_grpc
 from tests.support.fake_scorer import BUNDLE, FakeScorer
 
 LIMITS = Limits(
@@ -24,7 +26,6 @@ LIMITS = Limits(
     deadline_reserve_seconds=0.002,
     max_query_bytes=1000,
     max_batch_queries=8,
-    max_stream_in_flight=4,
 )
 
 
@@ -67,15 +68,16 @@ async def start() -> AsyncIterator[Callable[..., object]]:
         max_in_flight: int = 100,
         file: EndpointsFile | None = None,
         sticky_margin: float = 0.0,
+        streams: StreamLimits = StreamLimits(max_in_flight=4),  # noqa: B008 - frozen
         **limits: float,
     ) -> Running:
         fake = scorer or FakeScorer()
         metrics, budget = Metrics(), QueryBudget(max_in_flight, retry_after_seconds=0.05)
         pool = PoolRef(Pool(file or endpoints_file(policy={"sticky_margin": sticky_margin})))
         router = Router(pool, wrap(fake), budget, [MetricsObserver(metrics), LogObserver()])
-        servicer = RouterServicer(router, metrics, replace(LIMITS, **limits))  # type: ignore[arg-type]
+        servicer = RouterServicer(router, metrics, replace(LIMITS, streams=streams, **limits))  # type: ignore[arg-type]
         server = aio.server()
-        router_pb2_grpc.add_RouterServicer_to_server(servicer, server)
+        registration.add(router_pb2.DESCRIPTOR.services_by_name["Router"], servicer, server)
         address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
         await server.start()
         channel = aio.insecure_channel(address)

@@ -169,10 +169,12 @@ def test_envoy_reaches_gateways_llms_and_names_and_is_let_in_by_gateways() -> No
     envoy = pod_labels(named(objects, "Deployment", "routerdc-envoy"))
     to_gateway, to_llms, to_https, _ = rules(objects, envoy, "egress")
     (gateway,) = selected(objects, to_gateway["to"][0]["podSelector"]["matchLabels"])
-    assert to_gateway["ports"] == [{"port": port_numbers(gateway)["grpc"]}]
+    assert to_gateway["ports"] == [{"port": port_numbers(gateway)["ext-proc"]}]
     assert to_llms["to"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "llms"}
     assert to_https == {"ports": [{"port": 443}]}
     let_in = [
-        rule["from"] for rule in rules(objects, pod_labels(gateway), "ingress") if rule["ports"] == [{"port": "grpc"}]
+        rule["from"]
+        for rule in rules(objects, pod_labels(gateway), "ingress")
+        if rule["ports"] == [{"port": "ext-proc"}]
     ]
-    assert [{"podSelector": {"matchLabels": {NAME: "routerdc-envoy"}}}] in let_in
+    assert let_in == [[{"podSelector": {"matchLabels": {NAME: "routerdc-envoy"}}}]]

@@ -72,12 +72,19 @@ def test_ports_are_those_of_the_settings(name: str) -> None:
     objects = overlay(name)
     chosen = settings(objects)
     gateway = named(objects, "Deployment", GATEWAY)
-    assert port_numbers(gateway) == {"grpc": chosen.port, "metrics": chosen.metrics_port}
+    assert port_numbers(gateway) == {
+        "grpc": chosen.port,
+        "ext-proc": chosen.ext_proc_port,
+        "metrics": chosen.metrics_port,
+    }
     probes = [container(gateway, "gateway")[kind] for kind in ("startupProbe", "readinessProbe", "livenessProbe")]
     assert all(probe["grpc"] == {"port": chosen.port, "service": LIVE} for probe in probes)
     for service in (GATEWAY, f"{GATEWAY}-headless"):
-        (port,) = named(objects, "Service", service)["spec"]["ports"]
-        assert (port["port"], port["targetPort"]) == (chosen.port, "grpc")
+        ports = named(objects, "Service", service)["spec"]["ports"]
+        assert [(port["port"], port["targetPort"]) for port in ports] == [
+            (chosen.port, "grpc"),
+            (chosen.ext_proc_port, "ext-proc"),
+        ]
 
 
 @pytest.mark.parametrize("name", WHOLE)

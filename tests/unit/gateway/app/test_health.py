@@ -1,5 +1,5 @@
 import asyncio
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 from grpc_health.v1 import health_pb2
@@ -45,8 +45,10 @@ def health(probe: Probe, metrics: Metrics) -> Health:
 
 
 async def status(health: Health, service: str) -> int:
-    servicer: Any = health.servicer
-    answer = await servicer.Check(health_pb2.HealthCheckRequest(service=service), None)
+    async def requests() -> AsyncIterator[health_pb2.HealthCheckRequest]:
+        yield health_pb2.HealthCheckRequest(service=service)
+
+    answer = await health.service.check(requests(), None)
     return int(answer.status)
 
 
@@ -83,6 +85,6 @@ async def test_the_watcher_survives_a_defect_of_the_probe(health: Health, probe:
 
 async def test_draining_is_final(health: Health) -> None:
     await health.update()
-    await health.drain()
+    health.drain()
     await health.update()
     assert await status(health, "") == NOT_SERVING

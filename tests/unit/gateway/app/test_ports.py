@@ -8,7 +8,7 @@ import pytest
 from grpc import aio
 
 from gateway.app import ports
-from gateway.app.ports import Ports, server_options, write_ports
+from gateway.app.ports import Ports, public_options, write_ports
 from gateway.config.settings import Settings
 from gateway.errors import SettingsError
 
@@ -32,7 +32,7 @@ async def test_connections_end_after_a_while_and_no_call_fails_of_it(monkeypatch
         peers.add(context.peer())
         return request
 
-    server = aio.server(options=server_options(Settings()))
+    server = aio.server(options=public_options(Settings()))
     handlers: dict[str, Any] = {"Echo": grpc.unary_unary_rpc_method_handler(answer)}
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test", handlers)])
     port = server.add_insecure_port("127.0.0.1:0")

@@ -1,4 +1,4 @@
-"""The whole gateway serves Envoy on its gRPC port, beside everything else."""
+"""The whole gateway serves Envoy on a port of its own, where that is open."""
 
 import hashlib
 import json
@@ -15,17 +15,27 @@ from tests.support.fake_triton import fake_triton
 from tests.unit.gateway.conftest import endpoints_file
 from tests.unit.gateway.openai.test_exchange import body, headers
 
+PORTS = {"port": 0, "metrics_port": 0, "ext_proc_port": 0}
 MIB = 2**20
+RECEIVE_16_MIB = ("grpc.max_receive_message_length", 16 * MIB)
 
 
 async def test_body_of_8_mib_is_routed_and_a_larger_one_refused(tmp_path: Path) -> None:
     endpoints = tmp_path / "endpoints.yaml"
     endpoints.write_text(yaml.safe_dump(json.loads(endpoints_file().model_dump_json())), encoding="utf-8")
     async with fake_triton() as triton:
-        flags = {"port": 0, "metrics_port": 0, "triton_address": triton.address, "endpoints_file": endpoints}
+        flags = {
+            "port": 0,
+            "metrics_port": 0,
+            "ext_proc_port": 0,
+            "triton_address": triton.address,
+            "endpoints_file": endpoints,
+        }
         async with (
             serving(settings.load(None, flags | {"deadline_ms": 5000})) as ports,
-            aio.insecure_channel(f"127.0.0.1:{ports.grpc}", [("grpc.max_receive_message_length", 16 * MIB)]) as channel,
+            aio.insecure_channel(
+                f"127.0.0.1:{ports.ext_proc}", [("grpc.max_receive_message_length", 16 * MIB)]
+            ) as channel,
         ):
             stub = external_processor_pb2_grpc.ExternalProcessorStub(channel)
             routed = await one(stub, 8 * MIB)
@@ -40,10 +50,16 @@ async def test_keys_are_those_of_http_requests_not_envoys(tmp_path: Path) -> Non
     key = {"name": "team", "sha256": hashlib.sha256(b"sk-team").hexdigest()}
     keys.write_text(yaml.safe_dump({"keys": [key]}), encoding="utf-8")
     async with fake_triton() as triton:
-        flags = {"port": 0, "metrics_port": 0, "triton_address": triton.address, "endpoints_file": endpoints}
+        flags = {
+            "port": 0,
+            "metrics_port": 0,
+            "ext_proc_port": 0,
+            "triton_address": triton.address,
+            "endpoints_file": endpoints,
+        }
         async with (
             serving(settings.load(None, flags | {"api_keys_file": keys})) as ports,
-            aio.insecure_channel(f"127.0.0.1:{ports.grpc}") as channel,
+            aio.insecure_channel(f"127.0.0.1:{ports.ext_proc}") as channel,
         ):
             stub = external_processor_pb2_grpc.ExternalProcessorStub(channel)
             for authorization, answered in (("Bearer sk-team", "request_headers"), ("none", "immediate_response")):

@@ -1,0 +1,68 @@
+"""The gRPC servers of one gateway: the one for callers, and the one for Envoy where its port is open.
+
+Envoy's is apart because what it is asked costs more: whole bodies, no API key (Envoy passes its clients' keys on in
+their requests). Only Envoys should reach it. Does not know what the services do.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from envoy.service.ext_proc.v3 import external_processor_pb2
+from grpc import aio
+from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
+from grpc_reflection.v1alpha import reflection
+
+from gateway.app.ports import bind, ext_proc_options, public_options
+from gateway.app.tls import ServerTls
+from gateway.config.settings import Settings
+from gateway.grpc_api import registration
+from gateway.grpc_api.health import HealthService
+from gateway.grpc_api.servicer import RouterServicer
+from gateway.openai.servicer import ExternalProcessor
+from routerdc_contract.services import EXTERNAL_PROCESSOR, ROUTER
+from routerdc_contract.v1 import router_pb2
+
+Interceptors = Sequence[aio.ServerInterceptor]
+
+
+class Servers:
+    """Both servers, bound to their ports; they serve once they are started."""
+
+    def __init__(
+        self, settings: Settings, tls: ServerTls | None, traced: Interceptors, authenticated: Interceptors
+    ) -> None:
+        """`traced` see every call, `authenticated` those of callers.
+
+        Raises:
+            PortInUseError: a port cannot be had.
+        """
+        self._callers = aio.server(options=public_options(settings), interceptors=[*traced, *authenticated])
+        self.port = bind(self._callers, settings.host, settings.port, tls, "port")
+        self._envoy: aio.Server | None = None
+        self.ext_proc_port: int | None = None
+        if settings.ext_proc_port is not None:
+            self._envoy = aio.server(options=ext_proc_options(settings), interceptors=traced)
+            self.ext_proc_port = bind(self._envoy, settings.host, settings.ext_proc_port, tls, "ext-proc-port")
+
+    def add(self, router: RouterServicer, processor: ExternalProcessor, health: HealthService) -> None:
+        """What is served."""
+        registration.add(router_pb2.DESCRIPTOR.services_by_name["Router"], router, self._callers)
+        health.add_to(self._callers)
+        reflection.enable_server_reflection((ROUTER, HEALTH_SERVICE, reflection.SERVICE_NAME), self._callers)
+        if self._envoy is not None:
+            service = external_processor_pb2.DESCRIPTOR.services_by_name[EXTERNAL_PROCESSOR.rpartition(".")[2]]
+            registration.add(service, processor, self._envoy)
+            health.add_to(self._envoy)
+
+    async def start(self) -> None:
+        """Serves from now on."""
+        for server in self._both:
+            await server.start()
+
+    async def stop(self, grace_seconds: float | None = None) -> None:
+        """Takes no more calls; those in flight have `grace_seconds` (None: no time) to be answered."""
+        await asyncio.gather(*(server.stop(grace_seconds) for server in self._both))
+
+    @property
+    def _both(self) -> list[aio.Server]:
+        return [self._callers] if self._envoy is None else [self._callers, self._envoy]

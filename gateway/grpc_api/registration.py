@@ -1,0 +1,36 @@
+"""Adds a service to a grpc server: its methods and types are those of the service's descriptor.
+
+The generated `add_…_to_server` functions parse whatever comes; here each message passes the wire-format guard first.
+"""
+
+from typing import Any
+
+import grpc
+from google.protobuf import message_factory
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from grpc import aio
+
+from gateway.grpc_api import wire
+
+_KINDS = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+
+
+def add(service: ServiceDescriptor, servicer: object, server: aio.Server) -> None:
+    """Lets `server` answer the methods of `service` by the methods of `servicer` that have their names.
+
+    Where the guard refuses a message, the method gets an InvalidRequestError in its place.
+    """
+    handlers = {method.name: _handler(method, getattr(servicer, method.name)) for method in service.methods}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
+
+
+def _handler(method: MethodDescriptor, behaviour: Any) -> Any:
+    kind = _KINDS[method.client_streaming, method.server_streaming]
+    request = message_factory.GetMessageClass(method.input_type)
+    response = message_factory.GetMessageClass(method.output_type)
+    return kind(behaviour, request_deserializer=wire.parser(request), response_serializer=response.SerializeToString)
