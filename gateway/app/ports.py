@@ -132,7 +132,7 @@ def write_ports(path: Path, ports: Ports, worker_metrics: Sequence[int] = ()) ->
         SettingsError: `path` cannot be written.
     """
     content = {name: port for name, port in ports._asdict().items() if port is not None}
-    content |= ({"worker_metrics": list(worker_metrics)} if worker_metrics else {})
+    content |= {"worker_metrics": list(worker_metrics)} if worker_metrics else {}
     draft = path.with_name(path.name + ".tmp")
     try:
         draft.write_text(json.dumps(content) + "\n", encoding="utf-8")

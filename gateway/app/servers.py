@@ -60,8 +60,15 @@ class Servers:
             await server.start()
 
     async def stop(self, grace_seconds: float | None = None) -> None:
-        """Takes no more calls; those in flight have `grace_seconds` (None: no time) to be answered."""
-        await asyncio.gather(*(server.stop(grace_seconds) for server in self._both))
+        """Takes no more calls; those in flight have `grace_seconds` (None: no time) to be answered.
+
+        Where this is cancelled, they have no more time.
+        """
+        try:
+            await asyncio.gather(*(server.stop(grace_seconds) for server in self._both))
+        except asyncio.CancelledError:
+            await asyncio.gather(*(server.stop(None) for server in self._both))
+            raise
 
     @property
     def _both(self) -> list[aio.Server]:

@@ -56,7 +56,13 @@ def _chosen(flag: str, kind: click.ParamType[Any], text: str | None = None) -> D
 @_path("--out", "YAML, or JSON for .json. [default: stdout]")
 @_chosen("--listen", _ADDRESS, "Where clients connect.")
 @_chosen("--admin", _ADDRESS, "Envoy's own pages.")
-@click.option("--gateway", "gateways", type=_ADDRESS, multiple=True, help="Each gateway's ext_proc port. [default: 127.0.0.1:50052]")
+@click.option(
+    "--gateway",
+    "gateways",
+    type=_ADDRESS,
+    multiple=True,
+    help="Each gateway's ext_proc port. [default: 127.0.0.1:50052]",
+)
 @_path("--gateway-ca", "Authority of the gateways' certificates; speaks TLS.")
 @_path("--gateway-cert", "Envoy's certificate, where gateways want one.")
 @_path("--gateway-key", "The key of that certificate.")

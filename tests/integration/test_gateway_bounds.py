@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import grpc
 import pytest
@@ -33,7 +34,7 @@ async def gateway(tmp_path: Path) -> AsyncIterator[GatewayProcess]:
     write(tmp_path / "endpoints.yaml")
     keys = {"keys": [{"name": "team", "sha256": sha256(KEY.encode()).hexdigest()}]}
     (tmp_path / "keys.yaml").write_text(yaml.safe_dump(keys))
-    files = {"endpoints_file": tmp_path / "endpoints.yaml", "api_keys_file": tmp_path / "keys.yaml"}
+    files: dict[str, Any] = {"endpoints_file": tmp_path / "endpoints.yaml", "api_keys_file": tmp_path / "keys.yaml"}
     async with fake_triton() as triton:
         process = GatewayProcess(tmp_path / "gateway", **files, triton_address=triton.address, ext_proc_port=0)
         await asyncio.to_thread(process.start)
@@ -48,11 +49,11 @@ def code_of(address: str, method: str, message: bytes, *, key: bool = False, gzi
     options = [("grpc.max_send_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
     compression = grpc.Compression.Gzip if gzip else grpc.Compression.NoCompression
     with grpc.insecure_channel(address, options=options) as channel:
-        call = channel.unary_unary(method)
+        call: Any = channel.unary_unary(method)
         try:
             call(message, timeout=30, compression=compression, metadata=CREDENTIALS if key else None)
         except grpc.RpcError as error:
-            return str(error.code().name)  # type: ignore[attr-defined]
+            return str(error.code().name)
     return "OK"
 
 
@@ -105,7 +106,8 @@ async def test_streams_that_nobody_reads_are_held_back(gateway: GatewayProcess) 
 
     options = [("grpc.max_send_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
     channels = [grpc.insecure_channel(gateway.address, options=options) for _ in range(8)]
-    calls = [c.stream_stream(STREAM)(requests(), metadata=CREDENTIALS) for c in channels]
+    streams: list[Any] = [channel.stream_stream(STREAM) for channel in channels]
+    calls = [stream(requests(), metadata=CREDENTIALS) for stream in streams]
     try:
         await asyncio.sleep(4)
         assert peak_mib(gateway) - before < WITH_KEY_MIB

@@ -74,8 +74,8 @@ def test_what_is_not_routed_is_answered_in_openais_form() -> None:
 def test_the_gateway_is_asked_with_whole_bodies_and_may_say_what_it_decided() -> None:
     (external,) = spec("EnvoyExtensionPolicy")["extProc"]
     (backend,) = external["backendRefs"]
-    (port,) = named(overlay("cpu"), "Service", backend["name"])["spec"]["ports"]
-    assert backend["port"] == port["port"]
+    ports = {port["name"]: port["port"] for port in named(overlay("cpu"), "Service", backend["name"])["spec"]["ports"]}
+    assert backend["port"] == ports["ext-proc"]
     assert external["processingMode"] == {"request": {"body": "Buffered"}, "response": {}}
     assert external["metadata"]["writableNamespaces"] == [mutations.METADATA, mutations.CANDIDATES_METADATA]
     assert external["failOpen"] is False

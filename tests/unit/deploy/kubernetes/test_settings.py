@@ -206,7 +206,10 @@ def test_envoys_configuration_is_rendered_for_these_gateways_and_read_where_it_i
     assert int(flags["listen"].rpartition(":")[2]) == port_numbers(envoy)["openai"]
     assert flags["admin"].startswith("127.0.0.1:")
     host, _, port = flags["gateway"].rpartition(":")
-    assert (named(objects, "Service", host)["spec"]["clusterIP"], int(port)) == ("None", settings(objects).port)
+    assert (named(objects, "Service", host)["spec"]["clusterIP"], int(port)) == (
+        "None",
+        settings(objects).ext_proc_port,
+    )
     assert flags["endpoints"] == str(settings(objects).endpoints_file)
     assert server["image"] == VERSIONS["base_images"]["envoy"]
     # Answers that have begun, and those that may still begin, come to their end.
