@@ -1,49 +1,27 @@
 """`routerdc export [STEP]`: what may be called, and how results are shown."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from export.artefacts.files import graph_inputs
 from export.artefacts.record import Record
 from export.errors import ExportError
 from export.parity.compare import Parity
-from export.steps.engine import engine_inputs, make_engine
-from export.steps.openvino import make_openvino_model, openvino_inputs
-from export.steps.plan import make_plan, plan_inputs
-from export.steps.repository import make_repository, repository_inputs
+from export.steps import runner
+from export.steps.engine import EngineStep
+from export.steps.graph import GraphStep
+from export.steps.openvino import OpenvinoStep
+from export.steps.plan import PlanStep
+from export.steps.repository import RepositoryStep
+from export.steps.step import Step
 from export.targets import PRECISIONS, TARGETS, Precision, Target, precision_for
 from export.tensorrt.builder import Flavour
-from export.triton.target_settings import ServedTarget
-from routerdc_contract.bundle import ENGINE_FOLDER, GRAPH_FOLDER, BundleError, Manifest
-from routerdc_contract.tensors import ROUTER_MODEL
+from routerdc_contract.bundle import ENGINE_FOLDER, BundleError
 
 STEPS = ("graph", "engine", "plan", "openvino", "repository")
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step: where its artefacts and record lie, what they depend on, how they are made."""
-
-    name: str
-    folder: Path
-    inputs: Callable[[], dict[str, str]]
-    make: Callable[[], Parity]
-
-    def result(self, *, forced: bool) -> tuple[Record, bool]:
-        """The record of the step's artefacts, and whether they were made just now (always, if `forced`)."""
-        if not forced and (record := Record.current(self.folder, self.inputs())):
-            return record, False
-        with Console(stderr=True).status(f"{self.name} → {self.folder}"):
-            self.make()
-        record = Record.current(self.folder, self.inputs())
-        assert record is not None  # noqa: S101 - `make` has just written it
-        return record, True
 
 
 @click.command()
@@ -108,7 +86,7 @@ def export(
             raise ExportError(f"{step}: not a step of --target {target}")
         for part in steps:
             if step in ("all", part.name):
-                _add(table, part, *part.result(forced=step == part.name))
+                _add(table, part, *_result(part, forced=step == part.name))
     except (BundleError, ExportError) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:  # a full disk, a folder that is somebody else's: what stood before stands still
@@ -119,70 +97,34 @@ def export(
 def _steps(
     bundle: Path, out: Path, target: Target, precision: Precision, timing_caches: Path, queries: Sequence[Path]
 ) -> list[Step]:
-    manifest = Manifest.read(bundle)
     engine = bundle / ENGINE_FOLDER if precision == "int8" else out / "engine"
-    steps = [
-        Step("graph", bundle / GRAPH_FOLDER, partial(graph_inputs, manifest), partial(_make_graph, bundle)),
-        Step(
-            "engine",
-            engine,
-            partial(engine_inputs, bundle, manifest, precision),
-            partial(make_engine, bundle, engine, precision, queries),
-        ),
-    ]
-    repository = partial(_repository_step, bundle, engine, out / "model_repository")
+    steps: list[Step] = [GraphStep.of(bundle), EngineStep(bundle, engine, precision, queries)]
+    repository = out / "model_repository"
     match target:
         case "tensorrt" | "tensorrt-rtx":
             flavour: Flavour = "tensorrt" if target == "tensorrt" else "tensorrt-rtx"
-            plan = _plan_step(engine, out / target, flavour, timing_caches)
-            return [*steps, plan, repository(flavour, out / target)]
+            plan = PlanStep(bundle, out / target, engine, flavour, timing_caches)
+            return [*steps, plan, RepositoryStep(bundle, repository, engine, flavour, plan.folder)]
         case "openvino":
-            model = out / target
-            make = partial(make_openvino_model, bundle, engine, model, queries)
-            converted = Step("openvino", model, partial(openvino_inputs, engine), make)
-            return [*steps, converted, _repository_step(bundle, model, out / "model_repository", target)]
-        case "onnxruntime-cuda":
-            return [*steps, repository("onnxruntime-cuda")]
-        case _:
-            return [*steps, repository("onnxruntime")]
+            model = OpenvinoStep(bundle, out / target, engine, queries)
+            return [*steps, model, RepositoryStep(bundle, repository, model.folder, "openvino")]
+        case "onnxruntime" | "onnxruntime-cuda":
+            return [*steps, RepositoryStep(bundle, repository, engine, target)]
 
 
-def _make_graph(bundle: Path) -> Parity:
-    try:
-        from export.steps.graph import make_graph
-
-        return make_graph(bundle)
-    except ModuleNotFoundError as error:
-        raise ExportError(
-            f"{bundle}: its graph has to be traced anew, which needs {error.name}: "
-            "pip install -c constraints.txt 'routerdc-triton[export,train]'"
-        ) from None
-
-
-def _plan_step(engine: Path, folder: Path, flavour: Flavour, timing_caches: Path) -> Step:
-    return Step(
-        "plan",
-        folder,
-        partial(plan_inputs, engine, folder, flavour),
-        partial(make_plan, engine, folder, flavour, timing_caches),
-    )
-
-
-def _repository_step(
-    bundle: Path, engine: Path, repository: Path, target: ServedTarget, plan: Path | None = None
-) -> Step:
-    make = partial(make_repository, bundle, engine, repository, target, plan)
-    return Step("repository", repository / ROUTER_MODEL, partial(repository_inputs, engine, target, plan), make)
+def _result(step: Step, *, forced: bool) -> tuple[Record, bool]:
+    with Console(stderr=True).status(f"{step.name} → {step.folder}"):
+        return (runner.make(step), True) if forced else runner.run(step)
 
 
 def _add(table: Table, step: Step, record: Record, made: bool) -> None:
-    parity = Parity(**record.parity)
-    table.add_row(
-        step.name,
-        "made" if made else "current",
-        str(parity.queries),
-        f"{parity.agreement:.2%}",
-        f"{parity.max_score_error:.1e}",
-        f"{parity.max_embedding_error:.1e}",
-        str(step.folder),
-    )
+    artefact = step.folder / step.record_folder
+    table.add_row(step.name, "made" if made else "current", *_figures(record.parity), str(artefact))
+
+
+def _figures(parity: Parity | None) -> tuple[str, str, str, str]:
+    if parity is None:
+        return "not run", "", "", ""
+    tied = f" + {parity.ties:.2%} tied" if parity.ties else ""
+    choice = f"{parity.agreement:.2%}{tied}"
+    return str(parity.queries), choice, f"{parity.max_score_error:.1e}", f"{parity.max_embedding_error:.1e}"

@@ -11,6 +11,7 @@ Serving comes here, so nothing here needs torch or onnx. Does not know steps, or
 """
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,6 +59,14 @@ def answers_of(folder: Path, queries: Sequence[str]) -> Answers:
 def batch_error_of(folder: Path, queries: Sequence[str]) -> float:
     """By how much a score of the artefacts in `folder` depends on the other queries of its batch."""
     return batch_error(MODEL_FOLDER / "1", folder, _engine(folder), queries)
+
+
+def link(source: str | Path, target: str | Path) -> None:
+    """Makes a hard link, so that the weights lie on the disk once; a copy where the file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _engine(folder: Path) -> str:

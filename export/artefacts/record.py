@@ -7,11 +7,12 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from export.parity.compare import Parity
+from export.parity.scored_queries import RealParity
 from routerdc_contract.bundle import file_sha256
 
 RECORD_FILE = "export.json"
@@ -34,10 +35,10 @@ class Record(BaseModel):
     """SHA-256, or the value of an option, by name"""
     outputs: dict[str, str]
     """SHA-256 by file name in this folder"""
-    parity: dict[str, Any]
-    """on the sample queries"""
-    real_queries: dict[str, Any] | None = None
-    """the same on queries that whoever made it had at hand"""
+    parity: Parity | None
+    """on the sample queries; None: what was made cannot run on the machine that made it"""
+    real_queries: RealParity | None = None
+    """the same on scored queries that the user has"""
 
     @classmethod
     def write(
@@ -46,8 +47,8 @@ class Record(BaseModel):
         step: str,
         bundle_id: str,
         inputs: dict[str, str],
-        parity: Parity,
-        real_queries: dict[str, Any] | None = None,
+        parity: Parity | None,
+        real_queries: RealParity | None = None,
     ) -> Self:
         """Writes the record of the artefacts that `folder` now holds."""
         record = cls(
@@ -58,7 +59,7 @@ class Record(BaseModel):
             versions=_versions(),
             inputs=inputs,
             outputs=_hashes(folder),
-            parity=parity.as_json(),
+            parity=parity,
             real_queries=real_queries,
         )
         (folder / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")

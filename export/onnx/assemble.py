@@ -41,28 +41,31 @@ def weight_files(bundle: Path, manifest: Manifest) -> dict[Source, Path]:
     return {"encoder": weights_file(resolve_encoder(manifest.encoder)), "bundle": bundle / WEIGHTS_FILE}
 
 
-def fp32_graph(bundle: Path, manifest: Manifest) -> onnx.ModelProto:
-    """The traced graph with its weights, simplified.
+def fp32_graph(bundle: Path, traced: Path) -> onnx.ModelProto:
+    """The graph in the folder `traced` with its weights, simplified.
 
     Raises:
         ExportError: a weight is missing.
         routerdc_contract.bundle.BundleError: the pinned encoder cannot be found.
     """
-    graph = onnx.load(bundle / GRAPH_FOLDER / GRAPH_FILE)
-    refs = Refs.validate_json((bundle / GRAPH_FOLDER / REFS_FILE).read_bytes())
-    put_back(graph, refs, weight_files(bundle, manifest))
+    graph = onnx.load(traced / GRAPH_FILE)
+    refs = Refs.validate_json((traced / REFS_FILE).read_bytes())
+    put_back(graph, refs, weight_files(bundle, Manifest.read(bundle)))
     simplify(graph)
     return graph
 
 
-def write_artefacts(bundle: Path, manifest: Manifest, folder: Path, precision: Precision = "fp32") -> None:
-    """Writes the files of `export.artefacts.files` into `folder`; the graph passes ONNX's checker first."""
-    write_router_files(bundle, manifest, folder)
-    graph = fp32_graph(bundle, manifest)
+def write_artefacts(bundle: Path, folder: Path, precision: Precision = "fp32", *, graph: Path | None = None) -> None:
+    """Writes the files of `export.artefacts.files` into `folder`; the graph passes ONNX's checker first.
+
+    `graph`: the folder of the traced graph; None: the bundle's own.
+    """
+    write_router_files(bundle, Manifest.read(bundle), folder)
+    model = fp32_graph(bundle, graph or bundle / GRAPH_FOLDER)
     if precision in ("int8", "int8-gpu"):
         rows = served_tokens(MODEL_FOLDER / "1", folder, sample_queries())
-        graph = to_int8(graph, calibrate(graph, rows), for_gpu=precision == "int8-gpu")
-    save_graph(to_precision(graph, precision), folder)
+        model = to_int8(model, calibrate(model, rows), for_gpu=precision == "int8-gpu")
+    save_graph(to_precision(model, precision), folder)
 
 
 def save_graph(graph: onnx.ModelProto, folder: Path) -> None:

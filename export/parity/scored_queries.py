@@ -6,13 +6,13 @@ Such data may often not be passed on, so what is shipped is the result, in the e
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from export.errors import ExportError, ParityError
-from export.parity.compare import Answers, Limits
+from export.parity.compare import Answers, Limits, choice_problem, same_choices
 from routerdc_contract.bundle import Manifest
 
 if TYPE_CHECKING:
@@ -37,14 +37,12 @@ class RealParity:
     """mean over the data sets of what the chosen LLMs are worth, in per cent"""
     quality: float
     """the same of the engine's choices"""
-
-    def as_json(self) -> dict[str, Any]:
-        """For the record beside the artefact."""
-        return dict(vars(self))
+    ties: float = 0.0
+    """share of queries with another choice that torch scores about the same (`export.parity.compare.same_choices`)"""
 
 
 def compare_on(
-    sources: Sequence[Path], bundle: Path, manifest: Manifest, answers: Callable[[Sequence[str]], Answers]
+    sources: Sequence[Path], bundle: Path, limits: Limits, answers: Callable[[Sequence[str]], Answers]
 ) -> RealParity:
     """Both sides on the data sets in `sources`; `answers` are the engine's.
 
@@ -58,15 +56,18 @@ def compare_on(
         raise ExportError(
             f"--queries needs {error.name}: pip install -c constraints.txt 'routerdc-triton[export,train]'"
         ) from None
+    manifest = Manifest.read(bundle)
     try:
         datasets = [_thinned(dataset.aligned(manifest.llm_names)) for dataset in load_all(sources)]
     except DataError as error:
         raise ExportError(f"--queries: {error}") from None
     queries = [query for dataset in datasets for query in dataset.queries]
     reference, scores = Router.load(bundle).score(queries), answers(queries).scores
+    agreement, ties = same_choices(reference, scores, limits.rounding * manifest.scale)
     return RealParity(
         queries=len(queries),
-        agreement=float((reference.argmax(axis=1) == scores.argmax(axis=1)).mean()),
+        agreement=agreement,
+        ties=ties,
         max_score_error=float(np.abs(reference - scores).max()) / manifest.scale,
         quality_of_torch=_quality(datasets, reference),
         quality=_quality(datasets, scores),
@@ -80,8 +81,8 @@ def check_real(parity: RealParity, limits: Limits, artefact: str) -> None:
         ParityError: the engine chooses otherwise too often, or worse.
     """
     problems = []
-    if parity.agreement < limits.agreement:
-        problems.append(f"argmax agreement {parity.agreement:.2%}, needed {limits.agreement:.2%}")
+    if problem := choice_problem(parity.agreement, parity.ties, limits):
+        problems.append(problem)
     if parity.quality < parity.quality_of_torch - QUALITY_LOSS:
         problems.append(f"choices worth {parity.quality:.2f} %, those of torch {parity.quality_of_torch:.2f} %")
     if problems:

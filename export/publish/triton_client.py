@@ -50,7 +50,7 @@ class LiveTriton:
         Raises:
             PublishError: no answer.
         """
-        answer = self._ask("infer", ROUTER_MODEL, [_tensor(QUERY, np.array([[b"Are you well?"]], dtype=object))])
+        answer = self.ask("infer", ROUTER_MODEL, [_tensor(QUERY, np.array([[b"Are you well?"]], dtype=object))])
         return str(answer.as_numpy(BUNDLE_ID)[0, 0].decode())
 
     def load(self, model: str, version: int) -> None:
@@ -59,8 +59,8 @@ class LiveTriton:
         Raises:
             PublishError: it was refused, Triton cannot be reached, or sees another repository.
         """
-        self._ask("load_model", model, timeout_seconds=self._load_timeout_seconds)
-        if not self._ask("is_model_ready", model, str(version)):
+        self.ask("load_model", model, timeout_seconds=self._load_timeout_seconds)
+        if not self.ask("is_model_ready", model, str(version)):
             raise PublishError(
                 f"Triton at {self.address} has no version {version} of {model}: not the same repository?"
             )
@@ -69,7 +69,12 @@ class LiveTriton:
         """Its model `routerdc_encoder` in the version given."""
         return RemoteEncoder(self, version)
 
-    def _ask(self, method: str, *arguments: Any, timeout_seconds: float = _ANSWER_SECONDS, **options: Any) -> Any:
+    def ask(self, method: str, *arguments: Any, timeout_seconds: float = _ANSWER_SECONDS, **options: Any) -> Any:
+        """Calls one method of Triton's client.
+
+        Raises:
+            PublishError: Triton refused, or did not answer in time.
+        """
         from tritonclient.utils import InferenceServerException
 
         try:
@@ -97,7 +102,7 @@ class RemoteEncoder:
 
     def _embed(self, part: Any) -> npt.NDArray[np.float32]:
         inputs = [_tensor(INPUT_IDS, part.input_ids), _tensor(ATTENTION_MASK, part.attention_mask)]
-        answer = self._triton._ask("infer", ENCODER_MODEL, inputs, model_version=self._version)
+        answer = self._triton.ask("infer", ENCODER_MODEL, inputs, model_version=self._version)
         embedding: npt.NDArray[np.float32] = answer.as_numpy(EMBEDDING)
         return embedding
 

@@ -5,59 +5,65 @@ needs neither the encoder's own weights nor onnx.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from export.artefacts.atomic_folder import draft_of
-from export.artefacts.files import ENGINE_FILE, GRAPH_FILE, REFERENCE_FILE, REFS_FILE, graph_inputs
-from export.artefacts.record import Record
+from export.artefacts.files import GRAPH_FILE, REFERENCE_FILE, REFS_FILE, graph_inputs
+from export.artefacts.record import RECORD_FILE, Record
 from export.errors import ExportError
-from export.parity.compare import Parity
-from export.steps.gate import judged
+from export.steps.evidence import evidence_of
+from export.steps.step import Evidence, Step
 from export.targets import Precision
 from routerdc_contract.bundle import GRAPH_FOLDER, Manifest, file_sha256
 
 PRECISION = "precision"  # among the inputs in the engine's record
 
 
-def engine_inputs(bundle: Path, manifest: Manifest, precision: Precision) -> dict[str, str]:
-    """What the engine depends on.
+@dataclass(frozen=True)
+class EngineStep(Step):
+    """Makes the engine of the bundle in the folder `bundle`, whose graph must be current."""
+
+    precision: Precision = "fp32"
+    queries: Sequence[Path] = ()
+    """scored queries on which it is compared with torch, too (`export.parity.scored_queries`)"""
+    name = "engine"
+
+    def inputs(self) -> dict[str, str]:
+        """The engine depends on the graph with its reference, and on the precision."""
+        graph = self.bundle / GRAPH_FOLDER
+        if not (graph / GRAPH_FILE).is_file():
+            raise ExportError(
+                f"{graph}: {GRAPH_FILE} is missing: run `routerdc export graph --bundle {self.bundle}` first"
+            )
+        files = {
+            f"{GRAPH_FOLDER}/{file}": file_sha256(graph / file) for file in (GRAPH_FILE, REFS_FILE, REFERENCE_FILE)
+        }
+        return {**graph_inputs(Manifest.read(self.bundle)), **files, PRECISION: self.precision}
+
+    def build(self, draft: Path) -> Evidence:
+        """Puts the weights into the graph, in the precision asked for."""
+        try:
+            from export.onnx.assemble import runnable, write_artefacts
+        except ModuleNotFoundError as error:
+            raise ExportError(
+                f"{self.folder}: the engine has to be made anew, which needs {error.name}: "
+                "pip install -c constraints.txt 'routerdc-triton[export]'"
+            ) from None
+        write_artefacts(self.bundle, draft, self.precision)
+        with runnable(draft, self.precision) as artefacts:
+            return evidence_of(artefacts, self.bundle, self.precision, self.queries)
+
+
+def engine_fingerprint(engine: Path) -> str:
+    """Tells engines apart: the SHA-256 of the record in the folder `engine`.
 
     Raises:
-        ExportError: the graph has not been traced.
+        ExportError: the engine has not been made.
     """
-    graph = bundle / GRAPH_FOLDER
-    if not (graph / GRAPH_FILE).is_file():
-        raise ExportError(f"{graph}: {GRAPH_FILE} is missing: run `routerdc export graph --bundle {bundle}` first")
-    files = {f"{GRAPH_FOLDER}/{name}": file_sha256(graph / name) for name in (GRAPH_FILE, REFS_FILE, REFERENCE_FILE)}
-    return {**graph_inputs(manifest), **files, PRECISION: precision}
-
-
-def make_engine(bundle: Path, folder: Path, precision: Precision = "fp32", queries: Sequence[Path] = ()) -> Parity:
-    """Fills `folder` from the bundle, whose graph must be current; an old engine stands until the new one has passed.
-
-    `queries`: scored queries on which it is compared with torch, too (`export.parity.scored_queries`).
-
-    Raises:
-        ExportError: weights or packages are missing, or the engine does not agree with torch.
-        routerdc_contract.bundle.BundleError: the bundle or its encoder cannot be used.
-    """
-    try:
-        from export.onnx.assemble import runnable, write_artefacts
-    except ModuleNotFoundError as error:
-        raise ExportError(
-            f"{folder}: the engine has to be made anew, which needs {error.name}: "
-            "pip install -c constraints.txt 'routerdc-triton[export]'"
-        ) from None
-    manifest = Manifest.read(bundle)
-    inputs = engine_inputs(bundle, manifest, precision)
-    with draft_of(folder) as draft:
-        write_artefacts(bundle, manifest, draft, precision)
-        with runnable(draft, precision) as artefacts:
-            parity, real = judged(bundle, artefacts, precision, queries, str(folder / ENGINE_FILE))
-        Record.write(draft, "engine", manifest.bundle_id, inputs, parity, real.as_json() if real else None)
-    return parity
+    _record(engine)
+    return file_sha256(engine / RECORD_FILE)
 
 
 def engine_precision(engine: Path) -> Precision:
@@ -66,8 +72,11 @@ def engine_precision(engine: Path) -> Precision:
     Raises:
         ExportError: the engine has not been made.
     """
+    return TypeAdapter[Precision](Precision).validate_python(_record(engine).inputs.get(PRECISION, "fp32"))
+
+
+def _record(engine: Path) -> Record:
     try:
-        record = Record.read(engine)
+        return Record.read(engine)
     except FileNotFoundError:
         raise ExportError(f"{engine}: no engine there: run `routerdc export engine` first") from None
-    return TypeAdapter[Precision](Precision).validate_python(record.inputs.get(PRECISION, "fp32"))

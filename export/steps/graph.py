@@ -8,124 +8,70 @@
 It is committed with the bundle, so that serving needs no torch.
 """
 
-import logging
-import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
-
-import onnx
+from typing import Self
 
 from export.artefacts.files import GRAPH_FILE, REFERENCE_FILE, REFS_FILE, answers_of, graph_inputs
-from export.artefacts.record import Record
-from export.onnx.assemble import weight_files, write_artefacts
-from export.onnx.weights import Refs, take_out
-from export.parity.compare import FP32, Answers, Parity, check, compare
+from export.errors import ExportError
+from export.parity.compare import Answers
 from export.parity.samples import sample_queries
+from export.steps.step import Evidence, Step
 from routerdc_contract.bundle import GRAPH_FOLDER, Manifest
-from routerdc_contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
-
-if TYPE_CHECKING:
-    from routerdc.loaded_bundle import Router
-    from routerdc.model import RouterModel
 
 
-def make_graph(bundle: Path) -> Parity:
-    """Traces the bundle in the folder `bundle`.
+@dataclass(frozen=True)
+class GraphStep(Step):
+    """Traces the bundle in the folder `bundle`."""
 
-    Raises:
-        ExportError: the traced graph does not agree with torch.
-        ModuleNotFoundError: torch is not installed.
-        routerdc_contract.bundle.BundleError: the bundle cannot be used.
-    """
-    from routerdc.loaded_bundle import Router
+    name = "graph"
 
-    router = Router.load(bundle)
-    queries = sample_queries()
-    folder = bundle / GRAPH_FOLDER
-    folder.mkdir(exist_ok=True)
-    graph = trace(router.model, router.manifest.tokenizer.max_tokens)
-    refs = take_out(graph, weight_files(bundle, router.manifest))
-    onnx.save(graph, folder / GRAPH_FILE)
-    (folder / REFS_FILE).write_bytes(Refs.dump_json(refs, indent=1, exclude_defaults=True) + b"\n")
-    reference = torch_answers(router, queries)
-    reference.write(folder / REFERENCE_FILE)
-    parity = _parity(bundle, router.manifest, reference)
-    Record.write(folder, "graph", router.manifest.bundle_id, graph_inputs(router.manifest), parity)
-    return parity
+    @classmethod
+    def of(cls, bundle: Path) -> Self:
+        """The graph lies in its bundle, and travels with it."""
+        return cls(bundle, bundle / GRAPH_FOLDER)
 
+    def inputs(self) -> dict[str, str]:
+        """The graph depends on the bundle and on the sample queries of its reference."""
+        return graph_inputs(Manifest.read(self.bundle))
 
-def trace(model: "RouterModel", max_tokens: int) -> onnx.ModelProto:
-    """`model.embed` as an ONNX graph with its weights; batch and sequence (up to `max_tokens`) are free."""
-    import torch
+    def build(self, draft: Path) -> Evidence:
+        """Traces the encoder, and runs the traced graph.
 
-    class Embed(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.router = model
+        Raises:
+            ExportError: torch is not installed.
+            routerdc_contract.bundle.BundleError: the bundle cannot be used.
+        """
+        try:
+            reference = self._trace(draft)
+        except ModuleNotFoundError as error:
+            raise ExportError(
+                f"{self.bundle}: its graph has to be traced anew, which needs {error.name}: "
+                "pip install -c constraints.txt 'routerdc-triton[export,train]'"
+            ) from None
+        return Evidence("fp32", reference, self._answers(draft))
 
-        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-            return self.router.embed(input_ids, attention_mask)
+    def _trace(self, draft: Path) -> Answers:
+        import onnx
 
-    input_ids = torch.full((3, 7), 3, dtype=torch.int32)
-    attention_mask = torch.ones_like(input_ids)
-    attention_mask[0, 5:] = 0
-    free = {0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("sequence", min=2, max=max_tokens)}
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of operators that only torchvision has
-    with warnings.catch_warnings(), torch.inference_mode():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            Embed().eval(),
-            (input_ids, attention_mask),
-            dynamo=True,
-            verbose=False,
-            input_names=[INPUT_IDS, ATTENTION_MASK],
-            dynamic_shapes={INPUT_IDS: free, ATTENTION_MASK: free},
-        )
-    assert program is not None  # noqa: S101 - only None when it writes to a file itself
-    graph = _without_traces(program.model_proto)
-    _rename_value(graph, EMBEDDING, f"token_{EMBEDDING}")  # what the tracer calls the word embeddings' lookup
-    _rename_value(graph, graph.graph.output[0].name, EMBEDDING)
-    return graph
+        from export.onnx.assemble import weight_files
+        from export.onnx.trace import torch_answers, trace
+        from export.onnx.weights import Refs, take_out
+        from routerdc.loaded_bundle import Router
 
+        router = Router.load(self.bundle)
+        graph = trace(router.model, router.manifest.tokenizer.max_tokens)
+        refs = take_out(graph, weight_files(self.bundle, router.manifest))
+        onnx.save(graph, draft / GRAPH_FILE)
+        (draft / REFS_FILE).write_bytes(Refs.dump_json(refs, indent=1, exclude_defaults=True) + b"\n")
+        reference = torch_answers(router, sample_queries())
+        reference.write(draft / REFERENCE_FILE)
+        return reference
 
-def torch_answers(router: "Router", queries: list[str]) -> Answers:
-    """What torch answers: the reference of every comparison."""
-    import numpy as np
+    def _answers(self, draft: Path) -> Answers:
+        from export.onnx.assemble import write_artefacts
 
-    from routerdc.tokenization import token_ids
-
-    limits = router.manifest.tokenizer
-    ids = token_ids(router.tokenizer, queries, limits.max_tokens, limits.truncation_side)
-    return Answers(
-        embedding=router.embed(queries),
-        scores=router.score(queries),
-        token_count=np.array([len(row) for row in ids], dtype=np.int32),
-    )
-
-
-def _parity(bundle: Path, manifest: Manifest, reference: Answers) -> Parity:
-    with TemporaryDirectory() as folder:
-        write_artefacts(bundle, manifest, Path(folder))
-        parity = compare(reference, answers_of(Path(folder), sample_queries()), manifest.scale)
-    check(parity, FP32, "the traced graph")
-    return parity
-
-
-def _rename_value(model: onnx.ModelProto, old: str, new: str) -> None:
-    for names in (names for node in model.graph.node for names in (node.input, node.output)):
-        names[:] = [new if name == old else name for name in names]
-    named: list[Any] = [*model.graph.output, *model.graph.initializer]
-    for value in named:
-        if value.name == old:
-            value.name = new
-
-
-def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Drops what the tracer notes for its own debugging: stack traces with paths of this machine, among others."""
-    parts: list[Any] = [model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output]
-    for part in [*parts, *model.graph.initializer]:
-        del part.metadata_props[:]
-        part.doc_string = ""
-    del model.graph.value_info[:]
-    return model
+        with TemporaryDirectory() as folder:
+            write_artefacts(self.bundle, Path(folder), graph=draft)
+            return answers_of(Path(folder), sample_queries())

@@ -2,25 +2,24 @@
 
     model.plan     the serialized engine
     plan.json      which TensorRT and which GPU it is for, its profiles, and the vendor's command line for the same
-    export.json    how it was made; its parity is that of the typed graph, which fixes every rounding
+    export.json    how it was made; without parity, because the plan is not run here
 
 A plan runs only with the version, and (flavour `tensorrt`) on the kind of GPU, that built it.
 """
 
 import json
 import re
-import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from export.artefacts.files import ENGINE_FILE, ROUTER_FILE
-from export.artefacts.record import RECORD_FILE, Record
 from export.errors import ExportError
-from export.parity.compare import Parity
-from export.steps.engine import engine_precision
+from export.steps.engine import engine_fingerprint, engine_precision
+from export.steps.step import Step
 from export.targets import Precision
 from export.tensorrt.builder import Flavour, bindings, build_plan, trtexec
 from export.tensorrt.profiles import Profile, profiles
@@ -67,51 +66,49 @@ class PlanRecord(BaseModel):
         return record
 
 
-def plan_inputs(engine: Path, folder: Path, flavour: Flavour) -> dict[str, str]:
-    """What the plan in `folder` depends on, this machine's TensorRT and GPU among it.
+@dataclass(frozen=True)
+class PlanStep(Step):
+    """Builds the plan of the typed graph in the folder `engine`, with this machine's TensorRT and GPU."""
 
-    Raises:
-        ExportError: the engine has not been made, TensorRT or its GPU is missing, or the plan in `folder` belongs to
-            another version or GPU.
-    """
-    refuse_foreign(folder, flavour)
-    return _inputs(engine, flavour)
+    engine: Path
+    flavour: Flavour
+    timing_caches: Path
+    """holds a timing cache for each version and GPU; machines may share it"""
+    name = "plan"
 
+    def inputs(self) -> dict[str, str]:
+        """The plan depends on the engine, and on this machine's TensorRT and GPU."""
+        return {
+            "engine": engine_fingerprint(self.engine),
+            "tensorrt": bindings(self.flavour).__version__,
+            "gpu": gpu_of(self.flavour),
+            "profiles": json.dumps(_profiles(self.engine)),
+        }
 
-def make_plan(engine: Path, folder: Path, flavour: Flavour, timing_caches: Path | None = None) -> Parity:
-    """Builds the plan of the typed graph in `engine` into `folder`, in place of any other.
+    def refuse_to_replace(self) -> None:
+        """A plan of another machine is kept: it may be on its way there."""
+        refuse_foreign(self.folder, self.flavour)
 
-    `timing_caches` holds a timing cache for each version and GPU; it may be shared by machines with different ones.
-    None: the folder that `folder` is in.
+    def build(self, draft: Path) -> None:
+        """Builds the plan. It is not run: that takes the GPU, and the Triton that serves it checks its answers."""
+        import onnx
 
-    Raises:
-        ExportError: the engine has not been made, or TensorRT cannot build it here.
-    """
-    import onnx
-
-    inputs = _inputs(engine, flavour)
-    source = Record.read(engine)
-    timing_cache = (timing_caches or folder.parent) / _timing_cache_file(flavour)
-    shapes = _profiles(engine)
-    plan = build_plan(flavour, onnx.load(engine / ENGINE_FILE), shapes, timing_cache)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    (folder / PLAN_FILE).write_bytes(plan.engine)
-    record = PlanRecord(
-        flavour=flavour,
-        version=bindings(flavour).__version__,
-        gpu=gpu_of(flavour),
-        precision=engine_precision(engine),
-        profiles=shapes,
-        trtexec=trtexec(flavour, ENGINE_FILE, PLAN_FILE, shapes),
-        warnings=list(plan.warnings),
-        onnx_sha256=file_sha256(engine / ENGINE_FILE),
-        plan_sha256=file_sha256(folder / PLAN_FILE),
-    )
-    (folder / PLAN_RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    parity = Parity(**source.parity)
-    Record.write(folder, "plan", source.bundle_id, inputs, parity)
-    return parity
+        timing_cache = self.timing_caches / _timing_cache_file(self.flavour)
+        shapes = _profiles(self.engine)
+        plan = build_plan(self.flavour, onnx.load(self.engine / ENGINE_FILE), shapes, timing_cache)
+        (draft / PLAN_FILE).write_bytes(plan.engine)
+        record = PlanRecord(
+            flavour=self.flavour,
+            version=bindings(self.flavour).__version__,
+            gpu=gpu_of(self.flavour),
+            precision=engine_precision(self.engine),
+            profiles=shapes,
+            trtexec=trtexec(self.flavour, ENGINE_FILE, PLAN_FILE, shapes),
+            warnings=list(plan.warnings),
+            onnx_sha256=file_sha256(self.engine / ENGINE_FILE),
+            plan_sha256=file_sha256(draft / PLAN_FILE),
+        )
+        (draft / PLAN_RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def refuse_foreign(folder: Path, flavour: Flavour) -> None:
@@ -151,16 +148,6 @@ def gpu_of(flavour: Flavour) -> str:
 def _timing_cache_file(flavour: Flavour) -> str:
     words = f"{flavour} {bindings(flavour).__version__} {gpu_of(flavour)}"
     return re.sub(r"[^a-z0-9.]+", "-", words.lower()).strip("-") + ".timing-cache"
-
-
-def _inputs(engine: Path, flavour: Flavour) -> dict[str, str]:
-    engine_precision(engine)  # refuses a folder without an engine
-    return {
-        "engine": file_sha256(engine / RECORD_FILE),
-        "tensorrt": bindings(flavour).__version__,
-        "gpu": gpu_of(flavour),
-        "profiles": json.dumps(_profiles(engine)),
-    }
 
 
 def _profiles(engine: Path) -> list[Profile]:

@@ -43,7 +43,7 @@ class _Environment(EnvSettingsSource):
 class _File(YamlConfigSettingsSource):
     """The settings file, in which no setting may appear twice."""
 
-    def _read_file(self, file_path: Path) -> dict[str, Any]:
+    def _read_file(self, file_path: Any) -> dict[str, Any]:
         content = load_yaml(file_path)
         if content is not None and not isinstance(content, dict):
             raise YamlError(f"{file_path}: not a YAML mapping of settings to values")

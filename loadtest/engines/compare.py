@@ -75,7 +75,7 @@ class Engines:
         self._bundle, self._folder = bundle, folder
         for precision in ("fp32", "int8"):
             (folder / precision).mkdir()
-            write_artefacts(bundle, manifest, folder / precision, precision)
+            write_artefacts(bundle, folder / precision, precision)
         self._graphs = {
             "PyTorch fp32": None,
             "ONNX Runtime fp32": folder / "fp32" / ENGINE_FILE,

@@ -8,7 +8,8 @@ from tritonclient.grpc import InferenceServerClient
 
 from deploy.local.triton import TritonServer
 from deploy.local.triton_install import UnsupportedPlatformError, find_triton
-from export.steps.repository import make_repository
+from export.steps.repository import RepositoryStep
+from export.steps.runner import make
 from routerdc_contract.bundle import ENGINE_FOLDER, Manifest
 
 BUNDLE = Path(__file__).parents[2] / "bundles/default"
@@ -24,7 +25,7 @@ def manifest() -> Manifest:
 def model_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Filled from the shipped bundle and the engine committed with it, without torch and onnx."""
     folder = tmp_path_factory.mktemp("export") / "model_repository"
-    make_repository(BUNDLE, BUNDLE / ENGINE_FOLDER, folder)
+    make(RepositoryStep(BUNDLE, folder, BUNDLE / ENGINE_FOLDER))
     return folder
 
 

@@ -10,9 +10,10 @@ from tritonclient.grpc import InferenceServerClient
 
 from deploy.local.triton import TritonServer
 from export.parity.samples import sample_queries
-from export.steps.engine import make_engine
-from export.steps.openvino import make_openvino_model
-from export.steps.repository import make_repository
+from export.steps.engine import EngineStep
+from export.steps.openvino import OpenvinoStep
+from export.steps.repository import RepositoryStep
+from export.steps.runner import make
 from routerdc_contract.bundle import ENGINE_FOLDER, Manifest
 from tests.integration.agreement import check_with_torch, scores_together_and_alone
 from tests.integration.conftest import BUNDLE
@@ -31,9 +32,9 @@ def client(triton_platform: None, tmp_path_factory: pytest.TempPathFactory) -> I
     engine = BUNDLE / ENGINE_FOLDER
     if not HAS_VNNI:
         engine = folder / "engine"
-        make_engine(BUNDLE, engine, "fp32")
-    make_openvino_model(BUNDLE, engine, folder / "openvino")
-    make_repository(BUNDLE, folder / "openvino", folder / "model_repository", "openvino")
+        make(EngineStep(BUNDLE, engine, "fp32"))
+    make(OpenvinoStep(BUNDLE, folder / "openvino", engine))
+    make(RepositoryStep(BUNDLE, folder / "model_repository", folder / "openvino", "openvino"))
     with (
         TritonServer(folder / "model_repository", log=folder / "triton.log") as server,
         InferenceServerClient(server.grpc_address) as client,

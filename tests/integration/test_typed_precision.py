@@ -31,7 +31,7 @@ def queries() -> list[str]:
 @pytest.fixture(scope="module")
 def fp32(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Path:
     folder = tmp_path_factory.mktemp("fp32")
-    write_artefacts(BUNDLE, manifest, folder)
+    write_artefacts(BUNDLE, folder)
     return folder
 
 
@@ -44,7 +44,7 @@ def reference(fp32: Path, queries: list[str]) -> Answers:
 def test_real_queries_get_the_same_choice_from_a_typed_engine(
     precision: Precision, reference: Answers, queries: list[str], manifest: Manifest, tmp_path: Path
 ) -> None:
-    write_artefacts(BUNDLE, manifest, tmp_path, precision)
+    write_artefacts(BUNDLE, tmp_path, precision)
     parity = compare(reference, typed_answers_of(tmp_path, queries), manifest.scale)
     check(parity, LIMITS[precision], precision)
     assert parity.max_score_error > 1e-6  # something was rounded

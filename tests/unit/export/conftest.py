@@ -13,8 +13,10 @@ from click.testing import CliRunner
 from transformers import AutoConfig, AutoModel
 
 from export.command import export as export_command
+from export.onnx.trace import trace
 from export.parity.samples import sample_queries
-from export.steps.graph import make_graph, trace
+from export.steps.graph import GraphStep
+from export.steps.runner import make
 from routerdc.bundle_io import save_bundle
 from routerdc.loaded_bundle import Router
 from routerdc.model import RouterConfig, RouterModel, load_encoder
@@ -84,7 +86,7 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
 def traced(tiny_bundle: Callable[[str], Path]) -> Path:
     """A tiny BERT bundle with its graph. Copy it to change it."""
     bundle = tiny_bundle("bert")
-    make_graph(bundle)
+    make(GraphStep.of(bundle))
     return bundle
 
 
@@ -110,7 +112,7 @@ def encoder_graph(tiny_bundle: Callable[[str], Path]) -> Callable[[str], onnx.Mo
 def few_samples(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every fourth sample query instead of all, for speed."""
     queries = sample_queries()[::4]
-    for module in ("steps.graph", "onnx.assemble", "steps.gate", "steps.repository"):
+    for module in ("steps.graph", "steps.evidence", "steps.repository", "onnx.assemble"):
         monkeypatch.setattr(f"export.{module}.sample_queries", lambda: queries)
     return queries
 

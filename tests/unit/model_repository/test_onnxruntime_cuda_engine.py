@@ -21,7 +21,7 @@ DEFAULT_BUNDLE = Path(__file__).parents[3] / "bundles/default"
 def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped encoder."""
     folder = tmp_path_factory.mktemp("engine")
-    write_artefacts(DEFAULT_BUNDLE, Manifest.read(DEFAULT_BUNDLE), folder)
+    write_artefacts(DEFAULT_BUNDLE, folder)
     return folder / ENGINE_FILE
 
 

@@ -31,7 +31,7 @@ HAS_GPU = runtime.cudaGetDeviceCount()[0] == runtime.cudaError_t.cudaSuccess
 def plan(tmp_path: Path) -> Path:
     """A real plan of the shipped encoder."""
     manifest = Manifest.read(DEFAULT_BUNDLE)
-    write_artefacts(DEFAULT_BUNDLE, manifest, tmp_path, "fp16")
+    write_artefacts(DEFAULT_BUNDLE, tmp_path, "fp16")
     graph = onnx.load(tmp_path / ENGINE_FILE)
     path = tmp_path / "model.plan"
     path.write_bytes(build_plan("tensorrt-rtx", graph, profiles(manifest.tokenizer.max_tokens)).engine)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from export.errors import ParityError
-from export.parity.compare import FP32, Answers, Limits, check, compare
+from export.parity.compare import FP32, LIMITS, Answers, Limits, check, compare
 
 RANDOM = np.random.default_rng(0)
 REFERENCE = Answers(
@@ -59,3 +59,29 @@ def test_another_tokenization_fails_the_gate() -> None:
 def test_answers_survive_the_disk(tmp_path: Path) -> None:
     REFERENCE.write(tmp_path / "reference.safetensors")
     assert compare(REFERENCE, Answers.read(tmp_path / "reference.safetensors"), 1.0).max_embedding_error == 0
+
+
+def test_another_choice_between_llms_that_torch_scores_the_same_is_a_tie_and_passes() -> None:
+    scores = np.tile(np.array([0.500, 0.505, -0.3], dtype=np.float32), (50, 1))
+    reference = replace(REFERENCE, scores=scores)
+    rounded = replace(REFERENCE, scores=scores + np.array([0.008, 0, 0], dtype=np.float32))  # now the first is ahead
+    parity = compare(reference, rounded, scale=1.0, rounding=LIMITS["int8"].rounding)
+    check(parity, LIMITS["int8"], "engine")
+    assert (parity.agreement, parity.ties) == (0.0, 1.0)
+
+
+def test_another_choice_between_llms_that_torch_tells_apart_is_no_tie() -> None:
+    scores = np.tile(np.array([0.50, 0.53, -0.3], dtype=np.float32), (50, 1))
+    reference = replace(REFERENCE, scores=scores)
+    rounded = replace(REFERENCE, scores=scores + np.array([0.05, 0, 0], dtype=np.float32))
+    parity = compare(reference, rounded, scale=1.0, rounding=LIMITS["int8"].rounding)
+    assert (parity.agreement, parity.ties) == (0.0, 0.0)
+    with pytest.raises(ParityError, match="argmax agreement 0"):
+        check(parity, LIMITS["int8"], "engine")
+
+
+def test_a_tie_is_measured_in_units_of_the_scale() -> None:
+    scores = np.tile(np.array([5.0, 5.05, -3.0], dtype=np.float32), (50, 1))
+    other = scores[:, [1, 0, 2]]
+    parity = compare(replace(REFERENCE, scores=scores), replace(REFERENCE, scores=other), scale=10.0, rounding=0.01)
+    assert parity.ties == 1.0

@@ -12,8 +12,9 @@ from export.artefacts.record import Record
 from export.errors import ParityError
 from export.parity.compare import FP32, LIMITS, Parity, check
 from export.parity.scored_queries import RealParity, check_real
-from export.steps.engine import make_engine
-from export.steps.repository import make_repository
+from export.steps.engine import EngineStep
+from export.steps.repository import RepositoryStep
+from export.steps.runner import make
 from routerdc_contract.bundle import ENGINE_FOLDER, Manifest
 from tests.unit.export.conftest import invoke
 
@@ -44,13 +45,13 @@ def scored(bundle: Path, tmp_path: Path) -> Path:
 
 def test_answers_that_are_no_numbers_fail_the_export(bundle: Path, tmp_path: Path) -> None:
     engine = tmp_path / "engine"
-    make_engine(bundle, engine)
+    make(EngineStep(bundle, engine))
     with np.load(engine / HEAD_FILE) as head:
         arrays = dict(head)
     arrays["llm_embeddings"][0, 0] = np.nan
     np.savez(engine / HEAD_FILE, **arrays)
     with pytest.raises(ParityError, match="NaN or infinity"):
-        make_repository(bundle, engine, tmp_path / "repository")
+        make(RepositoryStep(bundle, tmp_path / "repository", engine))
     assert not (tmp_path / "repository").exists()
 
 
@@ -64,7 +65,8 @@ def test_answers_that_depend_on_their_batch_fail_the_export() -> None:
 
 def test_every_engine_is_asked_alone_and_beside_a_long_query(bundle: Path, tmp_path: Path) -> None:
     for precision in ("fp32", "fp16", "int8"):
-        parity = make_engine(bundle, tmp_path / precision, precision)
+        parity = make(EngineStep(bundle, tmp_path / precision, precision)).parity
+        assert parity is not None
         assert parity.max_batch_error is not None
         assert parity.max_batch_error <= LIMITS[precision].batch_error
 
@@ -83,13 +85,13 @@ def test_the_users_own_queries_are_compared_and_the_result_recorded(bundle: Path
     assert code == 0, output
     real = Record.read(tmp_path / "engine").real_queries
     assert real is not None
-    assert (real["queries"], real["agreement"], real["quality"]) == (20, 1.0, real["quality_of_torch"])
+    assert (real.queries, real.agreement, real.quality) == (20, 1.0, real.quality_of_torch)
 
 
 def test_an_engine_that_fails_on_them_does_not_replace_the_old_one(
     bundle: Path, scored: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_engine(bundle, bundle / ENGINE_FOLDER, "int8")
+    make(EngineStep(bundle, bundle / ENGINE_FOLDER, "int8"))
     before = Record.read(bundle / ENGINE_FOLDER)
     monkeypatch.setattr("export.parity.scored_queries.QUALITY_LOSS", -100.0)
     code, output = invoke("engine", "--bundle", bundle, "--queries", scored)

@@ -12,10 +12,11 @@ from export.artefacts.files import ENGINE_FILE, ENGINE_WEIGHTS_FILE, HEAD_FILE, 
 from export.artefacts.record import Record
 from export.errors import ParityError
 from export.parity.compare import LIMITS
-from export.steps.engine import make_engine
-from export.steps.graph import make_graph
-from export.steps.openvino import make_openvino_model
-from export.steps.repository import make_repository
+from export.steps.engine import EngineStep
+from export.steps.graph import GraphStep
+from export.steps.openvino import OpenvinoStep
+from export.steps.repository import RepositoryStep
+from export.steps.runner import make
 from export.targets import Precision
 from export.triton.config import parameter, read_config
 from routerdc_contract.bundle import ENGINE_FOLDER, GRAPH_FOLDER, Manifest
@@ -37,16 +38,18 @@ def test_every_architecture_agrees_with_torch_in_fp32_and_int8(
     near_ties = replace(LIMITS["int8"], agreement=0.95)  # nobody taught these encoders to tell queries apart
     monkeypatch.setitem(LIMITS, "int8", near_ties)
     bundle = tiny_bundle(architecture)
-    make_graph(bundle)
+    make(GraphStep.of(bundle))
     precisions: tuple[Precision, ...] = ("fp32", "int8")
     for precision in precisions:
         engine, model = tmp_path / precision, tmp_path / f"openvino-{precision}"
-        make_engine(bundle, engine, precision)
-        parity = make_openvino_model(bundle, engine, model)
+        make(EngineStep(bundle, engine, precision))
+        parity = make(OpenvinoStep(bundle, model, engine)).parity
+        assert parity is not None
         assert parity.queries == len(few_samples)
         assert parity.max_batch_error is not None
         assert parity.max_batch_error <= LIMITS[precision].batch_error
-        served = make_repository(bundle, model, tmp_path / f"repository-{precision}", "openvino")
+        served = make(RepositoryStep(bundle, tmp_path / f"repository-{precision}", model, "openvino")).parity
+        assert served is not None
         assert (served.agreement, served.max_score_error) == (parity.agreement, parity.max_score_error)
 
 
@@ -76,7 +79,8 @@ def test_the_record_says_of_what_it_was_made_and_how_well_it_agrees(bundle: Path
     assert (record.inputs["precision"], record.inputs["openvino"]) == ("int8", openvino.__version__)
     assert "openvino" in record.versions
     assert {IR_FILE, IR_WEIGHTS_FILE} <= record.outputs.keys()
-    assert record.parity["agreement"] >= LIMITS["int8"].agreement
+    assert record.parity is not None
+    assert record.parity.agreement >= LIMITS["int8"].agreement
 
 
 def test_a_second_export_makes_nothing_and_another_openvino_anew(
@@ -90,16 +94,16 @@ def test_a_second_export_makes_nothing_and_another_openvino_anew(
 
 def test_answers_unlike_torchs_keep_the_old_model(bundle: Path, tmp_path: Path) -> None:
     engine, model = tmp_path / "engine", tmp_path / "openvino"
-    make_engine(bundle, engine)
-    make_openvino_model(bundle, engine, model)
+    make(EngineStep(bundle, engine))
+    make(OpenvinoStep(bundle, model, engine))
     before = Record.read(model)
     with np.load(engine / HEAD_FILE) as head:
         arrays = dict(head)
     arrays["llm_embeddings"] = arrays["llm_embeddings"][::-1]
     (engine / HEAD_FILE).unlink()  # the model's folder holds a link to the same file
     np.savez(engine / HEAD_FILE, **arrays)
-    with pytest.raises(ParityError, match=r"encoder\.xml does not agree with torch"):
-        make_openvino_model(bundle, engine, model)
+    with pytest.raises(ParityError, match=r"openvino in .*openvino does not agree with torch"):
+        make(OpenvinoStep(bundle, model, engine))
     assert Record.current(model, before.inputs) == before
 
 

@@ -11,7 +11,8 @@ from export.artefacts.record import Record
 from export.errors import ExportError
 from export.parity.compare import LIMITS
 from export.steps import plan
-from export.steps.plan import AHEAD_OF_TIME, PLAN_FILE, PLAN_RECORD_FILE, PlanRecord, gpu_of
+from export.steps.plan import AHEAD_OF_TIME, PLAN_FILE, PLAN_RECORD_FILE, PlanRecord, PlanStep, gpu_of
+from export.steps.runner import make
 from export.tensorrt.builder import Flavour, Plan
 from export.tensorrt.profiles import profiles
 from routerdc_contract.bundle import ENGINE_FOLDER, Manifest, file_sha256
@@ -61,7 +62,9 @@ def test_int8_for_gpus_is_judged_against_torch_and_leaves_the_bundles_own_engine
     code, output = invoke("--bundle", bundle, "--out", out, "--target", "tensorrt-rtx", "--precision", "int8")
     assert (code, output.count("made")) == (0, 3), output
     assert PlanRecord.read(out / "tensorrt-rtx").precision == "int8-gpu"
-    assert Record.read(out / "engine").parity["agreement"] >= LIMITS["int8"].agreement
+    parity = Record.read(out / "engine").parity
+    assert parity is not None
+    assert parity.agreement >= LIMITS["int8"].agreement
     assert not (bundle / ENGINE_FOLDER).exists()
 
 
@@ -135,8 +138,6 @@ def test_timing_caches_are_kept_apart_by_version_and_gpu(
     monkeypatch.setattr(plan, "bindings", lambda _: SimpleNamespace(__version__="10.16.1.11"))
     for gpu in ("NVIDIA L4, 8.9", "NVIDIA H100 80GB HBM3, 9.0"):
         monkeypatch.setattr(plan, "gpu_of", lambda _, gpu=gpu: gpu)
-        plan.make_plan(out / "engine", out / "tensorrt", "tensorrt", tmp_path / "caches")
-    plan.make_plan(out / "engine", out / "tensorrt", "tensorrt")
+        make(PlanStep(bundle, out / "tensorrt", out / "engine", "tensorrt", tmp_path / "caches"))
     names = ["tensorrt-10.16.1.11-nvidia-l4-8.9", "tensorrt-10.16.1.11-nvidia-h100-80gb-hbm3-9.0"]
-    folders = [tmp_path / "caches", tmp_path / "caches", out]
-    assert used == [f / f"{n}.timing-cache" for f, n in zip(folders, [*names, names[1]], strict=True)]
+    assert used == [tmp_path / "caches" / f"{name}.timing-cache" for name in names]

@@ -15,9 +15,11 @@ from onnx import numpy_helper
 from export.artefacts.files import ENGINE_FILE, ENGINE_WEIGHTS_FILE, GRAPH_FILE, HEAD_FILE, REFS_FILE, graph_inputs
 from export.artefacts.record import RECORD_FILE, Record
 from export.errors import ParityError
-from export.steps.engine import engine_inputs, make_engine
-from export.steps.graph import make_graph
-from export.steps.repository import make_repository
+from export.steps.engine import EngineStep
+from export.steps.graph import GraphStep
+from export.steps.repository import RepositoryStep
+from export.steps.runner import make
+from export.steps.step import Step
 from routerdc_contract.bundle import ENGINE_FOLDER, GRAPH_FOLDER, Manifest
 from routerdc_contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
 from tests.unit.export.conftest import DEFAULT_BUNDLE, ENCODERS, invoke
@@ -30,11 +32,12 @@ def test_every_architecture_passes_every_step(
     architecture: str, tiny_bundle: MakeBundle, tmp_path: Path, few_samples: list[str]
 ) -> None:
     bundle = tiny_bundle(architecture)
-    results = [
-        make_graph(bundle),
-        make_engine(bundle, tmp_path / "engine"),
-        make_repository(bundle, tmp_path / "engine", tmp_path / "repository"),
+    steps: list[Step] = [
+        GraphStep.of(bundle),
+        EngineStep(bundle, tmp_path / "engine"),
+        RepositoryStep(bundle, tmp_path / "repository", tmp_path / "engine"),
     ]
+    results = [parity for step in steps if (parity := make(step).parity)]
     assert [parity.agreement for parity in results] == [1.0] * 3
     assert [parity.queries for parity in results] == [len(few_samples)] * 3
     assert max(parity.max_score_error for parity in results) < 1e-5
@@ -71,7 +74,7 @@ def test_the_shipped_graph_is_current_and_small() -> None:
 
 def test_the_shipped_engine_is_current_and_small() -> None:
     folder = DEFAULT_BUNDLE / ENGINE_FOLDER
-    inputs = engine_inputs(DEFAULT_BUNDLE, Manifest.read(DEFAULT_BUNDLE), "int8")
+    inputs = EngineStep(DEFAULT_BUNDLE, folder, "int8").inputs()
     assert Record.current(folder, inputs), "run `routerdc export engine` and commit it"
     assert sum(path.stat().st_size for path in folder.iterdir()) < 25_000_000
 
@@ -142,7 +145,7 @@ def test_a_record_does_not_tell_where_this_machine_keeps_its_files(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["/opt/bin/routerdc", "export", "--bundle", str(bundle)])
-    make_engine(bundle, tmp_path / "engine")
+    make(EngineStep(bundle, tmp_path / "engine"))
     assert json.loads((tmp_path / "engine" / RECORD_FILE).read_text())["command"] == "routerdc export --bundle …/bundle"
 
 
@@ -168,8 +171,8 @@ def test_a_damaged_weight_fails_the_export(bundle: Path, tmp_path: Path) -> None
 
 def test_a_damaged_head_fails_the_repository_and_leaves_the_old_one(bundle: Path, tmp_path: Path) -> None:
     engine, repository = tmp_path / "engine", tmp_path / "repository"
-    make_engine(bundle, engine)
-    make_repository(bundle, engine, repository)
+    make(EngineStep(bundle, engine))
+    make(RepositoryStep(bundle, repository, engine))
     before = sorted(path.stat().st_ino for path in repository.rglob("*"))
     with np.load(engine / HEAD_FILE) as head:
         arrays = dict(head)
@@ -177,13 +180,13 @@ def test_a_damaged_head_fails_the_repository_and_leaves_the_old_one(bundle: Path
     (engine / HEAD_FILE).unlink()  # the repository holds a link to the same file
     np.savez(engine / HEAD_FILE, **arrays)
     with pytest.raises(ParityError, match="argmax agreement"):
-        make_repository(bundle, engine, repository)
+        make(RepositoryStep(bundle, repository, engine))
     assert sorted(path.stat().st_ino for path in repository.rglob("*")) == before
 
 
 def test_the_weights_lie_on_the_disk_once(bundle: Path, tmp_path: Path) -> None:
-    make_engine(bundle, tmp_path / "engine")
-    make_repository(bundle, tmp_path / "engine", tmp_path / "repository")
+    make(EngineStep(bundle, tmp_path / "engine"))
+    make(RepositoryStep(bundle, tmp_path / "repository", tmp_path / "engine"))
     assert (tmp_path / "engine" / ENGINE_FILE).stat().st_nlink == 2
 
 

@@ -33,7 +33,7 @@ ROWS = [RANDOM.integers(1000, 30000, size=length, dtype=np.int32) for length in 
 @pytest.fixture(scope="session")
 def shipped_graph(tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
     folder = tmp_path_factory.mktemp("shipped")
-    write_artefacts(DEFAULT_BUNDLE, Manifest.read(DEFAULT_BUNDLE), folder)
+    write_artefacts(DEFAULT_BUNDLE, folder)
     return onnx.load(folder / ENGINE_FILE)
 
 
