@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-PYTHON ?= python3.11
+PYTHON ?=
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-compile --no-warn-conflicts -c constraints.txt
@@ -15,7 +15,7 @@ help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	python=$$(tools/find_python.sh $(PYTHON)) && $$python -m venv $(VENV)
 
 # Stamps, so that a second start installs nothing.
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
@@ -46,7 +46,7 @@ lint: $(VENV)/.dev  ## ruff, with repairs
 check: $(VENV)/.dev  ## ruff, mypy strict, import layers, generated code, prose
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -n 2 cli routerdc_contract routerdc_client routerdc export gateway labelling loadtest deploy tools tests
+	$(BIN)/mypy -n 2 cli routerdc_triton routerdc_contract routerdc_client routerdc export gateway labelling loadtest deploy tools tests
 	cd model_repository/routerdc/1 && $(abspath $(BIN))/mypy --config-file $(abspath pyproject.toml) --cache-dir $(abspath .mypy_cache)/model .
 	$(BIN)/lint-imports
 	$(BIN)/python -m routerdc_contract.generate --check
@@ -57,6 +57,9 @@ docs: $(VENV)/.dev  ## build the documentation as a site: build/site
 
 docs-serve: $(VENV)/.dev  ## show the documentation while you write it
 	$(BIN)/mkdocs serve
+
+check-pythons:  ## make run on every supported Python of this machine, and wheels of all pins for each
+	tools/check_pythons.sh
 
 test: check  ## check, then all tests: unit, integration (a real Triton), e2e (the whole stack)
 	$(BIN)/pytest
@@ -152,11 +155,11 @@ check-tensorrt: $(VENV)/.dev  ## hold every TensorRT call against the real bindi
 
 KUBERNETES := .cache/kubernetes
 
-$(KUBERNETES)/.fetched: deploy/kubernetes/custom-resources/package-lock.json
+$(KUBERNETES)/.fetched: deploy/kubernetes/custom-resources/package-lock.json | $(BIN)/python
 	mkdir -p $(KUBERNETES)
 	cp deploy/kubernetes/custom-resources/package*.json $(KUBERNETES)
 	npm ci --prefix $(KUBERNETES) --silent --no-audit --no-fund
-	$(PYTHON) -m venv $(KUBERNETES)/checkov  # its own: it pins what it needs
+	$(BIN)/python -m venv $(KUBERNETES)/checkov  # its own: it pins what it needs
 	$(KUBERNETES)/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
 	command -v promtool > /dev/null || (cd $(KUBERNETES) && apt-get download -qq prometheus && dpkg -x prometheus_*.deb prometheus)
 	touch $@
@@ -190,4 +193,4 @@ simulate-autoscaling: $(VENV)/.dev  ## the chosen autoscaling and others against
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
-.PHONY: docs docs-serve chaos soak fuzz check-kubernetes pool-growth compare-engines side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt check-containers clean
+.PHONY: docs docs-serve chaos soak fuzz check-kubernetes pool-growth compare-engines side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt check-containers check-pythons clean

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
 from lifeline import end_with_parent
+from numpy_compatibility import accept_inputs, output
 from pipeline import Pipeline, Routing
 from queries import FIELD, QueryError, read_queries
 from reference import Reference
@@ -26,6 +27,7 @@ class TritonPythonModel:
         asks them then.
         """
         end_with_parent()
+        accept_inputs()
         self._settings = Settings.from_model_config(args["model_config"])
         folder = Path(args["model_repository"]) / args["model_version"]
         self._pipeline = Pipeline.load(folder, self._settings)
@@ -57,7 +59,7 @@ class TritonPythonModel:
             columns = _columns(self._pipeline.route(texts), self._pipeline.bundle_id)
             for i, span in spans.items():
                 names = requests[i].requested_output_names()
-                tensors = [pb_utils.Tensor(name, columns[name][span]) for name in names]
+                tensors = [output(name, columns[name][span]) for name in names]
                 responses[i] = pb_utils.InferenceResponse(tensors)
         return responses
 

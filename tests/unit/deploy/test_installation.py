@@ -4,28 +4,11 @@ import re
 from importlib.metadata import distribution
 from pathlib import Path
 
-from packaging.requirements import Requirement
+from tests.support.environment import closure
 
 LIMIT_MB = 600
 BUILT_MB = 25  # the model repository
 MAKEFILE = Path(__file__).parents[3] / "Makefile"
-
-
-def closure(name: str, extras: frozenset[str] = frozenset()) -> set[str]:
-    """Names of all distributions that `name[extras]` brings, by the metadata of what is installed here."""
-    seen: set[tuple[str, frozenset[str]]] = set()
-    open_ends = [(name, extras)]
-    while open_ends:
-        package, wanted = end = open_ends.pop()
-        if end in seen:
-            continue
-        seen.add(end)
-        for line in distribution(package).requires or ():
-            requirement = Requirement(line)
-            environments = [{"extra": extra} for extra in wanted | {""}]
-            if requirement.marker is None or any(map(requirement.marker.evaluate, environments)):
-                open_ends.append((requirement.name.lower(), frozenset(requirement.extras)))
-    return {package for package, _ in seen} - {name}
 
 
 def megabytes(package: str) -> float:

@@ -1,0 +1,73 @@
+"""A Python environment that holds what an extra brings and nothing else, made of links to what is installed here.
+
+What an extra brings is read from the metadata of the installed distributions, as pip reads it; nothing is downloaded.
+"""
+
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+PROJECT = "routerdc-triton"
+
+
+def closure(name: str, extras: frozenset[str] = frozenset()) -> set[str]:
+    """Names of all distributions that `name[extras]` brings, without itself."""
+    seen: set[tuple[str, frozenset[str]]] = set()
+    open_ends = [(name, extras)]
+    while open_ends:
+        package, wanted = end = open_ends.pop()
+        if end in seen:
+            continue
+        seen.add(end)
+        for line in _requirements(package):
+            requirement = Requirement(line)
+            environments = [{"extra": extra} for extra in wanted | {""}]
+            if requirement.marker is None or any(map(requirement.marker.evaluate, environments)):
+                open_ends.append((requirement.name.lower(), frozenset(requirement.extras)))
+    return {package for package, _ in seen} - {name}
+
+
+def _requirements(package: str) -> list[str]:
+    """Lines with markers; ours from pyproject.toml, which may have changed since it was installed."""
+    if package != PROJECT:
+        return distribution(package).requires or []
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    optional = project["optional-dependencies"].items()
+    own: list[str] = project["dependencies"]
+    return own + [
+        f"{line}{' and' if ';' in line else ';'} extra == '{extra}'" for extra, lines in optional for line in lines
+    ]
+
+
+class Environment:
+    """The running interpreter with other packages: those of `extras` in the folder `site`, and the working tree."""
+
+    def __init__(self, site: Path, extras: frozenset[str]) -> None:
+        self._site = site
+        for package in closure(PROJECT, extras):
+            try:
+                self._link(package)
+            except PackageNotFoundError:
+                raise AssertionError(f"{package} is not installed: make setup-dev") from None
+        self._link(PROJECT)
+
+    def _link(self, package: str) -> None:
+        """Links every file of an installed distribution; packages that share a folder (google/) share it here, too."""
+        for file in distribution(package).files or ():
+            if ".." in file.parts or file.suffix in {".pth", ".pyc"}:
+                continue
+            link = self._site / file
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.exists():
+                link.symlink_to(file.locate())
+
+    def run(self, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs `code` with `arguments` as its sys.argv[1:], without site packages (-S) and variables (-I)."""
+        start = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(self._site)!r}]\n{code}"
+        command = [sys.executable, "-I", "-S", "-c", start, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, cwd="/")
