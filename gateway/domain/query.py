@@ -41,6 +41,8 @@ class Report:
     model: str
     outcome: CallOutcome
     latency_seconds: float | None
+    rules: tuple[CallerRules, ...] = ()  # of whoever reports
+    caller: str = ""  # name of the API key; empty: no keys are in use
 
 
 def new_request_id() -> str:

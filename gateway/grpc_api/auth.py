@@ -4,17 +4,19 @@ Envoy speaks for others: their keys are in the HTTP requests that it asks about 
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from dataclasses import replace
 from typing import Any
 
 import grpc
 from grpc import aio
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 
-from gateway.domain.query import RouteQuery
+from gateway.domain.query import Report, RouteQuery
 from gateway.errors import UnauthenticatedError
 from gateway.grpc_api.peers import host_of
 from gateway.limits import caller
 from gateway.limits.caller import ANONYMOUS, Callers
+from gateway.policy.eligibility import CallerRules
 from gateway.telemetry.metrics import Metrics
 
 _OPEN = f"/{HEALTH_SERVICE}/"
@@ -63,6 +65,18 @@ def authorized(query: RouteQuery, wanted_llms: Collection[str]) -> RouteQuery:
         return query
     calling.authorize(wanted_llms)
     return query._replace(rules=(calling.rules, *query.rules), caller=calling.name)
+
+
+def reported(report: Report) -> Report:
+    """`report` with whoever reports, and what that caller may use."""
+    name, rules = rights()
+    return replace(report, caller=name, rules=rules)
+
+
+def rights() -> tuple[str, tuple[CallerRules, ...]]:
+    """Whoever calls: the API key's name and rules; empty and none where no keys are asked for."""
+    calling = caller.current.get()
+    return ("", ()) if calling is ANONYMOUS else (calling.name, (calling.rules,))
 
 
 def caller_of(context: Any) -> str:

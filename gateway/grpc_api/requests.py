@@ -15,6 +15,7 @@ from routerdc_contract.v1 import router_pb2 as pb
 
 MAX_REQUEST_ID_BYTES = 128
 MAX_SESSION_ID_BYTES = 1024
+MAX_ENDPOINT_CHARS = 2048
 
 _Number = Literal["cost_weight", "max_price", "min_margin", "min_confidence"]
 
@@ -63,6 +64,9 @@ def checked_report(request: pb.ReportOutcomeRequest) -> Report:
     """
     if (outcome := _OUTCOMES.get(request.outcome)) is None:
         raise InvalidRequestError("outcome", "say how the call ended: OUTCOME_OK, OUTCOME_ERROR, …")
+    for field in ("address", "model"):
+        if len(getattr(request.endpoint, field)) > MAX_ENDPOINT_CHARS:
+            raise InvalidRequestError(f"endpoint.{field}", f"longer than {MAX_ENDPOINT_CHARS} characters")
     latency_ms = request.latency_ms
     if not math.isfinite(latency_ms) or latency_ms < 0:
         raise InvalidRequestError("latency_ms", f"must be a finite number, 0 or more, not {latency_ms}")

@@ -1,10 +1,14 @@
 """From decisions to protobuf messages. The other direction is requests.py."""
 
+from collections.abc import Sequence
+
 from google.rpc import status_pb2
 
 from gateway.config.endpoints_file import Endpoint
 from gateway.domain.decision import Candidate, Decision, Reason
 from gateway.domain.outcomes import EndpointState
+from gateway.policy import defaults, eligibility
+from gateway.policy.eligibility import CallerRules
 from gateway.pool.pool import Pool
 from routerdc_contract.v1 import router_pb2 as pb
 
@@ -51,20 +55,25 @@ def route_result(request_id: str, outcome: Decision | status_pb2.Status) -> pb.R
     return pb.RouteResult(request_id=request_id, error=outcome)
 
 
-def list_response(pool: Pool, bundle_id: str) -> pb.ListLlmsResponse:
-    """The pool with the present state of every endpoint."""
+def list_response(
+    pool: Pool, bundle_id: str, caller: str = "", rules: Sequence[CallerRules] = ()
+) -> pb.ListLlmsResponse:
+    """Those LLMs that `rules` let the caller use, with the present state of every endpoint as the caller meets it."""
+    usable, healthy = eligibility.usable(pool.names, pool.prices, rules), pool.healthy(caller)
     llms = [
         pb.Llm(
             name=name,
             endpoints=map(_endpoint, llm.endpoints),
             price=llm.price,
-            healthy=name in pool.healthy,
+            healthy=name in healthy,
             context_tokens=llm.context_tokens,
-            endpoint_statuses=[_endpoint_status(e, pool.endpoint_health.state(e)) for e in llm.endpoints],
+            endpoint_statuses=[_endpoint_status(e, pool.endpoint_health.state(e, caller)) for e in llm.endpoints],
         )
         for name, llm in pool.llms.items()
+        if name in usable
     ]
-    return pb.ListLlmsResponse(llms=llms, bundle_id=bundle_id, default_llm=pool.defaults[0])
+    default = defaults.order(usable, llms=tuple(pool.llms), defaults=pool.defaults)[:1]
+    return pb.ListLlmsResponse(llms=llms, bundle_id=bundle_id, default_llm="".join(default))
 
 
 def report_response(state: EndpointState) -> pb.ReportOutcomeResponse:

@@ -76,12 +76,12 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
     async def ReportOutcome(self, request: pb.ReportOutcomeRequest, context: Context) -> pb.ReportOutcomeResponse:  # noqa: N802
         """Takes note of how a call to an endpoint ended."""
         auth.charge(1)
-        return responses.report_response(self._router.report(checked_report(request)))
+        return responses.report_response(self._router.report(auth.reported(checked_report(request))))
 
     @answered
     async def ListLlms(self, request: pb.ListLlmsRequest, context: Context) -> pb.ListLlmsResponse:  # noqa: N802
         """Lists the pool, as far as the caller may use it."""
-        return responses.list_response(self._router.pool, self._router.bundle_id)
+        return responses.list_response(self._router.pool, self._router.bundle_id, *auth.rights())
 
     def drain(self) -> None:
         """Lets open streams answer what they have read, and end."""

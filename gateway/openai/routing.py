@@ -176,7 +176,7 @@ def _named(pool: Pool, sender: Sender, llm: str) -> _Choice:
         NoLlmError: none of its endpoints is in use.
     """
     pool.eligible(eligibility.permitted(frozenset((llm,)), pool.prices, (sender.caller.rules,)))
-    return _Choice(((llm, pool.endpoint(llm)),), Reason.NAMED, "the request names this LLM")
+    return _Choice(((llm, pool.endpoint(llm, sender.caller.name)),), Reason.NAMED, "the request names this LLM")
 
 
 def _answer(pool: Pool, parsed: OpenAiBody, choice: _Choice, started: float) -> Routed:

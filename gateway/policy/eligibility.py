@@ -27,6 +27,14 @@ def permitted(llms: frozenset[str], prices: Mapping[str, float], rules: Sequence
     Raises:
         ExcludedError: there are none; the message says why, LLM by LLM.
     """
+    left = usable(llms, prices, rules)
+    if not left:
+        raise ExcludedError({llm: _refusal(llm, prices.get(llm), rules) for llm in sorted(llms)})
+    return left
+
+
+def usable(llms: frozenset[str], prices: Mapping[str, float], rules: Sequence[CallerRules]) -> frozenset[str]:
+    """Those of `llms` that all of `rules` let answer; perhaps none."""
     left = llms
     for rule in rules:
         if rule.allowed is not None:
@@ -35,8 +43,6 @@ def permitted(llms: frozenset[str], prices: Mapping[str, float], rules: Sequence
             left -= rule.denied
         if (limit := rule.max_price) is not None:
             left = frozenset(llm for llm in left if prices.get(llm, math.inf) <= limit)
-    if not left:
-        raise ExcludedError({llm: _refusal(llm, prices.get(llm), rules) for llm in sorted(llms)})
     return left
 
 

@@ -32,37 +32,38 @@ class Pool:
         self._with_endpoints = frozenset(name for name, endpoints in self._in_use.items() if endpoints)
         self._turns = {name: Turns([e.weight for e in endpoints]) for name, endpoints in self._in_use.items()}
 
-    @property
-    def healthy(self) -> frozenset[str]:
-        """The LLMs with an endpoint that may be asked now."""
+    def healthy(self, caller: str = "") -> frozenset[str]:
+        """The LLMs with an endpoint that `caller` (empty: anybody) may be given now."""
         health = self.endpoint_health
         if health.all_well:
             return self._with_endpoints
-        return frozenset(name for name, endpoints in self._in_use.items() if any(map(health.share, endpoints)))
+        return frozenset(
+            name for name, endpoints in self._in_use.items() if any(health.share(one, caller) for one in endpoints)
+        )
 
-    def endpoint(self, llm: str) -> Endpoint:
+    def endpoint(self, llm: str, caller: str = "") -> Endpoint:
         """The endpoint of `llm` (one with an endpoint in use) whose turn it is; where all are ejected, one of them."""
         endpoints, health = self._in_use[llm], self.endpoint_health
         if len(endpoints) == 1:
             return endpoints[0]
-        shares = None if health.all_well else [health.share(endpoint) for endpoint in endpoints]
+        shares = None if health.all_well else [health.share(endpoint, caller) for endpoint in endpoints]
         return endpoints[self._turns[llm].next(shares)]
 
-    def eligible(self, permitted: frozenset[str]) -> frozenset[str]:
-        """Those of `permitted` that are healthy; where none is, those with endpoints in use, as a last resort.
+    def eligible(self, permitted: frozenset[str], caller: str = "") -> frozenset[str]:
+        """Those of `permitted` that are healthy for `caller`; where none is, those with endpoints, as a last resort.
 
         Raises:
             NoLlmError: every endpoint is out of use.
         """
-        eligible = self.healthy & permitted or self._with_endpoints & permitted
+        eligible = self.healthy(caller) & permitted or self._with_endpoints & permitted
         if not eligible:
             raise NoLlmError(f"every endpoint of {', '.join(sorted(permitted))} is out of use")
         return eligible
 
-    def find(self, address: str, model: str) -> tuple[str, Endpoint] | None:
-        """The endpoint at `address` that serves `model`, with the (first) LLM that it belongs to."""
+    def find(self, address: str, model: str, among: frozenset[str] | None = None) -> tuple[str, Endpoint] | None:
+        """The endpoint at `address` that serves `model`, with the first LLM (of `among`; None: all) that has it."""
         for name, llm in self.llms.items():
-            for endpoint in llm.endpoints:
+            for endpoint in llm.endpoints if among is None or name in among else ():
                 if (endpoint.address, endpoint.model) == (address, model):
                     return name, endpoint
         return None

@@ -65,7 +65,7 @@ def decide(case: Case, scored: Scored) -> Decision:
         confidence=_confidence(scores.bundle, ranked[0]),
     )
     candidates = tuple(
-        Candidate(r.llm, pool.endpoint(r.llm), r.score, r.adjusted_score, _confidence(scores.bundle, r))
+        Candidate(r.llm, pool.endpoint(r.llm, query.caller), r.score, r.adjusted_score, _confidence(scores.bundle, r))
         for r in choice.order[: query.max_candidates]
     )
     done_ns = time.perf_counter_ns()
@@ -96,7 +96,7 @@ def undecided(case: Case, reason: Reason, detail: str) -> Decision:
     order = defaults.order(eligible, llms=tuple(pool.llms), defaults=case.defaults, session_llm=case.session_llm)
     return Decision(
         request_id=query.request_id,
-        candidates=tuple(Candidate(llm, pool.endpoint(llm)) for llm in order[: query.max_candidates]),
+        candidates=tuple(Candidate(llm, pool.endpoint(llm, query.caller)) for llm in order[: query.max_candidates]),
         reason=reason,
         reason_detail=detail,
         total_ns=time.perf_counter_ns() - case.arrived_ns,

@@ -102,16 +102,17 @@ class Router:
         """Takes note of how a call to an endpoint ended, and says what is thought of that endpoint now.
 
         Raises:
-            InvalidRequestError: the pool has no such endpoint.
+            InvalidRequestError: the pool has no such endpoint that the caller may use.
         """
-        found = self.pool.find(report.address, report.model)
+        usable = eligibility.usable(self.pool.names, self.pool.prices, report.rules)
+        found = self.pool.find(report.address, report.model, usable)
         if found is None:
             raise InvalidRequestError("endpoint", f"the pool has none at {report.address!r} for {report.model!r}")
         llm, endpoint = found
-        ejected_seconds = self.pool.endpoint_health.report(endpoint, report.outcome)
+        ejected_seconds = self.pool.endpoint_health.report(endpoint, report.outcome, report.caller)
         for observer in self._observers:
             observer.reported(report, llm, ejected_seconds)
-        return self.pool.endpoint_health.state(endpoint)
+        return self.pool.endpoint_health.state(endpoint, report.caller)
 
     async def _decide(self, query: RouteQuery, deadline: float) -> Decision:
         case = self._case(query)
@@ -132,8 +133,9 @@ class Router:
         """What is known of `query` on its arrival; without prices where nothing will be ranked."""
         arrived_ns = time.perf_counter_ns()
         pool = self.pool
-        healthy = pool.healthy
-        eligible = pool.eligible(eligibility.permitted(pool.names, pool.prices, query.rules))
+        healthy = pool.healthy(query.caller)
+        permitted = eligibility.permitted(pool.names, pool.prices, query.rules)
+        eligible = pool.eligible(permitted, query.caller)
         if eligible.isdisjoint(healthy):
             for observer in self._observers:
                 observer.last_resort(query, eligible)

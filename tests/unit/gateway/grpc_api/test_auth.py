@@ -158,3 +158,45 @@ async def test_a_key_that_names_an_unknown_llm_keeps_it_from_starting(
     with pytest.raises(CallersError, match="omega"):
         async with serving(chosen("127.0.0.1:1")):
             pass
+
+
+async def test_a_key_sees_and_reports_on_nothing_but_what_it_may_use(address: str, tmp_path: Path) -> None:
+    write_keys(tmp_path, allowed=["alpha", "gamma"])
+    await until(lambda: code_is(address, "alpha"))
+    beta = pb.Endpoint(address="http://beta.test/v1", model="beta-model")
+    async with AsyncRouterClient(address, api_key=KEY) as router:
+        listed = await router.list_llms()
+        with pytest.raises(RouteError) as error:
+            await router.report_outcome(beta, pb.OUTCOME_ERROR)
+    assert ([llm.name for llm in listed.llms], listed.default_llm) == (["alpha", "gamma"], "alpha")
+    assert error.value.code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_reports_count_against_the_rate_and_eject_for_the_one_who_reports(address: str, tmp_path: Path) -> None:
+    digests = [{"name": name, "sha256": sha256(name.encode()).hexdigest()} for name in ("hostile", "other")]
+    (tmp_path / "keys.yaml").write_text(
+        yaml.safe_dump({"keys": [digests[0] | {"queries_per_second": 0.01, "burst": 7}, digests[1]]})
+    )
+
+    async def is_reloaded() -> bool:
+        async with AsyncRouterClient(address, api_key="other") as router:
+            try:
+                return bool((await router.list_llms()).llms)
+            except RouteError:
+                return False
+
+    await until(is_reloaded)
+    beta = pb.Endpoint(address="http://beta.test/v1", model="beta-model")
+    async with AsyncRouterClient(address, api_key="hostile") as router:
+        states = [(await router.report_outcome(beta, pb.OUTCOME_ERROR)) for _ in range(5)]
+        chosen_for_hostile = (await router.route("q")).llm
+        await router.report_outcome(beta, pb.OUTCOME_ERROR)
+    async with aio.insecure_channel(address, [("grpc.enable_retries", 0)]) as channel:
+        stub: Any = router_pb2_grpc.RouterStub(channel)
+        report = pb.ReportOutcomeRequest(endpoint=beta, outcome=pb.OUTCOME_ERROR)
+        with pytest.raises(aio.AioRpcError) as error:
+            await stub.ReportOutcome(report, metadata=(("authorization", "Bearer hostile"),))
+    assert states[-1] == pb.ENDPOINT_STATE_EJECTED
+    assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    async with AsyncRouterClient(address, api_key="other") as router:
+        assert (chosen_for_hostile, (await router.route("q")).llm) == ("alpha", "beta")

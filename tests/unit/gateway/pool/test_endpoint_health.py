@@ -113,3 +113,27 @@ def test_endpoints_that_left_the_pool_are_forgotten(health: EndpointHealth) -> N
 
 def test_an_endpoint_out_of_use_has_no_share(health: EndpointHealth) -> None:
     assert health.share(ENDPOINT.model_copy(update={"in_use": False})) == 0
+
+
+def test_what_one_caller_reports_ejects_for_that_caller_alone(health: EndpointHealth) -> None:
+    for _ in range(50):
+        health.report(ENDPOINT, CallOutcome.ERROR, "hostile")
+    assert health.state(ENDPOINT, "hostile") is EndpointState.EJECTED
+    assert (health.state(ENDPOINT), health.share(ENDPOINT, "other")) == (EndpointState.HEALTHY, 1.0)
+
+
+def test_two_callers_who_agree_eject_for_everybody(health: EndpointHealth) -> None:
+    for caller in ("one", "two"):
+        for _ in range(3):
+            health.report(ENDPOINT, CallOutcome.TIMEOUT, caller)
+    assert health.state(ENDPOINT, "third") is EndpointState.EJECTED
+
+
+def test_a_caller_whose_reports_are_good_again_is_no_witness(health: EndpointHealth, clock: Clock) -> None:
+    for _ in range(3):
+        health.report(ENDPOINT, CallOutcome.ERROR, "one")
+    clock.now += 1000
+    health.report(ENDPOINT, CallOutcome.OK, "one")
+    for _ in range(3):
+        health.report(ENDPOINT, CallOutcome.ERROR, "two")
+    assert health.state(ENDPOINT, "third") is EndpointState.HEALTHY

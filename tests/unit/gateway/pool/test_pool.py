@@ -69,12 +69,12 @@ def eject(pool: Pool, llm: str, *addresses: str) -> None:
 def test_an_ejected_endpoint_gets_no_turn(pool: Pool) -> None:
     eject(pool, "alpha", "http://a1")
     assert {pool.endpoint("alpha").address for _ in range(4)} == {"http://a2"}
-    assert pool.healthy == {"alpha", "beta"}
+    assert pool.healthy() == {"alpha", "beta"}
 
 
 def test_an_llm_whose_endpoints_are_all_ejected_is_not_eligible_unless_there_is_no_other(pool: Pool) -> None:
     eject(pool, "alpha", "http://a1", "http://a2")
-    assert pool.healthy == pool.eligible(pool.names) == {"beta"}
+    assert pool.healthy() == pool.eligible(pool.names) == {"beta"}
     assert pool.eligible(frozenset({"alpha", "gamma"})) == {"alpha"}
     assert {pool.endpoint("alpha").address for _ in range(4)} == {"http://a1", "http://a2"}
 

@@ -63,7 +63,7 @@ async def test_an_endpoint_that_fails_its_probes_is_down_until_it_is_well_again(
     fake = FakeEndpoint(status=503)
     async with probed(fake) as pool:
         await state_becomes(pool, EndpointState.DOWN)
-        assert pool.healthy == frozenset()
+        assert pool.healthy() == frozenset()
         fake.status = 200
         await state_becomes(pool, EndpointState.RETURNING)
     assert set(fake.asked) == {"/health?deep"}
