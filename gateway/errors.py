@@ -17,6 +17,7 @@
     │   ├── ScorerOverloadedError    the query was shed: Triton's queue is full, or ours too long for the deadline
     │   ├── ScorerFailedError        it answered with an error, or with something that is not an answer
     │   └── BundleMismatchError      its bundle does not have the LLM names of endpoints.yaml
+    ├── NoRouterError              there is no bundle yet: the router answers with the default LLM, as it should
     └── StartupError               the process says why and exits
         ├── SettingsError            a setting is wrong
         ├── EndpointsError           endpoints.yaml is wrong
@@ -146,6 +147,12 @@ class ScorerFailedError(ScorerError):
 
     cause = "failed"
     told = "the scorer failed"
+
+
+class NoRouterError(GatewayError):
+    """There is no router yet; the configured defaults answer, and that is no fallback."""
+
+    told: ClassVar[str] = "there is no router yet: the configured default answers"
 
 
 class BundleMismatchError(ScorerError):

@@ -108,7 +108,8 @@ def replace_pool(pool_ref: PoolRef, triton: TritonBalancer, file: EndpointsFile)
     """Queries in flight keep the pool that they began with."""
     health = pool_ref.current.endpoint_health
     pool = Pool(file, health)
-    pool.check(triton.bundle)
+    if triton.has_served:
+        pool.check(triton.bundle)
     health.keep_only([endpoint for _, endpoint, _ in pool.states()])
     pool_ref.current = pool
 

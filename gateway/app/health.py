@@ -47,7 +47,7 @@ class Health:
         bundle_id, problem = None, None
         try:
             bundle = await self._probe()
-            bundle_id = bundle.bundle_id
+            bundle_id = bundle.bundle_id or None
             self._check(bundle)
         except GatewayError as error:
             problem = str(error)

@@ -37,6 +37,7 @@ from gateway.scoring.limited import LimitedScorer
 from gateway.scoring.shadow import ShadowedScorer
 from gateway.scoring.triton.balancer import TritonBalancer
 from gateway.scoring.triton.scorer import TritonScorer
+from gateway.scoring.unrouted import UnroutedScorer
 from gateway.telemetry.decision_log import DecisionLog
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observers import LogObserver, MetricsObserver
@@ -54,8 +55,15 @@ def build_router(
     tracing: "Tracing | None",
 ) -> Router:
     """Stations 4 to 13 of the way of a query; `stack` closes what has to be closed."""
-    max_batch = min(settings.max_triton_batch, triton.max_batch)
-    scorer = build_scorer(settings, triton, metrics, max_batch=max_batch, scorers=lambda: max(1, len(triton)))
+    scorer = build_scorer(
+        settings,
+        triton,
+        metrics,
+        max_batch=lambda: min(settings.max_triton_batch, triton.max_batch),
+        scorers=lambda: max(1, len(triton)),
+    )
+    if settings.start_without_router:
+        scorer = UnroutedScorer(scorer, lambda: triton.has_served)
     # A refused caller finds room after one deadline at the latest: by then everything that is in flight now has left.
     budget = QueryBudget(settings.max_in_flight, settings.deadline_ms / 1000)
     metrics.watch(in_flight=lambda: budget.held)
@@ -70,7 +78,12 @@ def build_router(
 
 
 def build_scorer(
-    settings: Settings, scorer: BatchScorer, metrics: Metrics, *, max_batch: int, scorers: Callable[[], int]
+    settings: Settings,
+    scorer: BatchScorer,
+    metrics: Metrics,
+    *,
+    max_batch: Callable[[], int],
+    scorers: Callable[[], int],
 ) -> Scorer:
     """Stations 7 to 10, in front of `scorer`, which gets batches; see `Coalescer` for the rest."""
     cache = ScoreCache(max_entries=settings.cache_entries, ttl_seconds=settings.cache_ttl_seconds)

@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 import uvloop
 
-from gateway.app import build
+from gateway.app import build, readiness
 from gateway.app.health import Health
 from gateway.app.ports import Ports, metrics_server, write_ports
 from gateway.app.query_path import build_router
@@ -21,19 +21,15 @@ from gateway.app.reload import Reloader
 from gateway.app.servers import Servers
 from gateway.config import endpoints_file
 from gateway.config.settings import Settings
-from gateway.errors import BundleMismatchError, EndpointsError, ScorerError, TritonMissingError
 from gateway.grpc_api.auth import Authentication
 from gateway.grpc_api.servicer import RouterServicer
 from gateway.openai.routing import Routing
 from gateway.openai.servicer import ExternalProcessor
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
-from gateway.scoring.triton.balancer import TritonBalancer
 from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger("gateway.app.server")
-
-_STARTUP_POLL_SECONDS = 0.2
 
 
 def run(settings: Settings, announce: Callable[[Ports], None] | None = None, lifeline: int | None = None) -> None:
@@ -104,10 +100,11 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         metrics_port = stack.enter_context(metrics_server(settings, metrics))
         ports = Ports(servers.port, metrics_port, servers.ext_proc_port)
         triton = await stack.enter_async_context(build.triton(settings, metrics, tracing))
-        await _wait_for_bundle(triton, pool.current, settings)
+        await readiness.wait_for_bundle(triton, pool.current, settings)
         router = build_router(settings, pool, triton, metrics, stack, tracing)
         source.on_change(partial(build.replace_pool, pool, triton))
-        health = Health(lambda: triton.probe(pool.current.check), lambda bundle: pool.current.check(bundle), metrics)
+        served = partial(readiness.served_bundle, triton, pool, settings)
+        health = Health(served, lambda bundle: pool.current.check(bundle), metrics)
         servicer = RouterServicer(router, metrics, build.limits(settings))
         routing = Routing(router, build.data_plane(settings), metrics, known)
         processor = ExternalProcessor(routing, None if tracing is None else tracing.requested)
@@ -118,7 +115,7 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         prober = build.prober(settings, lambda: pool.current)
         await stack.enter_async_context(prober.watching())
         await servers.start()
-        log.info("serving", host=settings.host, **ports._asdict(), bundle_id=triton.bundle.bundle_id)
+        log.info("serving", host=settings.host, **ports._asdict(), bundle_id=router.bundle_id)
         try:
             yield ports
         finally:
@@ -129,23 +126,3 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
             servicer.drain()
             health.service.end()
             await servers.stop(settings.grace_seconds)
-
-
-async def _wait_for_bundle(triton: TritonBalancer, pool: Pool, settings: Settings) -> None:
-    problem = f"Triton at {settings.triton_address} does not answer"
-    try:
-        async with asyncio.timeout(settings.startup_timeout_seconds):
-            while True:
-                try:
-                    pool.check_equal(await triton.probe(pool.check))
-                    return
-                except BundleMismatchError as error:
-                    raise EndpointsError(f"{settings.endpoints_file}: {error}") from None
-                except ScorerError as error:
-                    if problem != str(error):
-                        log.info("waiting for Triton", problem=str(error))
-                    problem = str(error)
-                await asyncio.sleep(_STARTUP_POLL_SECONDS)
-    except TimeoutError:
-        seconds = f"{settings.startup_timeout_seconds:g} s"
-        raise TritonMissingError(f"waited {seconds}: {problem}; start it, or set --triton-address") from None

@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     triton_address: str = Field(
         "127.0.0.1:8001", min_length=1, description="host:port of Triton's gRPC, or several with commas"
     )
+    start_without_router: bool = Field(
+        False, description="serve the default LLMs until Triton has a bundle for them, instead of waiting for it"
+    )
     startup_timeout_seconds: float = Field(60, gt=0, description="how long to wait for Triton's model at start")
     health_interval_seconds: float = Field(1, gt=0, description="time between two looks at Triton's readiness")
     reload_interval_seconds: float = Field(1, gt=0, description="time between two looks at files that may change")

@@ -18,6 +18,7 @@ class Reason(enum.Enum):
     ONLY_ONE = "only_one"
     ABSTAINED = "abstained"
     STICKY = "sticky"
+    NO_ROUTER = "no_router"  # no bundle has been published yet
     NAMED = "named"  # an OpenAI request names the LLM itself
 
 

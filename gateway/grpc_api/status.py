@@ -23,6 +23,7 @@ CODES: dict[type[BaseException], code_pb2.Code.ValueType] = {
     errors.ScorerTimeoutError: code_pb2.DEADLINE_EXCEEDED,
     errors.ScorerUnavailableError: code_pb2.UNAVAILABLE,
     errors.ScorerOverloadedError: code_pb2.RESOURCE_EXHAUSTED,
+    errors.NoRouterError: code_pb2.UNAVAILABLE,
     errors.ScorerFailedError: code_pb2.INTERNAL,
     errors.BundleMismatchError: code_pb2.FAILED_PRECONDITION,
     # The process ends before it could answer anybody with these.

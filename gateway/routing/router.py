@@ -14,7 +14,7 @@ from gateway.domain.observer import Observer
 from gateway.domain.outcomes import EndpointState
 from gateway.domain.query import Report, RouteQuery
 from gateway.domain.scorer import Scorer
-from gateway.errors import InvalidRequestError, ScorerError
+from gateway.errors import InvalidRequestError, NoRouterError, ScorerError
 from gateway.limits.query_budget import QueryBudget
 from gateway.policy import eligibility, ranking
 from gateway.pool.pool import Pool
@@ -122,6 +122,8 @@ class Router:
             return self._told(query, undecided(case, Reason.FALLBACK, NO_TEXT))
         try:
             decision = decide(case, await self._scorer.score(query.text, deadline, query.priority))
+        except NoRouterError as error:
+            return self._told(query, undecided(case, Reason.NO_ROUTER, error.told))
         except ScorerError as error:
             for observer in self._observers:
                 observer.fell_back(query, error)

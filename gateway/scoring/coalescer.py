@@ -42,7 +42,7 @@ class Coalescer:
         self,
         scorer: BisectingScorer,
         *,
-        max_batch: int,
+        max_batch: Callable[[], int],
         scorers: Callable[[], int],
         window: int,
         observe: Callable[[int], None] = lambda batch_size: None,
@@ -53,7 +53,7 @@ class Coalescer:
 
         Args:
             scorer: gets the batches.
-            max_batch: queries in one batch.
+            max_batch: how many queries one batch may have now.
             scorers: how many batches are scored side by side at best: the Tritons behind `scorer`.
             window: queries in flight for each of them up to which more are sent at once.
             observe: called with the size of each batch that is sent.
@@ -127,7 +127,7 @@ class Coalescer:
             answered_at = self._clock() + self._answer_time.seconds
             for entry in self._queue.shed(answered_at, unless_all=not self._batches):
                 entry.settle(ScorerOverloadedError("scores would come after the deadline"))
-            if entries := self._queue.take(self._max_batch):
+            if entries := self._queue.take(self._max_batch()):
                 self._send(_Batch(entries))
 
     def _has_room(self) -> bool:

@@ -64,7 +64,7 @@ def router(settings: Settings, metrics: Metrics, *, behind_cache: bool) -> Route
 
 def _behind_cache(settings: Settings, metrics: Metrics) -> Scorer:
     batch = settings.max_triton_batch
-    return build_scorer(settings, InstantScorer(), metrics, max_batch=batch, scorers=lambda: 1)
+    return build_scorer(settings, InstantScorer(), metrics, max_batch=lambda: batch, scorers=lambda: 1)
 
 
 async def serve(*, behind_cache: bool) -> None:

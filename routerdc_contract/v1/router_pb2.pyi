@@ -42,6 +42,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """no LLM was clearly ahead (min_margin) or good enough (min_confidence): the configured default"""
     REASON_STICKY: _Reason.ValueType  # 6
     """another LLM is better, but not by enough to change the session's"""
+    REASON_NO_ROUTER: _Reason.ValueType  # 7
+    """no bundle has been published for these LLMs yet: the configured default"""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper): ...
 
@@ -58,6 +60,8 @@ REASON_ABSTAINED: Reason.ValueType  # 5
 """no LLM was clearly ahead (min_margin) or good enough (min_confidence): the configured default"""
 REASON_STICKY: Reason.ValueType  # 6
 """another LLM is better, but not by enough to change the session's"""
+REASON_NO_ROUTER: Reason.ValueType  # 7
+"""no bundle has been published for these LLMs yet: the configured default"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Outcome:

@@ -89,7 +89,9 @@ class RouterServicer(object):
 
     def ReportOutcome(self, request, context):
         """Tells how a call to an endpoint ended. Endpoints that fail several times in a row are not given out for a while, then
-        less often than before. INVALID_ARGUMENT where there is no such endpoint.
+        less often than before. INVALID_ARGUMENT where there is no such endpoint, or none that the caller may use. With API keys
+        each report counts against the caller's rate, and one caller's reports eject for that caller alone; once a second
+        caller's agree, for everybody.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,7 +46,9 @@ class RouterStub:
     """
     ReportOutcome: _grpc.UnaryUnaryMultiCallable[_router_pb2.ReportOutcomeRequest, _router_pb2.ReportOutcomeResponse]
     """Tells how a call to an endpoint ended. Endpoints that fail several times in a row are not given out for a while, then
-    less often than before. INVALID_ARGUMENT where there is no such endpoint.
+    less often than before. INVALID_ARGUMENT where there is no such endpoint, or none that the caller may use. With API keys
+    each report counts against the caller's rate, and one caller's reports eject for that caller alone; once a second
+    caller's agree, for everybody.
     """
     ListLlms: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListLlmsRequest, _router_pb2.ListLlmsResponse]
     """The pool with its present state: every LLM of the bundle with its endpoints."""
@@ -66,7 +68,9 @@ class RouterAsyncStub(RouterStub):
     """
     ReportOutcome: _aio.UnaryUnaryMultiCallable[_router_pb2.ReportOutcomeRequest, _router_pb2.ReportOutcomeResponse]  # type: ignore[assignment]
     """Tells how a call to an endpoint ended. Endpoints that fail several times in a row are not given out for a while, then
-    less often than before. INVALID_ARGUMENT where there is no such endpoint.
+    less often than before. INVALID_ARGUMENT where there is no such endpoint, or none that the caller may use. With API keys
+    each report counts against the caller's rate, and one caller's reports eject for that caller alone; once a second
+    caller's agree, for everybody.
     """
     ListLlms: _aio.UnaryUnaryMultiCallable[_router_pb2.ListLlmsRequest, _router_pb2.ListLlmsResponse]  # type: ignore[assignment]
     """The pool with its present state: every LLM of the bundle with its endpoints."""
@@ -107,7 +111,9 @@ class RouterServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.ReportOutcomeResponse, _abc.Awaitable[_router_pb2.ReportOutcomeResponse]]:
         """Tells how a call to an endpoint ended. Endpoints that fail several times in a row are not given out for a while, then
-        less often than before. INVALID_ARGUMENT where there is no such endpoint.
+        less often than before. INVALID_ARGUMENT where there is no such endpoint, or none that the caller may use. With API keys
+        each report counts against the caller's rate, and one caller's reports eject for that caller alone; once a second
+        caller's agree, for everybody.
         """
 
     @_abc_1.abstractmethod

@@ -82,6 +82,7 @@ class TritonBalancer:
         self._discover = discover
         self._scorer = scorer
         self._members: list[_Member] = []
+        self.has_served = False  # a Triton was ready once, with a bundle that the check took
         self._patience_seconds = patience_seconds
         self._on_retry = on_retry
         self._clock = clock
@@ -114,7 +115,7 @@ class TritonBalancer:
     def max_batch(self) -> int:
         """The least of the models' own limits."""
         ready = [member for member in self._members if member.problem is None] or self._members
-        return min(member.scorer.max_batch for member in ready)
+        return min((member.scorer.max_batch for member in ready), default=1)
 
     @property
     def cancellable(self) -> bool:
@@ -142,6 +143,7 @@ class TritonBalancer:
         problems = [member.problem for member in members]
         if None not in problems and problems[0] is not None:
             raise problems[0]
+        self.has_served = True
         return self.bundle
 
     async def score_batch(self, queries: Sequence[str]) -> list[Scores]:

@@ -23,7 +23,9 @@ def soon(seconds: float = 5) -> float:
 
 def coalescer(scorer: FakeScorer, max_batch: int = 64, scorers: int = 1, window: int = 1) -> Coalescer:
     clock = asyncio.get_running_loop().time
-    return Coalescer(BisectingScorer(scorer), max_batch=max_batch, scorers=lambda: scorers, window=window, clock=clock)
+    return Coalescer(
+        BisectingScorer(scorer), max_batch=lambda: max_batch, scorers=lambda: scorers, window=window, clock=clock
+    )
 
 
 async def outcomes(target: Coalescer, *queries: str) -> list[Scored | BaseException]:

@@ -1,0 +1,63 @@
+"""Whether there is a router to ask: at the start, which waits for one or goes on without, and ever after.
+
+Knows the pool and the Tritons; does not know who asks.
+"""
+
+import asyncio
+
+import structlog
+
+from gateway.config.settings import Settings
+from gateway.domain.scorer import Bundle
+from gateway.errors import BundleMismatchError, EndpointsError, ScorerError, TritonMissingError
+from gateway.pool.pool import Pool
+from gateway.pool.pool_ref import PoolRef
+from gateway.scoring.triton.balancer import TritonBalancer
+from gateway.scoring.unrouted import NO_BUNDLE
+
+log = structlog.get_logger("gateway.app.readiness")
+
+_POLL_SECONDS = 0.2
+
+
+async def served_bundle(triton: TritonBalancer, pool: PoolRef, settings: Settings) -> Bundle:
+    """The bundle that is served now; NO_BUNDLE where the gateway may do without one and none has been found yet.
+
+    Raises:
+        ScorerError: there is none, and there should be.
+    """
+    try:
+        return await triton.probe(pool.current.check)
+    except ScorerError:
+        if settings.start_without_router and not triton.has_served:
+            return NO_BUNDLE
+        raise
+
+
+async def wait_for_bundle(triton: TritonBalancer, pool: Pool, settings: Settings) -> None:
+    """Returns once a Triton serves a bundle with exactly the LLMs of `pool`, or at once where none is needed.
+
+    Raises:
+        EndpointsError: there is a bundle, with other LLMs.
+        TritonMissingError: there is none in time.
+    """
+    if settings.start_without_router:
+        log.info("no router is waited for: the default LLMs answer until there is one")
+        return
+    problem = f"Triton at {settings.triton_address} does not answer"
+    try:
+        async with asyncio.timeout(settings.startup_timeout_seconds):
+            while True:
+                try:
+                    pool.check_equal(await triton.probe(pool.check))
+                    return
+                except BundleMismatchError as error:
+                    raise EndpointsError(f"{settings.endpoints_file}: {error}") from None
+                except ScorerError as error:
+                    if problem != str(error):
+                        log.info("waiting for Triton", problem=str(error))
+                    problem = str(error)
+                await asyncio.sleep(_POLL_SECONDS)
+    except TimeoutError:
+        seconds = f"{settings.startup_timeout_seconds:g} s"
+        raise TritonMissingError(f"waited {seconds}: {problem}; start it, or set --triton-address") from None
