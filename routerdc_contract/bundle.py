@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from routerdc_contract.names import LlmName
 from routerdc_contract.yaml_model import problems
 
 MANIFEST_FILE = "manifest.json"
@@ -76,7 +77,7 @@ class Calibration(_Frozen):
 class LlmSpec(_Frozen):
     """One column of `scores`."""
 
-    name: str = Field(min_length=1)
+    name: LlmName
     price: float | None = Field(default=None, ge=0, description="US dollars per million tokens")
     calibration: Calibration | None = None
 

@@ -29,6 +29,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from gateway.config.virtual_models import AUTO, VirtualModel
 from gateway.errors import EndpointsError, ExcludedError
 from gateway.policy.eligibility import permitted
+from routerdc_contract.names import LlmName, text_fault
 from routerdc_contract.yaml_model import YamlError, load_yaml_model
 
 
@@ -41,8 +42,8 @@ def _is_url(address: str) -> str:
 
 
 def _is_name(name: str) -> str:
-    if not name or not _is_header_text(name):
-        raise ValueError("must be printable text without space around it: it travels in HTTP headers")
+    if fault := text_fault(name):
+        raise ValueError(fault)
     return name
 
 
@@ -107,7 +108,7 @@ class EndpointsFile(_Frozen):
     """The whole file."""
 
     default: tuple[str, ...] = Field(min_length=1)
-    llms: dict[Name, Llm] = Field(min_length=1)
+    llms: dict[LlmName, Llm] = Field(min_length=1)
     policy: Policy = Policy()
     virtual_models: dict[Name, VirtualModel] = Field(default=AUTO)
 

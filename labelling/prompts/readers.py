@@ -13,7 +13,8 @@ from typing import Any
 from labelling.errors import PromptError
 from labelling.prompts.prompt import Prompt
 from labelling.prompts.shapes import RowError, prompt_of
-from routerdc.data.rows import DataError, read_rows
+from routerdc.data.files import read_rows
+from routerdc.data.rows import DataError
 
 SHOWN_BAD_ROWS = 20
 

@@ -1,9 +1,12 @@
 """`routerdc data check`: what a data file holds, and what is wrong with it."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from routerdc.data.options import Reading, reading
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,27 +22,27 @@ def data() -> None:
 
 @data.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True), metavar="FILE...")
-@click.option("--skip-bad-rows", is_flag=True, help="Leave bad rows out and name them, instead of stopping.")
-def check(paths: tuple[Path, ...], skip_bad_rows: bool) -> None:
+@reading
+def check(paths: tuple[Path, ...], reading: Reading) -> None:
     """Read files (or all data files of folders) and print a summary of each, and the duplicates between them."""
     from rich.console import Console
     from rich.markup import escape
 
-    from routerdc.data.dataset import SHOWN_BAD_ROWS, load_all
+    from routerdc.data.dataset import described
     from routerdc.data.rows import DataError
     from routerdc.data.summary import summarise
 
     console = Console()
     try:
-        datasets = load_all(paths, skip_bad_rows=skip_bad_rows)
+        datasets = reading.load_all(paths)
     except DataError as error:
         raise click.ClickException(str(error)) from None
     for dataset in datasets:
-        console.print(_table(summarise(dataset)))
-        for bad in dataset.skipped[:SHOWN_BAD_ROWS]:
-            console.print(f"skipped {escape(str(bad))}", style="yellow")
-        if (more := len(dataset.skipped) - SHOWN_BAD_ROWS) > 0:
-            console.print(f"… and {more} more", style="yellow")
+        summary = summarise(dataset)
+        console.print(_table(summary))
+        console.print(escape(_caption(summary)), "\n", sep="")
+        for line in described(dataset.skipped):
+            console.print(escape(f"skipped {line}"), style="yellow")
     for line in _shared(datasets):
         console.print(escape(line), style="yellow")
 
@@ -48,7 +51,7 @@ def _table(summary: "DataSummary") -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(_headline(summary)), caption=escape(_caption(summary)), title_justify="left")
+    table = Table(title=escape(_headline(summary)), title_justify="left", min_width=60)
     priced = any(llm.cost is not None for llm in summary.llms)
     table.add_column("LLM")
     for name in ["mean quality", "missing", *(["dollars per 1,000 queries"] if priced else [])]:
@@ -56,7 +59,8 @@ def _table(summary: "DataSummary") -> "Table":
     for llm in summary.llms:
         cost = [f"{1000 * llm.cost:.3f}" if llm.cost is not None else ""] if priced else []
         style = "bold" if llm.name == summary.best_single else None
-        table.add_row(escape(llm.name), f"{llm.quality:.2%}", f"{llm.missing:.2%}", *cost, style=style)
+        quality = "no grade" if math.isnan(llm.quality) else f"{llm.quality:.2%}"
+        table.add_row(escape(llm.name), quality, f"{llm.missing:.2%}", *cost, style=style)
     return table
 
 
@@ -68,7 +72,7 @@ def _headline(summary: "DataSummary") -> str:
 def _caption(summary: "DataSummary") -> str:
     clusters = f"; {summary.clusters} clusters" if summary.clusters else ""
     return (
-        f"best single {summary.best_quality:.2%}, oracle {summary.oracle:.2%}; "
+        f"best single {summary.best_quality:.2%}, oracle {summary.oracle:.2%}, both on {summary.judged} rows; "
         f"all LLMs equal on {summary.undecidable:.1%} of the rows; {summary.missing:.2%} of the scores missing\n"
         f"characters: mean {summary.length_mean:.0f}, median {summary.length_median:.0f}, 99 % below "
         f"{summary.length_p99:.0f}, longest {summary.length_max}; {summary.duplicates} repeated queries{clusters}"

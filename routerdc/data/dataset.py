@@ -1,10 +1,11 @@
-"""Data sets of scored queries: what every LLM of a pool made of every query, read by the LLM's *name*.
+"""Data sets of graded answers: how well every LLM of a pool answered every query, read by the LLM's *name*.
 
-A row is `{"question": text, "scores": {LLM: number in [0, 1] or null}, "costs": {LLM: dollars} (optional),
-"cluster_id": integer (optional)}`; in CSV and Parquet the columns may be flat: `scores.NAME`, `costs.NAME`. Beside
-`DATA.json` may lie `DATA.yaml` with `name`, `metric`, `prices` and `tokens_per_query` (see `Sidecar`).
+A row is `{"question": text, "scores": {LLM: grade in [0, 1] or null}, "costs": {LLM: dollars} (optional),
+"cluster_id": integer (optional)}`; in CSV and Parquet the columns may be flat: `scores.NAME`, `costs.NAME`. How grades
+may be written: `routerdc.data.grades`; which formats are read: `routerdc.data.files`. Beside `DATA.json` may lie
+`DATA.yaml` with `name`, `metric`, `prices` and `tokens_per_query` (see `Sidecar`).
 
-Missing scores are NaN, never zero. This module does not know models, embeddings or training.
+Missing scores are NaN, never zero.
 """
 
 import math
@@ -13,6 +14,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,12 +22,29 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from routerdc.data.rows import READERS, DataError, Malformed, RepeatedKeys, Row, read_rows
+from routerdc.data.columns import Columns, missing_hint
+from routerdc.data.files import all_files, files_of, read_rows, sidecar_of, stem_of
+from routerdc.data.grades import GradeError, kind, read_number
+from routerdc.data.rows import DataError, Malformed, RepeatedKeys, Row
+from routerdc_contract.names import name_fault
 from routerdc_contract.yaml_model import YamlError, load_yaml_model
 
-__all__ = ["BadRow", "DataError", "Dataset", "Metric", "files_of", "known_metric", "load", "load_all", "pool"]
+__all__ = [
+    "BadRow",
+    "Columns",
+    "DataError",
+    "Dataset",
+    "Metric",
+    "described",
+    "files_of",
+    "known_metric",
+    "load",
+    "load_all",
+    "pool",
+]
 
-SHOWN_BAD_ROWS = 20
+SHOWN_CAUSES = 20
+SHOWN_ROWS_A_CAUSE = 3
 DEAREST_DOLLARS = 1e6  # a query: whatever is above is another unit
 
 
@@ -121,41 +140,73 @@ def pool(datasets: Iterable[Dataset]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(llm for dataset in datasets for llm in dataset.llms))
 
 
-def load_all(source: str | Path | Iterable[str | Path], *, skip_bad_rows: bool = False) -> list[Dataset]:
-    """Loads files, and every data file of folders (in order of their names).
+def only(datasets: Sequence[Dataset], llms: Sequence[str]) -> list[Dataset]:
+    """`datasets` with no LLMs but `llms`; rows on which none of them has a grade are left out.
 
     Raises:
-        DataError: as `load`; or a folder holds no data file.
+        DataError: an LLM is in no data set, or a data set has no row left.
     """
-    sources = [source] if isinstance(source, str | Path) else source
-    return [load(file, skip_bad_rows=skip_bad_rows) for item in sources for file in files_of(Path(item))]
+    if unknown := [llm for llm in llms if llm not in pool(datasets)]:
+        raise DataError(f"--llms: no table has {', '.join(unknown)}; there are {', '.join(pool(datasets))}")
+    kept = [dataset.aligned([llm for llm in dataset.llms if llm in llms]) for dataset in datasets]
+    kept = [dataset.select(~np.isnan(dataset.scores).all(axis=1)) for dataset in kept]
+    if empty := [dataset.name for dataset in kept if not len(dataset)]:
+        raise DataError(f"--llms: {', '.join(empty)} has no grade of these LLMs: leave the file out")
+    return kept
 
 
-def files_of(path: Path) -> list[Path]:
-    """`path` itself, or the data files of the folder `path`."""
-    if not path.is_dir():
-        return [path]
-    if not (files := sorted(file for file in path.iterdir() if file.suffix.lower() in READERS)):
-        raise DataError(f"{path}: no data file in this folder ({', '.join(READERS)})")
-    return files
+def load_all(
+    source: str | Path | Iterable[str | Path], *, skip_bad_rows: bool = False, columns: Columns | None = None
+) -> list[Dataset]:
+    """Loads files, and every data file of folders and their sub-folders (in order of their names).
+
+    Data sets whose names are equal get the name of their folder in front.
+
+    Raises:
+        DataError: as `load`; or a folder holds no data file, or a file is named twice.
+    """
+    files = all_files([source] if isinstance(source, str | Path) else source)
+    datasets = [load(file, skip_bad_rows=skip_bad_rows, columns=columns) for file in files]
+    names = distinct_names([dataset.name for dataset in datasets], files)
+    return [replace(dataset, name=name) for dataset, name in zip(datasets, names, strict=True)]
 
 
-def load(path: str | Path, *, skip_bad_rows: bool = False, metric: Metric | None = None) -> Dataset:
-    """Reads one file (.json, .jsonl, .csv, .parquet).
+def distinct_names(names: Sequence[str], files: Sequence[Path]) -> list[str]:
+    """`names`, those that stand there twice with as many folders in front as it takes to tell them apart."""
+    found, depth = list(names), 0
+    while len(set(found)) < len(found):
+        twice, depth = {name for name in found if found.count(name) > 1}, depth + 1
+        for place, file in enumerate(files):
+            if found[place] in twice:
+                folders = file.resolve().parts[:-1]
+                found[place] = "/".join([*folders[-depth:], names[place]])
+    return found
+
+
+def load(
+    path: str | Path,
+    *,
+    skip_bad_rows: bool = False,
+    metric: Metric | None = None,
+    columns: Columns | None = None,
+) -> Dataset:
+    """Reads one file.
 
     Args:
+        path: a file in one of the formats of `routerdc.data.files`.
         skip_bad_rows: leave bad rows out and list them in `Dataset.skipped` instead of raising.
         metric: overrides the sidecar's, which overrides what is known of the name; unknown names are pass rates.
+        columns: where question and scores stand, if the table has other names for them.
 
     Raises:
-        DataError: the file cannot be read, no row is left, or (first 20 of them named) rows are bad.
+        DataError: the file cannot be read, no row is left, or rows are bad (named by cause).
     """
     path = Path(path)
-    sidecar = _read_sidecar(path.with_suffix(".yaml"))
+    sidecar = _read_sidecar(sidecar_of(path))
     table, bad = _Table(), []
     for row in read_rows(path):
         try:
-            table.add(row)
+            table.add(replace(row, value=(columns or Columns()).renamed(row.value)))
         except _RowError as error:
             bad.append(BadRow(path, row.number, row.line, str(error)))
     if bad and not skip_bad_rows:
@@ -168,7 +219,7 @@ def load(path: str | Path, *, skip_bad_rows: bool = False, metric: Metric | None
 
 def dataset_name(path: Path) -> str:
     """The file's name without its split: `gsm8k-train.json` → `gsm8k`; `pool9/train.json` → `pool9`."""
-    stem = re.sub(r"(^|[-_.])(train|test|val|valid|validation|dev)$", "", path.stem, flags=re.IGNORECASE)
+    stem = re.sub(r"(^|[-_.])(train|test|val|valid|validation|dev)$", "", stem_of(path), flags=re.IGNORECASE)
     return stem or path.resolve().parent.name
 
 
@@ -240,7 +291,7 @@ def _object(value: Any) -> dict[str, Any]:
     if isinstance(value, Malformed):
         raise _RowError(value.reason)
     if not isinstance(value, dict):
-        raise _RowError(f"not an object but {_kind(value)}")
+        raise _RowError(f"not an object but {kind(value)}")
     if isinstance(value, RepeatedKeys):
         raise _RowError(f"fields given twice: {', '.join(value.repeated)}")
     return value
@@ -248,10 +299,10 @@ def _object(value: Any) -> dict[str, Any]:
 
 def _question(row: dict[str, Any]) -> str:
     if "question" not in row:
-        raise _RowError("question: missing")
+        raise _RowError(f"question: missing ({missing_hint(row)})")
     question = row["question"]
     if not isinstance(question, str):
-        raise _RowError(f"question: not text but {_kind(question)}")
+        raise _RowError(f"question: not text but {kind(question)}")
     if not question.strip():
         raise _RowError("question: empty")
     try:
@@ -263,40 +314,36 @@ def _question(row: dict[str, Any]) -> str:
 
 def _numbers(row: dict[str, Any], group: str, *, upper: float) -> dict[str, float | None]:
     if group not in row:
-        raise _RowError(f"{group}: missing: write {{LLM name: number}}")
-    numbers = row[group]
-    if not isinstance(numbers, dict):
-        raise _RowError(f"{group}: not an object but {_kind(numbers)}")
-    if isinstance(numbers, RepeatedKeys):
-        raise _RowError(f"{group}: LLMs named twice: {', '.join(numbers.repeated)}")
-    for llm, number in numbers.items():
-        if number is not None and (reason := _number_fault(number, upper)):
-            raise _RowError(f"{group}[{llm!r}]: {reason}")
-    if "" in numbers:
-        raise _RowError(f"{group}: an LLM without a name")
-    return numbers
+        raise _RowError(f"{group}: missing ({missing_hint(row)})")
+    cells = row[group]
+    if not isinstance(cells, dict):
+        raise _RowError(f"{group}: not an object but {kind(cells)}: write {{LLM name: number}}")
+    if isinstance(cells, RepeatedKeys):
+        raise _RowError(f"{group}: LLMs named twice: {', '.join(cells.repeated)}")
+    return {llm: _cell(group, llm, cell, upper) for llm, cell in cells.items()}
 
 
-def _number_fault(number: Any, upper: float) -> str | None:
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        return f"not a number but {_kind(number)}"
-    if isinstance(number, float) and not math.isfinite(number):
-        return f"{number} is not a finite number (write null for a missing one)"
-    return None if 0 <= number <= upper else f"{str(number)[:20]} is outside [0, {upper:g}]"
+def _cell(group: str, llm: str, cell: Any, upper: float) -> float | None:
+    if fault := _fault_of(llm):
+        raise _RowError(f"{group}: {fault}")
+    try:
+        return read_number(cell, upper)
+    except GradeError as error:
+        raise _RowError(f"{group}[{llm!r}]: {error}") from None
+
+
+@cache
+def _fault_of(llm: str) -> str | None:
+    return name_fault(llm)
 
 
 def _cluster(row: dict[str, Any]) -> int | None:
     cluster = row.get("cluster_id")
     if cluster is not None and (isinstance(cluster, bool) or not isinstance(cluster, int)):
-        raise _RowError(f"cluster_id: not an integer but {_kind(cluster)}")
+        raise _RowError(f"cluster_id: not an integer but {kind(cluster)}")
     if cluster is not None and abs(cluster) >= 1 << 63:
         raise _RowError("cluster_id: beyond 64 bits")
     return cluster
-
-
-def _kind(value: Any) -> str:
-    names = {bool: "true/false", str: "text", list: "a list", dict: "an object", type(None): "null"}
-    return names.get(type(value), "a number" if isinstance(value, int | float) else type(value).__name__)
 
 
 def _padded(rows: list["array[float]"], width: int) -> npt.NDArray[np.float32]:
@@ -320,8 +367,8 @@ def _columns(table: npt.NDArray[np.float32], have: Sequence[str], want: Sequence
     return padded[:, [where.get(llm, len(have)) for llm in want]]
 
 
-def _read_sidecar(path: Path) -> Sidecar:
-    if not path.is_file():
+def _read_sidecar(path: Path | None) -> Sidecar:
+    if path is None:
         return Sidecar()
     try:
         return load_yaml_model(Sidecar, path)
@@ -329,7 +376,22 @@ def _read_sidecar(path: Path) -> Sidecar:
         raise DataError(str(error)) from None
 
 
-def _bad_rows_message(bad: list[BadRow]) -> str:
-    more = len(bad) - SHOWN_BAD_ROWS
-    lines = [*map(str, bad[:SHOWN_BAD_ROWS]), *([f"… and {more} more"] if more > 0 else [])]
+def _bad_rows_message(bad: Sequence[BadRow]) -> str:
+    """The first rows of each cause, and how many more there are like them."""
+    lines = described(bad)
     return "\n".join([*lines, f"{len(bad)} bad rows: repair them, or leave them out with --skip-bad-rows"])
+
+
+def described(bad: Sequence[BadRow]) -> list[str]:
+    """Bad rows for people: a few lines for each cause instead of one for each row."""
+    causes: dict[str, list[BadRow]] = {}
+    for row in bad:
+        causes.setdefault(re.sub(r"'[^']*'|\d[\d.e+-]*", "…", row.reason), []).append(row)
+    lines = []
+    for rows in list(causes.values())[:SHOWN_CAUSES]:
+        lines += [str(row) for row in rows[:SHOWN_ROWS_A_CAUSE]]
+        if more := len(rows) - SHOWN_ROWS_A_CAUSE if len(rows) > SHOWN_ROWS_A_CAUSE else 0:
+            lines.append(f"… and {more} more rows like that")
+    if (more := len(causes) - SHOWN_CAUSES) > 0:
+        lines.append(f"… and {more} more causes")
+    return lines

@@ -35,6 +35,9 @@ class DataSummary:
     best_single: str
     best_quality: float
     oracle: float
+    """of the best LLM for every query, on the rows where `best_single` has a grade"""
+    judged: int
+    """how many rows those are"""
     undecidable: float
     """share of the rows on which every known LLM does equally well: they carry no signal"""
     length_mean: float
@@ -49,6 +52,7 @@ def summarise(dataset: Dataset) -> DataSummary:
     llms = _llms(dataset)
     best = max(llms, key=lambda llm: -1.0 if np.isnan(llm.quality) else llm.quality)
     top, bottom = np.nanmax(quality, axis=1), np.nanmin(quality, axis=1)
+    judged = ~np.isnan(quality[:, dataset.llms.index(best.name)])  # so that both stand on the same rows
     lengths = np.array([len(query) for query in dataset.queries])
     return DataSummary(
         name=dataset.name,
@@ -61,7 +65,8 @@ def summarise(dataset: Dataset) -> DataSummary:
         llms=tuple(llms),
         best_single=best.name,
         best_quality=best.quality,
-        oracle=float(top.mean(dtype=np.float64)),
+        judged=int(judged.sum()),
+        oracle=float(top[judged].mean(dtype=np.float64)),
         undecidable=float((top == bottom).mean()),
         length_mean=float(lengths.mean()),
         length_median=float(np.median(lengths)),

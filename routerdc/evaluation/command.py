@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from routerdc.data.options import Reading, reading
 from routerdc.data.rows import DataError
 from routerdc_contract.bundle import BundleError, Manifest
 
@@ -27,7 +28,7 @@ DEFAULT_OUT = Path("build/evaluation")
 )  # fmt: skip
 @click.option("--cost", is_flag=True, help="Also draw cost against quality (the data need costs or prices).")
 @click.option("--robustness/--no-robustness", default=True, show_default=True, help="Changed prompts, smaller pools.")
-@click.option("--skip-bad-rows", is_flag=True, help="Leave bad rows out and count them instead of stopping.")
+@reading
 @click.option("--note", "notes", multiple=True, help="What a reader of the report must know (repeatable).")
 @click.option("--card", is_flag=True, help="Also put the main table into the bundle's model card.")
 @click.option("--device", default="cpu", show_default=True, help="Where encoders run: cpu, cuda, …")
@@ -42,7 +43,7 @@ def evaluate(
     test_paths: tuple[Path, ...],
     cost: bool,
     robustness: bool,
-    skip_bad_rows: bool,
+    reading: Reading,
     notes: tuple[str, ...],
     card: bool,
     device: str,
@@ -50,7 +51,6 @@ def evaluate(
     out: Path,
 ) -> None:
     """Judge a bundle on test data, next to every single LLM, baselines, experts, the paper and the oracle."""
-    from routerdc.data.dataset import load_all
     from routerdc.evaluation.evaluate import Options
     from routerdc.evaluation.evaluate import evaluate as run
     from routerdc.evaluation.frozen_encoder import frozen_encoder
@@ -60,8 +60,8 @@ def evaluate(
     from routerdc.evaluation.reports.writing import write
 
     try:
-        train = load_all(train_paths, skip_bad_rows=skip_bad_rows)
-        test = load_all(test_paths, skip_bad_rows=skip_bad_rows)
+        train = reading.load_all(train_paths)
+        test = reading.load_all(test_paths)
         options = Options(robustness=robustness, cost=cost, seed=seed, notes=notes)
         encoder = Manifest.read(bundle).encoder
         report = run(subject(bundle, device), train, test, frozen_encoder(encoder, device), options)

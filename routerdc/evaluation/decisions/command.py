@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from routerdc.data.options import Reading, reading
+
 SHOWN_BAD_LINES = 20
 
 
@@ -15,11 +17,11 @@ SHOWN_BAD_LINES = 20
     "--test", "test_paths", type=click.Path(path_type=Path, exists=True), multiple=True,
     help="Scored queries, file or folder (repeatable), to judge decisions by; without: traffic only.",
 )  # fmt: skip
-@click.option("--skip-bad-rows", is_flag=True, help="Leave bad rows of the test data out instead of stopping.")
+@reading
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="JSON file for every number.")
 def evaluate_decisions(
-    logs: tuple[Path, ...], test_paths: tuple[Path, ...], skip_bad_rows: bool, seed: int, out: Path | None
+    logs: tuple[Path, ...], test_paths: tuple[Path, ...], reading: Reading, seed: int, out: Path | None
 ) -> None:
     """Read the gateway's decision LOGs: shares, reasons, latency; with --test also quality.
 
@@ -28,7 +30,6 @@ def evaluate_decisions(
     from rich.console import Console
     from rich.markup import escape
 
-    from routerdc.data.dataset import load_all
     from routerdc.data.rows import DataError
     from routerdc.evaluation.decisions.log import read_log
     from routerdc.evaluation.decisions.quality import judgement
@@ -38,7 +39,7 @@ def evaluate_decisions(
     from routerdc.evaluation.reports.terminal import rich_table
 
     try:
-        data = load_all(test_paths, skip_bad_rows=skip_bad_rows)
+        data = reading.load_all(test_paths)
         log = read_log(logs)
     except DataError as error:
         raise click.ClickException(str(error)) from None

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from routerdc.data.options import Reading, reading
+
 if TYPE_CHECKING:
     from routerdc.tokenization import Side
     from routerdc.training.compute.search import Point
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Runs per point.")
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(min=2), help="Of the cross-validation.")
 @click.option("--steps", type=click.IntRange(min=1), help="Overrides the recipe's number of steps.")
+@reading
 def tune_compute(
     data: tuple[Path, ...],
     recipe_name: str,
@@ -41,11 +44,11 @@ def tune_compute(
     seeds: int,
     folds: int,
     steps: int | None,
+    reading: Reading,
 ) -> None:
     """Measure quality against compute on DATA, and name the cheapest encoder that is good enough."""
     import torch
 
-    from routerdc.data.dataset import load_all
     from routerdc.data.rows import DataError
     from routerdc.training.compute.search import TOLERANCE_POINTS, Grid, cheapest_good, measure, save
     from routerdc.training.recipe import RecipeError, load_recipe
@@ -57,7 +60,9 @@ def tune_compute(
             recipe = recipe.changed(optimizer={"steps": steps})
         grid = Grid(layers, max_tokens, sides, seeds, folds)
         points: list[Point] = []
-        for point in measure(load_all(data), recipe, grid, device="cuda" if torch.cuda.is_available() else "cpu"):
+        for point in measure(
+            reading.load_all(data), recipe, grid, device="cuda" if torch.cuda.is_available() else "cpu"
+        ):
             points = sorted([*points, point], key=lambda one: one.gflop_per_query)
             save(points, cheapest_good(points), out)  # a run that is stopped leaves what it has measured
     except (BundleError, DataError, RecipeError, ValueError) as error:

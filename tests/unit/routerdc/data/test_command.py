@@ -28,7 +28,7 @@ def test_summary_of_three_rows_by_hand(tmp_path: Path) -> None:
     assert (alpha.quality, alpha.missing, alpha.cost) == (0.75, 1 / 3, 0.003000000142492354)
     assert (beta.quality, beta.missing) == (0.5, 0)
     assert (summary.best_single, summary.best_quality) == ("alpha", 0.75)
-    assert summary.oracle == 2.5 / 3
+    assert (summary.oracle, summary.judged) == (0.75, 2)  # where alpha has a grade, too
     assert summary.undecidable == 2 / 3
     assert summary.missing == 1 / 6
     assert (summary.duplicates, summary.length_max, summary.length_mean) == (1, 6, 4)
@@ -38,7 +38,7 @@ def test_check_prints_qualities_costs_and_duplicates_between_files(tmp_path: Pat
     paths = [str(written(tmp_path, name)) for name in ("first.jsonl", "second.jsonl")]
     result = CliRunner().invoke(data, ["check", *paths])
     assert result.exit_code == 0
-    for text in ("first: 3 rows, 2 LLMs", "75.00%", "33.33%", "3.000", "oracle 83.33%", "3 queries of second"):
+    for text in ("first: 3 rows, 2 LLMs", "75.00%", "33.33%", "3.000", "oracle 75.00%", "3 queries of second"):
         assert text in result.output
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routerdc.data import rows as data_rows
+from routerdc.data import json_reader
 from routerdc.data.dataset import Dataset, Metric, dataset_name, known_metric, load, load_all, pool
 from routerdc.data.rows import DataError
 
@@ -91,14 +91,15 @@ BAD_ROWS = [
     ('{"question": "x", "scores": [1]}', "scores: not an object but a list"),
     ('{"question": "x", "scores": {}}', "scores: none given"),
     ('{"question": "x", "scores": {"a": null}}', "scores: none given"),
-    ('{"question": "x", "scores": {"a": "good"}}', "scores['a']: not a number but text"),
-    ('{"question": "x", "scores": {"a": true}}', "scores['a']: not a number but true/false"),
-    ('{"question": "x", "scores": {"a": NaN}}', "scores['a']: nan is not a finite number"),
+    ('{"question": "x", "scores": {"a": "good"}}', "scores['a']: not a number but text: 'good'"),
+    ('{"question": "x", "scores": {"a": [1]}}', "scores['a']: not a number but a list"),
+    ('{"question": "x", "scores": {"a": "1_0"}}', "scores['a']: not a number but text: '1_0'"),
+    ('{"question": "x", "costs": {"a": "1,234"}, "scores": {"a": 1}}', "costs['a']: '1,234' can be read in two ways"),
     ('{"question": "x", "scores": {"a": Infinity}}', "scores['a']: inf is not a finite number"),
-    ('{"question": "x", "scores": {"a": 57}}', "scores['a']: 57 is outside [0, 1]"),
+    ('{"question": "x", "scores": {"a": 57}}', "scores['a']: 57 is outside [0, 1]: write 0.57, or 57%"),
     ('{"question": "x", "scores": {"a": 1, "b": 0, "a": 0}}', "scores: LLMs named twice: a"),
     ('{"question": "x", "question": "y", "scores": {"a": 1}}', "fields given twice: question"),
-    ('{"question": "x", "scores": {"": 1}}', "scores: an LLM without a name"),
+    ('{"question": "x", "scores": {"": 1}}', "scores: an empty name"),
     ('{"question": "x", "scores": {"a": 1}, "costs": {"a": -1}}', "costs['a']: -1 is outside [0, 1e+06]"),
     ('{"question": "x", "scores": {"a": 1}, "costs": {"a": 1e400}}', "costs['a']: inf is not a finite number"),
     ('{"question": "x", "scores": {"a": 1}, "costs": {"a": 1' + "0" * 400 + "}}", "is outside [0, 1e+06]"),
@@ -195,8 +196,8 @@ def test_only_the_first_bad_rows_are_named_and_the_rest_counted(tmp_path: Path) 
     path.write_text("{}\n" * 25, encoding="utf-8")
     with pytest.raises(DataError) as caught:
         load(path)
-    assert str(caught.value).count("row ") == 20
-    assert "… and 5 more" in str(caught.value)
+    assert str(caught.value).count(": row ") == 3
+    assert "… and 22 more rows like that" in str(caught.value)
     with pytest.raises(DataError, match="no usable row"):
         load(path, skip_bad_rows=True)
 
@@ -216,8 +217,8 @@ def test_json_read_in_pieces_of_any_size_equals_json_read_whole(
     path = tmp_path_factory.mktemp("pieces") / "set.json"
     path.write_text(json.dumps(values, indent=indent, ensure_ascii=False), encoding="utf-8", newline="")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data_rows, "PIECE_CHARS", piece)
-        assert [row.value for row in data_rows.read_rows(path)] == values
+        patch.setattr(json_reader, "PIECE_CHARS", piece)
+        assert [row.value for row in json_reader.read_json(path)] == values
 
 
 def test_sidecar_gives_name_metric_and_prices(tmp_path: Path) -> None:

@@ -136,5 +136,5 @@ def test_an_unknown_llm_cannot_be_removed_and_the_last_one_neither(bundle: Path,
     with pytest.raises(PoolError, match="only LLM"):
         without_llm(without_llm(router.model, router.llms, "adder"), ["idler"], "idler")
     result = CliRunner().invoke(pool, ["remove", "nobody", "--bundle", str(bundle), "--out", str(tmp_path / "x")])
-    assert result.exit_code == 1
-    assert "Error: nobody: not in the pool" in result.output
+    assert result.exit_code == 2
+    assert "has no LLM 'nobody'; it has" in result.output
