@@ -50,8 +50,16 @@ function envoy_on_request(handle)
     .. '"param": null, "code": "internal_error"}}')
 end
 
+-- Nobody asked for another protocol. As it is, the client would wait for an answer that never ends.
+local function refuse_upgrade(headers)
+  headers:replace(":status", "502")
+  headers:remove("upgrade")
+  headers:replace("content-length", "0")
+end
+
 function envoy_on_response(handle)
   local headers = handle:headers()
+  if headers:get(":status") == "101" then refuse_upgrade(headers) end
   remove_all(headers, function(name)
     for _, prefix in ipairs(INWARD_REMOVED) do
       if name:sub(1, #prefix) == prefix then return true end

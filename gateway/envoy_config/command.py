@@ -73,6 +73,9 @@ def _chosen(flag: str, kind: click.ParamType[Any], text: str | None = None) -> D
     "How the gateway gets bodies. Only buffered goes on without a gateway.",
 )
 @_chosen("--max-body-bytes", click.IntRange(1024))
+@_chosen("--max-heap-mib", click.IntRange(64), "Memory; near it the largest requests end, and new ones are refused.")
+@_chosen("--max-connections", click.IntRange(1), "Connections of clients at once.")
+@_chosen("--request-timeout-seconds", click.IntRange(1), "A request is to be there by then, with its body.")
 @_chosen(
     "--decision-timeout-ms",
     click.IntRange(1),
@@ -88,6 +91,7 @@ def _chosen(flag: str, kind: click.ParamType[Any], text: str | None = None) -> D
     help="Refuse requests (503) while no gateway answers, instead of sending them to the default LLMs: where rules "
     f"must hold. With API keys (the variable {_API_KEYS}, as the gateway reads it) that is so by itself.",
 )
+@click.option("--cors-origin", "cors_origins", multiple=True, help="Web pages of this origin may ask; * for all.")
 @_chosen("--access-log", click.STRING, "File for one JSON object a request.")
 @click.option("--otlp", type=_ADDRESS, help="A collector's OTLP/gRPC port; sends it OpenTelemetry traces.")
 @_chosen(

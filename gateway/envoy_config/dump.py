@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 from envoy.config.core.v3 import address_pb2, base_pb2, extension_pb2
+from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from google.protobuf import any_pb2, duration_pb2, json_format, struct_pb2
 from google.protobuf.message import Message
 from xds.type.v3 import typed_struct_pb2
@@ -46,6 +47,11 @@ def overwrite(key: str, value: str) -> base_pb2.HeaderValueOption:
         header=base_pb2.HeaderValue(key=key, value=value),
         append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
     )
+
+
+def matching(expression: str) -> string_pb2.StringMatcher:
+    """What a regular expression matches as a whole."""
+    return string_pb2.StringMatcher(safe_regex=regex_pb2.RegexMatcher(regex=expression))
 
 
 def seconds(value: float) -> duration_pb2.Duration:

@@ -1,4 +1,4 @@
-"""The two Lua filters: what must happen inside Envoy because it must also happen when the gateway is down.
+"""The Lua filters: what must happen inside Envoy because it must also happen when the gateway is down.
 
 `fail_open` takes a request on that the gateway has not decided; `adapt` gives it what the endpoint that it goes to
 needs, for every attempt. What that has to know of the endpoint is rendered before it as Lua constants: no name of
@@ -19,12 +19,12 @@ LuaValue = str | int | bool | Sequence["LuaValue"] | Mapping[str, "LuaValue"]
 
 def fail_open() -> lua_pb2.Lua:
     """In the listener's filters, after the external processor; the route's metadata has the candidates."""
-    return _filter("read_model.lua", "fail_open.lua")
+    return filter_of("read_model.lua", "fail_open.lua")
 
 
 def adapt(**constants: LuaValue) -> lua_pb2.Lua:
     """In a cluster's own filters; see adapt.lua for its constants."""
-    return _filter("adapt.lua", **constants)
+    return filter_of("adapt.lua", **constants)
 
 
 def literal(value: LuaValue) -> str:
@@ -44,7 +44,8 @@ def _escaped(byte: int) -> str:
     return character if plain else f"\\{byte:03d}"
 
 
-def _filter(*files: str, **constants: LuaValue) -> lua_pb2.Lua:
+def filter_of(*files: str, **constants: LuaValue) -> lua_pb2.Lua:
+    """A filter that runs the Lua of `files`, which find `constants` defined."""
     lines = [f"local {name} = {literal(value)}" for name, value in constants.items()]
     source = "\n".join([*lines, *((_FOLDER / file).read_text(encoding="utf-8") for file in files)])
     return lua_pb2.Lua(default_source_code=base_pb2.DataSource(inline_string=source))

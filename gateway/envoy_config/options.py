@@ -27,10 +27,14 @@ class Options:
     system_ca: Path = Path("/etc/ssl/certs/ca-certificates.crt")  # Debian, Ubuntu, Alpine, distroless
     body_mode: BodyMode = BodyMode.BUFFERED
     max_body_bytes: int = 8 * MIB
+    max_heap_mib: int = 768
+    max_connections: int = 10_000
+    request_timeout_seconds: int = 30
     decision_timeout_ms: int = 1000
     first_byte_timeout_seconds: int = 300
     idle_timeout_seconds: int = 300
     fail_closed: bool = False
+    cors_origins: tuple[str, ...] = ()
     access_log: str = "/dev/stdout"
     otlp: tuple[str, int] | None = None  # a collector's OTLP/gRPC port; none: no traces
     trace_share: float = 1.0  # of the requests that come without a trace context

@@ -3,12 +3,10 @@
 What Envoy 1.40 has and the published protobufs have not is added here, to messages (TypedStruct) and to the JSON.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2
-from envoy.extensions.filters.http.ext_proc.v3 import ext_proc_pb2
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from google.protobuf import struct_pb2
@@ -16,12 +14,12 @@ from google.protobuf import struct_pb2
 from gateway.envoy_config import lua_filters
 from gateway.envoy_config.clusters import buffer_bytes
 from gateway.envoy_config.dump import extension, newer, overwrite, packed, seconds
+from gateway.envoy_config.local_answers import largest, local_answers
 from gateway.envoy_config.options import Options
-from gateway.openai.answers import OpenAiError
+from gateway.envoy_config.without_gateway import WithoutGateway
 from gateway.openai.mutations import CANDIDATES_METADATA, METADATA
 from gateway.openai.query import Api
 
-EXT_PROC = "envoy.filters.http.ext_proc"
 PRIORITY_GROUPS = "envoy.router.cluster_specifier_plugin.priority_group"
 # Another candidate may well manage what one could not: overloaded, out of quota, crashed, starting.
 RETRIABLE_STATUSES = (429, 500, 502, 503, 504)
@@ -34,28 +32,29 @@ _TOLD = {
 }
 
 
-def routes(candidates: Mapping[str, Sequence[str]], options: Options) -> route_pb2.RouteConfiguration:
-    """All routes; see `listener` for the arguments."""
+def routes(known: WithoutGateway, options: Options) -> route_pb2.RouteConfiguration:
+    """All routes; `known`: what Envoy answers while no gateway does."""
     host = route_components_pb2.VirtualHost(
         name="openai",
         domains=["*"],
         include_attempt_count_in_response=True,
-        per_request_buffer_limit_bytes={"value": buffer_bytes(options)},
+        request_body_buffer_limit={"value": buffer_bytes(options)},
         response_headers_to_add=[overwrite(name, value) for name, value in _TOLD.items()],
-        routes=[
-            _llm_route(candidates, options),
-            _answered_here("/v1/models", OpenAiError(503, "the router is not reachable"), asked=True),
-            _answered_here("/", OpenAiError(404, f"there is POST {', '.join(a.value for a in Api)}, GET /v1/models")),
-        ],
+        routes=[_llm_route(known, options), *local_answers(known, options)],
     )
     # Clusters come and go; a decision may name one a moment before Envoy has it.
-    return route_pb2.RouteConfiguration(name="openai", virtual_hosts=[host], validate_clusters={"value": False})
+    return route_pb2.RouteConfiguration(
+        name="openai",
+        virtual_hosts=[host],
+        validate_clusters={"value": False},
+        max_direct_response_body_size_bytes={"value": largest(known)},
+    )
 
 
-def _llm_route(candidates: Mapping[str, Sequence[str]], options: Options) -> route_components_pb2.Route:
+def _llm_route(known: WithoutGateway, options: Options) -> route_components_pb2.Route:
     paths = "|".join(api.value for api in Api)
-    known = struct_pb2.Struct()
-    known.update({"candidates": {model: list(names) for model, names in candidates.items()}})
+    candidates = struct_pb2.Struct()
+    candidates.update({"candidates": {model: list(names) for model, names in known.candidates.items()}})
     return route_components_pb2.Route(
         name="llm",
         match=route_components_pb2.RouteMatch(
@@ -64,7 +63,7 @@ def _llm_route(candidates: Mapping[str, Sequence[str]], options: Options) -> rou
                 route_components_pb2.HeaderMatcher(name=":method", string_match=string_pb2.StringMatcher(exact="POST"))
             ],
         ),
-        metadata=base_pb2.Metadata(filter_metadata={lua_filters.NAME: known}),
+        metadata=base_pb2.Metadata(filter_metadata={lua_filters.NAME: candidates}),
         route=_llm_action(options),
     )
 
@@ -104,21 +103,6 @@ def _retries(options: Options) -> route_components_pb2.RetryPolicy:
         retry_host_predicate=[predicate],
         host_selection_retry_max_attempts=3,
         retry_back_off=policy.RetryBackOff(base_interval=seconds(0.001), max_interval=seconds(0.01)),
-    )
-
-
-def _answered_here(prefix: str, error: OpenAiError, *, asked: bool = False) -> route_components_pb2.Route:
-    """A route that ends in Envoy; `asked`: the gateway is asked first, and this is what is left without it."""
-    off = {lua_filters.NAME: packed(route_components_pb2.FilterConfig(disabled=True))}
-    if not asked:
-        off[EXT_PROC] = packed(ext_proc_pb2.ExtProcPerRoute(disabled=True))
-    return route_components_pb2.Route(
-        match=route_components_pb2.RouteMatch(prefix=prefix),
-        direct_response=route_components_pb2.DirectResponseAction(
-            status=error.status, body=base_pb2.DataSource(inline_string=error.body().decode())
-        ),
-        response_headers_to_add=[overwrite("content-type", "application/json")],
-        typed_per_filter_config=off,
     )
 
 

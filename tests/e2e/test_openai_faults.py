@@ -174,11 +174,12 @@ async def test_without_a_gateway_a_failing_default_is_followed_by_the_next(orpha
     assert json.loads(orphaned.llms["alpha"].received[0].body)["model"] == "alpha/model"
 
 
-async def test_without_a_gateway_other_models_and_the_list_are_refused(orphaned: Plane) -> None:
+async def test_without_a_gateway_other_models_are_refused_and_the_known_are_listed(orphaned: Plane) -> None:
     with pytest.raises(openai.InternalServerError, match="router is not reachable"):
         await orphaned.client.chat.completions.create(model="gpt-7", messages=HELLO)
     with pytest.raises(openai.InternalServerError, match="router is not reachable"):
-        await orphaned.client.models.list()
+        await orphaned.client.models.retrieve("gpt-7")
+    assert [model.id async for model in orphaned.client.models.list()] == ["auto", "careful", "alpha", "beta", "gamma"]
 
 
 async def test_without_a_gateway_nobody_answers_where_envoy_was_told_so(tmp_path: Path) -> None:
@@ -190,6 +191,7 @@ async def test_without_a_gateway_nobody_answers_where_envoy_was_told_so(tmp_path
             with pytest.raises(openai.InternalServerError) as caught:
                 await plane.client.chat.completions.create(model=model, messages=HELLO)
             assert caught.value.status_code == 503
+            assert caught.value.code == "router_unavailable"
         assert not any(llm.received for llm in plane.llms.values())
 
 

@@ -136,7 +136,7 @@ def test_access_log_has_no_body_and_no_query(config: dict[str, Any]) -> None:
 
 
 def test_requests_go_on_without_a_decision(config: dict[str, Any]) -> None:
-    ext_proc = manager(config)["http_filters"][0]["typed_config"]
+    ext_proc = next(f["typed_config"] for f in manager(config)["http_filters"] if "ext_proc" in f["name"])
     assert ext_proc["failure_mode_allow"] is True
     gateway = cluster(config, "gateway")
     assert gateway["health_checks"][0]["grpc_health_check"] == {"service_name": "live"}

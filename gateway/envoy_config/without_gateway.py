@@ -1,0 +1,47 @@
+"""What Envoy knows of the pool by itself: enough to go on while no gateway answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from gateway.config.endpoints_file import EndpointsFile
+from gateway.openai import answers
+from gateway.policy import defaults
+from gateway.policy.eligibility import permitted
+from gateway.pool.clusters import attempts, first_of_each
+
+MODELS = "/v1/models"
+_MAX_CANDIDATES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutGateway:
+    """For each model that may be asked for, the clusters to try, in order; and GET answers about models, by path."""
+
+    candidates: Mapping[str, tuple[str, ...]]
+    models: Mapping[str, bytes]
+
+
+def without_gateway(file: EndpointsFile) -> WithoutGateway:
+    """What endpoints.yaml says about it."""
+    return WithoutGateway(_candidates(file), _models(file))
+
+
+def _candidates(file: EndpointsFile) -> dict[str, tuple[str, ...]]:
+    candidates = {}
+    for name, virtual in file.virtual_models.items():
+        allowed = permitted(frozenset(file.llms), file.prices, (virtual.rules,))
+        order = defaults.order(allowed, llms=tuple(file.llms), defaults=(*virtual.default, *file.default))
+        candidates[name] = attempts(file.llms, first_of_each(file.llms, order[:_MAX_CANDIDATES]))
+    for name in file.llms:
+        candidates[name] = attempts(file.llms, first_of_each(file.llms, [name]))
+    return {model: clusters for model, clusters in candidates.items() if clusters}
+
+
+def _models(file: EndpointsFile) -> dict[str, bytes]:
+    """As the gateway answers; a name may stand in a path with its slashes, or with them escaped."""
+    found = {MODELS: answers.model_list(file.virtual_models, file.llms)}
+    for name in (*file.virtual_models, *file.llms):
+        answer = answers.model(name, virtual=name in file.virtual_models)
+        found |= {f"{MODELS}/{quote(name, safe=kept)}": answer for kept in ("/", "")}
+    return found
