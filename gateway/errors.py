@@ -4,6 +4,7 @@
     ├── InvalidRequestError        a field of the request is wrong; the caller must change it
     ├── PriceUnknownError          a cost weight was asked for, but some allowed LLM has no price
     ├── ExcludedError              the rules of caller and request leave no LLM
+    ├── ContextOverflowError       the query is longer than every LLM that is left can read
     ├── OverloadedError            a limit is reached: refused immediately, before any work; retry later
     │   ├── BudgetExceededError      too much is held at once: queries in flight, bytes of request bodies
     │   ├── ConcurrencyLimitError    scoring takes longer than its target, so single queries are refused
@@ -64,6 +65,16 @@ class ExcludedError(GatewayError):
     def __init__(self, reasons: Mapping[str, str]) -> None:
         told = "; ".join(f"{llm}: {reason}" for llm, reason in reasons.items())
         super().__init__(f"no LLM may answer this: {told}")
+
+
+class ContextOverflowError(GatewayError):
+    """The query has more `tokens` than any LLM that may answer reads; the one that reads most reads `limit`."""
+
+    def __init__(self, context_tokens: Mapping[str, int], tokens: int) -> None:
+        told = "; ".join(f"{llm}: reads {n} tokens, these are about {tokens}" for llm, n in context_tokens.items())
+        super().__init__(f"no LLM may answer this: {told}")
+        self.tokens = tokens
+        self.limit = max(context_tokens.values())
 
 
 class OverloadedError(GatewayError):

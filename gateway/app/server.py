@@ -23,6 +23,7 @@ from gateway.config import endpoints_file
 from gateway.config.settings import Settings
 from gateway.grpc_api.auth import Authentication
 from gateway.grpc_api.servicer import RouterServicer
+from gateway.openai.bodies.reader import Reader
 from gateway.openai.routing import Routing
 from gateway.openai.servicer import ExternalProcessor
 from gateway.pool.pool import Pool
@@ -106,7 +107,8 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         served = partial(readiness.served_bundle, triton, pool, settings)
         health = Health(served, lambda bundle: pool.current.check(bundle), metrics)
         servicer = RouterServicer(router, metrics, build.limits(settings))
-        routing = Routing(router, build.data_plane(settings), metrics, known)
+        reader = await stack.enter_async_context(Reader())
+        routing = Routing(router, build.data_plane(settings), metrics, known, reader)
         processor = ExternalProcessor(routing, None if tracing is None else tracing.requested)
         servers.add(servicer, processor, health.service)
         await health.update()

@@ -5,6 +5,10 @@
       mistral-7b:
         price: 0.2                           # US dollars per million tokens; optional
         context_tokens: 8192                 # optional; longer queries go to other LLMs
+        capabilities: [tools, json_schema]   # optional: vision, audio, video, files, tools, json_object, json_schema;
+                                             # unset: every one. Requests that need another one go to other LLMs
+        protocols: [openai, anthropic]       # optional, [openai] by default: what its endpoints speak
+        parameters: {reasoning_effort: high} # optional: members of every body that goes to this LLM
         endpoints:
           - address: http://10.0.0.7:8000/v1 # base URL
             model: mistralai/Mistral-7B-v0.1 # the model name to ask for there
@@ -24,10 +28,11 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from gateway.config.virtual_models import AUTO, VirtualModel
 from gateway.errors import EndpointsError, ExcludedError
+from gateway.policy.capabilities import ApiProtocol, Capability
 from gateway.policy.eligibility import permitted
 from routerdc_contract.names import LlmName, text_fault
 from routerdc_contract.yaml_model import YamlError, load_yaml_model
@@ -57,6 +62,18 @@ def _is_absolute(path: Path) -> Path:
     return path
 
 
+_CALLERS_OWN = ("model", "messages", "input", "prompt", "system", "instructions", "stream")
+
+
+def _is_parameter(name: str) -> str:
+    if not name.isidentifier() or not name.isascii():
+        raise ValueError("must be the name of a member of a request's body, such as reasoning_effort")
+    if name in _CALLERS_OWN:
+        raise ValueError("is the caller's own and cannot be a parameter")
+    return name
+
+
+ParameterName = Annotated[str, AfterValidator(_is_parameter)]
 Name = Annotated[str, AfterValidator(_is_name)]
 AbsolutePath = Annotated[Path, AfterValidator(_is_absolute)]
 
@@ -90,6 +107,9 @@ class Llm(_Frozen):
 
     price: float | None = Field(default=None, ge=0, description="US dollars per million tokens")
     context_tokens: int | None = Field(default=None, ge=1, le=2**31, description="longest input; unset: no limit")
+    capabilities: tuple[Capability, ...] | None = Field(default=None, description="unset: every one")
+    protocols: tuple[ApiProtocol, ...] = Field(default=(ApiProtocol.OPENAI,), min_length=1)
+    parameters: dict[ParameterName, JsonValue] = Field(default={}, description="replace those of the caller's body")
     endpoints: tuple[Endpoint, ...] = Field(min_length=1)
 
 

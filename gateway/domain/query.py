@@ -2,6 +2,7 @@
 
 import enum
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,6 +32,22 @@ class RouteQuery(NamedTuple):
     other_bytes: int = 0  # text that is not routed and takes room in the context: the rest of a chat
     priority: Priority = Priority.INTERACTIVE
     caller: str = ""  # name of the API key; empty: no keys are in use
+
+
+class Message(NamedTuple):
+    """One message of a conversation: who says it, and its text (empty: it has none, only an image, say)."""
+
+    role: str
+    text: str
+
+
+def routed_text(messages: Sequence[Message]) -> str:
+    """The text that is routed of a conversation: the last user message that has text; empty where none has.
+
+    JSON can write half a character (a lone surrogate), which UTF-8 cannot; it becomes a question mark.
+    """
+    texts = (message.text for message in reversed(messages) if message.role == "user")
+    return next((text.encode(errors="replace").decode() for text in texts if text.strip()), "")
 
 
 @dataclass(frozen=True, slots=True)

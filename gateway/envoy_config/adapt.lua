@@ -1,8 +1,8 @@
 -- Runs for every attempt, before a request leaves for an endpoint and when the answer comes back. Outwards it lets only
 -- known headers pass and gives the request the endpoint's own path and model; inwards it removes what only we may say.
--- Rendered before this: MODEL, MODEL_JSON, BASE_PATH, LLM, OUTWARD = { header = true }, INWARD_REMOVED = { prefix, ... }.
+-- Rendered before this: CLUSTER, MODEL_JSON, BASE_PATH, LLM, OUTWARD = { header = true }, INWARD_REMOVED = { prefix, ... }.
 --
--- Where the model stands in the body is in the metadata "routerdc": whoever has read the body (the gateway, or
+-- What is to be replaced in the body is in the metadata "routerdc": whoever has read the body (the gateway, or
 -- fail_open.lua in its place) has written it there, so that nobody reads it a second time, and differently.
 
 local function remove_all(headers, is_removed)
@@ -24,18 +24,30 @@ local function restore(headers, metadata)
   if request.length ~= "" then headers:replace("content-length", request.length) end
 end
 
+-- What is to be replaced in the body for this cluster. The gateway has written the first candidate's model and parameters
+-- into it, and says what differs for others; fail_open.lua has written nothing, and says where the model stands.
+local function edits_of(routed)
+  if routed.model_start then return { { first = routed.model_start, last = routed.model_end, text = MODEL_JSON } } end
+  return routed.edits and routed.edits[CLUSTER] or {}
+end
+
 local function adapt(handle)
   local headers, metadata = handle:headers(), handle:streamInfo():dynamicMetadata()
   restore(headers, metadata)
   remove_all(headers, function(name) return name:sub(1, 1) ~= ":" and not OUTWARD[name] end)
   headers:replace("content-type", "application/json")
 
-  local routed = metadata:get("routerdc")
-  if routed.model == MODEL then return end -- the gateway has written the first candidate's model into the body
-  local first, last = routed.model_start, routed.model_end
+  local edits = edits_of(metadata:get("routerdc"))
+  if #edits == 0 then return end
   local body = handle:body() -- waits; what was taken from the handle before is not valid afterwards
-  local length = body:length()
-  local changed = body:getBytes(0, first) .. MODEL_JSON .. body:getBytes(last, length - last)
+  local pieces, at = {}, 0
+  for _, edit in ipairs(edits) do
+    pieces[#pieces + 1] = body:getBytes(at, edit.first - at)
+    pieces[#pieces + 1] = edit.text
+    at = edit.last
+  end
+  pieces[#pieces + 1] = body:getBytes(at, body:length() - at)
+  local changed = table.concat(pieces)
   body:setBytes(changed)
   handle:headers():replace("content-length", tostring(#changed))
 end

@@ -23,6 +23,7 @@ from gateway.config.endpoints_file import Endpoint
 from gateway.envoy_config import headers, lua_filters, upstream
 from gateway.envoy_config.dump import extension, newer, packed, seconds
 from gateway.envoy_config.options import Options
+from gateway.policy.capabilities import ApiProtocol
 from gateway.pool.clusters import Cluster, base_path
 
 _CONNECT_TIMEOUT_SECONDS = 2
@@ -95,7 +96,7 @@ def _adapt(cluster: Cluster) -> lua_pb2.Lua:
     endpoint = cluster.endpoints[0]
     return lua_filters.adapt(
         LLM=cluster.llm,
-        MODEL=endpoint.model,
+        CLUSTER=cluster.name,
         MODEL_JSON=json.dumps(endpoint.model),
         BASE_PATH=base_path(endpoint),
         OUTWARD=dict.fromkeys(headers.OUTWARD, True),
@@ -104,10 +105,12 @@ def _adapt(cluster: Cluster) -> lua_pb2.Lua:
 
 
 def _credential(cluster: Cluster) -> credential_injector_pb2.CredentialInjector:
+    """As OpenAI's servers read a key, and all that speak their protocol, too; Anthropic's own read another header."""
+    own_header = {"header": "x-api-key"} if cluster.protocols == (ApiProtocol.ANTHROPIC,) else {}
     generic = newer(
         "envoy.extensions.http.injected_credentials.generic.v3.Generic",
         credential={"name": cluster.name},
-        header_value_prefix="Bearer ",
+        **(own_header or {"header_value_prefix": "Bearer "}),
     )
     return credential_injector_pb2.CredentialInjector(
         overwrite=True, credential=extension("envoy.http.injected_credentials.generic", generic)

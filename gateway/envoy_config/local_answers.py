@@ -13,10 +13,10 @@ from gateway.envoy_config.dump import matching, overwrite, packed
 from gateway.envoy_config.options import Options
 from gateway.envoy_config.without_gateway import MODELS, WithoutGateway
 from gateway.openai.answers import OpenAiError
-from gateway.openai.query import Api
+from gateway.openai.apis import APIS
 
 EXT_PROC = "envoy.filters.http.ext_proc"
-_PATHS = "|".join(api.value for api in Api)
+_PATHS = "|".join(APIS)
 _NOT_REACHABLE = OpenAiError(503, "the router is not reachable", code="router_unavailable")
 
 Match: TypeAlias = route_components_pb2.RouteMatch
@@ -31,7 +31,7 @@ def local_answers(known: WithoutGateway, options: Options) -> Iterator[route_com
             yield _answer(Match(path=path, headers=[_method("GET", "HEAD")]), 200, answer, asked=True)
     yield _error(Match(**models, headers=[_method("GET", "HEAD")]), _NOT_REACHABLE, asked=True)
     yield from _methods(models, "GET, HEAD, OPTIONS")
-    what = f"there is POST {', '.join(api.value for api in Api)}, GET {MODELS}"
+    what = f"there is POST {', '.join(APIS)}, GET {MODELS}"
     yield _error(Match(prefix="/"), OpenAiError(404, what))
 
 

@@ -1,4 +1,4 @@
--- Reads the model of a JSON body, as strictly as the gateway does (gateway/openai/body.py) and as the laxest LLM server would:
+-- Reads the model of a JSON body, as strictly as the gateway does (gateway/openai/bodies/members.py) and as the laxest LLM server would:
 -- keys count unescaped, up to a NUL and in any case, because some servers read them so. What two readers could read
 -- differently is refused.
 

@@ -17,8 +17,8 @@ from gateway.envoy_config.dump import extension, newer, overwrite, packed, secon
 from gateway.envoy_config.local_answers import largest, local_answers
 from gateway.envoy_config.options import Options
 from gateway.envoy_config.without_gateway import WithoutGateway
+from gateway.openai.apis import APIS
 from gateway.openai.mutations import CANDIDATES_METADATA, METADATA
-from gateway.openai.query import Api
 
 PRIORITY_GROUPS = "envoy.router.cluster_specifier_plugin.priority_group"
 # Another candidate may well manage what one could not: overloaded, out of quota, crashed, starting.
@@ -52,7 +52,7 @@ def routes(known: WithoutGateway, options: Options) -> route_pb2.RouteConfigurat
 
 
 def _llm_route(known: WithoutGateway, options: Options) -> route_components_pb2.Route:
-    paths = "|".join(api.value for api in Api)
+    paths = "|".join(APIS)
     candidates = struct_pb2.Struct()
     candidates.update({"candidates": {model: list(names) for model, names in known.candidates.items()}})
     return route_components_pb2.Route(

@@ -13,6 +13,7 @@ CODES: dict[type[BaseException], code_pb2.Code.ValueType] = {
     errors.InvalidRequestError: code_pb2.INVALID_ARGUMENT,
     errors.PriceUnknownError: code_pb2.FAILED_PRECONDITION,
     errors.ExcludedError: code_pb2.FAILED_PRECONDITION,
+    errors.ContextOverflowError: code_pb2.FAILED_PRECONDITION,
     errors.BudgetExceededError: code_pb2.RESOURCE_EXHAUSTED,
     errors.ConcurrencyLimitError: code_pb2.RESOURCE_EXHAUSTED,
     errors.RateLimitedError: code_pb2.RESOURCE_EXHAUSTED,

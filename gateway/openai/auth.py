@@ -47,7 +47,7 @@ class Senders:
         if self._callers is None:
             return Sender(session_id=session_id)
         try:
-            return Sender(self._callers.identify(headers.get("authorization")), session_id)
+            return Sender(self._callers.identify(_authorization(headers)), session_id)
         except UnauthenticatedError as error:
             raise OpenAiError(401, str(error), code="invalid_api_key") from None
 
@@ -62,3 +62,9 @@ class Senders:
         except RateLimitedError as error:
             seconds = error.retry_after_seconds
             raise OpenAiError(429, str(error), code="rate_limit_exceeded", retry_after_seconds=seconds) from None
+
+
+def _authorization(headers: Mapping[str, str]) -> str | None:
+    """Anthropic's clients send the key in a header of its own."""
+    key = headers.get("x-api-key")
+    return headers.get("authorization") or (None if key is None else f"Bearer {key}")

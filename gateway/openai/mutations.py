@@ -13,7 +13,9 @@ from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 from google.protobuf import struct_pb2
 
 from gateway.openai.answers import OpenAiError
+from gateway.openai.bodies.edits import Edit
 from gateway.openai.routing import Routed
+from gateway.policy.capabilities import ApiProtocol
 
 METADATA = "routerdc"
 """Namespace of what access log and response headers tell."""
@@ -35,6 +37,24 @@ def continued() -> pb.CommonResponse:
     return pb.CommonResponse()
 
 
+def header_map(message: pb.HttpHeaders) -> dict[str, str]:
+    """Headers by name in lower case. Envoy sends `raw_value`; other proxies may send `value`."""
+    return {h.key.lower(): (h.raw_value or h.value.encode()).decode(errors="replace") for h in message.headers.headers}
+
+
+def headers_response(common: pb.CommonResponse) -> pb.ProcessingResponse:
+    """The answer to a request's headers."""
+    return pb.ProcessingResponse(request_headers=pb.HeadersResponse(response=common))
+
+
+def body_response(field: str, common: pb.CommonResponse) -> pb.ProcessingResponse:
+    """The answer to a piece of a body; `field` is request_body or response_body."""
+    body = pb.BodyResponse(response=common)
+    if field == "request_body":
+        return pb.ProcessingResponse(request_body=body)
+    return pb.ProcessingResponse(response_body=body)
+
+
 def request_mutation(routed: Routed, *, endpoint_picker: bool) -> pb.CommonResponse:
     """Headers of a routed request, without its body; the route is matched again."""
     headers = {
@@ -45,13 +65,15 @@ def request_mutation(routed: Routed, *, endpoint_picker: bool) -> pb.CommonRespo
     }
     if endpoint_picker:
         headers[ENDPOINT_HEADER] = ",".join(routed.endpoints)
-    return pb.CommonResponse(header_mutation=_set(headers), clear_route_cache=True)
+    mutation = _set(headers)
+    mutation.remove_headers.extend(["content-encoding"] if routed.inflated else [])
+    return pb.CommonResponse(header_mutation=mutation, clear_route_cache=True)
 
 
 def metadata(routed: Routed, *, endpoint_picker: bool) -> struct_pb2.Struct:
     """Dynamic metadata of a routed request."""
-    start, end = routed.model_span
-    told = {"llm": routed.llm, "model": routed.model, "model_start": start, "model_end": end, **_told(routed)}
+    edits = {attempt: list(map(_edit, edits)) for attempt, edits in routed.edits.items()}
+    told = {"llm": routed.llm, "model": routed.model, "edits": edits, **_told(routed)}
     groups = [{"name": name, "clusters": [{"cluster_name": name, "weight": 1}]} for name in routed.attempts]
     spaces: dict[str, Any] = {METADATA: told, CANDIDATES_METADATA: {"priority_groups": groups}}
     if endpoint_picker:
@@ -59,12 +81,6 @@ def metadata(routed: Routed, *, endpoint_picker: bool) -> struct_pb2.Struct:
     struct = struct_pb2.Struct()
     struct.update(spaces)
     return struct
-
-
-def response_mutation(routed: Routed, answered_by: str | None) -> pb.CommonResponse:
-    """Headers of the answer, where Envoy asks for them; `answered_by` is the LLM that Envoy has named there already."""
-    headers = {f"x-routerdc-{name.replace('_', '-')}": value for name, value in _told(routed).items()}
-    return pb.CommonResponse(header_mutation=_set({LLM_HEADER: answered_by or routed.llm} | headers))
 
 
 def whole_body(body: bytes) -> pb.BodyMutation:
@@ -87,11 +103,17 @@ def immediate(status: int, body: bytes, headers: Mapping[str, str] = _NO_HEADERS
     return answer
 
 
-def error(problem: OpenAiError) -> pb.ImmediateResponse:
-    """Answers with an error."""
+def error(problem: OpenAiError, protocol: ApiProtocol = ApiProtocol.OPENAI) -> pb.ImmediateResponse:
+    """Answers with an error, in the form of the API that was called."""
     seconds = problem.retry_after_seconds
-    headers = _NO_HEADERS if seconds is None else {"retry-after": str(math.ceil(seconds))}
-    return immediate(problem.status, problem.body(), headers)
+    headers = {} if seconds is None else {"retry-after": str(math.ceil(seconds))}
+    headers |= {} if problem.allow is None else {"allow": problem.allow}
+    return immediate(problem.status, problem.body(protocol), headers)
+
+
+def _edit(edit: Edit) -> dict[str, int | str]:
+    """For adapt.lua: what replaces the bytes from `first` to `last`, `last` not included, counted from 0."""
+    return {"first": edit.start, "last": edit.end, "text": edit.text.decode()}
 
 
 def _told(routed: Routed) -> dict[str, str]:

@@ -1,27 +1,33 @@
 """From a request's body to the LLM that answers it: the use case behind Envoy.
 
-A virtual model is routed, the name of an LLM goes to that LLM, anything else is an error that names what there is. The
-router failing is no error: the default answers and is marked. Knows the gateway's router, not Envoy.
+A virtual model is routed, the name of an LLM goes to that LLM, anything else is an error that names what there is. LLMs
+that cannot do what the request needs take no part. The router failing is no error: the default answers and is marked.
+Knows the gateway's router, not Envoy.
 """
 
 import time
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
 from gateway.config.endpoints_file import Endpoint
 from gateway.config.virtual_models import VirtualModel
-from gateway.domain.decision import Reason
 from gateway.domain.query import RouteQuery, new_request_id
-from gateway.errors import ExcludedError, NoLlmError
+from gateway.errors import ContextOverflowError, ExcludedError, NoLlmError
 from gateway.limits.caller import ANONYMOUS, Callers
 from gateway.openai import answers
 from gateway.openai.answers import OpenAiError
+from gateway.openai.apis import Api, Ask
 from gateway.openai.auth import NOBODY, Sender, Senders
-from gateway.openai.body import OpenAiBody, parse
-from gateway.openai.query import Api, query, text_bytes
+from gateway.openai.bodies.edits import Edit
+from gateway.openai.bodies.outgoing import Outgoing, outgoing
+from gateway.openai.bodies.reader import Reader
+from gateway.openai.bodies.reading import Reading
+from gateway.openai.choosing import Choice, able, named
 from gateway.policy import eligibility
+from gateway.policy.capabilities import ApiProtocol
+from gateway.policy.eligibility import CallerRules
 from gateway.pool import clusters
 from gateway.pool.pool import Pool
 from gateway.routing.router import Router
@@ -55,7 +61,8 @@ class Routed:
     detail: str
     router_ms: float
     truncated: bool = False
-    model_span: tuple[int, int] = (0, 0)  # where the value of `model` stands in `body`, in bytes
+    inflated: bool = False  # the body came in a content coding, and has none any more
+    edits: Mapping[str, Sequence[Edit]] = field(default_factory=dict)  # of `body`, by attempt, where it needs some
 
     @property
     def llm(self) -> str:
@@ -69,21 +76,37 @@ class Routed:
 
 
 class Routing:
-    """Routes OpenAI requests."""
+    """Routes requests of all APIs."""
 
-    def __init__(self, router: Router, plane: DataPlane, metrics: Metrics, callers: Callers | None = None) -> None:
-        """`callers`: whose API keys are known; None: anybody may ask."""
+    def __init__(
+        self,
+        router: Router,
+        plane: DataPlane,
+        metrics: Metrics,
+        callers: Callers | None = None,
+        reader: Reader | None = None,
+    ) -> None:
+        """Routes with `router`.
+
+        Args:
+            router: decides.
+            plane: limits.
+            metrics: counts.
+            callers: whose API keys are known; None: anybody may ask.
+            reader: reads bodies; None: one that starts its process when a large body comes.
+        """
         self.plane = plane
         self.metrics = metrics
         self.senders = Senders(callers)
         self._router = router
+        self._reader = reader or Reader()
         self._warn = Throttled(log, "not routed")
 
-    def models(self) -> bytes:
+    def models(self, protocol: ApiProtocol = ApiProtocol.OPENAI) -> bytes:
         """Answer to GET /v1/models."""
-        return answers.model_list(self._virtual_models, self._pool.llms)
+        return answers.model_list(self._virtual_models, self._pool.llms, protocol)
 
-    def model(self, name: str) -> bytes:
+    def model(self, name: str, protocol: ApiProtocol = ApiProtocol.OPENAI) -> bytes:
         """Answer to GET /v1/models/{name}.
 
         Raises:
@@ -91,42 +114,53 @@ class Routing:
         """
         if name not in self._virtual_models and name not in self._pool.llms:
             raise answers.model_not_found(name, self._names)
-        return answers.model(name, virtual=name in self._virtual_models)
+        return answers.model(name, virtual=name in self._virtual_models, protocol=protocol)
 
-    async def route(self, api: Api, body: bytes, sender: Sender = NOBODY) -> Routed:
+    async def route(self, api: Api, body: bytes, sender: Sender = NOBODY, coding: str = "") -> Routed:
         """Decides where a request goes; cancelling it cancels the scoring.
 
         Raises:
             OpenAiError: the request is wrong, its sender may not have what it asks for or asks too often, or the named
                 LLM has no endpoint in use.
+            ReaderError: the body could not be read.
         """
         started = time.perf_counter()
         self.senders.admit(sender)
-        parsed = parse(body)
-        text = query(api, parsed.fields)
+        plain = await self._reader.inflate(coding, body, self.plane.max_body_bytes)
         pool = self._pool
+        reading = await self._reader.read(api.path, plain, pool.parameter_names)
+        choice = await self._choice(pool, api, reading, sender)
+        routed = _answer(
+            pool, choice, outgoing(pool, plain, reading, choice.candidates), started, inflated=bool(coding)
+        )
+        self.metrics.openai(routed.llm, routed.reason)
+        return routed
+
+    async def _choice(self, pool: Pool, api: Api, reading: Reading, sender: Sender) -> Choice:
+        virtual = self._virtual_models.get(reading.model)
         try:
-            if (virtual := self._virtual_models.get(parsed.model)) is not None:
-                choice = await self._routed(pool, virtual, sender, text, parsed.fields)
-            elif parsed.model in pool.llms:
-                choice = _named(pool, sender, parsed.model)
-            else:
-                raise answers.model_not_found(parsed.model, self._names)
+            if virtual is not None:
+                return await self._routed(pool, api, virtual, sender, reading.ask)
+            if reading.model in pool.llms:
+                return named(pool, api, sender.caller, reading)
+        except ContextOverflowError as error:
+            raise answers.context_too_long(api.text_field, error.tokens, error.limit) from None
         except ExcludedError as error:
             raise OpenAiError(403, f"model: {error}", param="model", code="model_not_allowed") from None
         except NoLlmError as error:
             raise OpenAiError(503, f"model: {error}", param="model") from None
-        routed = _answer(pool, parsed, choice, started)
-        self.metrics.openai(routed.llm, routed.reason)
-        return routed
+        raise answers.model_not_found(reading.model, self._names)
 
-    async def _routed(
-        self, pool: Pool, virtual: VirtualModel, sender: Sender, text: str, fields: dict[str, Any]
-    ) -> "_Choice":
-        tail, truncated = _tail(text, self.plane.max_query_bytes)
+    async def _routed(self, pool: Pool, api: Api, virtual: VirtualModel, sender: Sender, ask: Ask) -> Choice:
+        if ask.problem is not None:
+            raise answers.invalid(*ask.problem)
+        rules: tuple[CallerRules, ...] = (virtual.rules, sender.caller.rules)
+        permitted = eligibility.permitted(pool.names, pool.prices, rules)
+        rules = (*rules, CallerRules(allowed=able(pool, api, permitted, ask)))
+        tail, truncated = _tail(ask.text, self.plane.max_query_bytes)
         request = RouteQuery(
-            text=tail if tail.strip() else "",
-            rules=(virtual.rules, sender.caller.rules),
+            text=tail,
+            rules=rules,
             cost_weight=virtual.cost_weight,
             max_candidates=self.plane.max_candidates,
             request_id=new_request_id(),
@@ -134,18 +168,18 @@ class Routing:
             min_confidence=virtual.min_confidence,
             defaults=virtual.default,
             session_id=sender.session_id,
-            other_bytes=max(0, text_bytes(fields) - len(tail.encode())) if pool.context_tokens else 0,
+            other_bytes=max(0, ask.text_bytes - len(tail.encode())),
             caller="" if sender.caller is ANONYMOUS else sender.caller.name,
         )
         try:
             decision = await self._router.route(request, time.monotonic() + self.plane.deadline_seconds)
-        except (ExcludedError, NoLlmError):
+        except (ContextOverflowError, ExcludedError, NoLlmError):
             raise
         except Exception as error:  # whatever it is, the request must not fail because of the router
             self._warn(type(error).__name__, request_id=request.request_id)
             decision = self._router.default(request, "the router could not decide")
         candidates = tuple((c.llm, c.endpoint) for c in decision.candidates)
-        return _Choice(candidates, decision.reason, decision.reason_detail, truncated or decision.truncated)
+        return Choice(candidates, decision.reason, decision.reason_detail, truncated or decision.truncated)
 
     @property
     def _pool(self) -> Pool:
@@ -160,37 +194,19 @@ class Routing:
         return (*self._virtual_models, *self._pool.llms)
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    candidates: tuple[tuple[str, Endpoint], ...]
-    reason: Reason
-    detail: str = ""
-    truncated: bool = False
-
-
-def _named(pool: Pool, sender: Sender, llm: str) -> _Choice:
-    """The LLM that the request names.
-
-    Raises:
-        ExcludedError: its sender may not use it.
-        NoLlmError: none of its endpoints is in use.
-    """
-    pool.eligible(eligibility.permitted(frozenset((llm,)), pool.prices, (sender.caller.rules,)))
-    return _Choice(((llm, pool.endpoint(llm, sender.caller.name)),), Reason.NAMED, "the request names this LLM")
-
-
-def _answer(pool: Pool, parsed: OpenAiBody, choice: _Choice, started: float) -> Routed:
+def _answer(pool: Pool, choice: Choice, bodies: Outgoing, started: float, *, inflated: bool) -> Routed:
     llm, endpoint = choice.candidates[0]
     return Routed(
-        body=parsed.with_model(endpoint.model),
+        body=bodies.first,
         candidates=choice.candidates,
-        attempts=clusters.attempts(pool.llms, choice.candidates),
+        attempts=bodies.attempts,
         endpoints=clusters.same_model(pool.llms[llm], endpoint),
         reason=choice.reason.value,
         detail=choice.detail,
         router_ms=(time.perf_counter() - started) * 1000,
         truncated=choice.truncated,
-        model_span=parsed.model_span(endpoint.model),
+        inflated=inflated,
+        edits=bodies.edits,
     )
 
 

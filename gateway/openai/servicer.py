@@ -15,6 +15,7 @@ from gateway.errors import BudgetExceededError, InvalidRequestError
 from gateway.limits.budget import Budget
 from gateway.openai import mutations
 from gateway.openai.answers import OpenAiError
+from gateway.openai.bodies.reader import ReaderError
 from gateway.openai.exchange import Exchange
 from gateway.openai.routing import Routing
 from gateway.telemetry.logs import Throttled
@@ -50,6 +51,8 @@ class ExternalProcessor(external_processor_pb2_grpc.ExternalProcessorServicer): 
     ) -> AsyncIterator[pb.ProcessingResponse]:
         """Answers the messages of one HTTP request. A client that hangs up cancels the stream and what it waits for.
 
+        The stream ends with the decision, so that the LLM's answer, which may take minutes, outlives the gateway.
+
         Where API keys are needed, an Envoy that would do without them and us is refused in normal times, when somebody
         sees it. A defect ends the stream with INTERNAL, a lack of memory with RESOURCE_EXHAUSTED; Envoy then goes on
         without us (its `failure_mode_allow`).
@@ -67,11 +70,16 @@ class ExternalProcessor(external_processor_pb2_grpc.ExternalProcessorServicer): 
                     return
                 for response in await exchange.answer(request):
                     yield response
+                if exchange.ended:
+                    return
         except InvalidRequestError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except BudgetExceededError as error:
             self._warn("body_memory", error=str(error))
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        except ReaderError as error:
+            self._warn("reader", error=str(error))
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         except Exception as error:
             log.error("internal error", exc_info=error)
             await context.abort(grpc.StatusCode.INTERNAL, "internal error in the gateway; its log has the details")

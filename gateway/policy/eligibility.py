@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.errors import ExcludedError
+from gateway.errors import ContextOverflowError, ExcludedError
 
 _BYTES_PER_TOKEN = 4  # the usual rule of thumb; Chinese has about as many bytes a token
 
@@ -50,13 +50,11 @@ def fitting(llms: frozenset[str], context_tokens: Mapping[str, int], tokens: int
     """Those of `llms` that can read `tokens`; one that is not in `context_tokens` reads everything.
 
     Raises:
-        ExcludedError: there are none.
+        ContextOverflowError: there are none.
     """
     left = frozenset(llm for llm in llms if context_tokens.get(llm, tokens) >= tokens)
     if not left:
-        raise ExcludedError(
-            {llm: f"reads {context_tokens[llm]} tokens, these are about {tokens}" for llm in sorted(llms)}
-        )
+        raise ContextOverflowError({llm: context_tokens[llm] for llm in sorted(llms)}, tokens)
     return left
 
 

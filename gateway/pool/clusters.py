@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gateway.config.endpoints_file import Endpoint, Llm
+from gateway.policy.capabilities import ApiProtocol
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -20,6 +21,7 @@ class Cluster:
     name: str
     llm: str
     endpoints: tuple[Endpoint, ...]
+    protocols: tuple[ApiProtocol, ...]
 
 
 def clusters_of(llm: str, spec: Llm) -> tuple[Cluster, ...]:
@@ -27,7 +29,9 @@ def clusters_of(llm: str, spec: Llm) -> tuple[Cluster, ...]:
     alike: dict[tuple[object, ...], list[Endpoint]] = {}
     for endpoint in spec.endpoints:
         alike.setdefault(_kind(endpoint), []).append(endpoint)
-    return tuple(Cluster(f"{llm}#{n}", llm, tuple(endpoints)) for n, endpoints in enumerate(alike.values(), 1))
+    return tuple(
+        Cluster(f"{llm}#{n}", llm, tuple(endpoints), spec.protocols) for n, endpoints in enumerate(alike.values(), 1)
+    )
 
 
 def attempts(llms: Mapping[str, Llm], candidates: Sequence[tuple[str, Endpoint]]) -> tuple[str, ...]:

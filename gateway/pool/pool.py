@@ -3,12 +3,15 @@
 Built from endpoints.yaml, replaced as a whole when that changes. Knows nothing of scores or requests.
 """
 
-from collections.abc import Collection, Iterator
+import json
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from gateway.config.endpoints_file import Endpoint, EndpointsFile
 from gateway.domain.outcomes import EndpointState
 from gateway.domain.scorer import Bundle
 from gateway.errors import BundleMismatchError, NoLlmError
+from gateway.policy.capabilities import ApiProtocol, effective
 from gateway.policy.choice import Thresholds
 from gateway.pool.endpoint_health import EndpointHealth
 from gateway.pool.weighted_round_robin import Turns
@@ -27,6 +30,11 @@ class Pool:
         self.cost_weight = file.policy.cost_weight
         self.thresholds = Thresholds(file.policy.sticky_margin, file.policy.min_margin, file.policy.min_confidence)
         self.context_tokens = {n: llm.context_tokens for n, llm in file.llms.items() if llm.context_tokens is not None}
+        listed = ((n, llm.capabilities) for n, llm in file.llms.items())
+        self.capabilities = {n: effective(capabilities) for n, capabilities in listed if capabilities is not None}
+        self.speakers = {p: frozenset(n for n, llm in file.llms.items() if p in llm.protocols) for p in ApiProtocol}
+        self.parameters = {n: _as_json(llm.parameters) for n, llm in file.llms.items()}
+        self.parameter_names = frozenset(name for parameters in self.parameters.values() for name in parameters)
         self.endpoint_health = health or EndpointHealth()
         self._in_use = {n: [e for e in llm.endpoints if e.in_use] for n, llm in file.llms.items()}
         self._with_endpoints = frozenset(name for name, endpoints in self._in_use.items() if endpoints)
@@ -107,6 +115,10 @@ class Pool:
         if not (scored := eligible.intersection(bundle.llms)):
             raise BundleMismatchError(f"bundle {bundle.bundle_id} does not score {', '.join(sorted(eligible))} yet")
         return scored
+
+
+def _as_json(parameters: Mapping[str, Any]) -> dict[str, bytes]:
+    return {name: json.dumps(value).encode() for name, value in parameters.items()}
 
 
 def _difference(bundle_id: str, in_bundle: Collection[str], in_file: Collection[str]) -> str:

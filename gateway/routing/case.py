@@ -34,7 +34,7 @@ class Case(NamedTuple):
         """Those of `eligible` whose context the query fits; `counted` None where nobody counted its tokens.
 
         Raises:
-            ExcludedError: it fits none.
+            ContextOverflowError: it fits none.
         """
         if not self.pool.context_tokens:
             return eligible
@@ -51,7 +51,7 @@ def decide(case: Case, scored: Scored) -> Decision:
 
     Raises:
         BundleMismatchError: the scores' bundle and the pool do not belong together.
-        ExcludedError: no LLM can read so many tokens.
+        ContextOverflowError: no LLM can read so many tokens.
     """
     started_ns = time.perf_counter_ns()
     query, pool, scores = case.query, case.pool, scored.scores
@@ -89,7 +89,7 @@ def undecided(case: Case, reason: Reason, detail: str) -> Decision:
     """Without scores: see `gateway.policy.defaults`.
 
     Raises:
-        ExcludedError: no LLM can read so many tokens.
+        ContextOverflowError: no LLM can read so many tokens.
     """
     query, pool = case.query, case.pool
     eligible = case.fitting(case.eligible, None)

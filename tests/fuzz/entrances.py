@@ -33,6 +33,7 @@ from gateway.grpc_api.servicer import RouterServicer
 from gateway.limits.budget import Budget
 from gateway.limits.caller import Callers
 from gateway.limits.query_budget import QueryBudget
+from gateway.openai.apis import APIS
 from gateway.openai.exchange import Exchange
 from gateway.openai.routing import DataPlane, Routing
 from gateway.pool.clusters import attempts, first_of_each, same_model
@@ -171,8 +172,8 @@ def exchange(data: bytes) -> None:
 
 
 def body(data: bytes) -> None:
-    """A request's body, to all three APIs: routed or answered with a status below 500."""
-    for path in ("/v1/chat/completions", "/v1/completions", "/v1/responses"):
+    """A request's body, to every API: routed or answered with a status below 500."""
+    for path in APIS:
         routing = Routing(_router(), DataPlane(deadline_seconds=5, max_query_bytes=10_000), Metrics())
         one = Exchange(routing, Budget(10**8, "bytes"))
         for message in shapes.whole_request(path, data):

@@ -12,7 +12,6 @@ from slicing import pad
 
 from export.artefacts.files import ENGINE_FILE
 from export.onnx.assemble import write_artefacts
-from routerdc_contract.bundle import Manifest
 
 DEFAULT_BUNDLE = Path(__file__).parents[3] / "bundles/default"
 

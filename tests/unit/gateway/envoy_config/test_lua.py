@@ -12,8 +12,8 @@ from lupa.luajit21 import LuaRuntime
 
 from gateway.envoy_config.lua_filters import literal
 from gateway.openai.answers import OpenAiError
-from gateway.openai.body import parse
-from tests.unit.gateway.openai.test_body import objects, styles
+from gateway.openai.bodies.members import parse
+from tests.unit.gateway.openai.bodies.test_members import objects, styles
 
 Read = Callable[[bytes], tuple[str, int, int] | None]
 MIB = 2**20
@@ -32,13 +32,12 @@ def read() -> Read:
 
 
 def by_gateway(body: bytes) -> tuple[str, int, int] | None:
-    """What the gateway reads; the span is where `model_span` says that it is in the body as it came."""
+    """What the gateway reads, and where."""
     try:
         parsed = parse(body)
     except OpenAiError:
         return None
-    start = len(parsed.text[: parsed.start].encode())
-    return parsed.model, start, start + len(parsed.text[parsed.start : parsed.end].encode())
+    return parsed.model, *parsed.spans["model"]
 
 
 @settings(deadline=None)

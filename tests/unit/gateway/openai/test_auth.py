@@ -10,8 +10,8 @@ import pytest
 from gateway.config.api_keys_file import ApiKeysFile
 from gateway.limits.caller import Callers
 from gateway.openai.answers import OpenAiError
+from gateway.openai.apis.chat import Chat
 from gateway.openai.auth import NOBODY, Sender, Senders
-from gateway.openai.query import Api
 from gateway.openai.routing import Routing
 from tests.support.fake_scorer import FakeScorer
 from tests.unit.gateway.openai.conftest import MakeRouting
@@ -55,16 +55,16 @@ async def test_missing_and_unknown_keys_are_401_before_any_body(
 
 async def test_rules_of_the_key_hold_beside_those_of_the_virtual_model(keyed: KeyedRouting, scorer: FakeScorer) -> None:
     routing = keyed(denied=["beta"])
-    assert (await routing.route(Api.CHAT, chat("auto"), sender(routing))).llm == "alpha"
+    assert (await routing.route(Chat(), chat("auto"), sender(routing))).llm == "alpha"
     scorer.faults["hi"] = RuntimeError("a defect")
-    assert "beta" not in [llm for llm, _ in (await routing.route(Api.CHAT, chat("auto"), sender(routing))).candidates]
+    assert "beta" not in [llm for llm, _ in (await routing.route(Chat(), chat("auto"), sender(routing))).candidates]
 
 
 async def test_llm_that_the_key_may_not_have_is_403(keyed: KeyedRouting) -> None:
     routing = keyed(allowed=["alpha"])
-    assert (await routing.route(Api.CHAT, chat("alpha"), sender(routing))).llm == "alpha"
+    assert (await routing.route(Chat(), chat("alpha"), sender(routing))).llm == "alpha"
     with pytest.raises(OpenAiError, match="beta") as caught:
-        await routing.route(Api.CHAT, chat("beta"), sender(routing))
+        await routing.route(Chat(), chat("beta"), sender(routing))
     assert (caught.value.status, caught.value.code) == (403, "model_not_allowed")
 
 
@@ -84,9 +84,9 @@ async def test_session_keeps_its_llm(make_routing: MakeRouting, scorer: FakeScor
     routing = make_routing()
     scorer.values |= {"first": (0.5, 0.9, 0.1), "second": (0.9, 0.9, 0.1)}
     session = Sender(session_id="s")
-    assert (await routing.route(Api.CHAT, chat("auto", "first"), session)).llm == "beta"
-    assert (await routing.route(Api.CHAT, chat("auto", "second"), session)).llm == "beta"
-    assert (await routing.route(Api.CHAT, chat("auto", "second"), NOBODY)).llm == "alpha"
+    assert (await routing.route(Chat(), chat("auto", "first"), session)).llm == "beta"
+    assert (await routing.route(Chat(), chat("auto", "second"), session)).llm == "beta"
+    assert (await routing.route(Chat(), chat("auto", "second"), NOBODY)).llm == "alpha"
 
 
 def test_without_keys_anybody_may_send(routing: Routing) -> None:

@@ -1,10 +1,12 @@
 """One HTTP request as Envoy tells it: however its body is cut, whatever comes in whatever order."""
 
+import gzip
 import json
 from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
+import zstandard
 from envoy.config.core.v3 import base_pb2
 from envoy.extensions.filters.http.ext_proc.v3 import processing_mode_pb2
 from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
@@ -187,14 +189,96 @@ async def test_path_may_have_a_query(routing: Routing) -> None:
     assert responses[-1].request_body.response.body_mutation.body == ROUTED
 
 
-async def test_response_headers_tell_the_decision_and_who_really_answered(routing: Routing) -> None:
-    named = base_pb2.HeaderMap(headers=[base_pb2.HeaderValue(key="x-routerdc-llm", raw_value=b"alpha")])
-    silent, other = pb.HttpHeaders(), pb.HttpHeaders(headers=named)
-    for given_headers, llm in ((silent, "beta"), (other, "alpha")):
-        responses = await answers(routing, headers(), body(BODY), pb.ProcessingRequest(response_headers=given_headers))
-        told = set_headers(responses[-1].response_headers.response)
-        assert (told["x-routerdc-llm"], told["x-routerdc-reason"]) == (llm, "routed")
-        assert float(told["x-routerdc-time-ms"]) > 0
+async def test_a_decided_request_needs_the_gateway_no_more(routing: Routing) -> None:
+    for mode in (MODE.BUFFERED, MODE.FULL_DUPLEX_STREAMED):
+        exchange = Exchange(routing, Budget(2**20, "bytes"))
+        await exchange.answer(headers(mode=mode))
+        assert not exchange.ended
+        await exchange.answer(body(BODY))
+        assert exchange.ended
+
+
+@pytest.mark.parametrize(
+    ("requests", "ended"),
+    [
+        ([headers("POST", "/elsewhere")], True),
+        ([headers("POST", "/elsewhere", MODE.FULL_DUPLEX_STREAMED)], False),
+        ([headers("POST", "/elsewhere", MODE.FULL_DUPLEX_STREAMED), body(b"x", ends=False)], False),
+        ([headers("POST", "/elsewhere", MODE.FULL_DUPLEX_STREAMED), body(b"x")], True),
+        ([headers("POST", "/elsewhere", MODE.FULL_DUPLEX_STREAMED), body(b"x", ends=False), TRAILERS], True),
+        ([headers("GET", "/v1/models")], True),
+        ([headers(), body(b"{}")], True),
+    ],
+)
+async def test_exchange_ends_where_nothing_is_left_to_say(
+    routing: Routing, requests: list[pb.ProcessingRequest], ended: bool
+) -> None:
+    exchange = Exchange(routing, Budget(2**20, "bytes"))
+    for request in requests:
+        await exchange.answer(request)
+    assert exchange.ended == ended
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+@pytest.mark.parametrize("mode", [MODE.BUFFERED, MODE.FULL_DUPLEX_STREAMED])
+async def test_compressed_body_goes_on_uncompressed(routing: Routing, coding: str, mode: int) -> None:
+    data = gzip.compress(BODY) if coding == "gzip" else zstandard.compress(BODY)
+    responses = await answers(routing, headers(mode=mode, content_encoding=coding), body(data))
+    if mode == MODE.FULL_DUPLEX_STREAMED:
+        common = responses[0].request_headers.response
+        assert b"".join(chunk.body for chunk in streamed(responses)) == ROUTED
+    else:
+        common = responses[-1].request_body.response
+        assert common.body_mutation.body == ROUTED
+    assert list(common.header_mutation.remove_headers) == ["content-encoding"]
+    assert set_headers(common)["content-length"] == str(len(ROUTED))
+
+
+async def test_what_a_compressed_body_may_inflate_to_is_held_in_advance(make_routing: MakeRouting) -> None:
+    exchange = Exchange(make_routing(max_body_bytes=1000), Budget(1000, "bytes"))
+    await exchange.answer(headers(content_encoding="gzip"))
+    with pytest.raises(BudgetExceededError):
+        await exchange.answer(body(gzip.compress(BODY)))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allow"),
+    [
+        ("OPTIONS", "/v1/models", 204, b"GET, HEAD, OPTIONS"),
+        ("POST", "/v1/models", 405, b"GET, HEAD, OPTIONS"),
+        ("DELETE", "/v1/models/auto", 405, b"GET, HEAD, OPTIONS"),
+        ("OPTIONS", "/v1/chat/completions", 204, b"POST, OPTIONS"),
+        ("GET", "/v1/messages", 405, b"POST, OPTIONS"),
+    ],
+)
+async def test_methods_that_a_path_is_not_for(
+    routing: Routing, method: str, path: str, status: int, allow: bytes
+) -> None:
+    (response,) = await answers(routing, headers(method, path))
+    answer = response.immediate_response
+    told = {option.header.key: option.header.raw_value for option in answer.headers.set_headers}
+    assert (answer.status.code, told["allow"]) == (status, allow)
+
+
+async def test_head_of_models_is_answered(routing: Routing) -> None:
+    (response,) = await answers(routing, headers("HEAD", "/v1/models", ends=True))
+    assert response.immediate_response.status.code == 200
+
+
+async def test_errors_have_the_form_of_the_api_that_was_called(routing: Routing) -> None:
+    responses = await answers(routing, headers(path="/v1/messages"), body(b"{}"))
+    problem = "model: is required: the name of a model, a string"
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": problem}}
+    assert json.loads(responses[-1].immediate_response.body) == error
+    (response,) = await answers(routing, headers("GET", "/v1/models/nobody", anthropic_version="2023-06-01"))
+    assert json.loads(response.immediate_response.body)["error"]["type"] == "not_found_error"
+
+
+async def test_models_have_the_form_of_the_client(routing: Routing) -> None:
+    (response,) = await answers(routing, headers("GET", "/v1/models", anthropic_version="2023-06-01"))
+    models = json.loads(response.immediate_response.body)
+    assert (models["first_id"], models["last_id"], models["has_more"]) == ("auto", "gamma", False)
+    assert models["data"][0]["type"] == "model"
 
 
 async def test_endpoint_picker_tells_header_and_metadata(make_routing: MakeRouting) -> None:

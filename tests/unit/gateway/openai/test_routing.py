@@ -7,7 +7,8 @@ import pytest
 
 from gateway.errors import InvalidRequestError, ScorerFailedError, ScorerOverloadedError
 from gateway.openai.answers import OpenAiError
-from gateway.openai.query import Api
+from gateway.openai.apis.chat import Chat
+from gateway.openai.apis.messages import Messages
 from gateway.openai.routing import Routing
 from tests.support.fake_scorer import FakeScorer
 from tests.unit.gateway.conftest import endpoints_file
@@ -19,7 +20,7 @@ def chat(model: str, text: str = "hi") -> bytes:
 
 
 async def test_virtual_model_is_routed(routing: Routing) -> None:
-    routed = await routing.route(Api.CHAT, chat("auto"))
+    routed = await routing.route(Chat(), chat("auto"))
     assert [llm for llm, _ in routed.candidates] == ["beta", "alpha", "gamma"]
     assert (routed.llm, routed.model, routed.reason) == ("beta", "beta-model", "routed")
     assert routed.attempts == ("beta#1", "alpha#1", "gamma#1")
@@ -29,7 +30,7 @@ async def test_virtual_model_is_routed(routing: Routing) -> None:
 
 
 async def test_named_llm_is_not_scored(routing: Routing, scorer: FakeScorer) -> None:
-    routed = await routing.route(Api.CHAT, chat("gamma"))
+    routed = await routing.route(Chat(), chat("gamma"))
     assert (routed.llm, routed.reason, routed.attempts) == ("gamma", "named", ("gamma#1", "gamma#1"))
     assert scorer.batches == []
 
@@ -37,8 +38,8 @@ async def test_named_llm_is_not_scored(routing: Routing, scorer: FakeScorer) -> 
 async def test_virtual_models_are_policies(make_routing: MakeRouting) -> None:
     virtual = {"small": {"allowed": ["alpha", "gamma"]}, "cheap": {"cost_weight": 1}}
     routing = make_routing(file={"virtual_models": virtual})
-    assert (await routing.route(Api.CHAT, chat("small"))).llm == "alpha"
-    assert (await routing.route(Api.CHAT, chat("cheap"))).llm == "alpha"  # beta costs 10, alpha 1
+    assert (await routing.route(Chat(), chat("small"))).llm == "alpha"
+    assert (await routing.route(Chat(), chat("cheap"))).llm == "alpha"  # beta costs 10, alpha 1
     assert [model["id"] for model in json.loads(routing.models())["data"]] == [
         "small",
         "cheap",
@@ -47,11 +48,11 @@ async def test_virtual_models_are_policies(make_routing: MakeRouting) -> None:
         "gamma",
     ]
     with pytest.raises(OpenAiError, match="there are: small, cheap, alpha, beta, gamma"):
-        await routing.route(Api.CHAT, chat("auto"))
+        await routing.route(Chat(), chat("auto"))
 
 
 async def test_number_of_candidates_is_bounded(make_routing: MakeRouting) -> None:
-    routed = await make_routing(max_candidates=2).route(Api.CHAT, chat("auto"))
+    routed = await make_routing(max_candidates=2).route(Chat(), chat("auto"))
     assert routed.attempts == ("beta#1", "alpha#1")
 
 
@@ -62,31 +63,31 @@ async def test_number_of_candidates_is_bounded(make_routing: MakeRouting) -> Non
 )
 async def test_default_answers_where_the_router_fails(routing: Routing, scorer: FakeScorer, fault: Exception) -> None:
     scorer.faults["hi"] = fault
-    routed = await routing.route(Api.CHAT, chat("auto"))
+    routed = await routing.route(Chat(), chat("auto"))
     assert (routed.llm, routed.reason) == ("alpha", "fallback")
     assert [llm for llm, _ in routed.candidates] == ["alpha", "gamma", "beta"]
 
 
 async def test_default_answers_where_there_is_no_room(make_routing: MakeRouting) -> None:
-    routed = await make_routing(in_flight=0).route(Api.CHAT, chat("auto"))
+    routed = await make_routing(in_flight=0).route(Chat(), chat("auto"))
     assert (routed.llm, routed.reason) == ("alpha", "fallback")
 
 
 async def test_virtual_model_has_its_own_default(make_routing: MakeRouting, scorer: FakeScorer) -> None:
     routing = make_routing(file={"virtual_models": {"careful": {"default": ["gamma"], "allowed": ["beta", "gamma"]}}})
     scorer.faults["hi"] = ScorerFailedError("x")
-    routed = await routing.route(Api.CHAT, chat("careful"))
+    routed = await routing.route(Chat(), chat("careful"))
     assert [llm for llm, _ in routed.candidates] == ["gamma", "beta"]
 
 
 async def test_request_without_text_goes_to_the_default(routing: Routing, scorer: FakeScorer) -> None:
-    routed = await routing.route(Api.CHAT, chat("auto", "  \n"))
+    routed = await routing.route(Chat(), chat("auto", "  \n"))
     assert (routed.llm, routed.reason, routed.detail) == ("alpha", "fallback", "there is no text to route")
     assert scorer.batches == []
 
 
 async def test_end_of_a_long_text_is_routed_and_said(make_routing: MakeRouting, scorer: FakeScorer) -> None:
-    routed = await make_routing(max_query_bytes=4).route(Api.CHAT, chat("auto", "aé€z"))
+    routed = await make_routing(max_query_bytes=4).route(Chat(), chat("auto", "aé€z"))
     assert scorer.batches == [["€z"]]
     assert routed.truncated
 
@@ -96,7 +97,7 @@ async def test_pool_that_is_out_of_use_is_503(make_routing: MakeRouting) -> None
     routing = make_routing(file={"default": ["alpha"], "llms": dict.fromkeys(("alpha", "beta", "gamma"), off)})
     for model in ("auto", "alpha"):
         with pytest.raises(OpenAiError) as caught:
-            await routing.route(Api.CHAT, chat(model))
+            await routing.route(Chat(), chat(model))
         assert caught.value.status == 503
 
 
@@ -110,10 +111,10 @@ async def test_chat_that_is_too_long_for_an_llm_goes_to_another(make_routing: Ma
     file = endpoints_file()
     llms = {name: llm.model_dump(mode="json") for name, llm in file.llms.items()} | {"beta": short}
     routing = make_routing(file={"llms": llms})
-    assert (await routing.route(Api.CHAT, chat("auto"))).llm == "beta"
+    assert (await routing.route(Chat(), chat("auto"))).llm == "beta"
     history = {"role": "system", "content": "x" * 1000}
     body = json.dumps({"model": "auto", "messages": [history, {"role": "user", "content": "hi"}]}).encode()
-    assert (await routing.route(Api.CHAT, body)).llm == "alpha"
+    assert (await routing.route(Chat(), body)).llm == "alpha"
 
 
 def test_error_body_has_openais_form() -> None:
@@ -126,7 +127,7 @@ def test_error_body_has_openais_form() -> None:
 async def test_virtual_model_denies_limits_prices_and_abstains(make_routing: MakeRouting) -> None:
     virtual = {"safe": {"denied": ["beta"]}, "cheap": {"max_price": 1}, "sure": {"min_margin": 1, "default": ["gamma"]}}
     routing = make_routing(file={"virtual_models": virtual})
-    routed = {name: await routing.route(Api.CHAT, chat(name)) for name in virtual}
+    routed = {name: await routing.route(Chat(), chat(name)) for name in virtual}
     assert [llm for llm, _ in routed["safe"].candidates] == ["alpha", "gamma"]
     assert (routed["cheap"].llm, routed["cheap"].reason) == ("alpha", "only_one")
     assert (routed["sure"].llm, routed["sure"].reason) == ("gamma", "abstained")
@@ -136,11 +137,105 @@ async def test_rules_of_a_virtual_model_hold_where_the_router_fails(
     make_routing: MakeRouting, scorer: FakeScorer
 ) -> None:
     scorer.faults["hi"] = RuntimeError("a defect")
-    routed = await make_routing(file={"virtual_models": {"safe": {"denied": ["alpha"]}}}).route(Api.CHAT, chat("safe"))
+    routed = await make_routing(file={"virtual_models": {"safe": {"denied": ["alpha"]}}}).route(Chat(), chat("safe"))
     assert [llm for llm, _ in routed.candidates] == ["gamma", "beta"]
 
 
 async def test_a_query_that_no_llm_can_read_is_the_callers_mistake(make_routing: MakeRouting) -> None:
     llms = {n: llm | {"context_tokens": 1} for n, llm in endpoints_file().model_dump()["llms"].items()}
-    with pytest.raises(OpenAiError, match="alpha: reads 1 tokens, these are about 2"):
-        await make_routing(file={"llms": llms}).route(Api.CHAT, chat("auto"))
+    with pytest.raises(OpenAiError, match="messages: prompt is too long: about 2 tokens > 1 maximum") as caught:
+        await make_routing(file={"llms": llms}).route(Chat(), chat("auto"))
+    error = caught.value
+    assert (error.status, error.code, error.param) == (400, "context_length_exceeded", "messages")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"messages": []}, {"messages": "odd"}, {"messages": [3]}, {"messages": [{"role": "user", "content": 3}]}],
+    ids=str,
+)
+async def test_a_named_llm_judges_its_messages_itself(routing: Routing, fields: dict[str, Any]) -> None:
+    body = json.dumps({"model": "gamma", **fields}).encode()
+    routed = await routing.route(Chat(), body)
+    assert (routed.llm, json.loads(routed.body)) == ("gamma", {"model": "gamma-model", **fields})
+    with pytest.raises(OpenAiError, match="messages"):
+        await routing.route(Chat(), json.dumps({"model": "auto", **fields}).encode())
+
+
+async def test_system_message_alone_goes_to_the_default(routing: Routing) -> None:
+    body = json.dumps({"model": "auto", "messages": [{"role": "system", "content": "be brief"}]}).encode()
+    routed = await routing.route(Chat(), body)
+    assert (routed.llm, routed.reason) == ("alpha", "fallback")
+
+
+async def test_long_model_name_is_not_echoed(routing: Routing) -> None:
+    with pytest.raises(OpenAiError) as caught:
+        await routing.route(Chat(), chat("x" * 100_000))
+    assert len(caught.value.message) < 300
+
+
+def pool(**changes: dict[str, Any]) -> dict[str, Any]:
+    """Fields of endpoints.yaml in which the LLMs differ by `changes`."""
+    llms = endpoints_file().model_dump(mode="json")["llms"]
+    return {"llms": {name: llm | changes.get(name, {}) for name, llm in llms.items()}}
+
+
+HI = [{"role": "user", "content": "hi"}]
+IMAGE = [{"role": "user", "content": [{"type": "text", "text": "hi"}, {"type": "image_url"}]}]
+
+
+def image(model: str, **more: Any) -> bytes:
+    return json.dumps({"model": model, "messages": IMAGE, **more}).encode()
+
+
+async def test_request_reaches_only_llms_that_can_do_what_it_needs(make_routing: MakeRouting) -> None:
+    routing = make_routing(file=pool(beta={"capabilities": ["tools"]}, gamma={"capabilities": ["vision"]}))
+    assert (await routing.route(Chat(), chat("auto"))).llm == "beta"
+    routed = await routing.route(Chat(), image("auto"))
+    assert [llm for llm, _ in routed.candidates] == ["alpha", "gamma"]
+    assert (await routing.route(Chat(), image("auto", tools=[{}]))).attempts == ("alpha#1", "alpha#1")
+
+
+async def test_default_and_named_llm_must_be_able_too(make_routing: MakeRouting, scorer: FakeScorer) -> None:
+    scorer.faults["hi"] = RuntimeError("a defect")
+    routing = make_routing(file=pool(alpha={"capabilities": []}))
+    assert "alpha" not in [llm for llm, _ in (await routing.route(Chat(), image("auto"))).candidates]
+    with pytest.raises(OpenAiError, match=r"messages\[0\].content\[1\]: needs 'vision'") as caught:
+        await routing.route(Chat(), image("alpha"))
+    assert caught.value.param == "messages[0].content[1]"
+
+
+async def test_what_no_llm_can_do_is_400_that_names_the_field(make_routing: MakeRouting) -> None:
+    blind = {"capabilities": ["tools", "json_schema"]}
+    routing = make_routing(file=pool(alpha=blind, beta=blind, gamma={"capabilities": ["vision"]}))
+    with pytest.raises(OpenAiError) as caught:
+        await routing.route(Chat(), image("auto", tools=[{}]))
+    assert (caught.value.status, caught.value.code) == (400, "capability_not_supported")
+    assert "messages[0].content[1] needs 'vision' and tools needs 'tools'" in caught.value.message
+    audio = json.dumps({"model": "auto", "messages": IMAGE, "modalities": ["audio"]}).encode()
+    with pytest.raises(OpenAiError, match=r"modalities: needs 'audio'.*alpha, beta, gamma"):
+        await routing.route(Chat(), audio)
+    wants_json = {"response_format": {"type": "json_object"}}  # which who keeps to schemas can, too
+    body = json.dumps({"model": "auto", "messages": HI, **wants_json})
+    assert (await routing.route(Chat(), body.encode())).llm == "beta"
+
+
+async def test_anthropics_api_goes_to_llms_that_speak_it(make_routing: MakeRouting) -> None:
+    routing = make_routing(file=pool(alpha={"protocols": ["anthropic"]}, gamma={"protocols": ["openai", "anthropic"]}))
+    routed = await routing.route(Messages(), chat("auto"))
+    assert [llm for llm, _ in routed.candidates] == ["alpha", "gamma"]
+    assert [llm for llm, _ in (await routing.route(Chat(), chat("auto"))).candidates] == ["beta", "gamma"]
+    with pytest.raises(OpenAiError, match="model: beta: served by no endpoint that speaks the anthropic protocol"):
+        await routing.route(Messages(), chat("beta"))
+
+
+async def test_parameters_are_merged_and_taken_out_again_for_the_next(make_routing: MakeRouting) -> None:
+    routing = make_routing(file=pool(beta={"parameters": {"reasoning_effort": "high", "seed": 1}}))
+    body = json.dumps({"model": "auto", "seed": 7, "messages": [{"role": "user", "content": "hi"}]}).encode()
+    routed = await routing.route(Chat(), body)
+    sent = json.loads(routed.body)
+    assert (sent["model"], sent["reasoning_effort"], sent["seed"]) == ("beta-model", "high", 1)
+    retried = routed.body
+    for edit in reversed(routed.edits["alpha#1"]):
+        retried = retried[: edit.start] + edit.text + retried[edit.end :]
+    assert retried == body.replace(b"auto", b"alpha-model")

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import ExcludedError
+from gateway.errors import ContextOverflowError, ExcludedError
 from gateway.policy.eligibility import CallerRules, estimated_tokens, fitting, permitted
 
 LLMS = frozenset("abcd")
@@ -36,7 +36,7 @@ def test_the_error_has_a_reason_for_each_llm() -> None:
 
 def test_an_llm_whose_context_is_too_short_is_left_out_and_one_without_limit_is_not() -> None:
     assert fitting(LLMS, {"a": 9, "b": 10, "c": 11}, 10) == {"b", "c", "d"}
-    with pytest.raises(ExcludedError, match=r"a: reads 9 tokens, these are about 10$"):
+    with pytest.raises(ContextOverflowError, match=r"a: reads 9 tokens, these are about 10$"):
         fitting(frozenset("a"), {"a": 9}, 10)
 
 

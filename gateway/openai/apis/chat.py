@@ -1,0 +1,31 @@
+"""Chat Completions: `messages`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.openai.apis.ask import Ask
+from gateway.openai.apis.content import Notes, conversation
+from gateway.policy.capabilities import ApiProtocol, Capability
+
+
+class Chat:
+    """POST /v1/chat/completions."""
+
+    path = "/v1/chat/completions"
+    protocol = ApiProtocol.OPENAI
+    text_field = "messages"
+    fields = frozenset(("messages", "response_format", "modalities"))
+    flags = frozenset(("tools", "functions", "audio", "web_search_options"))
+
+    def ask(self, fields: Mapping[str, Any]) -> Ask:
+        """See `Api.ask`."""
+        notes = Notes()
+        conversation(notes, "messages", fields.get("messages"), ("tool_calls", "function_call"))
+        notes.needs_tools(fields, "tools", "functions", "web_search_options")
+        notes.needs_format("response_format", fields.get("response_format"))
+        modalities = fields.get("modalities")
+        if isinstance(modalities, list) and "audio" in modalities:
+            notes.need(Capability.AUDIO, "modalities")
+        if fields.get("audio"):
+            notes.need(Capability.AUDIO, "audio")
+        return notes.ask()
