@@ -61,6 +61,28 @@ docs-serve: $(VENV)/.dev  ## show the documentation while you write it
 check-pythons:  ## make run on every supported Python of this machine, and wheels of all pins for each
 	tools/check_pythons.sh
 
+wheel: $(BIN)/python  ## build the wheel, which works alone in any environment: build/dist
+	rm -rf build/dist
+	$(BIN)/python -m pip --quiet --disable-pip-version-check wheel --no-deps --wheel-dir build/dist .
+	@ls build/dist/*.whl
+
+RELEASE := .cache/release
+
+$(RELEASE)/bin/twine: | $(BIN)/python
+	$(BIN)/python -m venv $(RELEASE)
+	$(RELEASE)/bin/pip --quiet --disable-pip-version-check install build==1.6.1 twine==7.0.0
+
+# Needs a clean working tree and a section of the changelog for the version of pyproject.toml.
+release: $(VENV)/.dev $(RELEASE)/bin/twine  ## build wheel and source archive, check both, run the wheel alone, and tag the version
+	[ -z "$$(git status --porcelain)" ] || { echo "commit first: git status shows changes" >&2; exit 1; }
+	grep -q '^## $(VERSION)' CHANGELOG.md || { echo "CHANGELOG.md has no section '## $(VERSION)': say there what users get" >&2; exit 1; }
+	rm -rf build/dist
+	$(RELEASE)/bin/python -m build --outdir build/dist .
+	$(RELEASE)/bin/twine check --strict build/dist/*
+	$(BIN)/pytest tests/e2e/test_wheel.py
+	git tag -a v$(VERSION) -m "routerdc-triton $(VERSION)"
+	@echo "tagged v$(VERSION); publish it: git push origin v$(VERSION); $(RELEASE)/bin/twine upload build/dist/*"
+
 test: check  ## check, then all tests: unit, integration (a real Triton), e2e (the whole stack)
 	$(BIN)/pytest
 
@@ -193,4 +215,4 @@ simulate-autoscaling: $(VENV)/.dev  ## the chosen autoscaling and others against
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
-.PHONY: docs docs-serve chaos soak fuzz check-kubernetes pool-growth compare-engines side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt check-containers check-pythons clean
+.PHONY: docs docs-serve chaos soak fuzz check-kubernetes pool-growth compare-engines side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt check-containers check-pythons wheel release clean

@@ -1,5 +1,6 @@
 """`routerdc serve` and `routerdc demo`: the service on this machine, until Ctrl-C or SIGTERM."""
 
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import click
 
 from deploy.local.ports import PortError
 from deploy.local.process import ProcessError
-from deploy.local.stack import FrontPorts, Service, demo_endpoints, export_bundle, service
+from deploy.local.stack import ROUTERDC, FrontPorts, Service, demo_endpoints, export_bundle, service
 from deploy.local.triton import TritonPorts
 from deploy.local.triton_install import UnsupportedPlatformError
 from routerdc_contract.bundle import BundleError
@@ -128,10 +129,17 @@ def _invitation(running: Service) -> str:
     return (
         f"{_addresses(running)}\n"
         "Send your own query from another terminal:\n"
-        f'  .venv/bin/routerdc route --address {running.gateway_address} "…"\n'
+        f'  {_program()} route --address {running.gateway_address} "…"\n'
         f"  curl {running.openai_base_url}/chat/completions -H 'content-type: application/json' \\\n"
         """    -d '{"model": "auto", "messages": [{"role": "user", "content": "…"}]}'"""
     )
+
+
+def _program() -> str:
+    """`routerdc` as a shell in this folder can call it."""
+    if shutil.which("routerdc") == str(ROUTERDC):
+        return "routerdc"
+    return str(ROUTERDC.relative_to(Path.cwd())) if ROUTERDC.is_relative_to(Path.cwd()) else str(ROUTERDC)
 
 
 def _wait(running: Service) -> None:

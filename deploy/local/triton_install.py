@@ -10,8 +10,9 @@ import platform
 import sys
 import sysconfig
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
+
+from deploy.local.triton_wheel import FetchError, package_folder
 
 PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 STUB = "triton_python_backend_stub"
@@ -57,18 +58,16 @@ class TritonInstall:
 
 
 def find_triton() -> TritonInstall:
-    """The tritonserver of the installed nvidia-pytriton wheel.
+    """The tritonserver of the nvidia-pytriton wheel, which is fetched once where it is not installed.
 
     Raises:
-        UnsupportedPlatformError: wrong platform or Python, or the wheel is not installed.
+        UnsupportedPlatformError: wrong platform or Python, or the wheel cannot be fetched.
     """
     _check_platform()
-    spec = find_spec("pytriton")  # a top-level package: its code does not run
-    if spec is None or not spec.submodule_search_locations:
-        raise UnsupportedPlatformError(
-            f"tritonserver is not installed: pip install -c constraints.txt 'routerdc-triton[triton]', {CONTAINER_HINT}"
-        )
-    package = Path(spec.submodule_search_locations[0])
+    try:
+        package = package_folder()
+    except FetchError as error:
+        raise UnsupportedPlatformError(f"{error}, {CONTAINER_HINT}") from None
     root = package / "tritonserver"
     stub = root / "python_backend_stubs" / PYTHON_VERSION / STUB
     if not stub.is_file():

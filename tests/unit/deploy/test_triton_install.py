@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import triton_install
+from deploy.local import triton_install, triton_wheel
 from deploy.local.triton_install import TritonInstall, UnsupportedPlatformError, find_triton
 
 
@@ -56,11 +56,52 @@ def test_a_python_without_stub_is_refused_with_the_ones_that_work(wheel: Path, m
         find_triton()
 
 
-def test_a_missing_wheel_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Neither the wheel nor pip is importable, and the user's cache is empty; yields the cache's folder."""
     monkeypatch.setattr(triton_install, "_check_platform", lambda: None)
-    monkeypatch.setattr(triton_install, "find_spec", lambda _name: None)
-    with pytest.raises(UnsupportedPlatformError, match=r"pip install .*\[triton\]"):
+    monkeypatch.setattr(triton_install, "_check_libpython", lambda: None)
+    monkeypatch.setattr(triton_wheel, "find_spec", lambda _name: None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "routerdc-triton"
+
+
+def uv_that(script: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program `uv` on PATH that runs `script` with the folder to install into as $target."""
+    folder.mkdir()
+    program = folder / "uv"
+    program.write_text(f'#!/bin/sh\nwhile [ "$1" != --target ]; do shift; done; target=$2\n{script}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_a_missing_wheel_is_fetched_once(
+    nothing_installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub = f"$target/pytriton/tritonserver/python_backend_stubs/{triton_install.PYTHON_VERSION}"
+    uv_that(f'mkdir -p "{stub}" && touch "{stub}/{triton_install.STUB}"', tmp_path / "bin", monkeypatch)
+    first = find_triton()
+    assert first.server.is_relative_to(nothing_installed)
+    assert [folder.name for folder in nothing_installed.iterdir() if folder.name.startswith(".")] == []
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert find_triton() == first
+
+
+def test_a_wheel_that_cannot_be_fetched_leaves_nothing_and_says_what_to_do(
+    nothing_installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uv_that('mkdir -p "$target/pytriton"; exit 1', tmp_path / "bin", monkeypatch)
+    with pytest.raises(UnsupportedPlatformError, match=r"pip install --no-deps nvidia-pytriton==0\.7\.0.*container"):
         find_triton()
+    assert list(nothing_installed.iterdir()) == []
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(UnsupportedPlatformError, match="neither pip nor uv"):
+        find_triton()
+
+
+def test_the_fetched_version_is_the_pinned_one() -> None:
+    pins = (Path(__file__).parents[3] / "constraints.txt").read_text().splitlines()
+    assert f"{triton_wheel.WHEEL}=={triton_wheel.VERSION}" in pins
 
 
 def test_links_can_be_made_twice(wheel: Path, tmp_path: Path) -> None:

@@ -1,0 +1,104 @@
+"""The built wheel alone, in an environment without the working tree: nothing generic is installed, and it serves.
+
+Installing takes a minute, so the environment is kept under .cache until a requirement or a pin changes.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+REQUIREMENTS = ("pyproject.toml", "constraints.txt")
+ANY_PORTS = [f"--{name}-port=0" for name in ("triton-http", "triton-grpc", "triton-metrics")]
+ANY_PORTS += [f"--{name}-port=0" for name in ("gateway", "gateway-metrics", "envoy")]
+
+
+def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> str:
+    done = subprocess.run(
+        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=280, check=False
+    )
+    assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
+    return next(folder.glob("routerdc_triton-*.whl"))
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path) -> Path:
+    """The folder with the programs of an environment that has `routerdc-triton[run]` from the wheel."""
+    digest = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in REQUIREMENTS)).hexdigest()[:16]
+    cache = ROOT / ".cache/wheel-environment"
+    folder = cache / digest
+    if not (folder / "complete").exists():
+        shutil.rmtree(cache, ignore_errors=True)
+        venv.create(folder, with_pip=True)
+        pip: list[str | Path] = [
+            folder / "bin/python",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-compile",
+            "-c",
+            ROOT / "constraints.txt",
+        ]
+        run(*pip, f"routerdc-triton[run] @ {wheel.as_uri()}")
+        (folder / "complete").touch()
+    again: list[str | Path] = [
+        folder / "bin/python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--force-reinstall",
+        wheel,
+    ]
+    run(*again)
+    return folder / "bin"
+
+
+def test_a_wheel_installs_three_names_and_brings_bundle_and_model(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    top = {name.partition("/")[0] for name in names}
+    assert {name for name in top if not name.endswith(".dist-info")} == {
+        "routerdc_triton",
+        "routerdc_client",
+        "routerdc_contract",
+    }
+    packages = "routerdc_triton/packages"
+    assert f"{packages}/bundles/default/engine/encoder.onnx" in names
+    assert f"{packages}/bundles/default/graph/encoder.onnx" in names
+    assert f"{packages}/model_repository/routerdc/1/model.py" in names
+    assert f"{packages}/model_repository/routerdc/config.pbtxt" in names
+    assert [name for name in names if "__pycache__" in name or "/tests/" in name] == []
+
+
+@pytest.mark.timeout(900)
+def test_an_application_sees_only_the_public_names(environment: Path, tmp_path: Path) -> None:
+    code = (
+        "import importlib.util as u, routerdc_client, routerdc_contract.bundle\n"
+        "private = 'gateway export deploy client cli tools loadtest routerdc labelling tests'.split()\n"
+        "print([name for name in private if u.find_spec(name)], routerdc_client.RouterClient.__name__)"
+    )
+    assert run(environment / "python", "-I", "-c", code, cwd=tmp_path) == "[] RouterClient\n"
+
+
+@pytest.mark.timeout(900)
+def test_demo_routes_real_queries_from_any_folder(environment: Path, tmp_path: Path) -> None:
+    cache = str(ROOT / ".cache/wheel-environment/user-cache")  # tritonserver is fetched into it
+    (tmp_path / "gateway.py").write_text("raise SystemExit('a file of the user, which must not be imported')")
+    output = run(environment / "routerdc", "demo", "--check", *ANY_PORTS, cwd=tmp_path, XDG_CACHE_HOME=cache)
+    assert output.count("127.0.0.1:") >= 7
