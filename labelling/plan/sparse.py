@@ -18,7 +18,7 @@ from labelling.plan.coverage import Ints, spread
 Table = npt.NDArray[np.float64]
 Cells = list[tuple[int, int]]
 DRAWS = 512
-CONTENDER = 0.05
+CONTENDER = 0.002
 """Least probability of being the best in its cluster that keeps an LLM in the race there."""
 PRIOR_ROWS = 4.0
 """How many rows' worth of belief an LLM's mean over all clusters is in each cluster."""

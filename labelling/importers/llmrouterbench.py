@@ -1,0 +1,27 @@
+"""LLMRouterBench's results (arXiv 2601.07206): one JSON file for each data set and LLM, with `records`.
+
+From the layout that its repository's collector reads: `model_name`, `dataset_name`, `records` of `origin_query`,
+`prediction`, `ground_truth`, `score`, `prompt_tokens`, `completion_tokens` and `cost`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from labelling.importers.record import Options, Record, need, number, prompt, read_json
+from labelling.store.records import Answer
+
+
+def read(path: Path, options: Options) -> Iterator[Record]:
+    """The records of one file."""
+    run = read_json(path)
+    llm, dataset = options.llm or need(run, "model_name", str(path)), need(run, "dataset_name", str(path))
+    for index, row in enumerate(need(run, "records", str(path)), start=1):
+        where = f"{path}: record {index}"
+        answer = Answer(
+            text=str(row.get("prediction") or ""),
+            prompt_tokens=row.get("prompt_tokens"),
+            answer_tokens=row.get("completion_tokens"),
+            cost_usd=row.get("cost"),
+        )
+        asked = prompt(row.get("origin_query") or need(row, "prompt", where), row.get("ground_truth"), dataset, where)
+        yield Record(asked, str(llm), answer, number(need(row, "score", where), where), "LLMRouterBench")
