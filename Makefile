@@ -50,6 +50,7 @@ check: $(VENV)/.dev  ## ruff, mypy strict, import layers, generated code, prose
 	cd model_repository/routerdc/1 && $(abspath $(BIN))/mypy --config-file $(abspath pyproject.toml) --cache-dir $(abspath .mypy_cache)/model .
 	$(BIN)/lint-imports
 	$(BIN)/python -m routerdc_contract.generate --check
+	$(BIN)/python -m gateway.config.reference --check
 	$(BIN)/python -m tools.prose
 
 docs: $(VENV)/.dev  ## build the documentation as a site: build/site

@@ -38,7 +38,7 @@ def tracing(settings: Settings, stack: AsyncExitStack) -> "Tracing | None":
     Raises:
         TracingMissingError: the extra `tracing` is not installed, or not whole.
     """
-    if settings.otlp_endpoint is None:
+    if settings.telemetry.otlp_endpoint is None:
         return None
     try:
         from gateway.telemetry.tracing import Tracing
@@ -47,7 +47,7 @@ def tracing(settings: Settings, stack: AsyncExitStack) -> "Tracing | None":
     except ImportError as error:  # xds-protos has older files of the same names
         how = "pip install --no-deps --force-reinstall opentelemetry-proto"
         raise TracingMissingError(f"otlp_endpoint: {error}; put it right with: {how}") from None
-    traces = Tracing(settings.otlp_endpoint, settings.trace_share)
+    traces = Tracing(settings.telemetry.otlp_endpoint, settings.telemetry.trace_share)
     stack.push_async_callback(traces.close)
     return traces
 
@@ -55,11 +55,11 @@ def tracing(settings: Settings, stack: AsyncExitStack) -> "Tracing | None":
 def triton(settings: Settings, metrics: Metrics, tracing: "Tracing | None") -> TritonBalancer:
     """The Tritons that score; a context manager that closes their channels."""
     interceptors = () if tracing is None else (tracing.client_interceptor,)
-    timeout_seconds = max(settings.deadline_ms, settings.batch_deadline_ms) / 1000
+    timeout_seconds = max(settings.deadlines.deadline_ms, settings.deadlines.batch_deadline_ms) / 1000
     balancer = TritonBalancer(
-        Discovery(settings.triton_address).addresses,
+        Discovery(settings.scoring.triton_address).addresses,
         partial(TritonScorer, timeout_seconds=timeout_seconds, interceptors=interceptors),
-        patience_seconds=settings.deadline_ms / 1000 / 2,
+        patience_seconds=settings.deadlines.single_seconds / 2,
         on_retry=metrics.triton_retry,
     )
     metrics.watch_tritons({state.value: partial(balancer.count, state) for state in TritonState})
@@ -69,19 +69,19 @@ def triton(settings: Settings, metrics: Metrics, tracing: "Tracing | None") -> T
 def endpoint_health(settings: Settings) -> EndpointHealth:
     """What is known of the endpoints' health, empty at the start."""
     rules = EjectionRules(
-        settings.max_endpoint_failures,
-        settings.ejection_seconds,
-        settings.max_ejection_seconds,
-        settings.return_seconds,
+        settings.endpoints.max_endpoint_failures,
+        settings.endpoints.ejection_seconds,
+        settings.endpoints.max_ejection_seconds,
+        settings.endpoints.return_seconds,
     )
     return EndpointHealth(rules)
 
 
 def certificates(settings: Settings, reloader: Reloader) -> ServerTls | None:
     """TLS whose certificates are read again when they change; None: without TLS."""
-    if settings.tls_cert_file is None or settings.tls_key_file is None:
+    if settings.tls.tls_cert_file is None or settings.tls.tls_key_file is None:
         return None
-    files = CertificateFiles(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file)
+    files = CertificateFiles(settings.tls.tls_cert_file, settings.tls.tls_key_file, settings.tls.tls_client_ca_file)
     source = reloader.source("certificates", files.paths, partial(tls.read, files))
     server_tls = ServerTls(source.content)
     source.on_change(server_tls.replace)
@@ -90,7 +90,7 @@ def certificates(settings: Settings, reloader: Reloader) -> ServerTls | None:
 
 def api_keys(settings: Settings, reloader: Reloader, pool: Source[EndpointsFile], metrics: Metrics) -> Callers | None:
     """Who may call, read again when it changes; None: everybody."""
-    if (path := settings.api_keys_file) is None:
+    if (path := settings.files.api_keys_file) is None:
         return None
     source = reloader.source("api_keys", [path], partial(api_keys_file.read, path))
     source.content.check(pool.content.llms.keys())
@@ -116,25 +116,26 @@ def replace_pool(pool_ref: PoolRef, triton: TritonBalancer, file: EndpointsFile)
 
 def limits(settings: Settings) -> Limits:
     """What one gRPC call may ask for."""
+    chosen = settings.limits
     return Limits(
-        deadline_seconds=settings.deadline_ms / 1000,
-        batch_deadline_seconds=settings.batch_deadline_ms / 1000,
-        deadline_reserve_seconds=settings.deadline_reserve_ms / 1000,
-        max_query_bytes=settings.max_query_bytes,
-        max_batch_queries=settings.max_batch_queries,
-        streams=StreamLimits(settings.max_stream_in_flight, settings.max_stream_bytes, settings.max_streams),
+        deadline_seconds=settings.deadlines.single_seconds,
+        batch_deadline_seconds=settings.deadlines.batch_seconds,
+        deadline_reserve_seconds=settings.deadlines.reserve_seconds,
+        max_query_bytes=chosen.max_query_bytes,
+        max_batch_queries=chosen.max_batch_queries,
+        streams=StreamLimits(chosen.max_stream_in_flight, chosen.max_stream_bytes, chosen.max_streams),
     )
 
 
 def data_plane(settings: Settings) -> DataPlane:
     """What one request through Envoy may ask for."""
     return DataPlane(
-        deadline_seconds=settings.deadline_ms / 1000,
-        max_query_bytes=settings.max_query_bytes,
-        max_body_bytes=settings.max_body_bytes,
-        max_held_bytes=settings.max_held_body_bytes,
-        max_candidates=settings.openai_candidates,
-        endpoint_picker=settings.endpoint_picker,
+        deadline_seconds=settings.deadlines.single_seconds,
+        max_query_bytes=settings.limits.max_query_bytes,
+        max_body_bytes=settings.openai.max_body_bytes,
+        max_held_bytes=settings.openai.max_held_body_bytes,
+        max_candidates=settings.openai.openai_candidates,
+        endpoint_picker=settings.openai.endpoint_picker,
     )
 
 
@@ -142,7 +143,7 @@ def prober(settings: Settings, pool: Callable[[], Pool]) -> Prober:
     """Probes the endpoints of `pool()` that have a `probe_path`."""
     return Prober(
         pool,
-        interval_seconds=settings.probe_interval_seconds,
-        timeout_seconds=settings.probe_timeout_seconds,
-        max_concurrent=settings.max_probes,
+        interval_seconds=settings.endpoints.probe_interval_seconds,
+        timeout_seconds=settings.endpoints.probe_timeout_seconds,
+        max_concurrent=settings.endpoints.max_probes,
     )

@@ -1,10 +1,12 @@
 """`routerdc gateway`: runs the server. Every setting is a flag; the flags are made from the settings."""
 
-from collections.abc import Callable
+import os
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin
 
 import click
+import structlog
 from pydantic.fields import FieldInfo
 
 from gateway.app import server, workers
@@ -12,21 +14,37 @@ from gateway.config import settings
 from gateway.errors import StartupError
 from gateway.telemetry import logs
 
-Command = Callable[..., None]
+log = structlog.get_logger("gateway.app.command")
 
 
 def _flag(name: str, field: FieldInfo) -> click.Option:
+    flag, kind = f"--{name.replace('_', '-')}", _kind(field)
     default = "none" if field.default is None else field.default
-    text = f"{field.description} [default: {default}]"
-    return click.Option([f"--{name.replace('_', '-')}"], help=text, metavar=_metavar(field))
+    if kind is click.BOOL:
+        shown = flag if field.default else f"--no-{flag[2:]}"
+        return click.Option([f"{flag}/--no-{flag[2:]}"], default=None, help=f"{field.description} [default: {shown}]")
+    return click.Option([flag], type=kind, help=f"{field.description} [default: {default}]")
 
 
-def _metavar(field: FieldInfo) -> str:
-    return "N" if field.annotation is int else "NUMBER" if field.annotation is float else "VALUE"
+def _kind(field: FieldInfo) -> "click.ParamType[Any]":
+    """The type of a flag. Limits are checked where all sources meet, so that they are named alike."""
+    annotation = field.annotation
+    if isinstance(annotation, UnionType):  # "… | None"
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) is Literal:
+        return click.Choice(get_args(annotation))
+    plain: dict[Any, Any] = {
+        bool: click.BOOL,
+        int: click.INT,
+        float: click.FLOAT,
+        Path: click.Path(path_type=Path),
+    }
+    kind: click.ParamType[Any] = plain.get(annotation, click.STRING)
+    return kind
 
 
 def _with_settings(command: click.Command) -> click.Command:
-    command.params += [_flag(name, field) for name, field in settings.Settings.model_fields.items()]
+    command.params += [_flag(name, field) for _, name, field in settings.fields()]
     return command
 
 
@@ -41,8 +59,10 @@ def gateway(config: Path | None, **flags: Any) -> None:
     """
     try:
         chosen = settings.load(config, {name: value for name, value in flags.items() if value is not None})
-        logs.configure(chosen.log_level)
-        if chosen.workers > 1:
+        logs.configure(chosen.telemetry.log_level)
+        for sentence in settings.unknown_variables(os.environ):
+            log.warning("unknown variable", problem=sentence)
+        if chosen.listen.workers > 1:
             workers.run(chosen)
         else:
             server.run(chosen)

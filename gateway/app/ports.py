@@ -37,7 +37,7 @@ class Ports(NamedTuple):
 def public_options(settings: Settings) -> list[tuple[str, int]]:
     """Channel arguments of the server for callers, known or not: nothing large before the API key is checked."""
     return [
-        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_receive_message_length", settings.limits.max_message_bytes),
         ("grpc.max_concurrent_streams", MAX_CONCURRENT_CALLS),
         # The window of a stream that is not read stays at 64 KiB; with the probe it grows to megabytes.
         ("grpc.http2.bdp_probe", 0),
@@ -48,7 +48,7 @@ def public_options(settings: Settings) -> list[tuple[str, int]]:
 def ext_proc_options(settings: Settings) -> list[tuple[str, int]]:
     """Channel arguments of the server for Envoy, which sends whole bodies and multiplexes every client's requests."""
     return [
-        ("grpc.max_receive_message_length", settings.max_body_bytes + _HEADERS_WITH_A_BODY_BYTES),
+        ("grpc.max_receive_message_length", settings.openai.max_body_bytes + _HEADERS_WITH_A_BODY_BYTES),
         *_server_options(settings),
     ]
 
@@ -61,7 +61,7 @@ def _server_options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
         ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
         # Workers share the port, on purpose; a second gateway would do so silently.
-        ("grpc.so_reuseport", int(settings.workers > 1)),
+        ("grpc.so_reuseport", int(settings.listen.workers > 1)),
         ("grpc.max_connection_age_ms", round(CONNECTION_AGE_SECONDS * 1000)),
         # Idle clients may ping, so that they notice a gateway that vanished; so do we with them.
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
@@ -102,10 +102,10 @@ def metrics_server(settings: Settings, metrics: Metrics) -> Iterator[int]:
     """
     try:
         server, thread = prometheus_client.start_http_server(
-            settings.metrics_port, settings.host.strip("[]"), registry=metrics.registry
+            settings.listen.metrics_port, settings.listen.host.strip("[]"), registry=metrics.registry
         )
     except OSError:
-        raise port_in_use(settings.host, settings.metrics_port, "metrics-port") from None
+        raise port_in_use(settings.listen.host, settings.listen.metrics_port, "metrics-port") from None
     try:
         yield server.server_port
     finally:

@@ -59,13 +59,13 @@ def build_router(
         settings,
         triton,
         metrics,
-        max_batch=lambda: min(settings.max_triton_batch, triton.max_batch),
+        max_batch=lambda: min(settings.scoring.max_triton_batch, triton.max_batch),
         scorers=lambda: max(1, len(triton)),
     )
-    if settings.start_without_router:
+    if settings.scoring.start_without_router:
         scorer = UnroutedScorer(scorer, lambda: triton.has_served)
     # A refused caller finds room after one deadline at the latest: by then everything that is in flight now has left.
-    budget = QueryBudget(settings.max_in_flight, settings.deadline_ms / 1000)
+    budget = QueryBudget(settings.limits.max_in_flight, settings.deadlines.single_seconds)
     metrics.watch(in_flight=lambda: budget.held)
     metrics.endpoints.watch(lambda: pool.current.states())
     return Router(
@@ -73,7 +73,7 @@ def build_router(
         _shadowed(settings, scorer, metrics, stack),
         budget,
         _observers(settings, metrics, stack, tracing),
-        sessions=Sessions(settings.max_sessions, settings.session_ttl_seconds),
+        sessions=Sessions(settings.sessions.max_sessions, settings.sessions.session_ttl_seconds),
     )
 
 
@@ -86,36 +86,36 @@ def build_scorer(
     scorers: Callable[[], int],
 ) -> Scorer:
     """Stations 7 to 10, in front of `scorer`, which gets batches; see `Coalescer` for the rest."""
-    cache = ScoreCache(max_entries=settings.cache_entries, ttl_seconds=settings.cache_ttl_seconds)
+    cache = ScoreCache(max_entries=settings.scoring.cache_entries, ttl_seconds=settings.scoring.cache_ttl_seconds)
     metrics.watch_cache(lambda: len(cache))
     coalescer: Scorer = Coalescer(
         BisectingScorer(scorer),
         max_batch=max_batch,
         scorers=scorers,
-        window=settings.triton_window,
+        window=settings.scoring.triton_window,
         observe=metrics.batch,
-        keep=cache.put if settings.cache_entries else None,
+        keep=cache.put if settings.scoring.cache_entries else None,
     )
     limited = coalescer
-    if settings.score_target_ms is not None:
-        target_seconds = settings.score_target_ms / 1000
+    if settings.scoring.score_target_ms is not None:
+        target_seconds = settings.scoring.score_target_ms / 1000
         limited = LimitedScorer(
-            coalescer, AdaptiveLimit(target_seconds=target_seconds, max_limit=settings.max_in_flight)
+            coalescer, AdaptiveLimit(target_seconds=target_seconds, max_limit=settings.limits.max_in_flight)
         )
-    if not settings.cache_entries:
+    if not settings.scoring.cache_entries:
         return limited
     return CacheLookup(cache, limited, metrics.cache_hits, metrics.cache_misses)
 
 
 def _shadowed(settings: Settings, scorer: Scorer, metrics: Metrics, stack: AsyncExitStack) -> Scorer:
-    if settings.shadow_triton_address is None:
+    if settings.shadow.shadow_triton_address is None:
         return scorer
-    triton = TritonScorer(settings.shadow_triton_address, timeout_seconds=settings.batch_deadline_ms / 1000)
+    triton = TritonScorer(settings.shadow.shadow_triton_address, timeout_seconds=settings.deadlines.batch_seconds)
     shadowed = ShadowedScorer(
         scorer,
         triton,
-        share=settings.shadow_share,
-        budget=Budget(settings.max_shadow_in_flight, "queries are in flight in the shadow"),
+        share=settings.shadow.shadow_share,
+        budget=Budget(settings.shadow.max_shadow_in_flight, "queries are in flight in the shadow"),
         observe=metrics.shadow,
     )
     stack.push_async_exit(triton)
@@ -127,8 +127,9 @@ def _observers(
     settings: Settings, metrics: Metrics, stack: AsyncExitStack, tracing: "Tracing | None"
 ) -> list[Observer]:
     observers: list[Observer] = [MetricsObserver(metrics), LogObserver()]
-    if settings.decision_log_file is not None:
-        decision_log = DecisionLog(settings.decision_log_file, metrics, with_queries=settings.decision_log_queries)
+    telemetry = settings.telemetry
+    if telemetry.decision_log_file is not None:
+        decision_log = DecisionLog(telemetry.decision_log_file, metrics, with_queries=telemetry.decision_log_queries)
         observers.append(stack.enter_context(decision_log))
     if tracing is not None:
         observers.append(tracing)

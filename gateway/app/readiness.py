@@ -29,7 +29,7 @@ async def served_bundle(triton: TritonBalancer, pool: PoolRef, settings: Setting
     try:
         return await triton.probe(pool.current.check)
     except ScorerError:
-        if settings.start_without_router and not triton.has_served:
+        if settings.scoring.start_without_router and not triton.has_served:
             return NO_BUNDLE
         raise
 
@@ -41,23 +41,23 @@ async def wait_for_bundle(triton: TritonBalancer, pool: Pool, settings: Settings
         EndpointsError: there is a bundle, with other LLMs.
         TritonMissingError: there is none in time.
     """
-    if settings.start_without_router:
+    if settings.scoring.start_without_router:
         log.info("no router is waited for: the default LLMs answer until there is one")
         return
-    problem = f"Triton at {settings.triton_address} does not answer"
+    problem = f"Triton at {settings.scoring.triton_address} does not answer"
     try:
-        async with asyncio.timeout(settings.startup_timeout_seconds):
+        async with asyncio.timeout(settings.scoring.startup_timeout_seconds):
             while True:
                 try:
                     pool.check_equal(await triton.probe(pool.check))
                     return
                 except BundleMismatchError as error:
-                    raise EndpointsError(f"{settings.endpoints_file}: {error}") from None
+                    raise EndpointsError(f"{settings.files.endpoints_file}: {error}") from None
                 except ScorerError as error:
                     if problem != str(error):
                         log.info("waiting for Triton", problem=str(error))
                     problem = str(error)
                 await asyncio.sleep(_POLL_SECONDS)
     except TimeoutError:
-        seconds = f"{settings.startup_timeout_seconds:g} s"
+        seconds = f"{settings.scoring.startup_timeout_seconds:g} s"
         raise TritonMissingError(f"waited {seconds}: {problem}; start it, or set --triton-address") from None

@@ -57,8 +57,8 @@ async def _run(settings: Settings, announce: Callable[[Ports], None] | None, lif
     with suppress(asyncio.CancelledError):
         async with serving(settings) as ports:
             _keep_out_of_collections()
-            if settings.ports_file is not None:
-                write_ports(settings.ports_file, ports)
+            if settings.listen.ports_file is not None:
+                write_ports(settings.listen.ports_file, ports)
             if announce is not None:
                 announce(ports)
             await asyncio.Event().wait()
@@ -88,7 +88,7 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
     """
     metrics = Metrics()
     reloader = Reloader(metrics)
-    file = settings.endpoints_file
+    file = settings.files.endpoints_file
     source = reloader.source("endpoints", [file], partial(endpoints_file.read, file))
     pool = PoolRef(Pool(source.content, build.endpoint_health(settings)))
     async with AsyncExitStack() as stack:
@@ -112,19 +112,19 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         processor = ExternalProcessor(routing, None if tracing is None else tracing.requested)
         servers.add(servicer, processor, health.service)
         await health.update()
-        await stack.enter_async_context(reloader.watching(settings.reload_interval_seconds))
-        watching = asyncio.create_task(health.watch(settings.health_interval_seconds))
+        await stack.enter_async_context(reloader.watching(settings.files.reload_interval_seconds))
+        watching = asyncio.create_task(health.watch(settings.scoring.health_interval_seconds))
         prober = build.prober(settings, lambda: pool.current)
         await stack.enter_async_context(prober.watching())
         await servers.start()
-        log.info("serving", host=settings.host, **ports._asdict(), bundle_id=router.bundle_id)
+        log.info("serving", host=settings.listen.host, **ports._asdict(), bundle_id=router.bundle_id)
         try:
             yield ports
         finally:
-            log.info("draining", delay_seconds=settings.drain_delay_seconds, grace_seconds=settings.grace_seconds)
+            log.info("draining", **settings.shutdown.model_dump())
             watching.cancel()
             health.drain()
-            await asyncio.sleep(settings.drain_delay_seconds)
+            await asyncio.sleep(settings.shutdown.drain_delay_seconds)
             servicer.drain()
             health.service.end()
-            await servers.stop(settings.grace_seconds)
+            await servers.stop(settings.shutdown.grace_seconds)

@@ -36,13 +36,14 @@ class Servers:
         Raises:
             PortInUseError: a port cannot be had.
         """
+        listen = settings.listen
         self._callers = aio.server(options=public_options(settings), interceptors=[*traced, *authenticated])
-        self.port = bind(self._callers, settings.host, settings.port, tls, "port")
+        self.port = bind(self._callers, listen.host, listen.port, tls, "port")
         self._envoy: aio.Server | None = None
         self.ext_proc_port: int | None = None
-        if settings.ext_proc_port is not None:
+        if listen.ext_proc_port is not None:
             self._envoy = aio.server(options=ext_proc_options(settings), interceptors=traced)
-            self.ext_proc_port = bind(self._envoy, settings.host, settings.ext_proc_port, tls, "ext-proc-port")
+            self.ext_proc_port = bind(self._envoy, listen.host, listen.ext_proc_port, tls, "ext-proc-port")
 
     def add(self, router: RouterServicer, processor: ExternalProcessor, health: HealthService) -> None:
         """What is served."""

@@ -34,7 +34,7 @@ _HEALTHY_SECONDS = 60.0  # who lived that long died of something new
 
 
 def run(settings: Settings) -> None:
-    """Serves with `settings.workers` processes until SIGTERM or SIGINT; a second one stops at once.
+    """Serves with `settings.listen.workers` processes until SIGTERM or SIGINT; a second one stops at once.
 
     Raises:
         StartupError: the first start of a worker failed; the others have been stopped.
@@ -44,7 +44,7 @@ def run(settings: Settings) -> None:
 
 async def _run(settings: Settings) -> None:
     with _reserved_ports(settings) as shared:
-        workers = [_Worker(i, _settings_of_worker(shared, i)) for i in range(settings.workers)]
+        workers = [_Worker(i, _settings_of_worker(shared, i)) for i in range(settings.listen.workers)]
         stopping = asyncio.Event()
 
         def stop() -> None:
@@ -62,8 +62,8 @@ async def _run(settings: Settings) -> None:
         loop.add_signal_handler(signal.SIGHUP, reload)
         try:
             ports = await asyncio.gather(*(worker.start() for worker in workers))
-            if settings.ports_file is not None and not stopping.is_set():
-                write_ports(settings.ports_file, ports[0], [each.metrics for each in ports])
+            if settings.listen.ports_file is not None and not stopping.is_set():
+                write_ports(settings.listen.ports_file, ports[0], [each.metrics for each in ports])
             await asyncio.gather(*(worker.keep() for worker in workers))
         finally:
             for worker in workers:
@@ -88,9 +88,7 @@ class _Worker:
             StartupError: it cannot.
         """
         ours, theirs = _processes.Pipe(duplex=False)
-        self._process = _processes.Process(
-            target=_work, args=(self._settings.model_dump(), theirs), name=f"gateway-{self._index}"
-        )
+        self._process = _processes.Process(target=_work, args=(self._settings, theirs), name=f"gateway-{self._index}")
         self._process.start()
         theirs.close()
         try:
@@ -103,7 +101,7 @@ class _Worker:
             if self._stopping:
                 return Ports(0, 0)
             raise WorkerError(f"worker {self._index}: {outcome}")
-        self._settings = self._settings.model_copy(update={"metrics_port": outcome.metrics})
+        self._settings = self._settings.changed(metrics_port=outcome.metrics)
         log.info("worker serves", worker=self._index, pid=self._process.pid, metrics=outcome.metrics)
         return outcome
 
@@ -152,12 +150,11 @@ class _Worker:
             os.kill(self._process.pid, number)
 
 
-def _work(values: dict[str, Any], supervisor: Connection) -> None:
+def _work(settings: Settings, supervisor: Connection) -> None:
     """The worker's side: serves, and tells the supervisor its ports, or why not."""
     os.setpgrp()  # Ctrl-C reaches the supervisor alone, which passes it on once
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to read again
-    settings = Settings.model_construct(**values)
-    logs.configure(settings.log_level)
+    logs.configure(settings.telemetry.log_level)
     parent = multiprocessing.parent_process()
     try:
         server.run(settings, supervisor.send, None if parent is None else parent.sentinel)
@@ -167,8 +164,8 @@ def _work(values: dict[str, Any], supervisor: Connection) -> None:
 
 
 def _settings_of_worker(settings: Settings, index: int) -> Settings:
-    metrics_port = settings.metrics_port + index if settings.metrics_port else 0
-    return settings.model_copy(update={"metrics_port": metrics_port, "ports_file": None})
+    metrics_port = settings.listen.metrics_port + index if settings.listen.metrics_port else 0
+    return settings.changed(metrics_port=metrics_port, ports_file=None)
 
 
 @contextmanager
@@ -178,11 +175,12 @@ def _reserved_ports(settings: Settings) -> Iterator[Settings]:
     Raises:
         PortInUseError: another program has one.
     """
+    listen = settings.listen
     with ExitStack() as stack:
-        ports = {"port": stack.enter_context(_reserved_port(settings.host, settings.port, "port"))}
-        if (ext_proc := settings.ext_proc_port) is not None:
-            ports["ext_proc_port"] = stack.enter_context(_reserved_port(settings.host, ext_proc, "ext-proc-port"))
-        yield settings.model_copy(update=ports)
+        ports = {"port": stack.enter_context(_reserved_port(listen.host, listen.port, "port"))}
+        if (ext_proc := listen.ext_proc_port) is not None:
+            ports["ext_proc_port"] = stack.enter_context(_reserved_port(listen.host, ext_proc, "ext-proc-port"))
+        yield settings.changed(**ports)
 
 
 @contextmanager

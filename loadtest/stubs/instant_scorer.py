@@ -58,25 +58,25 @@ def router(settings: Settings, metrics: Metrics, *, behind_cache: bool) -> Route
     )
     pool = PoolRef(Pool(file, build.endpoint_health(settings)))
     scorer = _behind_cache(settings, metrics) if behind_cache else InstantScorer()
-    budget = QueryBudget(settings.max_in_flight, settings.deadline_ms / 1000)
+    budget = QueryBudget(settings.limits.max_in_flight, settings.deadlines.single_seconds)
     return Router(pool, scorer, budget, [MetricsObserver(metrics), LogObserver()])
 
 
 def _behind_cache(settings: Settings, metrics: Metrics) -> Scorer:
-    batch = settings.max_triton_batch
+    batch = settings.scoring.max_triton_batch
     return build_scorer(settings, InstantScorer(), metrics, max_batch=lambda: batch, scorers=lambda: 1)
 
 
 async def serve(*, behind_cache: bool) -> None:
     """Until the process ends."""
-    settings, metrics = Settings(port=0, deadline_ms=20_000), Metrics()  # a slow answer is one, not a default
+    settings, metrics = Settings().changed(port=0, deadline_ms=20_000), Metrics()  # a slow answer is one, not a default
     use_case = router(settings, metrics, behind_cache=behind_cache)
     server = aio.server(options=public_options(settings))
     servicer = RouterServicer(use_case, metrics, build.limits(settings))
     registration.add(router_pb2.DESCRIPTOR.services_by_name["Router"], servicer, server)
-    port = bind(server, settings.host, settings.port, None, "port")
+    port = bind(server, settings.listen.host, settings.listen.port, None, "port")
     await server.start()
-    click.echo(f"ready: gRPC {settings.host}:{port}")
+    click.echo(f"ready: gRPC {settings.listen.host}:{port}")
     await server.wait_for_termination()
 
 

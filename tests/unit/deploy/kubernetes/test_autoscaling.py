@@ -74,13 +74,13 @@ def test_the_gateway_is_scaled_on_cpu_and_queries_in_flight() -> None:
     assert (in_flight["type"], in_flight["metricType"]) == ("prometheus", "AverageValue")
     assert int(in_flight["metadata"]["threshold"]) == GATEWAY["in_flight_per_pod"]
     # There is room for more pods long before queries are refused.
-    assert GATEWAY["in_flight_per_pod"] <= Settings().max_in_flight / 4
+    assert GATEWAY["in_flight_per_pod"] <= Settings().limits.max_in_flight / 4
 
 
 def test_gateways_ask_as_simulated() -> None:
     for name in ("triton_window", "max_triton_batch"):
         assert f"ROUTERDC_{name.upper()}" not in named(overlay("cpu"), "ConfigMap", settings_name())["data"]
-        assert getattr(Settings(), name) == GATEWAY[name]
+        assert getattr(Settings().scoring, name) == GATEWAY[name]
 
 
 def settings_name() -> str:

@@ -80,13 +80,13 @@ def test_the_gateway_is_asked_with_whole_bodies_and_may_say_what_it_decided() ->
     assert external["metadata"]["writableNamespaces"] == [mutations.METADATA, mutations.CANDIDATES_METADATA]
     assert external["failOpen"] is False
     timeout_ms = int(external["messageTimeout"].removesuffix("s")) * 1000
-    assert timeout_ms == Options().decision_timeout_ms >= 5 * Settings().deadline_ms
+    assert timeout_ms == Options().decision_timeout_ms >= 5 * Settings().deadlines.deadline_ms
 
 
 def test_limits_and_retries_are_those_of_our_own_envoy() -> None:
     ours = Options()
     assert spec("ClientTrafficPolicy")["connection"]["bufferLimit"] == buffer_bytes(ours)
-    assert ours.max_body_bytes == Settings().max_body_bytes
+    assert ours.max_body_bytes == Settings().openai.max_body_bytes
     retry = spec("BackendTrafficPolicy")["retry"]
     assert tuple(retry["retryOn"]["httpStatusCodes"]) == RETRIABLE_STATUSES
     assert retry["perRetry"]["timeout"] == f"{ours.first_byte_timeout_seconds}s"

@@ -11,7 +11,7 @@ import pytest
 from deploy.local import triton as local_triton
 from export.command import export as export_command
 from gateway.config import endpoints_file
-from gateway.config.settings import ENV_PREFIX, Settings
+from gateway.config.settings import ENV_PREFIX, Settings, fields
 from gateway.envoy_config.command import envoy_config
 from gateway.envoy_config.options import Options
 from routerdc_contract.bundle import Manifest
@@ -54,7 +54,7 @@ def variables(objects: tuple[Object, ...]) -> dict[str, str | None]:
 def settings(objects: tuple[Object, ...]) -> Settings:
     """As the gateway in the pod reads them."""
     given = {name.removeprefix(ENV_PREFIX).lower(): value for name, value in variables(objects).items()}
-    return Settings(**given)  # type: ignore[arg-type]
+    return Settings.model_validate(given)
 
 
 @pytest.mark.parametrize("component", [None, *(name for name in COMPONENTS if not name.startswith("engine-"))])
@@ -63,7 +63,7 @@ def test_every_variable_is_a_setting_and_what_matters_is_set(component: str | No
     names = {name.removeprefix(ENV_PREFIX).lower() for name in variables(objects)}
     assert all(name.startswith(ENV_PREFIX) for name in variables(objects))
     assert names >= MUST_BE_SET
-    assert names <= Settings.model_fields.keys()
+    assert names <= {name for _, name, _ in fields()}
     settings(objects)
 
 
@@ -73,24 +73,24 @@ def test_ports_are_those_of_the_settings(name: str) -> None:
     chosen = settings(objects)
     gateway = named(objects, "Deployment", GATEWAY)
     assert port_numbers(gateway) == {
-        "grpc": chosen.port,
-        "ext-proc": chosen.ext_proc_port,
-        "metrics": chosen.metrics_port,
+        "grpc": chosen.listen.port,
+        "ext-proc": chosen.listen.ext_proc_port,
+        "metrics": chosen.listen.metrics_port,
     }
     probes = [container(gateway, "gateway")[kind] for kind in ("startupProbe", "readinessProbe", "livenessProbe")]
-    assert all(probe["grpc"] == {"port": chosen.port, "service": LIVE} for probe in probes)
+    assert all(probe["grpc"] == {"port": chosen.listen.port, "service": LIVE} for probe in probes)
     for service in (GATEWAY, f"{GATEWAY}-headless"):
         ports = named(objects, "Service", service)["spec"]["ports"]
         assert [(port["port"], port["targetPort"]) for port in ports] == [
-            (chosen.port, "grpc"),
-            (chosen.ext_proc_port, "ext-proc"),
+            (chosen.listen.port, "grpc"),
+            (chosen.listen.ext_proc_port, "ext-proc"),
         ]
 
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_the_gateway_looks_up_the_pods_of_triton(name: str) -> None:
     objects = overlay(name)
-    scheme, _, address = settings(objects).triton_address.partition("///")
+    scheme, _, address = settings(objects).scoring.triton_address.partition("///")
     host, _, port = address.partition(":")
     service = named(objects, "Service", host)
     assert (scheme, service["spec"]["clusterIP"]) == ("dns:", "None")
@@ -100,8 +100,8 @@ def test_the_gateway_looks_up_the_pods_of_triton(name: str) -> None:
 
 def test_the_shadow_is_the_candidate() -> None:
     shadowed = settings(with_components("cpu", "shadow"))
-    assert shadowed.shadow_triton_address is not None
-    host = shadowed.shadow_triton_address.removeprefix("dns:///").partition(":")[0]
+    assert shadowed.shadow.shadow_triton_address is not None
+    host = shadowed.shadow.shadow_triton_address.removeprefix("dns:///").partition(":")[0]
     candidate = overlay("candidate")
     assert named(candidate, "Service", host)["spec"]["selector"]["app.kubernetes.io/instance"] == "candidate"
     serving = named(overlay("cpu"), "Service", TRITON)["spec"]["selector"]
@@ -115,12 +115,12 @@ def test_files_are_where_the_settings_say(name: str) -> None:
     spec = pod(named(objects, "Deployment", GATEWAY))
     mounts = {mount["mountPath"]: mount for mount in spec["containers"][0]["volumeMounts"]}
     chosen = settings(objects)
-    mount = mounts[str(chosen.endpoints_file.parent)]
+    mount = mounts[str(chosen.files.endpoints_file.parent)]
     assert "subPath" not in mount  # changes of the ConfigMap would not be seen
     (volume,) = [one for one in spec["volumes"] if one["name"] == mount["name"]]
-    assert chosen.endpoints_file.name in named(objects, "ConfigMap", volume["configMap"]["name"])["data"]
-    if chosen.api_keys_file is not None:
-        assert mounts[str(chosen.api_keys_file.parent)]["readOnly"] is True
+    assert chosen.files.endpoints_file.name in named(objects, "ConfigMap", volume["configMap"]["name"])["data"]
+    if chosen.files.api_keys_file is not None:
+        assert mounts[str(chosen.files.api_keys_file.parent)]["readOnly"] is True
 
 
 def test_example_endpoints_are_those_of_the_shipped_bundle(tmp_path: Path) -> None:
@@ -136,19 +136,20 @@ def test_a_gateway_has_time_to_start_and_to_drain(name: str) -> None:
     chosen, gateway = settings(objects), named(objects, "Deployment", GATEWAY)
     startup = container(gateway, "gateway")["startupProbe"]
     allowed_seconds = startup["periodSeconds"] * startup["failureThreshold"]
-    assert chosen.startup_timeout_seconds < allowed_seconds < gateway["spec"]["progressDeadlineSeconds"]
+    assert chosen.scoring.startup_timeout_seconds < allowed_seconds < gateway["spec"]["progressDeadlineSeconds"]
     grace_seconds = pod(gateway)["terminationGracePeriodSeconds"]
-    assert chosen.drain_delay_seconds + chosen.grace_seconds + 5 <= grace_seconds
-    assert chosen.grace_seconds >= chosen.batch_deadline_ms / 1000
+    assert chosen.shutdown.drain_delay_seconds + chosen.shutdown.grace_seconds + 5 <= grace_seconds
+    assert chosen.shutdown.grace_seconds >= chosen.deadlines.batch_deadline_ms / 1000
     # Nobody waits for Triton's first pod longer than the gateway does.
-    assert named(objects, "Deployment", TRITON)["spec"]["progressDeadlineSeconds"] <= chosen.startup_timeout_seconds
+    first_pod_seconds = named(objects, "Deployment", TRITON)["spec"]["progressDeadlineSeconds"]
+    assert first_pod_seconds <= chosen.scoring.startup_timeout_seconds
 
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_bodies_that_the_gateway_holds_fit_into_its_memory(name: str) -> None:
     objects = overlay(name)
     limit = container(named(objects, "Deployment", GATEWAY), "gateway")["resources"]["limits"]["memory"]
-    assert settings(objects).max_held_body_bytes <= byte_count(limit) / 4
+    assert settings(objects).openai.max_held_body_bytes <= byte_count(limit) / 4
 
 
 @pytest.mark.parametrize("name", [*WHOLE, "candidate"])
@@ -162,7 +163,7 @@ def test_triton_has_time_to_load_and_to_finish(name: str) -> None:
     drain_seconds = server["lifecycle"]["preStop"]["sleep"]["seconds"] + int(flags["exit-timeout-secs"])
     assert drain_seconds + 5 <= pod(triton)["terminationGracePeriodSeconds"]
     gateway = settings(overlay("cpu"))
-    assert int(flags["exit-timeout-secs"]) >= gateway.batch_deadline_ms / 1000
+    assert int(flags["exit-timeout-secs"]) >= gateway.deadlines.batch_deadline_ms / 1000
     ports = {kind: int(flags[f"{kind}-port"]) for kind in ("http", "grpc", "metrics")}
     assert ports == port_numbers(triton) == asdict(local_triton.TritonPorts())
 
@@ -190,7 +191,7 @@ def test_loadtest_uses_the_locustfile_in_its_image_and_options_that_it_has() -> 
     assert (ROOT / "loadtest" / Path(path).name).is_file()
     given = environment(objects, locust)
     assert {name for name in given if name.startswith("LOADTEST_")} <= loadtest_variables()
-    assert given["LOADTEST_GATEWAY_ADDRESS"] == f"{GATEWAY}.routerdc:{settings(overlay('cpu')).port}"
+    assert given["LOADTEST_GATEWAY_ADDRESS"] == f"{GATEWAY}.routerdc:{settings(overlay('cpu')).listen.port}"
     spec = named(objects, "Job", "loadtest")["spec"]
     assert spec["activeDeadlineSeconds"] > 60 * int(flag(locust, "run-time").removesuffix("m"))
 
@@ -208,9 +209,9 @@ def test_envoys_configuration_is_rendered_for_these_gateways_and_read_where_it_i
     host, _, port = flags["gateway"].rpartition(":")
     assert (named(objects, "Service", host)["spec"]["clusterIP"], int(port)) == (
         "None",
-        settings(objects).ext_proc_port,
+        settings(objects).listen.ext_proc_port,
     )
-    assert flags["endpoints"] == str(settings(objects).endpoints_file)
+    assert flags["endpoints"] == str(settings(objects).files.endpoints_file)
     assert server["image"] == VERSIONS["base_images"]["envoy"]
     # Answers that have begun, and those that may still begin, come to their end.
     assert server["lifecycle"]["preStop"]["sleep"]["seconds"] >= Options().first_byte_timeout_seconds
@@ -238,7 +239,7 @@ def test_the_version_is_the_projects() -> None:
 
 
 def test_settings_env_repeats_no_default() -> None:
+    defaults = {name: field.default for _, name, field in fields()}
     lines = (KUBERNETES / "base/gateway/settings.env").read_text(encoding="utf-8").splitlines()
     for name, value in (line.split("=", 1) for line in lines if line and not line.startswith("#")):
-        field = Settings.model_fields[name.removeprefix(ENV_PREFIX).lower()]
-        assert str(field.default) != value, f"{name} is the default"
+        assert str(defaults[name.removeprefix(ENV_PREFIX).lower()]) != value, f"{name} is the default"

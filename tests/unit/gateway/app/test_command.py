@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from gateway.app.command import gateway
-from gateway.config.settings import Settings
+from gateway.config.settings import fields
 from gateway.errors import ScorerUnavailableError
 from routerdc_client.route_command import route
 from tests.support.fake_scorer import BUNDLE, FakeScorer
@@ -83,7 +83,7 @@ async def test_route_without_a_gateway_says_how_to_start_one() -> None:
 
 def test_every_setting_is_a_flag() -> None:
     flags = {option for parameter in gateway.params for option in parameter.opts}
-    assert flags >= {f"--{name.replace('_', '-')}" for name in Settings.model_fields}
+    assert flags >= {f"--{name.replace('_', '-')}" for _, name, _ in fields()}
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def chosen(tmp_path: Path, collector: Collector) -> Chosen:
     write(tmp_path / "endpoints.yaml")
 
     def _chosen(triton: str, **changes: Any) -> settings.Settings:
-        flags = {"port": 0, "metrics_port": 0, "endpoints_file": tmp_path / "endpoints.yaml", "triton_address": triton}
+        flags = {"port": 0, "ext_proc_port": 0, "metrics_port": 0, "endpoints_file": tmp_path / "endpoints.yaml", "triton_address": triton}
         return settings.load(None, {**flags, "otlp_endpoint": collector.endpoint, "deadline_ms": 5000, **changes})
 
     return _chosen
@@ -120,7 +120,7 @@ def messages(**headers: str) -> list[Any]:
 
 async def process(chosen: settings.Settings, metadata: dict[str, str], headers: dict[str, str]) -> None:
     """Asks a gateway as Envoy does, and stops it, which sends the spans."""
-    async with serving(chosen) as ports, aio.insecure_channel(f"127.0.0.1:{ports.grpc}") as channel:
+    async with serving(chosen) as ports, aio.insecure_channel(f"127.0.0.1:{ports.ext_proc}") as channel:
         stub: Any = external_processor_pb2_grpc.ExternalProcessorStub(channel)
         answers = [answer async for answer in stub.Process(iter(messages(**headers)), metadata=tuple(metadata.items()))]
         assert answers[-1].request_body.response.body_mutation.body

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gateway.config.settings import ENV_PREFIX, Settings
+from gateway.config.settings import ENV_PREFIX, Settings, fields
 from tools.containers.check import SIZES, TARGETS
 from tools.containers.containerfile import Containerfile, Stage
 
@@ -151,8 +151,8 @@ def test_the_gpu_image_has_what_the_model_imports_there() -> None:
 def test_the_gateway_listens_where_others_reach_it_by_a_setting_that_exists() -> None:
     stage = stage_of("gateway", None)
     variables = {name for env in stage.all("ENV") for name in env.pairs if name.startswith(ENV_PREFIX)}
-    assert {name.removeprefix(ENV_PREFIX).lower() for name in variables} <= set(Settings.model_fields)
-    ports = {Settings.model_fields[name].default for name in ("port", "metrics_port")}
+    assert {name.removeprefix(ENV_PREFIX).lower() for name in variables} <= {name for _, name, _ in fields()}
+    ports = {Settings().listen.port, Settings().listen.metrics_port}
     exposed = stage.last("EXPOSE")
     assert exposed is not None
     assert {int(port) for port in exposed.value.split()} == ports
