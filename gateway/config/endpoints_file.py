@@ -24,12 +24,13 @@ Operators own this file, the bundle's LLM names come from Triton, and the two mu
 reads and checks the file; it knows nothing of scores or requests.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from gateway.config import addresses
 from gateway.config.virtual_models import AUTO, VirtualModel
 from gateway.errors import EndpointsError, ExcludedError
 from gateway.policy.capabilities import ApiProtocol, Capability
@@ -38,22 +39,10 @@ from routerdc_contract.names import LlmName, text_fault
 from routerdc_contract.yaml_model import YamlError, load_yaml_model
 
 
-def _is_url(address: str) -> str:
-    url = urlsplit(address)
-    if url.scheme not in ("http", "https") or not url.hostname or not _is_header_text(address):
-        raise ValueError("must be a base URL such as http://10.0.0.7:8000/v1")
-    _ = url.port  # raises ValueError where it is none
-    return address
-
-
 def _is_name(name: str) -> str:
     if fault := text_fault(name):
         raise ValueError(fault)
     return name
-
-
-def _is_header_text(text: str) -> bool:
-    return text.isprintable() and text == text.strip()
 
 
 def _is_absolute(path: Path) -> Path:
@@ -85,7 +74,7 @@ class _Frozen(BaseModel):
 class Endpoint(_Frozen):
     """One server that serves an LLM."""
 
-    address: Annotated[str, AfterValidator(_is_url)]
+    address: Annotated[str, AfterValidator(addresses.checked)]
     model: Name
     in_use: bool = True
     weight: int = Field(default=1, ge=1, le=1000)
@@ -136,6 +125,13 @@ class EndpointsFile(_Frozen):
     def prices(self) -> dict[str, float]:
         """US dollars per million tokens of the LLMs that have a price."""
         return {name: llm.price for name, llm in self.llms.items() if llm.price is not None}
+
+    @property
+    def endpoints(self) -> Iterator[tuple[str, Endpoint]]:
+        """Every endpoint, with where it stands in the file."""
+        for name, llm in self.llms.items():
+            for i, endpoint in enumerate(llm.endpoints):
+                yield f"llms.{name}.endpoints.{i}", endpoint
 
     @model_validator(mode="after")
     def _names_are_in_the_pool(self) -> Self:

@@ -24,7 +24,7 @@ from gateway.envoy_config import headers, lua_filters, upstream
 from gateway.envoy_config.dump import extension, newer, packed, seconds
 from gateway.envoy_config.options import Options
 from gateway.policy.capabilities import ApiProtocol
-from gateway.pool.clusters import Cluster, base_path
+from gateway.pool.clusters import Cluster, base_path, host_header
 
 _CONNECT_TIMEOUT_SECONDS = 2
 # uvicorn (vLLM and many others) closes after 5 s: no request leaves on a connection that is just going.
@@ -35,7 +35,8 @@ def llm_cluster(cluster: Cluster, options: Options) -> cluster_pb2.Cluster:
     """The cluster of endpoints that are alike. Endpoints not in use are left out."""
     endpoints = [endpoint for endpoint in cluster.endpoints if endpoint.in_use]
     hosts = [_host(endpoint) for endpoint in endpoints]
-    tls = urlsplit(endpoints[0].address).scheme == "https"
+    url = urlsplit(endpoints[0].address)
+    tls, authorities = url.scheme == "https", endpoints[0].ca_file or options.system_ca
     return cluster_pb2.Cluster(
         name=cluster.name,
         type=upstream.discovery([host.endpoint.address.socket_address.address for host in hosts]),
@@ -46,9 +47,7 @@ def llm_cluster(cluster: Cluster, options: Options) -> cluster_pb2.Cluster:
         circuit_breakers=upstream.circuit_breakers(),
         outlier_detection=_outlier_detection(),
         load_assignment=upstream.assignment(cluster.name, hosts),
-        transport_socket=upstream.tls_socket(upstream.tls_context(endpoints[0].ca_file or options.system_ca))
-        if tls
-        else None,
+        transport_socket=upstream.tls_socket(upstream.tls_context(authorities, url.hostname or "")) if tls else None,
         typed_extension_protocol_options={upstream.HTTP_OPTIONS: packed(_http(cluster, tls=tls))},
     )
 
@@ -124,7 +123,7 @@ def _filter(name: str, config: Message) -> hcm_pb2.HttpFilter:
 def _host(endpoint: Endpoint) -> endpoint_components_pb2.LbEndpoint:
     url = urlsplit(endpoint.address)
     assert url.hostname is not None  # noqa: S101 - endpoints.py has checked it
-    host = upstream.host(url.hostname, url.port or (443 if url.scheme == "https" else 80))
+    host = upstream.host(url.hostname, url.port or (443 if url.scheme == "https" else 80), host_header(endpoint))
     if endpoint.weight != 1:
         host.load_balancing_weight.value = endpoint.weight
     return host

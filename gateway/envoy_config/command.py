@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from gateway.config.addresses import hint
 from gateway.config.endpoints_file import read
 from gateway.config.settings import ENV_PREFIX
 from gateway.envoy_config.bootstrap import render
@@ -119,9 +120,13 @@ def envoy_config(
     known = {"gateways": gateways or _DEFAULTS.gateways, "body_mode": BodyMode(body_mode), "fail_closed": closed}
     options = Options(**known, **chosen)  # type: ignore[arg-type]
     try:
-        config = render(read(endpoints), options)
+        file = read(endpoints)
     except EndpointsError as error:
         raise click.ClickException(str(error)) from None
+    for where, endpoint in file.endpoints:
+        if advice := hint(endpoint.address):
+            click.echo(f"Hint: {endpoints}: {where}.address: {advice}", err=True)
+    config = render(file, options)
     as_json = out is not None and out.suffix == ".json"
     text = json.dumps(config, indent=2, sort_keys=True) + "\n" if as_json else as_yaml(config)
     if out is None:

@@ -15,9 +15,9 @@ HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _MAX_IN_FLIGHT = 16_384
 
 
-def host(name: str, port: int) -> endpoint_components_pb2.LbEndpoint:
-    """One server. `name` also becomes the request's host, and the server name of TLS."""
-    endpoint = endpoint_components_pb2.Endpoint(address=address(name, port), hostname=name)
+def host(name: str, port: int, authority: str = "") -> endpoint_components_pb2.LbEndpoint:
+    """One server. `authority` (`name`, unless given) becomes the request's `Host`."""
+    endpoint = endpoint_components_pb2.Endpoint(address=address(name, port), hostname=authority or name)
     return endpoint_components_pb2.LbEndpoint(endpoint=endpoint)
 
 
@@ -41,11 +41,15 @@ def circuit_breakers() -> circuit_breaker_pb2.CircuitBreakers:
     return circuit_breaker_pb2.CircuitBreakers(thresholds=[thresholds])
 
 
-def tls_context(ca_file: Path) -> tls_pb2.UpstreamTlsContext:
-    """TLS that checks the server's certificate and name against the authorities in `ca_file`."""
+def tls_context(ca_file: Path, name: str = "") -> tls_pb2.UpstreamTlsContext:
+    """TLS that checks the server's certificate against the authorities in `ca_file`, and that it is made out to `name`.
+
+    Without a `name` it is each host's own.
+    """
     trusted = common_pb2.CertificateValidationContext(trusted_ca=base_pb2.DataSource(filename=str(ca_file)))
     return tls_pb2.UpstreamTlsContext(
-        auto_host_sni=True,
+        sni=name,
+        auto_host_sni=not name,
         auto_sni_san_validation=True,
         common_tls_context=tls_pb2.CommonTlsContext(validation_context=trusted),
     )

@@ -64,14 +64,22 @@ def authority(endpoint: Endpoint) -> str:
     return f"{host}:{url.port or _DEFAULT_PORTS[url.scheme]}"
 
 
+def host_header(endpoint: Endpoint) -> str:
+    """What HTTP calls the endpoint: its host, and its port where that is not the scheme's own."""
+    url, whole = urlsplit(endpoint.address), authority(endpoint)
+    return whole.rpartition(":")[0] if url.port in (None, _DEFAULT_PORTS[url.scheme]) else whole
+
+
 def base_path(endpoint: Endpoint) -> str:
     """Path of the base URL without a closing slash: "/v1"."""
     return urlsplit(endpoint.address).path.rstrip("/")
 
 
 def _kind(endpoint: Endpoint) -> tuple[object, ...]:
-    scheme = urlsplit(endpoint.address).scheme
-    return scheme, base_path(endpoint), endpoint.model, endpoint.api_key_env, endpoint.api_key_file, endpoint.ca_file
+    """What endpoints of one cluster have in common; behind TLS their host too, because certificates name it."""
+    url = urlsplit(endpoint.address)
+    server = (url.scheme, url.hostname if url.scheme == "https" else None, base_path(endpoint), endpoint.ca_file)
+    return *server, endpoint.model, endpoint.api_key_env, endpoint.api_key_file
 
 
 def first_of_each(llms: Mapping[str, Llm], names: Sequence[str]) -> tuple[tuple[str, Endpoint], ...]:

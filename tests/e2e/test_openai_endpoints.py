@@ -81,7 +81,7 @@ async def test_https_is_checked_against_the_given_authority(tmp_path: Path) -> N
     async with data_plane(tmp_path, llms=llms, flags=flags, tls=dict.fromkeys(llms, context)) as plane:
         answer = await plane.client.chat.completions.create(model="alpha", messages=HELLO)
         assert answer.model == "alpha"
-        assert plane.llms["alpha"].received[0].headers["Host"] == "localhost"
+        assert plane.llms["alpha"].received[0].headers["Host"] == f"localhost:{plane.llms['alpha'].port}"
         for llm in ("beta", "gamma"):
             with pytest.raises(openai.InternalServerError, match="connection failure"):
                 await plane.client.chat.completions.create(model=llm, messages=HELLO)

@@ -1,8 +1,6 @@
 """The rendered configuration: what is in it, what must never be, and that the real Envoy takes it."""
 
 import json
-import subprocess
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from gateway.envoy_config.command import envoy_config
+from tests.unit.gateway.envoy_config.real_envoy import validate
 
 POOL = """
 default: [small]
@@ -88,11 +87,36 @@ def test_alike_endpoints_in_use_are_one_cluster(config: dict[str, Any]) -> None:
 
 def test_https_checks_name_and_authority(config: dict[str, Any], tmp_path: Path) -> None:
     trusted = []
-    for name in ("large#1", "large#2"):
+    for name, host in (("large#1", "api.example.com"), ("large#2", "other.example.com")):
         context = cluster(config, name)["transport_socket"]["typed_config"]
-        assert context["auto_host_sni"] is context["auto_sni_san_validation"] is True
+        assert (context["sni"], context["auto_sni_san_validation"]) == (host, True)
         trusted.append(context["common_tls_context"]["validation_context"]["trusted_ca"]["filename"])
     assert trusted == ["/etc/ssl/certs/ca-certificates.crt", str(tmp_path / "ca.pem")]
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("http://h/v1", "h"),
+        ("http://h:80/v1", "h"),
+        ("http://h:8000/v1", "h:8000"),
+        ("https://h:443/v1", "h"),
+        ("https://h:80/v1", "h:80"),
+        ("http://[::1]:8000/v1", "[::1]:8000"),
+        ("http://[::1]/v1", "[::1]"),
+    ],
+)
+def test_host_header_keeps_a_port_that_is_not_the_schemes_own(tmp_path: Path, address: str, host: str) -> None:
+    file = tmp_path / "endpoints.yaml"
+    file.write_text(json.dumps({"default": ["a"], "llms": {"a": {"endpoints": [{"address": address, "model": "m"}]}}}))
+    (one,) = cluster(yaml.safe_load(render(file).output), "a#1")["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    assert one["endpoint"]["hostname"] == host
+
+
+def test_address_without_a_path_gets_a_hint(tmp_path: Path) -> None:
+    file = tmp_path / "endpoints.yaml"
+    file.write_text("default: [a]\nllms: {a: {endpoints: [{address: 'http://h:8000', model: m}]}}")
+    assert "llms.a.endpoints.0.address: http://h:8000 has no path" in render(file).stderr
 
 
 def test_keys_are_named_and_never_written(pool: Path, config: dict[str, Any], tmp_path: Path) -> None:
@@ -186,10 +210,7 @@ def test_envoy_takes_it(pool: Path, tmp_path: Path, mode: str, suffix: str) -> N
     render(pool, "--out", out, "--body-mode", mode, "--system-ca", certifi.where())
     if suffix == "json":
         json.loads(out.read_text())
-    envoy = str(resources.files("envoy") / "_bin" / "envoy")
-    command = [envoy, "--mode", "validate", "--config-path", str(out), "--log-level", "error", "--use-dynamic-base-id"]
-    checked = subprocess.run(command, capture_output=True, text=True, timeout=60, env={"LARGE_KEY": "x"}, check=False)
-    assert checked.returncode == 0, checked.stderr
+    validate(out)
 
 
 def test_no_traces_unless_asked_for(config: dict[str, Any]) -> None:
