@@ -22,6 +22,7 @@ BUNDLE_ID: Final = "bundle_id"  # BYTES [1]: during a rollover two bundles answe
 # Parameters in the configuration of `routerdc`
 PARAMETER_BUNDLE_ID: Final = "bundle_id"
 PARAMETER_LLMS: Final = "llms"  # JSON list of names in score order
+PARAMETER_MAX_TOKENS: Final = "max_tokens"  # how many tokens of a text are read, special tokens included
 PARAMETER_CALIBRATION: Final = "calibration"  # JSON list in the same order: [slope, intercept], or null where unknown
 
 # Encoder graph, every engine

@@ -13,6 +13,7 @@ from routerdc_contract.tensors import (
     PARAMETER_BUNDLE_ID,
     PARAMETER_CALIBRATION,
     PARAMETER_LLMS,
+    PARAMETER_MAX_TOKENS,
     ROUTER_MODEL,
     SCORES,
 )
@@ -46,6 +47,7 @@ def render(config: ModelConfig, manifest: Manifest) -> str:
             output.dims[:] = [sizes[output.name]]
     rendered.parameters[PARAMETER_BUNDLE_ID].string_value = manifest.bundle_id
     rendered.parameters[PARAMETER_LLMS].string_value = json.dumps(manifest.llm_names, ensure_ascii=False)
+    rendered.parameters[PARAMETER_MAX_TOKENS].string_value = str(manifest.tokenizer.max_tokens)
     rendered.parameters[PARAMETER_CALIBRATION].string_value = json.dumps(
         [llm.calibration and (llm.calibration.slope, llm.calibration.intercept) for llm in manifest.llms]
     )

@@ -111,6 +111,11 @@ class Policy(_Frozen):
     sticky_margin: float = Field(
         default=0.2, ge=0, description="a session keeps its LLM unless the best is further ahead"
     )
+    switch_cost: float = Field(
+        default=0.01,
+        ge=0,
+        description="added to sticky_margin for each 1,000 tokens in the chat (its prompt cache)",
+    )
 
 
 class EndpointsFile(_Frozen):

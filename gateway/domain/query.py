@@ -2,10 +2,10 @@
 
 import enum
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gateway.domain.conversation import Conversation
 from gateway.domain.outcomes import CallOutcome
 from gateway.policy.eligibility import CallerRules
 
@@ -20,7 +20,7 @@ class Priority(enum.IntEnum):
 class RouteQuery(NamedTuple):
     """A checked request. `cost_weight`, `min_margin` and `min_confidence` None mean the configured ones."""
 
-    text: str
+    text: str  # what is asked; empty: there is no text, and the default answers
     rules: tuple[CallerRules, ...]  # all of them hold: the request's, and those of whoever sent it
     cost_weight: float | None
     max_candidates: int
@@ -32,22 +32,7 @@ class RouteQuery(NamedTuple):
     other_bytes: int = 0  # text that is not routed and takes room in the context: the rest of a chat
     priority: Priority = Priority.INTERACTIVE
     caller: str = ""  # name of the API key; empty: no keys are in use
-
-
-class Message(NamedTuple):
-    """One message of a conversation: who says it, and its text (empty: it has none, only an image, say)."""
-
-    role: str
-    text: str
-
-
-def routed_text(messages: Sequence[Message]) -> str:
-    """The text that is routed of a conversation: the last user message that has text; empty where none has.
-
-    JSON can write half a character (a lone surrogate), which UTF-8 cannot; it becomes a question mark.
-    """
-    texts = (message.text for message in reversed(messages) if message.role == "user")
-    return next((text.encode(errors="replace").decode() for text in texts if text.strip()), "")
+    conversation: Conversation | None = None  # the chat that `text` is the newest ask of; None: it came alone
 
 
 @dataclass(frozen=True, slots=True)

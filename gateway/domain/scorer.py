@@ -15,11 +15,13 @@ class Bundle:
     """Which trained router answers: its id, and the LLM names in the order of the columns of its scores.
 
     `calibration` has (slope, intercept) for each of `llms`, None for one that was not calibrated; empty: none was.
+    `max_tokens`: how many tokens of a text the model reads; 0: it does not say.
     """
 
     bundle_id: str
     llms: tuple[str, ...]
     calibration: tuple[tuple[float, float] | None, ...] = ()
+    max_tokens: int = 0
 
 
 class Scores(NamedTuple):

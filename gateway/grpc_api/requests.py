@@ -7,6 +7,7 @@ import math
 from collections.abc import Collection, Set
 from typing import Literal
 
+from gateway.domain.conversation import Conversation, Message, conversation
 from gateway.domain.outcomes import CallOutcome
 from gateway.domain.query import Priority, Report, RouteQuery, new_request_id
 from gateway.errors import InvalidRequestError
@@ -41,9 +42,9 @@ def checked(
     Raises:
         InvalidRequestError: a field is wrong; the error names it and says what to do.
     """
-    text = _text(request, max_query_bytes)
+    chat = _chat(request, max_query_bytes)
     return RouteQuery(
-        text=text,
+        text=_query(request, max_query_bytes) if chat is None else chat.text,
         rules=_rules(request, llms),
         cost_weight=_number(request, "cost_weight"),
         max_candidates=max(1, request.max_candidates),
@@ -51,8 +52,9 @@ def checked(
         min_margin=_number(request, "min_margin"),
         min_confidence=_number(request, "min_confidence"),
         session_id=_session_id(request),
-        other_bytes=max(0, _chat_bytes(request.chat) - len(text.encode())) if request.HasField("chat") else 0,
+        other_bytes=0 if chat is None else chat.other_bytes,
         priority=priority,
+        conversation=chat,
     )
 
 
@@ -74,30 +76,31 @@ def checked_report(request: pb.ReportOutcomeRequest) -> Report:
     return Report(request.endpoint.address, request.endpoint.model, outcome, latency_seconds)
 
 
-def _text(request: pb.RouteRequest, max_query_bytes: int) -> str:
+def _chat(request: pb.RouteRequest, max_query_bytes: int) -> Conversation | None:
     kind = request.WhichOneof("input")
     if kind is None:
         raise InvalidRequestError("query", "set either query or chat")
-    text = request.query if kind == "query" else _last_user_text(request.chat)
+    if kind == "query":
+        return None
+    if not request.chat.messages:
+        raise InvalidRequestError("chat.messages", "there is no message")
+    return conversation([_message(message) for message in request.chat.messages]).within(max_query_bytes)
+
+
+def _message(message: pb.ChatMessage) -> Message:
+    """`message` with the text of its parts; images and whatever else they hold take no part."""
+    text = message.content or "\n".join(part.text for part in message.parts if part.type == "text")
+    return Message(message.role, text)
+
+
+def _query(request: pb.RouteRequest, max_query_bytes: int) -> str:
+    text = request.query
     if not text or text.isspace():
-        problem = "there is no text to route" if kind == "query" else "its last user message has no text"
-        raise InvalidRequestError(kind, problem)
+        raise InvalidRequestError("query", "there is no text to route")
     # A character takes one to four bytes, so most texts need not be encoded to know.
     if len(text) * 4 > max_query_bytes and (size := len(text.encode())) > max_query_bytes:
-        raise InvalidRequestError(kind, f"{size} bytes of text, the limit is {max_query_bytes}: shorten it")
+        raise InvalidRequestError("query", f"{size} bytes of text, the limit is {max_query_bytes}: shorten it")
     return text
-
-
-def _last_user_text(chat: pb.ChatMessages) -> str:
-    for message in reversed(chat.messages):
-        if message.role == "user":
-            return message.content or "\n".join(part.text for part in message.parts if part.type == "text")
-    raise InvalidRequestError("chat.messages", "there is no message with role user")
-
-
-def _chat_bytes(chat: pb.ChatMessages) -> int:
-    texts = (text for m in chat.messages for text in ([m.content] if m.content else [part.text for part in m.parts]))
-    return sum(len(text.encode()) for text in texts)
 
 
 def _rules(request: pb.RouteRequest, llms: Set[str]) -> tuple[CallerRules, ...]:

@@ -10,7 +10,16 @@ from gateway.errors import RateLimitedError, UnauthenticatedError
 from gateway.limits.caller import ANONYMOUS, Caller, Callers
 from gateway.openai.answers import OpenAiError
 
-SESSION_HEADER = "x-routerdc-session"
+SESSION_HEADERS = (
+    "x-routerdc-session",
+    "x-session-id",
+    "x-claude-code-session-id",
+    "x-opencode-session",
+    "session_id",
+    "conversation_id",
+)
+"""Headers that name the conversation, the first that is there counts: ours, the common one, those of coding agents."""
+_MAX_SESSION_CHARS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,7 @@ class Senders:
         Raises:
             OpenAiError: 401: there is no API key, or it is none of ours.
         """
-        session_id = headers.get(SESSION_HEADER, "")
+        session_id = next((headers[name] for name in SESSION_HEADERS if headers.get(name)), "")[:_MAX_SESSION_CHARS]
         if self._callers is None:
             return Sender(session_id=session_id)
         try:

@@ -157,9 +157,9 @@ class Routing:
         rules: tuple[CallerRules, ...] = (virtual.rules, sender.caller.rules)
         permitted = eligibility.permitted(pool.names, pool.prices, rules)
         rules = (*rules, CallerRules(allowed=able(pool, api, permitted, ask)))
-        tail, truncated = _tail(ask.text, self.plane.max_query_bytes)
+        talk = ask.talk.within(self.plane.max_query_bytes)
         request = RouteQuery(
-            text=tail,
+            text=talk.text,
             rules=rules,
             cost_weight=virtual.cost_weight,
             max_candidates=self.plane.max_candidates,
@@ -167,9 +167,10 @@ class Routing:
             min_margin=virtual.min_margin,
             min_confidence=virtual.min_confidence,
             defaults=virtual.default,
-            session_id=sender.session_id,
-            other_bytes=max(0, ask.text_bytes - len(tail.encode())),
+            session_id=sender.session_id or ask.cache_key,
+            other_bytes=max(0, ask.text_bytes - len(talk.text.encode())),
             caller="" if sender.caller is ANONYMOUS else sender.caller.name,
+            conversation=talk,
         )
         try:
             decision = await self._router.route(request, time.monotonic() + self.plane.deadline_seconds)
@@ -179,7 +180,7 @@ class Routing:
             self._warn(type(error).__name__, request_id=request.request_id)
             decision = self._router.default(request, "the router could not decide")
         candidates = tuple((c.llm, c.endpoint) for c in decision.candidates)
-        return Choice(candidates, decision.reason, decision.reason_detail, truncated or decision.truncated)
+        return Choice(candidates, decision.reason, decision.reason_detail, decision.truncated)
 
     @property
     def _pool(self) -> Pool:
@@ -208,10 +209,3 @@ def _answer(pool: Pool, choice: Choice, bodies: Outgoing, started: float, *, inf
         inflated=inflated,
         edits=bodies.edits,
     )
-
-
-def _tail(text: str, max_bytes: int) -> tuple[str, bool]:
-    """The end of a text that is too long to route as a whole, and whether it was. The question mostly stands there."""
-    if len(text) * 4 <= max_bytes or len(data := text.encode()) <= max_bytes:
-        return text, False
-    return data[-max_bytes:].decode(errors="ignore"), True

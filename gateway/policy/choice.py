@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.policy.abstention import default_among, doubt
-from gateway.policy.ranking import Ranked, with_first
+from gateway.policy.ranking import Ranked, margin, with_first
 from gateway.policy.stickiness import is_kept
 
 
@@ -25,6 +25,7 @@ class Thresholds:
     sticky_margin: float = 0.0  # how far the session's LLM may be behind
     min_margin: float = 0.0  # how far the best must be ahead
     min_confidence: float = 0.0  # how sure it must be
+    switch_cost: float = 0.0  # what is added to `sticky_margin` for each 1,000 tokens that are in the chat
 
 
 class Choice(NamedTuple):
@@ -33,6 +34,7 @@ class Choice(NamedTuple):
     order: list[Ranked]
     rule: Rule
     detail: str
+    margin: float | None  # how far the best is ahead of the second; None where there is no second
 
 
 def choose(
@@ -54,8 +56,8 @@ def choose(
     """
     if session_llm is not None and is_kept(ranked, session_llm, thresholds.sticky_margin):
         detail = f"the session's LLM, not {thresholds.sticky_margin:g} behind"
-        return Choice(with_first(ranked, session_llm), Rule.STICKY, detail)
+        return Choice(with_first(ranked, session_llm), Rule.STICKY, detail, margin(ranked))
     reason = doubt(ranked, thresholds.min_margin, confidence, thresholds.min_confidence)
     if reason is not None and (default := default_among(ranked, defaults)) is not None:
-        return Choice(with_first(ranked, default), Rule.ABSTAINED, reason)
-    return Choice(ranked, Rule.BEST, "highest score")
+        return Choice(with_first(ranked, default), Rule.ABSTAINED, reason, margin(ranked))
+    return Choice(ranked, Rule.BEST, "highest score", margin(ranked))

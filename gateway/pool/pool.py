@@ -28,7 +28,8 @@ class Pool:
         self.virtual_models = file.virtual_models
         self.prices = file.prices
         self.cost_weight = file.policy.cost_weight
-        self.thresholds = Thresholds(file.policy.sticky_margin, file.policy.min_margin, file.policy.min_confidence)
+        policy = file.policy
+        self.thresholds = Thresholds(policy.sticky_margin, policy.min_margin, policy.min_confidence, policy.switch_cost)
         self.context_tokens = {n: llm.context_tokens for n, llm in file.llms.items() if llm.context_tokens is not None}
         listed = ((n, llm.capabilities) for n, llm in file.llms.items())
         self.capabilities = {n: effective(capabilities) for n, capabilities in listed if capabilities is not None}

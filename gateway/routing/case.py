@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from gateway.domain.decision import Candidate, Decision, Reason
 from gateway.domain.query import RouteQuery
-from gateway.domain.scorer import Bundle, Scored
+from gateway.domain.scorer import Bundle
 from gateway.policy import defaults, eligibility, ranking
-from gateway.policy.choice import Rule, Thresholds, choose
+from gateway.policy.choice import Choice, Rule, Thresholds, choose
 from gateway.policy.confidence import confidence
 from gateway.pool.pool import Pool
+from gateway.routing.history import Past, ScoredConversation
 
 _REASONS = {Rule.STICKY: Reason.STICKY, Rule.ABSTAINED: Reason.ABSTAINED}
 
@@ -30,6 +31,12 @@ class Case(NamedTuple):
         """Ranked: the query's own (those of its virtual model), then the pool's."""
         return (*self.query.defaults, *self.pool.defaults)
 
+    @property
+    def note(self) -> str:
+        """What is said beside the reason."""
+        conversation = self.query.conversation
+        return f"; {conversation.note}" if conversation is not None and conversation.note else ""
+
     def fitting(self, eligible: frozenset[str], counted: int | None) -> frozenset[str]:
         """Those of `eligible` whose context the query fits; `counted` None where nobody counted its tokens.
 
@@ -46,7 +53,7 @@ class Case(NamedTuple):
         return eligibility.fitting(eligible, self.pool.context_tokens, tokens)
 
 
-def decide(case: Case, scored: Scored) -> Decision:
+def decide(case: Case, conversation: ScoredConversation) -> Decision:
     """Applies the policy to scores: eligibility, cost, session, abstention.
 
     Raises:
@@ -54,16 +61,15 @@ def decide(case: Case, scored: Scored) -> Decision:
         ContextOverflowError: no LLM can read so many tokens.
     """
     started_ns = time.perf_counter_ns()
-    query, pool, scores = case.query, case.pool, scored.scores
+    query, pool, scored = case.query, case.pool, conversation.scored
+    scores = scored.scores
     eligible = case.fitting(pool.scored(case.eligible, scores.bundle), None if scores.truncated else scores.token_count)
-    ranked = ranking.rank(scores.bundle.llms, scores.values, eligible, case.cost)
-    choice = choose(
-        ranked,
-        _thresholds(pool.thresholds, query),
-        defaults=case.defaults,
-        session_llm=case.session_llm,
-        confidence=_confidence(scores.bundle, ranked[0]),
-    )
+    session_llm = case.session_llm
+    for past in conversation.past:  # the first one begins the conversation: what this process remembers does not matter
+        earlier = None if past is conversation.past[0] else session_llm
+        session_llm = _choice(case, scores.bundle, past, eligible, earlier).order[0].llm
+    now = Past(scores.values, conversation.chat_tokens)
+    choice = _choice(case, scores.bundle, now, eligible, session_llm)
     candidates = tuple(
         Candidate(r.llm, pool.endpoint(r.llm, query.caller), r.score, r.adjusted_score, _confidence(scores.bundle, r))
         for r in choice.order[: query.max_candidates]
@@ -73,10 +79,10 @@ def decide(case: Case, scored: Scored) -> Decision:
         request_id=query.request_id,
         candidates=candidates,
         reason=_REASONS.get(choice.rule, Reason.CACHED if scored.cached else Reason.ROUTED),
-        reason_detail=choice.detail + (" after cost" if case.cost and choice.rule is Rule.BEST else ""),
-        margin=ranking.margin(ranked),
+        reason_detail=choice.detail + (" after cost" if case.cost and choice.rule is Rule.BEST else "") + case.note,
+        margin=choice.margin,
         token_count=scores.token_count,
-        truncated=scores.truncated,
+        truncated=scores.truncated or (query.conversation is not None and query.conversation.truncated),
         bundle_id=scores.bundle.bundle_id,
         queue_ns=scored.queue_ns,
         score_ns=scored.score_ns,
@@ -98,16 +104,30 @@ def undecided(case: Case, reason: Reason, detail: str) -> Decision:
         request_id=query.request_id,
         candidates=tuple(Candidate(llm, pool.endpoint(llm, query.caller)) for llm in order[: query.max_candidates]),
         reason=reason,
-        reason_detail=detail,
+        reason_detail=detail + case.note,
         total_ns=time.perf_counter_ns() - case.arrived_ns,
     )
 
 
-def _thresholds(configured: Thresholds, query: RouteQuery) -> Thresholds:
-    if query.min_margin is None and query.min_confidence is None:
+def _choice(case: Case, bundle: Bundle, turn: Past, eligible: frozenset[str], session_llm: str | None) -> Choice:
+    """What the policy chooses at a turn of the conversation."""
+    ranked = ranking.rank(bundle.llms, turn.values, eligible, case.cost)
+    return choose(
+        ranked,
+        _thresholds(case.pool.thresholds, case.query, turn.chat_tokens),
+        defaults=case.defaults,
+        session_llm=session_llm,
+        confidence=_confidence(bundle, ranked[0]),
+    )
+
+
+def _thresholds(configured: Thresholds, query: RouteQuery, chat_tokens: int) -> Thresholds:
+    """The query's own where it has them; to switch the LLM costs more, the more of the chat it has in its cache."""
+    if query.min_margin is None and query.min_confidence is None and not chat_tokens:
         return configured
     return replace(
         configured,
+        sticky_margin=configured.sticky_margin + configured.switch_cost * chat_tokens / 1000,
         min_margin=configured.min_margin if query.min_margin is None else query.min_margin,
         min_confidence=configured.min_confidence if query.min_confidence is None else query.min_confidence,
     )

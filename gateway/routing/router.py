@@ -19,6 +19,7 @@ from gateway.limits.query_budget import QueryBudget
 from gateway.policy import eligibility, ranking
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
+from gateway.routing import history
 from gateway.routing.case import Case, decide, undecided
 from gateway.routing.sessions import Sessions
 
@@ -121,7 +122,7 @@ class Router:
         if not query.text:
             return self._told(query, undecided(case, Reason.FALLBACK, NO_TEXT))
         try:
-            decision = decide(case, await self._scorer.score(query.text, deadline, query.priority))
+            decision = decide(case, await history.score(query, self._scorer, deadline))
         except NoRouterError as error:
             return self._told(query, undecided(case, Reason.NO_ROUTER, error.told))
         except ScorerError as error:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
+from gateway.domain.conversation import Conversation
 from gateway.policy.capabilities import ApiProtocol, Capability
 
 
@@ -12,10 +13,11 @@ class Ask(NamedTuple):
     `problem` (field, what is wrong) is why the body cannot be routed; an LLM that is asked by name judges it itself.
     """
 
-    text: str  # what is routed; empty: there is no text
+    talk: Conversation  # what is routed; without turns: there is no text
     needs: dict[Capability, str]  # each capability that is needed, and the first field that needs it
     text_bytes: int  # UTF-8 bytes of all text that the LLM has to read, neither images nor tools
     problem: tuple[str, str] | None = None
+    cache_key: str = ""  # names the conversation, by which its requests find the same prompt cache
 
 
 class Api(Protocol):

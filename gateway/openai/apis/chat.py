@@ -14,7 +14,7 @@ class Chat:
     path = "/v1/chat/completions"
     protocol = ApiProtocol.OPENAI
     text_field = "messages"
-    fields = frozenset(("messages", "response_format", "modalities"))
+    fields = frozenset(("messages", "response_format", "modalities", "prompt_cache_key"))
     flags = frozenset(("tools", "functions", "audio", "web_search_options"))
 
     def ask(self, fields: Mapping[str, Any]) -> Ask:
@@ -28,4 +28,5 @@ class Chat:
             notes.need(Capability.AUDIO, "modalities")
         if fields.get("audio"):
             notes.need(Capability.AUDIO, "audio")
+        notes.belongs_to(fields.get("prompt_cache_key"))
         return notes.ask()

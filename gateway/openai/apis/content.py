@@ -6,11 +6,13 @@ Unknown parts are passed over: what they mean is between the client and the LLM.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gateway.domain.query import Message, routed_text
+from gateway.domain import conversation as rule
+from gateway.domain.conversation import Message
 from gateway.openai.apis.ask import Ask
 from gateway.policy.capabilities import Capability
 
 _TEXTS = ("text", "input_text", "output_text")
+_MAX_KEY_CHARS = 1024
 _NESTED = ("tool_result", "document", "search_result")  # Anthropic's: their own content has parts, too
 _CAPABILITIES = {
     **dict.fromkeys(("image_url", "input_image", "image", "image_embeds", "computer_screenshot"), Capability.VISION),
@@ -32,6 +34,7 @@ class Notes:
         self.needs: dict[Capability, str] = {}
         self.text_bytes = 0
         self.problem: tuple[str, str] | None = None
+        self.cache_key = ""
 
     def need(self, capability: Capability, field: str) -> None:
         """`field` needs `capability`; the first field is what an error names."""
@@ -47,6 +50,11 @@ class Notes:
         """The answer has to be JSON, or to keep to a schema."""
         if isinstance(output_format, dict) and (capability := _lookup(_FORMATS, output_format.get("type"))):
             self.need(capability, field)
+
+    def belongs_to(self, cache_key: Any) -> None:
+        """`prompt_cache_key` names the conversation; of any other form than a string it says nothing."""
+        if isinstance(cache_key, str) and cache_key.isprintable():
+            self.cache_key = cache_key[:_MAX_KEY_CHARS]
 
     def wrong(self, field: str, problem: str) -> None:
         """The body cannot be routed; the first problem is told."""
@@ -93,7 +101,7 @@ class Notes:
 
     def ask(self) -> Ask:
         """The result."""
-        return Ask(routed_text(self.messages), self.needs, self.text_bytes, self.problem)
+        return Ask(rule.conversation(self.messages), self.needs, self.text_bytes, self.problem, self.cache_key)
 
 
 def conversation(notes: Notes, field: str, messages: Any, tool_fields: Iterable[str] = ()) -> None:

@@ -17,7 +17,7 @@ class Responses:
     path = "/v1/responses"
     protocol = ApiProtocol.OPENAI
     text_field = "input"
-    fields = frozenset(("input", "instructions", "text", "prompt"))
+    fields = frozenset(("input", "instructions", "text", "prompt", "prompt_cache_key"))
     flags = frozenset(("tools", "conversation", "previous_response_id"))
 
     def ask(self, fields: Mapping[str, Any]) -> Ask:
@@ -33,6 +33,7 @@ class Responses:
         notes.needs_tools(fields, "tools")
         text = fields.get("text")
         notes.needs_format("text.format", text.get("format") if isinstance(text, dict) else None)
+        notes.belongs_to(fields.get("prompt_cache_key"))
         return notes.ask()
 
     def _input(self, notes: Notes, given: Any) -> None:

@@ -98,7 +98,8 @@ def model_info(config: Any) -> ModelInfo:
     ):
         raise ValueError(f"parameter {tensors.PARAMETER_LLMS} of model {config.name} is not a list of distinct names")
     calibration = _calibration(parameters.get(tensors.PARAMETER_CALIBRATION, ""), len(llms))
-    return ModelInfo(Bundle(bundle_id, tuple(llms), calibration), max(1, config.max_batch_size))
+    max_tokens = _max_tokens(parameters.get(tensors.PARAMETER_MAX_TOKENS, ""))
+    return ModelInfo(Bundle(bundle_id, tuple(llms), calibration, max_tokens), max(1, config.max_batch_size))
 
 
 def version(text: str) -> tuple[int, int]:
@@ -129,6 +130,13 @@ def _calibration(text: str, n_llms: int) -> tuple[tuple[float, float] | None, ..
     if len(pairs) != n_llms or not all(map(math.isfinite, chain.from_iterable(filter(None, pairs)))):
         raise ValueError(f"parameter {tensors.PARAMETER_CALIBRATION}: not {n_llms} pairs of finite numbers")
     return tuple(pairs)
+
+
+def _max_tokens(text: str) -> int:
+    """From the parameter, which bundles exported by an older version do not have: 0."""
+    if text and not (text.isascii() and text.isdigit()):
+        raise ValueError(f"parameter {tensors.PARAMETER_MAX_TOKENS}: {text!r} is no number of tokens")
+    return int(text or 0)
 
 
 def _numbers(raw: Mapping[str, bytes], name: str, kind: str) -> list[Any]:

@@ -67,9 +67,6 @@ def test_text_parts_of_a_content_array_are_joined_and_others_left_out() -> None:
         (pb.RouteRequest(query="x" * 101), "query"),
         (pb.RouteRequest(query="中" * 34), "query"),
         (chat(), "chat.messages"),
-        (chat(pb.ChatMessage(role="assistant", content="hello")), "chat.messages"),
-        (chat(pb.ChatMessage(role="user", parts=[pb.ContentPart(type="image_url")])), "chat"),
-        (chat(pb.ChatMessage(role="user", content="x" * 101)), "chat"),
         (pb.RouteRequest(query="q", allowed_llms=["alpha", "omega"]), "allowed_llms"),
         (pb.RouteRequest(query="q", cost_weight=-0.1), "cost_weight"),
         (pb.RouteRequest(query="q", cost_weight=math.nan), "cost_weight"),
@@ -84,6 +81,18 @@ def test_a_wrong_field_is_named(request_: pb.RouteRequest, field: str) -> None:
     with pytest.raises(InvalidRequestError) as error:
         check(request_)
     assert error.value.field == field
+
+
+def test_a_chat_without_any_user_text_has_no_text_and_is_not_refused() -> None:
+    assert check(chat(pb.ChatMessage(role="assistant", content="hello"))).text == ""
+    assert check(chat(pb.ChatMessage(role="user", parts=[pb.ContentPart(type="image_url")]))).text == ""
+
+
+def test_both_ends_of_a_long_text_in_a_chat_are_routed() -> None:
+    query = check(chat(pb.ChatMessage(role="user", content="a" * 60 + "b" * 60)))
+    assert query.text == "a" * 50 + "b" * 50
+    assert query.conversation is not None
+    assert query.conversation.truncated
 
 
 def test_the_limit_counts_bytes_not_characters() -> None:

@@ -1,0 +1,150 @@
+"""The query out of a chat: one rule for every door.
+
+What is routed is the conversation, not the last message alone:
+
+1. Only what users wrote counts. System prompts, assistants' answers and tools' results do not change the subject.
+2. Wrappers that agents put around the ask (system reminders, retrieved documents, file listings) do not count.
+3. Each of the last user texts counts, the newest most; a short reply ("yes", "continue", "now in French") counts
+   little, so that it inherits from what was asked before.
+4. The first user text, the opener, is always among them: from it and what follows every replica recomputes which LLM
+   the conversation has had (see `gateway.routing.history`), without a memory of its own.
+
+Does not know protobuf, JSON or who scores.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+MAX_TURN_BYTES = 64 * 1024
+"""More of one text is never scored."""
+RECENT_TURNS = 4
+"""User texts that are scored beside the opener."""
+NO_TEXT_IN_LAST = "the last user message asks nothing in text, so that the texts before it decide"
+_WHOLE_WEIGHT_BYTES = 48
+"""A user text of so many bytes counts fully; half of it counts a quarter."""
+
+_WRAPPERS = (
+    "additional_data|attached_files|attachments|bash-stderr|bash-stdout|command-message|command-name|context|current_file"
+    "|document|document_content|documents|editor_context|environment_context|environment_details|file|file_content"
+    "|file_contents|files|function_results|git_status|ide_opened_file|ide_selection|local-command-stdout|open_files"
+    "|project_layout|repo_map|retrieved_documents|search_results|system-reminder|system_reminder|tool_result|user_info"
+    "|user_instructions|workspace"
+)
+_ASKS = "user_query|user_message|user_request|question|task"
+_OPENING = re.compile(rf"<(?:(?P<wrapper>{_WRAPPERS})|(?P<ask>{_ASKS}))(?:\s[^<>]{{0,500}})?>")
+
+
+class Message(NamedTuple):
+    """A message of a chat: its role, and the text of all its text parts."""
+
+    role: str
+    text: str
+
+
+class Turn(NamedTuple):
+    """A user text: what is asked in it, how much it counts beside others, and how long the chat was by then."""
+
+    text: str
+    weight: float
+    chat_bytes: int  # UTF-8 bytes of all messages before this one
+
+
+class Conversation(NamedTuple):
+    """What is routed: `turns[-1]` is the newest. No turns: no user has written any text."""
+
+    turns: tuple[Turn, ...]
+    total_bytes: int  # UTF-8 bytes of all messages
+    truncated: bool = False  # the newest text was longer than what is read
+    note: str = ""  # what people should know of how it was read
+
+    @property
+    def text(self) -> str:
+        """The newest ask; empty where there is none."""
+        return self.turns[-1].text if self.turns else ""
+
+    @property
+    def other_bytes(self) -> int:
+        """UTF-8 bytes of everything else."""
+        return max(0, self.total_bytes - len(self.text.encode()))
+
+    def within(self, max_bytes: int) -> "Conversation":
+        """The same with at most `max_bytes` of each text, from both ends."""
+        if max_bytes >= MAX_TURN_BYTES:
+            return self
+        turns = tuple(turn._replace(text=cut(turn.text, max_bytes)) for turn in self.turns)
+        truncated = self.truncated or (bool(turns) and turns[-1].text != self.text)
+        return self._replace(turns=turns, truncated=truncated)
+
+
+def conversation(messages: Sequence[Message]) -> Conversation:
+    """Reads a chat, whose messages of every role are in their order; of a text over `MAX_TURN_BYTES` both ends count."""
+    asks = _asks(messages, stripped=True) or _asks(messages, stripped=False)
+    kept = asks[:1] + asks[1:][-RECENT_TURNS:]
+    before, total_bytes = _bytes_before(messages)
+    turns = tuple(Turn(cut(text, MAX_TURN_BYTES), _weight(text), before[at]) for at, text in kept)
+    truncated = bool(turns) and len(turns[-1].text) < len(kept[-1][1])
+    last_user = max((i for i, message in enumerate(messages) if message.role == "user"), default=0)
+    note = NO_TEXT_IN_LAST if turns and kept[-1][0] < last_user else ""
+    return Conversation(turns, total_bytes, truncated, note)
+
+
+def cut(text: str, max_bytes: int) -> str:
+    """`text`, or of a longer one its beginning and its end: what is asked mostly stands at one of them."""
+    if len(text) * 4 <= max_bytes or len(data := text.encode()) <= max_bytes:
+        return text
+    half = max_bytes // 2
+    return data[: max_bytes - half].decode(errors="ignore") + data[-half:].decode(errors="ignore")
+
+
+def without_wrappers(text: str) -> str:
+    """What a user asks in `text`: without what agents put around it, or only what they mark as the ask.
+
+    One pass: a tag that is never closed is no wrapper, and is looked for once.
+    """
+    if "<" not in text:
+        return text
+    outside: list[str] = []
+    inside: list[str] = []
+    unclosed: set[str] = set()
+    at = 0
+    while (opening := _OPENING.search(text, at)) is not None:
+        name, start = opening["wrapper"] or opening["ask"], opening.end()
+        end = -1 if name in unclosed else text.find(f"</{name}>", start)
+        outside.append(text[at : opening.start()])
+        if end < 0:
+            unclosed.add(name)
+            outside.append(opening[0])
+            at = start
+            continue
+        at = end + len(f"</{name}>")
+        if opening["ask"]:
+            # Elsewhere than at the beginning it is not an agent's mark, but XML that the user asks about.
+            is_mark = bool(inside) or not any(piece.strip() for piece in outside)
+            (inside if is_mark else outside).append(text[start:end] if is_mark else text[opening.start() : at])
+    return "\n".join(inside).strip() or "".join((*outside, text[at:])).strip()
+
+
+def _asks(messages: Sequence[Message], *, stripped: bool) -> list[tuple[int, str]]:
+    """Index and text of each user message that asks something."""
+    users = ((i, message.text) for i, message in enumerate(messages) if message.role == "user")
+    asks = ((i, _well_formed(without_wrappers(text) if stripped else text)) for i, text in users)
+    return [(i, text) for i, text in asks if text and not text.isspace()]
+
+
+def _well_formed(text: str) -> str:
+    """JSON can write half a character (a lone surrogate), which UTF-8 cannot; it becomes a question mark."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def _weight(text: str) -> float:
+    """How much a user text says, 0 to 1, by its length: bytes, so that Chinese counts as English does."""
+    return min(1.0, len(text[:_WHOLE_WEIGHT_BYTES].encode()) / _WHOLE_WEIGHT_BYTES) ** 2
+
+
+def _bytes_before(messages: Sequence[Message]) -> tuple[list[int], int]:
+    before, total = [], 0
+    for message in messages:
+        before.append(total)
+        total += len(message.text) if message.text.isascii() else len(message.text.encode(errors="replace"))
+    return before, total

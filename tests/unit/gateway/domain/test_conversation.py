@@ -1,0 +1,102 @@
+"""The query out of a chat: which texts count, how much, and what agents put around them."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.conversation import NO_TEXT_IN_LAST, RECENT_TURNS, Message, conversation, cut, without_wrappers
+
+LONG = "Please prove that the square root of two is irrational."
+
+
+def user(*texts: str) -> list[Message]:
+    return [message for text in texts for message in (Message("user", text), Message("assistant", "an answer"))][:-1]
+
+
+def texts(messages: list[Message]) -> list[str]:
+    return [turn.text for turn in conversation(messages, 10**6).turns]
+
+
+def test_only_user_texts_are_turns() -> None:
+    messages = [Message("system", "be brief"), *user("one", "two"), Message("tool", "42"), Message("developer", "x")]
+    assert texts(messages) == ["one", "two"]
+
+
+def test_the_opener_and_the_last_turns_are_kept() -> None:
+    asked = [f"question {i}" for i in range(20)]
+    assert texts(user(*asked)) == ["question 0", *asked[-RECENT_TURNS:]]
+    assert texts(user(*asked[:3])) == asked[:3]
+
+
+def test_a_short_reply_counts_little() -> None:
+    turns = conversation(user(LONG, "yes", "thanks, now in French", "好的，请继续", LONG), 10**6).turns
+    weights = {turn.text: turn.weight for turn in turns}
+    assert weights[LONG] == 1
+    assert weights["yes"] < 0.01
+    assert weights["thanks, now in French"] < 0.2
+    assert weights["好的，请继续"] < 0.2
+
+
+def test_a_turn_knows_how_long_the_chat_was_before_it() -> None:
+    talk = conversation([Message("system", "é" * 5), *user("one", "two")], 10**6)
+    assert [turn.chat_bytes for turn in talk.turns] == [10, 10 + 3 + 9]
+    assert (talk.total_bytes, talk.other_bytes) == (25, 22)
+
+
+@pytest.mark.parametrize(
+    ("text", "ask"),
+    [
+        ("plain", "plain"),
+        ("<system-reminder>\nTodos: none\n</system-reminder>\nFix the test.", "Fix the test."),
+        ('<document index="1">a whole law</document> Is this legal?', "Is this legal?"),
+        ("<user_info>linux</user_info><user_query>Fix it</user_query>", "Fix it"),
+        ("<task>\nAdd a flag\n</task>\n<environment_details>cwd /src</environment_details>", "Add a flag"),
+        ("<file name='a.py'>x</file><file>y</file>compare", "compare"),
+        ("<system-reminder>never closed", "<system-reminder>never closed"),
+        ("Parse this: <task>one</task>", "Parse this: <task>one</task>"),
+        ("a < b and <b>bold</b>", "a < b and <b>bold</b>"),
+        ("<files>a</files> <files> b", "<files> b"),
+    ],
+)
+def test_wrappers_of_agents_are_taken_off(text: str, ask: str) -> None:
+    assert without_wrappers(text) == ask
+
+
+def test_a_message_of_wrappers_alone_asks_nothing_and_that_is_said() -> None:
+    talk = conversation(user(LONG, "<system-reminder>tool results follow</system-reminder>"), 10**6)
+    assert ([turn.text for turn in talk.turns], talk.note) == ([LONG], NO_TEXT_IN_LAST)
+
+
+def test_a_chat_of_wrappers_alone_is_read_as_it_is() -> None:
+    assert conversation(user("<document>law</document>"), 10**6).text == "<document>law</document>"
+
+
+def test_a_chat_without_any_user_text_has_no_turn() -> None:
+    assert conversation([Message("system", "x"), Message("user", " ")], 10**6) == ((), 2, False, "")
+
+
+def test_both_ends_of_a_long_text_are_kept_and_that_is_said() -> None:
+    talk = conversation(user("é" * 100 + "middle" + "z" * 100), 20)
+    assert (talk.text, talk.truncated) == ("é" * 5 + "z" * 10, True)
+
+
+@given(st.text(max_size=60), st.integers(4, 80))
+def test_a_cut_text_is_never_longer_and_stays_whole_where_it_fits(text: str, max_bytes: int) -> None:
+    text = text.encode(errors="ignore").decode()
+    kept = cut(text, max_bytes)
+    assert len(kept.encode()) <= max_bytes
+    assert kept == text or len(text.encode()) > max_bytes
+
+
+@pytest.mark.parametrize("piece", ["<file>", "<file ", "<task>", "</file>", "<file>a</task>", "<documents><files>"])
+def test_reading_tags_takes_time_in_proportion(piece: str) -> None:
+    started = time.process_time()
+    without_wrappers(piece * (2**20 // len(piece)))
+    assert time.process_time() - started < 5  # one that looked for each end again would take minutes
+
+
+@given(st.text(alphabet="<>/ab", max_size=50))
+def test_text_without_our_tags_is_unchanged(text: str) -> None:
+    assert without_wrappers(text).strip() == text.strip()
