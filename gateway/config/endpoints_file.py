@@ -109,7 +109,7 @@ class Policy(_Frozen):
     min_margin: float = Field(default=0.0, ge=0, description="the default answers unless the best is this much ahead")
     min_confidence: float = Field(default=0.0, ge=0, le=1, description="… or its calibrated probability this high")
     sticky_margin: float = Field(
-        default=0.2, ge=0, description="a session keeps its LLM unless the best is further ahead"
+        default=0.05, ge=0, description="a conversation keeps its LLM unless the best is further ahead"
     )
     switch_cost: float = Field(
         default=0.01,

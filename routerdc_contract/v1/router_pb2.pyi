@@ -226,7 +226,9 @@ class RouteRequest(_message.Message):
     REASON_ABSTAINED; 0: it need not; unset: the configured one.
     """
     session_id: _builtins.str
-    """Queries of one conversation. It keeps its LLM as long as that one is about as good as the best; only a hash is kept."""
+    """Queries of one conversation. It keeps its LLM as long as that one is about as good as the best; only a hash is kept.
+    A chat with several user texts needs no id: its LLM is recomputed from them.
+    """
     min_confidence: _builtins.float
     """The best LLM's confidence must be this high, or the default answers, marked REASON_ABSTAINED; 0: it need not; unset:
     the configured one. LLMs without calibration count as confident.
