@@ -2,19 +2,21 @@
 
      1. door           gateway/openai or gateway/grpc_api: reads the request and checks every field
      2. quota          Caller.charge: how often this API key may ask                             → refused
-     3. query          gateway/domain/query.py: the text to route, out of a chat or as it came
-     4. budget         QueryBudget: queries in flight, a fair share for each caller               → refused
+     3. query          domain/conversation.py: what is routed of a chat; or the text as it came
+     4. budget         QueryBudget: queries in flight, a fair share for each caller              → refused
      5. eligibility    policy/eligibility.py: which LLMs may answer                              → refused
-     6. shadow         ShadowedScorer: a copy for another bundle; nobody waits for it
-     7. cache          CacheLookup: scores of the same text from before                          → 12
-     8. adaptive limit LimitedScorer: refuses while scores take longer than their target         → refused
-     9. coalescer      Coalescer: queues by priority and deadline, sheds what would be late      → 13
-    10. bisection      BisectingScorer: a query that the model refuses does not fail its batch
-    11. Triton         TritonBalancer → TritonScorer: the least busy of those that are well      → 13
-    12. policy         routing/case.py, decide: cost, session, abstention                        → decision
-    13. no scores      routing/case.py, undecided: the session's LLM, or the default             → decision
+     6. conversation   routing/history.py: the texts to score, the long ones at both ends
+     7. shadow         ShadowedScorer: a copy for another bundle; nobody waits for it
+     8. no router      UnroutedScorer: where no bundle has been found yet                        → 15
+     9. cache          CacheLookup: scores of the same text from before                          → 14
+    10. adaptive limit LimitedScorer: refuses while scores take longer than their target         → refused
+    11. coalescer      Coalescer: queues by priority and deadline, sheds what would be late      → 15
+    12. bisection      BisectingScorer: a query that the model refuses does not fail its batch
+    13. Triton         TritonBalancer → TritonScorer: the least busy of those that are well      → 15
+    14. policy         routing/case.py, decide: cost, the conversation's LLM, abstention         → decision
+    15. no scores      routing/case.py, undecided: the session's LLM, or the default             → decision
 
-`Router` runs 4 to 13 for each query; `build_router` below makes what it runs. Doors are made in `server.py`.
+`Router` runs 4 to 15 for each query; `build_router` below makes what it runs. Doors are made in `server.py`.
 """
 
 from collections.abc import Callable
@@ -54,7 +56,7 @@ def build_router(
     stack: AsyncExitStack,
     tracing: "Tracing | None",
 ) -> Router:
-    """Stations 4 to 13 of the way of a query; `stack` closes what has to be closed."""
+    """Stations 4 to 15 of the way of a query; `stack` closes what has to be closed."""
     scorer = build_scorer(
         settings,
         triton,
@@ -85,7 +87,7 @@ def build_scorer(
     max_batch: Callable[[], int],
     scorers: Callable[[], int],
 ) -> Scorer:
-    """Stations 7 to 10, in front of `scorer`, which gets batches; see `Coalescer` for the rest."""
+    """Stations 9 to 12, in front of `scorer`, which gets batches; see `Coalescer` for the rest."""
     cache = ScoreCache(max_entries=settings.scoring.cache_entries, ttl_seconds=settings.scoring.cache_ttl_seconds)
     metrics.watch_cache(lambda: len(cache))
     coalescer: Scorer = Coalescer(

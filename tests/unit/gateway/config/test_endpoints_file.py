@@ -84,4 +84,4 @@ def test_a_cost_weight_for_all_needs_a_price_for_each() -> None:
 
 def test_the_policy_is_part_of_the_pool_that_is_replaced() -> None:
     pool = Pool(endpoints_file(policy={"cost_weight": 0.5, "min_margin": 0.1, "min_confidence": 0.6}))
-    assert (pool.cost_weight, pool.thresholds) == (0.5, Thresholds(0.2, 0.1, 0.6, 0.01))
+    assert (pool.cost_weight, pool.thresholds) == (0.5, Thresholds(0.05, 0.1, 0.6, 0.01))
