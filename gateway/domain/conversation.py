@@ -78,7 +78,7 @@ class Conversation(NamedTuple):
 
 
 def conversation(messages: Sequence[Message]) -> Conversation:
-    """Reads a chat, whose messages of every role are in their order; of a text over `MAX_TURN_BYTES` both ends count."""
+    """Reads a chat: its messages of every role, in their order. Of a text over `MAX_TURN_BYTES` both ends count."""
     asks = _asks(messages, stripped=True) or _asks(messages, stripped=False)
     kept = asks[:1] + asks[1:][-RECENT_TURNS:]
     before, total_bytes = _bytes_before(messages)

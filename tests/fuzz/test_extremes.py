@@ -9,18 +9,12 @@ import pytest
 from google.protobuf.message import DecodeError
 from tritonclient.grpc import model_config_pb2
 
-from gateway.domain.conversation import conversation
 from gateway.errors import InvalidRequestError
 from gateway.grpc_api.requests import checked
 from gateway.openai.answers import OpenAiError
-<<<<<<< HEAD
 from gateway.openai.apis.chat import Chat
 from gateway.openai.bodies.members import parse
 from gateway.openai.bodies.reading import read
-=======
-from gateway.openai.body import parse
-from gateway.openai.query import Api, messages
->>>>>>> fa85d7e (Conversations: a suite of generated dialogues, a page, the price of a switch)
 from gateway.scoring.triton import kserve
 from routerdc.data.dataset import DataError, load
 from routerdc_contract.bundle import BundleError, Manifest
@@ -58,25 +52,14 @@ def test_half_a_character_cannot_be_sent_by_grpc_and_is_replaced_in_json() -> No
         pb.RouteRequest(query="\ud800").SerializeToString()
     with pytest.raises(DecodeError):
         pb.RouteRequest.FromString(b"\x0a\x03\xed\xa0\x80")
-<<<<<<< HEAD
     body = b'{"model": "auto", "messages": [{"role": "user", "content": "a\\ud800"}]}'
-    assert read(Chat.path, body).ask.text == "a?"
+    assert read(Chat.path, body).ask.talk.text == "a?"
 
 
 def test_a_hundred_thousand_messages_are_read_from_the_last() -> None:
     messages: list[Any] = [{"role": "user", "content": f"message {i}"} for i in range(100_000)]
-    assert Chat().ask({"messages": messages}).text == "message 99999"
+    assert Chat().ask({"messages": messages}).talk.text == "message 99999"
     chat = pb.ChatMessages(messages=[pb.ChatMessage(role="user", content=m["content"]) for m in messages])
-=======
-    fields = parse(b'{"model": "auto", "messages": [{"role": "user", "content": "a\\ud800"}]}').fields
-    assert conversation(messages(Api.CHAT, fields), LIMIT).text == "a?"
-
-
-def test_a_hundred_thousand_messages_are_read_from_the_last() -> None:
-    given: list[Any] = [{"role": "user", "content": f"message {i}"} for i in range(100_000)]
-    assert conversation(messages(Api.CHAT, {"messages": given}), LIMIT).text == "message 99999"
-    chat = pb.ChatMessages(messages=[pb.ChatMessage(role="user", content=m["content"]) for m in given])
->>>>>>> fa85d7e (Conversations: a suite of generated dialogues, a page, the price of a switch)
     assert checked(pb.RouteRequest(chat=chat), LLMS, LIMIT).text == "message 99999"
     call("Route", pb.RouteRequest, pb.RouteRequest(chat=chat).SerializeToString())
 

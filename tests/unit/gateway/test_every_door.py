@@ -9,12 +9,12 @@ import pytest
 
 from gateway.domain.conversation import NO_TEXT_IN_LAST
 from gateway.domain.outcomes import CallOutcome
-from gateway.envoy_config.bootstrap import _without_gateway
+from gateway.envoy_config.without_gateway import without_gateway
 from gateway.errors import ScorerUnavailableError
 from gateway.grpc_api.requests import checked
 from gateway.limits.query_budget import QueryBudget
+from gateway.openai.apis.chat import Chat
 from gateway.openai.auth import Sender
-from gateway.openai.query import Api
 from gateway.openai.routing import DataPlane, Routing
 from gateway.pool.endpoint_health import EjectionRules, EndpointHealth
 from gateway.pool.pool import Pool
@@ -49,7 +49,7 @@ async def grpc(router: Router, messages: list[dict[str, Any]], session: str = ""
 async def envoy(router: Router, messages: list[dict[str, Any]], session: str = "") -> Answer:
     routing = Routing(router, DataPlane(deadline_seconds=5, max_query_bytes=10**6, max_candidates=9), Metrics())
     body = json.dumps({"model": "auto", "messages": messages}).encode()
-    routed = await routing.route(Api.CHAT, body, Sender(session_id=session))
+    routed = await routing.route(Chat(), body, Sender(session_id=session))
     return [llm for llm, _ in routed.candidates], routed.reason, routed.detail
 
 
@@ -123,5 +123,5 @@ async def test_undecided_an_ejected_llm_is_left_out(door: Door, messages: list[d
 
 async def test_envoy_without_a_gateway_asks_in_the_same_order() -> None:
     undecided = await envoy(router(FakeScorer()), [user([IMAGE])])
-    rendered = _without_gateway(endpoints_file())["auto"]
+    rendered = without_gateway(endpoints_file()).candidates["auto"]
     assert [cluster.partition("#")[0] for cluster in rendered] == undecided[0]

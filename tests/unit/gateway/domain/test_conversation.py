@@ -16,7 +16,7 @@ def user(*texts: str) -> list[Message]:
 
 
 def texts(messages: list[Message]) -> list[str]:
-    return [turn.text for turn in conversation(messages, 10**6).turns]
+    return [turn.text for turn in conversation(messages).turns]
 
 
 def test_only_user_texts_are_turns() -> None:
@@ -31,7 +31,7 @@ def test_the_opener_and_the_last_turns_are_kept() -> None:
 
 
 def test_a_short_reply_counts_little() -> None:
-    turns = conversation(user(LONG, "yes", "thanks, now in French", "好的，请继续", LONG), 10**6).turns
+    turns = conversation(user(LONG, "yes", "thanks, now in French", "好的，请继续", LONG)).turns
     weights = {turn.text: turn.weight for turn in turns}
     assert weights[LONG] == 1
     assert weights["yes"] < 0.01
@@ -40,7 +40,7 @@ def test_a_short_reply_counts_little() -> None:
 
 
 def test_a_turn_knows_how_long_the_chat_was_before_it() -> None:
-    talk = conversation([Message("system", "é" * 5), *user("one", "two")], 10**6)
+    talk = conversation([Message("system", "é" * 5), *user("one", "two")])
     assert [turn.chat_bytes for turn in talk.turns] == [10, 10 + 3 + 9]
     assert (talk.total_bytes, talk.other_bytes) == (25, 22)
 
@@ -65,20 +65,20 @@ def test_wrappers_of_agents_are_taken_off(text: str, ask: str) -> None:
 
 
 def test_a_message_of_wrappers_alone_asks_nothing_and_that_is_said() -> None:
-    talk = conversation(user(LONG, "<system-reminder>tool results follow</system-reminder>"), 10**6)
+    talk = conversation(user(LONG, "<system-reminder>tool results follow</system-reminder>"))
     assert ([turn.text for turn in talk.turns], talk.note) == ([LONG], NO_TEXT_IN_LAST)
 
 
 def test_a_chat_of_wrappers_alone_is_read_as_it_is() -> None:
-    assert conversation(user("<document>law</document>"), 10**6).text == "<document>law</document>"
+    assert conversation(user("<document>law</document>")).text == "<document>law</document>"
 
 
 def test_a_chat_without_any_user_text_has_no_turn() -> None:
-    assert conversation([Message("system", "x"), Message("user", " ")], 10**6) == ((), 2, False, "")
+    assert conversation([Message("system", "x"), Message("user", " ")]) == ((), 2, False, "")
 
 
 def test_both_ends_of_a_long_text_are_kept_and_that_is_said() -> None:
-    talk = conversation(user("é" * 100 + "middle" + "z" * 100), 20)
+    talk = conversation(user("é" * 100 + "middle" + "z" * 100)).within(20)
     assert (talk.text, talk.truncated) == ("é" * 5 + "z" * 10, True)
 
 

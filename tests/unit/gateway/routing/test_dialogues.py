@@ -90,7 +90,7 @@ def fresh_router(scorer: BundleScorer, **policy: float) -> Router:
 
 
 def decide(router: Router, messages: list[Message]) -> Decision:
-    talk = conversation(messages, 10**6)
+    talk = conversation(messages)
     query = RouteQuery(talk.text, (), None, 1, "id", conversation=talk, other_bytes=talk.other_bytes)
     return asyncio.run(router.route(query, time.monotonic() + 60))
 

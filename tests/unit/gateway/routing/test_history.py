@@ -26,7 +26,7 @@ VALUES: dict[str, tuple[float, ...]] = {A: (1.0, 0.0, 0.0), B: (0.0, 1.0, 0.0), 
 
 def asked(*texts: str, answer: str = "fine") -> RouteQuery:
     messages = [m for text in texts for m in (Message("user", text), Message("assistant", answer))][:-1]
-    talk = conversation(messages, 10**6)
+    talk = conversation(messages)
     return RouteQuery(talk.text, (), None, 9, "id", conversation=talk, other_bytes=talk.other_bytes)
 
 

@@ -64,7 +64,7 @@ def ask(api: Api, fields: dict[str, Any]) -> Ask:
 )  # fmt: skip
 def test_text_that_is_routed(api: Api, fields: dict[str, Any], routed: str) -> None:
     asked = ask(api, fields)
-    assert (asked.text, asked.problem) == (routed, None)
+    assert (asked.talk.text, asked.problem) == (routed, None)
 
 
 @pytest.mark.parametrize(
@@ -160,3 +160,13 @@ def test_needs_name_the_first_field_that_has_them(api: Api, fields: dict[str, An
 )
 def test_size_of_all_text(api: Api, fields: dict[str, Any], size: int) -> None:
     assert ask(api, fields).text_bytes == size
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [("k", "k"), (None, ""), (3, ""), ("a\nb", ""), ("k" * 2000, "k" * 1024)],
+    ids=lambda v: str(v)[:5],
+)
+def test_prompt_cache_key_names_the_conversation(given: Any, key: str) -> None:
+    for api, field in ((CHAT, "messages"), (RESPONSES, "input")):
+        assert api.ask({field: [{"role": "user", "content": "hi"}], "prompt_cache_key": given}).cache_key == key
