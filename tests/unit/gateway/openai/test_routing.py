@@ -86,9 +86,7 @@ async def test_request_without_text_goes_to_the_default(routing: Routing, scorer
     assert scorer.batches == []
 
 
-async def test_both_ends_of_a_long_text_are_routed_and_that_is_said(
-    make_routing: MakeRouting, scorer: FakeScorer
-) -> None:
+async def test_both_ends_of_a_long_text_are_routed_which_is_said(make_routing: MakeRouting, scorer: FakeScorer) -> None:
     routed = await make_routing(max_query_bytes=4).route(Chat(), chat("auto", "aé€z"))
     assert scorer.batches == [["az"]]
     assert routed.truncated

@@ -42,7 +42,13 @@ def chosen(tmp_path: Path, collector: Collector) -> Chosen:
     write(tmp_path / "endpoints.yaml")
 
     def _chosen(triton: str, **changes: Any) -> settings.Settings:
-        flags = {"port": 0, "ext_proc_port": 0, "metrics_port": 0, "endpoints_file": tmp_path / "endpoints.yaml", "triton_address": triton}
+        flags = {
+            "port": 0,
+            "ext_proc_port": 0,
+            "metrics_port": 0,
+            "endpoints_file": tmp_path / "endpoints.yaml",
+            "triton_address": triton,
+        }
         return settings.load(None, {**flags, "otlp_endpoint": collector.endpoint, "deadline_ms": 5000, **changes})
 
     return _chosen
