@@ -1,4 +1,4 @@
-"""What a demo endpoint says, in the forms of OpenAI's three APIs, whole or as a stream of events.
+"""What a demo endpoint says, in the forms of OpenAI's three APIs and of Anthropic's, whole or as a stream of events.
 
 Pure functions; no network here.
 """
@@ -9,8 +9,16 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+from deploy.local import demo_anthropic
+
 CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
-INPUT_FIELDS = {CHAT: "messages", COMPLETIONS: "prompt", RESPONSES: "input"}
+INPUT_FIELDS = {
+    CHAT: "messages",
+    COMPLETIONS: "prompt",
+    RESPONSES: "input",
+    demo_anthropic.MESSAGES: "messages",
+    demo_anthropic.COUNT_TOKENS: "messages",
+}
 
 Json = dict[str, Any]
 
@@ -28,6 +36,10 @@ def whole(api: str, llm: str, given: str | list[Any]) -> Json:
     """The answer in one piece."""
     text = answer(llm, given)
     words_in, words_out = len(str(given).split()), len(text.split())  # a demo has no tokenizer
+    if api == demo_anthropic.COUNT_TOKENS:
+        return demo_anthropic.token_count(words_in)
+    if api == demo_anthropic.MESSAGES:
+        return demo_anthropic.whole(llm, text, words_in)
     if api == RESPONSES:
         usage = {"input_tokens": words_in, "output_tokens": words_out, "total_tokens": words_in + words_out}
         return _response(llm, "completed", text) | {"usage": usage}
@@ -41,6 +53,9 @@ def whole(api: str, llm: str, given: str | list[Any]) -> Json:
 
 def events(api: str, llm: str, given: str | list[Any]) -> Iterator[str]:
     """The answer as server-sent events, a word each."""
+    if api == demo_anthropic.MESSAGES:
+        yield from demo_anthropic.events(llm, answer(llm, given), len(str(given).split()))
+        return
     words = [word + " " for word in answer(llm, given).split()]
     if api == RESPONSES:
         yield from _response_events(llm, words)

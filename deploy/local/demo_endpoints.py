@@ -1,4 +1,4 @@
-"""OpenAI-compatible stand-ins for LLM endpoints: honest about being demos, with delays and faults that can be scripted.
+"""Stand-ins for LLM endpoints that speak OpenAI's and Anthropic's APIs: honest about being demos, with scripted faults.
 
     python -m deploy.local.demo_endpoints --llm NAME [--llm NAME …] --ports-file FILE
 
@@ -19,7 +19,7 @@ import click
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from deploy.local import demo_answers
+from deploy.local import demo_answers, demo_anthropic
 
 MAX_BODY_BYTES = 16 * 2**20
 
@@ -34,6 +34,7 @@ class Behaviour(BaseModel):
     status: int = Field(
         default=200, ge=200, le=599, description="other than 200: answered with an error of that status"
     )
+    message: str = Field(default="this demo endpoint was told to fail", description="of that error")
     reset: bool = Field(default=False, description="close the connection without an answer")
     reset_after_chunks: int | None = Field(default=None, ge=0, description="close it in the middle of a stream")
 
@@ -47,7 +48,7 @@ class DemoEndpoint:
 
     def application(self) -> web.Application:
         """The routes of this endpoint."""
-        application = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_errors_as_openai])
+        application = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_errors_in_form])
         application.router.add_get("/health", self._health)
         application.router.add_get("/v1/models", self._models)
         for api in demo_answers.INPUT_FIELDS:
@@ -78,7 +79,7 @@ class DemoEndpoint:
         if self.behaviour.reset:
             _close(request)
         if self.behaviour.status != 200:
-            return _openai_error(self.behaviour.status, "this demo endpoint was told to fail")
+            return _error(request, self.behaviour.status, self.behaviour.message)
         if body.get("stream"):
             return await self._stream(request, given)
         return web.json_response(demo_answers.whole(request.path, self.name, given))
@@ -109,17 +110,20 @@ async def _json_object(request: web.Request) -> dict[str, Any]:
     return body
 
 
-def _openai_error(status: int, message: str) -> web.Response:
+def _error(request: web.Request, status: int, message: str) -> web.Response:
+    """In the form of the API that was called."""
+    if request.path.startswith(demo_anthropic.MESSAGES):
+        return web.json_response(demo_anthropic.error(status, message), status=status)
     kind = "invalid_request_error" if status < 500 else "server_error"
     return web.json_response({"error": {"message": message, "type": kind, "code": status}}, status=status)
 
 
 @web.middleware
-async def _errors_as_openai(request: web.Request, handler: Any) -> web.StreamResponse:
+async def _errors_in_form(request: web.Request, handler: Any) -> web.StreamResponse:
     try:
         response = await handler(request)
     except web.HTTPException as error:
-        return _openai_error(error.status, error.text or error.reason)
+        return _error(request, error.status, error.text or error.reason)
     assert isinstance(response, web.StreamResponse)  # noqa: S101 - aiohttp's handlers return nothing else
     return response
 

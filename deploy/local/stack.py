@@ -90,7 +90,11 @@ def demo_endpoints(bundle: Path, folder: Path) -> Iterator[Path]:
 
 
 def _endpoints_yaml(names: Sequence[str], ports: dict[str, int]) -> str:
-    llms = {name: {"endpoints": [{"address": f"http://{LOCALHOST}:{ports[name]}/v1", "model": name}]} for name in names}
+    addresses = {name: f"http://{LOCALHOST}:{ports[name]}/v1" for name in names}
+    llms = {
+        name: {"protocols": ["openai", "anthropic"], "endpoints": [{"address": address, "model": name}]}
+        for name, address in addresses.items()
+    }
     return yaml.safe_dump({"default": [names[0]], "llms": llms}, sort_keys=False)
 
 

@@ -79,4 +79,6 @@ function envoy_on_response(handle)
     return false
   end)
   headers:replace("x-routerdc-llm", LLM)
+  local id = headers:get("x-request-id") -- the caller's, or Envoy's, takes its place
+  if id then headers:replace("x-upstream-request-id", id) end
 end

@@ -3,7 +3,12 @@
 -- This route's metadata: candidates = { model = { cluster, ... } }.
 
 local function refuse(handle, status, kind, code, message)
-  local answer = string.format('{"error": {"message": "%s", "type": "%s", "param": null, "code": %s}}', message, kind, code)
+  local form = '{"error": {"message": "%s", "type": "%s", "param": null, "code": %s}}'
+  if handle:headers():get(":path"):find("^/v1/messages") then -- Anthropic's form
+    form = '{"type": "error", "error": {"message": "%s", "type": "%s"}}'
+    kind = kind == "server_error" and "api_error" or kind
+  end
+  local answer = string.format(form, message, kind, code)
   handle:respond({ [":status"] = status, ["content-type"] = "application/json" }, answer)
 end
 

@@ -47,6 +47,7 @@ def _connection_manager(known: WithoutGateway, options: Options) -> hcm_pb2.Http
         access_log=[access_log(options)],
         local_reply_config=errors_in_openai_form(options),
         use_remote_address={"value": True},
+        preserve_external_request_id=True,  # a caller finds its own id in the answer and in the access log
         early_header_mutation_extensions=[headers.at_the_edge()],
         internal_address_config=_nobody_is_internal(),
         normalize_path={"value": True},

@@ -19,6 +19,7 @@ from gateway.envoy_config.options import Options
 from gateway.envoy_config.without_gateway import WithoutGateway
 from gateway.openai.apis import APIS
 from gateway.openai.mutations import CANDIDATES_METADATA, METADATA
+from gateway.policy.capabilities import ApiProtocol
 
 PRIORITY_GROUPS = "envoy.router.cluster_specifier_plugin.priority_group"
 # Another candidate may well manage what one could not: overloaded, out of quota, crashed, starting.
@@ -40,7 +41,7 @@ def routes(known: WithoutGateway, options: Options) -> route_pb2.RouteConfigurat
         include_attempt_count_in_response=True,
         request_body_buffer_limit={"value": buffer_bytes(options)},
         response_headers_to_add=[overwrite(name, value) for name, value in _TOLD.items()],
-        routes=[_llm_route(known, options), *local_answers(known, options)],
+        routes=[*(_llm_route(known, protocol, options) for protocol in ApiProtocol), *local_answers(known, options)],
     )
     # Clusters come and go; a decision may name one a moment before Envoy has it.
     return route_pb2.RouteConfiguration(
@@ -51,12 +52,12 @@ def routes(known: WithoutGateway, options: Options) -> route_pb2.RouteConfigurat
     )
 
 
-def _llm_route(known: WithoutGateway, options: Options) -> route_components_pb2.Route:
-    paths = "|".join(APIS)
+def _llm_route(known: WithoutGateway, protocol: ApiProtocol, options: Options) -> route_components_pb2.Route:
+    paths = "|".join(path for path, api in APIS.items() if api.protocol is protocol)
     candidates = struct_pb2.Struct()
-    candidates.update({"candidates": {model: list(names) for model, names in known.candidates.items()}})
+    candidates.update({"candidates": {model: list(names) for model, names in known.candidates[protocol].items()}})
     return route_components_pb2.Route(
-        name="llm",
+        name=f"llm-{protocol}",
         match=route_components_pb2.RouteMatch(
             safe_regex=regex_pb2.RegexMatcher(regex=paths),
             headers=[

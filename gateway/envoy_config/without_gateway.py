@@ -7,6 +7,7 @@ from urllib.parse import quote
 from gateway.config.endpoints_file import EndpointsFile
 from gateway.openai import answers
 from gateway.policy import defaults
+from gateway.policy.capabilities import ApiProtocol
 from gateway.policy.eligibility import permitted
 from gateway.pool.clusters import attempts, first_of_each
 
@@ -16,24 +17,28 @@ _MAX_CANDIDATES = 3
 
 @dataclass(frozen=True, slots=True)
 class WithoutGateway:
-    """For each model that may be asked for, the clusters to try, in order; and GET answers about models, by path."""
+    """For each model that may be asked for, the clusters to try, in order; and GET answers about models, by path.
 
-    candidates: Mapping[str, tuple[str, ...]]
+    Clusters are apart by protocol: who speaks Anthropic's gets no OpenAI request, and the other way round.
+    """
+
+    candidates: Mapping[ApiProtocol, Mapping[str, tuple[str, ...]]]
     models: Mapping[str, bytes]
 
 
 def without_gateway(file: EndpointsFile) -> WithoutGateway:
     """What endpoints.yaml says about it."""
-    return WithoutGateway(_candidates(file), _models(file))
+    return WithoutGateway({protocol: _candidates(file, protocol) for protocol in ApiProtocol}, _models(file))
 
 
-def _candidates(file: EndpointsFile) -> dict[str, tuple[str, ...]]:
+def _candidates(file: EndpointsFile, protocol: ApiProtocol) -> dict[str, tuple[str, ...]]:
     candidates = {}
+    speakers = frozenset(name for name, llm in file.llms.items() if protocol in llm.protocols)
     for name, virtual in file.virtual_models.items():
-        allowed = permitted(frozenset(file.llms), file.prices, (virtual.rules,))
+        allowed = permitted(frozenset(file.llms), file.prices, (virtual.rules,)) & speakers
         order = defaults.order(allowed, llms=tuple(file.llms), defaults=(*virtual.default, *file.default))
         candidates[name] = attempts(file.llms, first_of_each(file.llms, order[:_MAX_CANDIDATES]))
-    for name in file.llms:
+    for name in speakers:
         candidates[name] = attempts(file.llms, first_of_each(file.llms, [name]))
     return {model: clusters for model, clusters in candidates.items() if clusters}
 

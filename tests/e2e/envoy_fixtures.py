@@ -28,6 +28,7 @@ from gateway.envoy_config.command import envoy_config
 from gateway.grpc_api import registration
 from gateway.grpc_api.health import HealthService
 from gateway.limits.query_budget import QueryBudget
+from gateway.openai.bodies.reader import Reader
 from gateway.openai.routing import DataPlane, Routing
 from gateway.openai.servicer import ExternalProcessor
 from gateway.pool.pool import Pool
@@ -85,6 +86,8 @@ class RecordingEndpoint:
             self.abandoned += 1
             raise
         self.answered += 1
+        if not response.prepared:  # a stream's headers are out already
+            response.headers["x-request-id"] = f"req-of-{self.demo.name}"
         return response
 
 
@@ -121,6 +124,7 @@ async def data_plane(
     folder: Path,
     *,
     llms: Mapping[str, Mapping[str, Any]] | None = None,
+    of_llms: Mapping[str, Mapping[str, Any]] | None = None,
     flags: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     tls: Mapping[str, ssl.SSLContext] | None = None,
@@ -135,6 +139,7 @@ async def data_plane(
     Args:
         folder: for configuration and logs.
         llms: fields of an LLM's endpoint in endpoints.yaml, over the default ones; "{port}" is its port.
+        of_llms: more fields of an LLM.
         flags: of `routerdc envoy-config`.
         environment: Envoy's.
         tls: of an LLM's endpoint.
@@ -150,12 +155,16 @@ async def data_plane(
             await llm.start(stack, (tls or {}).get(name))
             llm.behave()
         endpoints_file = folder / "endpoints.yaml"
-        endpoints_file.write_text(yaml.safe_dump(_endpoints(recording, llms or {}, file)), encoding="utf-8")
+        endpoints_file.write_text(
+            yaml.safe_dump(_endpoints(recording, llms or {}, of_llms or {}, file)), encoding="utf-8"
+        )
         scorer, metrics = FakeScorer(), Metrics()
         observers = [tracing] if tracing else []
         pool = PoolRef(Pool(endpoints.read(endpoints_file)))
         router = Router(pool, scorer, QueryBudget(100, 0.05), observers)
-        routing = Routing(router, plane or DataPlane(deadline_seconds=5, max_query_bytes=MIB), metrics)
+        reader = await stack.enter_async_context(Reader())
+        limits = plane or DataPlane(deadline_seconds=5, max_query_bytes=MIB)
+        routing = Routing(router, limits, metrics, reader=reader)
         server, port = await _gateway(stack, routing, gateway_tls, tracing)
         config, access_log = folder / "envoy.yaml", folder / "access.log"
         command = ["--endpoints", endpoints_file, "--out", config, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
@@ -175,12 +184,16 @@ async def data_plane(
 
 
 def _endpoints(
-    recording: Mapping[str, RecordingEndpoint], changes: Mapping[str, Mapping[str, Any]], file: Mapping[str, Any]
+    recording: Mapping[str, RecordingEndpoint],
+    changes: Mapping[str, Mapping[str, Any]],
+    of_llms: Mapping[str, Mapping[str, Any]],
+    file: Mapping[str, Any],
 ) -> dict[str, Any]:
     llms = {}
     for name, llm in recording.items():
         endpoint = {"address": "http://127.0.0.1:{port}/v1", "model": f"{name}/model"} | dict(changes.get(name, {}))
-        llms[name] = {"endpoints": [endpoint | {"address": endpoint["address"].format(port=llm.port)}]}
+        endpoint |= {"address": endpoint["address"].format(port=llm.port)}
+        llms[name] = {"endpoints": [endpoint]} | dict(of_llms.get(name, {}))
     return {"default": ["gamma", "alpha"], "llms": llms} | dict(file)
 
 

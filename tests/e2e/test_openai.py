@@ -1,6 +1,7 @@
 """OpenAI's own client through a real Envoy: what is sent to `auto` reaches the chosen LLM, unchanged."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import openai
 import pytest
 import pytest_asyncio
+import zstandard
 
 from tests.e2e.envoy_fixtures import MIB, Plane, data_plane
 from tests.support.waiting import until
@@ -191,6 +193,46 @@ async def test_larger_body_gets_413(plane: Plane) -> None:
     assert answer.status_code == 413
 
 
+async def test_text_that_was_cut_for_routing_is_said_in_a_header(plane: Plane) -> None:
+    long = "x" * (MIB + 1)
+    raw = await plane.client.chat.completions.with_raw_response.create(model="auto", messages=user(long))
+    assert raw.headers["x-routerdc-truncated"] == "true"
+    raw = await plane.client.chat.completions.with_raw_response.create(model="auto", messages=user("short"))
+    assert "x-routerdc-truncated" not in raw.headers
+
+
+async def test_callers_request_id_and_the_providers_are_both_told(plane: Plane) -> None:
+    raw = await plane.client.chat.completions.with_raw_response.create(
+        model="auto", messages=user("hi"), extra_headers={"x-request-id": "mine-1"}
+    )
+    assert raw.headers["x-request-id"] == "mine-1"
+    assert raw.headers["x-upstream-request-id"] == "req-of-beta"
+    outwards = {name.lower(): value for name, value in plane.llms["beta"].received[0].headers.items()}
+    assert outwards["x-request-id"] == "mine-1"
+    await until(lambda: '"mine-1"' in plane.access_log.read_text())
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+async def test_compressed_body_is_routed_and_a_bomb_refused(plane: Plane, coding: str) -> None:
+    compress = gzip.compress if coding == "gzip" else zstandard.compress
+    body = b'{"model": "auto", "messages": [{"role": "user", "content": "hi"}]}'
+    answer = await _post(plane, compress(body), coding)
+    assert answer.status_code == 200
+    assert plane.llms["beta"].received[0].body == body.replace(b"auto", b"beta/model")
+    answer = await _post(plane, compress(b" " * 64 * MIB + body), coding)
+    assert answer.status_code == 413
+    assert "inflates to more than the limit" in answer.json()["error"]["message"]
+
+
+async def test_stored_prompt_without_an_input_is_routed_by_its_variables(plane: Plane) -> None:
+    plane.prefer("2+2?", "alpha", "beta", "gamma")
+    prompt: Any = {"id": "pmpt_1", "variables": {"q": "2+2?"}}
+    with pytest.raises(openai.BadRequestError) as caught:  # a demo keeps no prompts
+        await plane.client.responses.create(model="auto", prompt=prompt)
+    assert caught.value.response.headers["x-routerdc-llm"] == "alpha"
+    assert json.loads(plane.llms["alpha"].received[0].body) == {"model": "alpha/model", "prompt": prompt}
+
+
 async def test_client_that_hangs_up_in_mid_stream_ends_the_endpoints_work(plane: Plane) -> None:
     plane.llms["beta"].behave(chunk_delay_ms=200)
     stream = await plane.client.chat.completions.create(model="auto", messages=user("hi"), stream=True)
@@ -219,7 +261,8 @@ async def test_five_streams_at_once_each_get_their_own_answer(plane: Plane) -> N
     assert [("alpha" in answer) for answer in answers] == [False, True, False, True, False]
 
 
-async def _post(plane: Plane, body: bytes | AsyncIterator[bytes]) -> Any:
+async def _post(plane: Plane, body: bytes | AsyncIterator[bytes], coding: str = "") -> Any:
     """A body that OpenAI's client would not write."""
     url = f"{plane.envoy.base_url}/chat/completions"
-    return await plane.client._client.post(url, content=body, headers={"content-type": "application/json"})
+    headers = {"content-type": "application/json"} | ({"content-encoding": coding} if coding else {})
+    return await plane.client._client.post(url, content=body, headers=headers)
