@@ -74,11 +74,16 @@ def _port(flag: str, default: int) -> Callable[[Command], Command]:
     show_default=True,
     help="Where each LLM of the bundle is served.",
 )
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "int8"]),
+    help="Of the encoder; default: int8, which is faster. fp32 is for pools whose LLMs are too close for int8.",
+)
 @_service_options
-def serve(endpoints_file: Path, bundle: Path, folder: Path, **ports: int) -> None:
+def serve(endpoints_file: Path, precision: str | None, bundle: Path, folder: Path, **ports: int) -> None:
     """Serves a bundle on this machine: a real Triton, the gateway in front of it, and Envoy for OpenAI clients."""
     with _running() as stack:
-        running = _start(stack, bundle, folder, endpoints_file, ports)
+        running = _start(stack, bundle, folder, endpoints_file, ports, precision)
         click.echo(_addresses(running))
         _wait(running)
 
@@ -106,10 +111,17 @@ def demo(check: bool, bundle: Path, folder: Path, **ports: int) -> None:
             _wait(running)
 
 
-def _start(stack: ExitStack, bundle: Path, folder: Path, endpoints_file: Path, ports: dict[str, int]) -> Service:
+def _start(
+    stack: ExitStack,
+    bundle: Path,
+    folder: Path,
+    endpoints_file: Path,
+    ports: dict[str, int],
+    precision: str | None = None,
+) -> Service:
     started = time.monotonic()
     click.echo(f"exporting {bundle.name}; starting Triton, the gateway and Envoy …", err=True)
-    repository = export_bundle(bundle, folder)
+    repository = export_bundle(bundle, folder, precision)
     triton_ports = TritonPorts(ports["triton_http_port"], ports["triton_grpc_port"], ports["triton_metrics_port"])
     front_ports = FrontPorts(ports["gateway_port"], ports["gateway_metrics_port"], ports["envoy_port"])
     running = stack.enter_context(service(repository, endpoints_file, folder, triton_ports, front_ports))

@@ -57,13 +57,14 @@ class Service:
         return self.envoy.process, self.gateway, self.triton.process
 
 
-def export_bundle(bundle: Path, folder: Path) -> Path:
+def export_bundle(bundle: Path, folder: Path, precision: str | None = None) -> Path:
     """The model repository of `bundle` under `folder`; made only where it is not current.
 
     Raises:
         ProcessError: the export failed; the message holds the end of its log.
     """
-    _run("export", f"--bundle={bundle}", f"--out={folder}", log=folder / "logs" / "export.log")
+    wanted = [f"--precision={precision}"] if precision else []
+    _run("export", f"--bundle={bundle}", f"--out={folder}", *wanted, log=folder / "logs" / "export.log")
     return folder / "model_repository"
 
 

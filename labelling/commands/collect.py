@@ -35,8 +35,8 @@ DEFAULT_STORE = Path("labels.db")
 @click.option("--prompts", "most_prompts", type=click.IntRange(min=1), help="Ask so many prompts that cover all.")
 @click.option(
     "--share", type=click.FloatRange(min=0, max=1, min_open=True), default=1.0, show_default=True,
-    help="Share of all prompt × LLM cells that is to have been asked. After grading, ask again with more: what is "
-    "added then goes where it is still open which LLM is best.",
+    help="Share of all prompt × LLM cells that is to have been asked when this run ends: all LLMs, on prompts that "
+    "represent the rest.",
 )  # fmt: skip
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=8, show_default=True, help="Calls at a time, each endpoint."
@@ -93,11 +93,10 @@ def _planned(chats: "list[Prompt]", pool: "PoolFile", store: "Store", options: d
     if options["max_usd"] is not None:
         check_prices(pool)
     known = habits(store, pool.llms)
-    prices = {llm: estimate([(chats[0], llm)], pool, known, options["max_tokens"]).expected_usd for llm in pool.llms}
     chooses = options["share"] < 1 or (options["most_prompts"] or len(chats)) < len(chats)
     features = router_features() if chooses else None
     chosen = choose(
-        chats, list(pool.llms), store, prices, features, most_prompts=options["most_prompts"], share=options["share"]
+        chats, list(pool.llms), store, features, most_prompts=options["most_prompts"], share=options["share"]
     )
     by_key = {prompt.key: prompt for prompt in chosen.prompts}
     cells = _open_cells(chosen, pool, store, options)

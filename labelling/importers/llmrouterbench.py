@@ -1,7 +1,8 @@
 """LLMRouterBench's results (arXiv 2601.07206): one JSON file for each data set and LLM, with `records`.
 
-From the layout that its repository's collector reads: `model_name`, `dataset_name`, `records` of `origin_query`,
-`prediction`, `ground_truth`, `score`, `prompt_tokens`, `completion_tokens` and `cost`.
+From the layout that its README documents: `results/bench/DATASET/SPLIT/MODEL/TIMESTAMP.json` with `records` of
+`origin_query`, `prediction`, `ground_truth`, `score`, `prompt_tokens`, `completion_tokens` and `cost`. The folders name
+data set and LLM.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from labelling.store.records import Answer
 def read(path: Path, options: Options) -> Iterator[Record]:
     """The records of one file."""
     run = read_json(path)
-    llm, dataset = options.llm or need(run, "model_name", str(path)), need(run, "dataset_name", str(path))
+    llm = options.llm or run.get("model_name") or path.resolve().parent.name
+    dataset = run.get("dataset_name") or path.resolve().parents[2].name
     for index, row in enumerate(need(run, "records", str(path)), start=1):
         where = f"{path}: record {index}"
         answer = Answer(

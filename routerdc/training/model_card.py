@@ -47,6 +47,8 @@ def _training(manifest: Manifest) -> str:
     facts = manifest.training
     if not facts:
         return ""
+    if prior := facts.get("prior"):
+        return _prior(prior)
     recipe, sets = facts.get("recipe", {}), facts.get("data_sets", {})
     lines = [
         "## Training",
@@ -57,6 +59,18 @@ def _training(manifest: Manifest) -> str:
         "Data: " + ", ".join(f"{name} ({count} queries)" for name, count in sets.items()) + ".",
     ]
     return "\n".join(lines + _graders(facts.get("grading", {})))
+
+
+def _prior(facts: dict[str, Any]) -> str:
+    """What a bundle that was not trained says of where its beliefs are from."""
+    lines = [
+        "## A prior, not measured on your queries",
+        "",
+        f"Made on {facts['made']} from a table of beliefs, {facts['about']}. Nothing was trained on graded answers of "
+        "these LLMs: your own grades (`routerdc collect`, `routerdc grade`, `routerdc train`) replace it.",
+        *(["", "Sources: " + ", ".join(facts["sources"])] if facts["sources"] else []),
+    ]
+    return "\n".join(lines)
 
 
 def _graders(grading: dict[str, dict[str, Any]]) -> list[str]:

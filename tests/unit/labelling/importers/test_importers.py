@@ -184,8 +184,9 @@ def test_llmrouterbench_results(tmp_path: Path) -> None:
     record = {"index": 1, "origin_query": QUESTION, "prompt": f"Think. {QUESTION}", "prediction": "5961",
               "ground_truth": "5961", "score": 1.0, "prompt_tokens": 14, "completion_tokens": 5,
               "cost": 0.0002}  # fmt: skip
-    run = {"model_name": "m", "dataset_name": "gsm", "split": "test", "records": [record]}
-    (path := tmp_path / "m.json").write_text(json.dumps(run))
+    path = tmp_path / "bench" / "gsm" / "test" / "m" / "20260101.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"performance": 1.0, "counts": 1, "records": [record]}))
     (found,) = read("llmrouterbench", path)
     assert (found.prompt.question, found.prompt.reference, found.prompt.domain) == (QUESTION, "5961", "gsm")
     assert (found.llm, found.score, found.answer.text, found.answer.cost_usd) == ("m", 1.0, "5961", 0.0002)
@@ -203,7 +204,7 @@ def test_llmrouterbench_results(tmp_path: Path) -> None:
         ("helm", {"other": 1}, "no field adapter_spec"),
         ("litellm", {"call_type": "completion"}, "no field model"),
         ("langfuse", {"name": "x"}, "no field type"),
-        ("llmrouterbench", {"records": []}, "no field model_name"),
+        ("llmrouterbench", {"results": []}, "no field records"),
     ],
 )
 def test_other_formats_and_versions_say_so(tmp_path: Path, name: str, content: Any, message: str) -> None:
