@@ -33,7 +33,7 @@ class Budget:
         Raises:
             BudgetExceededError: it does not fit; nothing is taken.
         """
-        if not self.fits(amount):
+        if self.held + amount > self.limit:
             raise BudgetExceededError(self._unit, amount, self.held, self.limit, self._retry_after_seconds)
         self.held += amount
 

@@ -38,7 +38,8 @@ class QueryBudget:
         Raises:
             BudgetExceededError: they do not fit; none is taken. The message says which share is used up.
         """
-        self._check_share(queries, caller)
+        if caller:
+            self._check_share(queries, caller)
         self._all.take(queries)
         if priority is Priority.BATCH:
             try:
@@ -61,8 +62,8 @@ class QueryBudget:
 
     def _check_share(self, queries: int, caller: str) -> None:
         """A key that holds nothing may always take one query, however small the limit is."""
-        held = self._by_caller[caller] if caller else 0
-        if not caller or (not held and queries == 1):
+        held = self._by_caller[caller]
+        if not held and queries == 1:
             return
         free = self._all.limit - self._all.held
         if held + 2 * queries > free:

@@ -1,6 +1,7 @@
 """From a query's case to its decision, with scores or without: pure, apart from whose turn it is among endpoints."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -64,12 +65,8 @@ def decide(case: Case, conversation: ScoredConversation) -> Decision:
     query, pool, scored = case.query, case.pool, conversation.scored
     scores = scored.scores
     eligible = case.fitting(pool.scored(case.eligible, scores.bundle), None if scores.truncated else scores.token_count)
-    session_llm = case.session_llm
-    for past in conversation.past:  # the first one begins the conversation: what this process remembers does not matter
-        earlier = None if past is conversation.past[0] else session_llm
-        session_llm = _choice(case, scores.bundle, past, eligible, earlier).order[0].llm
-    now = Past(scores.values, conversation.chat_tokens)
-    choice = _choice(case, scores.bundle, now, eligible, session_llm)
+    session_llm = _replayed(case, scores.bundle, conversation.past, eligible) or case.session_llm
+    choice = _choice(case, scores.bundle, scores.values, eligible, conversation.chat_tokens, session_llm)
     candidates = tuple(
         Candidate(r.llm, pool.endpoint(r.llm, query.caller), r.score, r.adjusted_score, _confidence(scores.bundle, r))
         for r in choice.order[: query.max_candidates]
@@ -109,12 +106,27 @@ def undecided(case: Case, reason: Reason, detail: str) -> Decision:
     )
 
 
-def _choice(case: Case, bundle: Bundle, turn: Past, eligible: frozenset[str], session_llm: str | None) -> Choice:
-    """What the policy chooses at a turn of the conversation."""
-    ranked = ranking.rank(bundle.llms, turn.values, eligible, case.cost)
+def _replayed(case: Case, bundle: Bundle, past: Sequence[Past], eligible: frozenset[str]) -> str | None:
+    """The LLM that the conversation has had: what the policy chose at each turn from the opener on; None: it is new."""
+    llm: str | None = None
+    for turn in past:
+        llm = _choice(case, bundle, turn.values, eligible, turn.chat_tokens, llm).order[0].llm
+    return llm
+
+
+def _choice(
+    case: Case,
+    bundle: Bundle,
+    values: Sequence[float],
+    eligible: frozenset[str],
+    chat_tokens: int,
+    session_llm: str | None,
+) -> Choice:
+    """What the policy chooses at a turn of the conversation, from its scores and the tokens that were in the chat."""
+    ranked = ranking.rank(bundle.llms, values, eligible, case.cost)
     return choose(
         ranked,
-        _thresholds(case.pool.thresholds, case.query, turn.chat_tokens),
+        _thresholds(case.pool.thresholds, case.query, chat_tokens),
         defaults=case.defaults,
         session_llm=session_llm,
         confidence=_confidence(bundle, ranked[0]),

@@ -51,6 +51,7 @@ class Router:
         self._scorer = scorer
         self._budget = budget
         self._observers = tuple(observers)
+        self._decided = tuple(o.decided for o in observers if type(o).decided is not Observer.decided)
         self._sessions = Sessions() if sessions is None else sessions
 
     @property
@@ -129,7 +130,8 @@ class Router:
             for observer in self._observers:
                 observer.fell_back(query, error)
             return self._told(query, undecided(case, Reason.FALLBACK, error.told))
-        self._sessions.remember(_session(query), decision.candidates[0].llm)
+        if query.session_id:
+            self._sessions.remember(_session(query), decision.candidates[0].llm)
         return self._told(query, decision)
 
     def _case(self, query: RouteQuery, *, priced: bool = True) -> Case:
@@ -144,14 +146,15 @@ class Router:
                 observer.last_resort(query, eligible)
         weight = pool.cost_weight if query.cost_weight is None else query.cost_weight
         cost = ranking.costs(eligible, weight, pool.prices) if priced else {}
-        return Case(query, pool, eligible, cost, self._sessions.llm(_session(query)), arrived_ns)
+        session_llm = self._sessions.llm(_session(query)) if query.session_id else None
+        return Case(query, pool, eligible, cost, session_llm, arrived_ns)
 
     def _told(self, query: RouteQuery, decision: Decision) -> Decision:
-        for observer in self._observers:
-            observer.decided(query, decision)
+        for decided in self._decided:
+            decided(query, decision)
         return decision
 
 
 def _session(query: RouteQuery) -> str:
-    """The session's key: callers with different API keys never share one. Empty: no session."""
-    return f"{query.caller}\0{query.session_id}" if query.session_id else ""
+    """The session's key: callers with different API keys never share one."""
+    return f"{query.caller}\0{query.session_id}"
