@@ -1,9 +1,9 @@
 """Data sets of graded answers: how well every LLM of a pool answered every query, read by the LLM's *name*.
 
 A row is `{"question": text, "scores": {LLM: grade in [0, 1] or null}, "costs": {LLM: dollars} (optional),
-"cluster_id": integer (optional)}`; in CSV and Parquet the columns may be flat: `scores.NAME`, `costs.NAME`. How grades
-may be written: `routerdc.data.grades`; which formats are read: `routerdc.data.files`. Beside `DATA.json` may lie
-`DATA.yaml` with `name`, `metric`, `prices` and `tokens_per_query` (see `Sidecar`).
+"cluster_id": integer (optional), "task": text (optional)}`; in CSV and Parquet the columns may be flat: `scores.NAME`,
+`costs.NAME`. How grades may be written: `routerdc.data.grades`; which formats are read: `routerdc.data.files`. Beside
+`DATA.json` may lie `DATA.yaml` with `name`, `metric`, `prices` and `tokens_per_query` (see `Sidecar`).
 
 Missing scores are NaN, never zero.
 """
@@ -99,6 +99,8 @@ class Dataset:
     """(n, n_llms) US dollars, NaN where missing"""
     cluster_ids: npt.NDArray[np.int64] | None = None
     """(n,), None unless every row has one"""
+    tasks: tuple[str, ...] | None = None
+    """what kind of query each row is, in the words of the data; None unless every row has one"""
     metric: Metric = Metric.PASS_RATE
     skipped: tuple[BadRow, ...] = ()
     """rows left out with `skip_bad_rows`"""
@@ -123,6 +125,7 @@ class Dataset:
             scores=self.scores[index],
             costs=None if self.costs is None else self.costs[index],
             cluster_ids=None if self.cluster_ids is None else self.cluster_ids[index],
+            tasks=None if self.tasks is None else tuple(self.tasks[i] for i in index),
         )
 
     def aligned(self, llms: Sequence[str]) -> Self:
@@ -242,6 +245,7 @@ class _Table:
         self._scores: list[array[float]] = []
         self._costs: list[array[float]] = []
         self._clusters: list[int | None] = []
+        self._tasks: list[str | None] = []
 
     def add(self, row: Row) -> None:
         """Takes one row in; a row that is refused leaves the table as it was.
@@ -255,11 +259,12 @@ class _Table:
         if not any(number is not None for number in scores.values()):
             raise _RowError("scores: none given: write {LLM name: number}, or remove the row")
         costs = _numbers(value, "costs", upper=DEAREST_DOLLARS) if value.get("costs") is not None else {}
-        cluster = _cluster(value)
+        cluster, task = _cluster(value), _task(value)
         self.queries.append(question)
         self._scores.append(self._packed(scores))
         self._costs.append(self._packed(costs) if costs else array("f"))
         self._clusters.append(cluster)
+        self._tasks.append(task)
 
     def _packed(self, numbers: dict[str, float | None]) -> "array[float]":
         for llm in numbers:
@@ -274,6 +279,7 @@ class _Table:
         llms = tuple(self._llms)
         costs = _padded(self._costs, len(llms)) if any(self._costs) else _priced(len(self.queries), llms, sidecar)
         clusters = [cluster for cluster in self._clusters if cluster is not None]
+        tasks = tuple(task for task in self._tasks if task is not None)
         return Dataset(
             name=name,
             queries=tuple(self.queries),
@@ -281,6 +287,7 @@ class _Table:
             scores=_padded(self._scores, len(llms)),
             costs=costs,
             cluster_ids=np.array(clusters, dtype=np.int64) if len(clusters) == len(self.queries) else None,
+            tasks=tasks if len(tasks) == len(self.queries) else None,
             metric=metric,
             skipped=skipped,
             grading=sidecar.grading,
@@ -344,6 +351,13 @@ def _cluster(row: dict[str, Any]) -> int | None:
     if cluster is not None and abs(cluster) >= 1 << 63:
         raise _RowError("cluster_id: beyond 64 bits")
     return cluster
+
+
+def _task(row: dict[str, Any]) -> str | None:
+    task = row.get("task")
+    if task is not None and not isinstance(task, str):
+        raise _RowError(f"task: not text but {kind(task)}")
+    return task or None
 
 
 def _padded(rows: list["array[float]"], width: int) -> npt.NDArray[np.float32]:

@@ -67,9 +67,7 @@ def evaluate(
         report = run(subject(bundle, device), train, test, frozen_encoder(encoder, device), options)
     except (BundleError, DataError) as error:
         raise click.ClickException(str(error)) from None
-    show(report)
     written = write(report, out)
     if card:
         written.append(write_to_card(bundle, report, datetime.datetime.now(datetime.UTC).date()))
-    for path in written:
-        click.echo(f"wrote {path}")
+    show(report, written)

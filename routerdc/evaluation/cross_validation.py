@@ -13,16 +13,15 @@ import torch
 from tqdm import tqdm
 
 from routerdc.data.dataset import Dataset, pool
-from routerdc.evaluation.baselines.kmeans_experts import kmeans_experts
-from routerdc.evaluation.baselines.knn import knn
-from routerdc.evaluation.baselines.linear_probe import linear_probe
+from routerdc.evaluation.baselines.frame import BEST_SINGLE, baselines
 from routerdc.evaluation.baselines.training_rows import TrainingRows
-from routerdc.evaluation.evaluate import BEST_SINGLE, KMEANS, KNN, PROBE
+from routerdc.evaluation.evaluate import REFERENCES
 from routerdc.evaluation.measures.estimates import lines
 from routerdc.evaluation.measures.judging import EvalSet, Kind, aligned, by_queries, judge
 from routerdc.evaluation.measures.references import Embed, best_single, oracle, random_llm, single_llm
+from routerdc.evaluation.measures.report import Report, SetSummary
 from routerdc.evaluation.measures.selection import Contender, Floats
-from routerdc.evaluation.reports.report import Report, SetSummary
+from routerdc.evaluation.reports.verdict import verdict
 from routerdc.training.fit import Encoder, fit, open_encoder
 from routerdc.training.recipe import Recipe
 
@@ -63,7 +62,7 @@ def cross_validate(
         *((llm, "llm", single_llm(column)) for column, llm in enumerate(llms)),
     ]
     judged = [judge(name, kind, contender, sets) for name, kind, contender in contenders]
-    return Report(
+    report = Report(
         bundle=f"recipe {recipe.name}",
         bundle_id=f"{folds.count}-fold cross-validation",
         llms=list(llms),
@@ -71,7 +70,7 @@ def cross_validate(
             SetSummary(name=one.name, group=GROUP, rows=len(one.dataset), missing=100 * _missing(one.dataset))
             for one in sets
         ],
-        lines=lines(judged, sets, [BEST_SINGLE, KNN, KMEANS], llms, folds.seed),
+        lines=lines(judged, sets, REFERENCES, llms, folds.seed),
         calibration={},
         perturbed=[],
         removals=[],
@@ -79,6 +78,7 @@ def cross_validate(
         costs=[],
         notes=[],
     )
+    return report.model_copy(update={"verdict": verdict(report)})
 
 
 def _out_of_fold(
@@ -107,9 +107,7 @@ def _contenders(
 
     return {
         router: by_queries(score),
-        KNN: by_queries(knn(rows, embed)),
-        KMEANS: by_queries(kmeans_experts(rows, embed)),
-        PROBE: by_queries(linear_probe(rows, embed)),
+        **{name: by_queries(scorer) for name, scorer in baselines(rows, embed).items()},
         BEST_SINGLE: single_llm(best_single(learn)),
     }
 

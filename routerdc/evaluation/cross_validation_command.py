@@ -41,6 +41,4 @@ def cross_validate(
         report = run(reading.load_all(data), recipe, frozen_encoder(encoder.spec), Folds(folds, seed), encoder)
     except (BundleError, DataError, RecipeError) as error:
         raise click.ClickException(str(error)) from None
-    show(report)
-    for path in write(report, out):
-        click.echo(f"wrote {path}")
+    show(report, write(report, out))

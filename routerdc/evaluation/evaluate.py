@@ -11,10 +11,9 @@ import numpy.typing as npt
 
 from routerdc.data.dataset import Dataset
 from routerdc.data.duplicates import contained, repeated
-from routerdc.evaluation.baselines.kmeans_experts import CLUSTERS, kmeans_experts
-from routerdc.evaluation.baselines.knn import NEIGHBOURS, knn
-from routerdc.evaluation.baselines.linear_probe import linear_probe
+from routerdc.evaluation.baselines.frame import BEST_SINGLE, DOMAIN_EXPERT, KNN_PRIOR, baselines
 from routerdc.evaluation.baselines.training_rows import TrainingRows
+from routerdc.evaluation.learning_curve import learning_curve
 from routerdc.evaluation.measures.calibration import probabilities, reliability
 from routerdc.evaluation.measures.cost_report import cost_reports
 from routerdc.evaluation.measures.estimates import lines, members
@@ -29,15 +28,14 @@ from routerdc.evaluation.measures.references import (
     random_llm,
     single_llm,
 )
+from routerdc.evaluation.measures.report import Calibration, Line, Overlap, ReliabilityCurve, Report, SetSummary
 from routerdc.evaluation.measures.robustness import perturbations, removals
 from routerdc.evaluation.measures.selection import Contender, Scorer
-from routerdc.evaluation.reports.report import Calibration, Line, Overlap, ReliabilityCurve, Report, SetSummary
+from routerdc.evaluation.reports.verdict import verdict
 from routerdc_contract.bundle import LlmSpec
 
-KNN = f"kNN, k = {NEIGHBOURS}"
-KMEANS = f"k-means experts, {CLUSTERS} clusters"
-PROBE = "linear probe"
-BEST_SINGLE = "best single LLM, chosen on train"
+REFERENCES = (BEST_SINGLE, DOMAIN_EXPERT, KNN_PRIOR)
+"""What every contender is compared with, row by row."""
 
 
 @dataclass(frozen=True)
@@ -77,25 +75,27 @@ def evaluate(
     trained = [aligned(dataset, llms) for dataset in train]
     sets = prepare_sets(test, train, llms)
     rows = TrainingRows.of(trained, embed)
-    baselines = {KNN: knn(rows, embed), KMEANS: kmeans_experts(rows, embed), PROBE: linear_probe(rows, embed)}
-    return Report(
+    frame = baselines(rows, embed)
+    report = Report(
         bundle=subject.name,
         bundle_id=subject.bundle_id,
         llms=list(llms),
         sets=[_summary(one) for one in sets],
-        lines=_lines(subject, baselines, trained, sets, embed, options.seed),
+        lines=_lines(subject, frame, trained, sets, embed, options.seed),
         calibration=_calibration(subject, sets),
         perturbed=perturbations(subject.score, sets, options.seed) if options.robustness else [],
         removals=removals(subject.score, sets, trained, llms) if options.robustness else [],
         overlaps=_overlaps(sets, trained),
-        costs=cost_reports(subject.score, subject.llms, baselines, trained, sets, options.seed) if options.cost else [],
+        costs=cost_reports(subject.score, subject.llms, frame, trained, sets, options.seed) if options.cost else [],
         notes=[f"{BEST_SINGLE}: {llms[best_single(trained)]}", *_notes(train, test, sets, llms), *options.notes],
+        learning=learning_curve(rows, embed, sets, options.seed),
     )
+    return report.model_copy(update={"verdict": verdict(report)})
 
 
 def _lines(
     subject: Subject,
-    baselines: dict[str, Scorer],
+    frame: dict[str, Scorer],
     train: Sequence[Dataset],
     sets: Sequence[EvalSet],
     embed: Embed,
@@ -105,7 +105,7 @@ def _lines(
     best = best_single(train)
     contenders: list[tuple[str, Kind, Contender]] = [
         (f"router: {subject.name}", "router", by_queries(subject.score)),
-        *((name, "baseline", by_queries(scorer)) for name, scorer in baselines.items()),
+        *((name, "baseline", by_queries(scorer)) for name, scorer in frame.items()),
         (BEST_SINGLE, "reference", single_llm(best)),
         ("expert per data set, chosen on train", "reference", dataset_expert(train, embed)),
         ("random LLM", "reference", random_llm),
@@ -115,7 +115,7 @@ def _lines(
     ]
     judged = [judge(name, kind, contender, sets) for name, kind, contender in contenders]
     published = published_line(sets, llms)
-    return [*lines(judged, sets, [BEST_SINGLE, KNN, KMEANS], llms, seed), *([published] if published else [])]
+    return [*lines(judged, sets, REFERENCES, llms, seed), *([published] if published else [])]
 
 
 def _calibration(subject: Subject, sets: Sequence[EvalSet]) -> dict[str, Calibration]:

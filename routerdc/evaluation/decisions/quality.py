@@ -14,8 +14,8 @@ from routerdc.evaluation.decisions.log import LoggedDecision, query_hash
 from routerdc.evaluation.decisions.report import Judgement, Worth
 from routerdc.evaluation.measures.bootstrap import Table, resampled_means
 from routerdc.evaluation.measures.estimates import estimate
+from routerdc.evaluation.measures.report import Estimate
 from routerdc.evaluation.measures.selection import nan_mean
-from routerdc.evaluation.reports.report import Estimate
 
 LIVE, ORACLE = "live decisions", "oracle"
 LEAST_KNOWN = 0.5  # of the judged decisions: an LLM known for fewer is no candidate for the best single one

@@ -4,7 +4,7 @@ import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from routerdc.evaluation.reports.report import Estimate
+from routerdc.evaluation.measures.report import Estimate
 
 
 class _Frozen(BaseModel):

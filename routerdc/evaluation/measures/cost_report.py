@@ -9,8 +9,8 @@ from routerdc.evaluation.measures.calibration import probabilities
 from routerdc.evaluation.measures.cost import Points, Spent, Workload, aiq, cost_to_reach, hull, single_llms, trade
 from routerdc.evaluation.measures.estimates import estimate
 from routerdc.evaluation.measures.judging import EvalSet
+from routerdc.evaluation.measures.report import CostCurve, CostReport, SingleLlm
 from routerdc.evaluation.measures.selection import Floats, Scorer, nan_mean
-from routerdc.evaluation.reports.report import CostCurve, CostReport, SingleLlm
 from routerdc_contract.bundle import LlmSpec
 
 ROUTER, CALIBRATED = "router", "router, calibrated"
@@ -129,7 +129,7 @@ def _curve(
 ) -> CostCurve:
     hulls = {other: hull(one.points()) for other, one in spent.items()}
     means = {other: aiq(vertices, low, high) for other, vertices in hulls.items()}
-    references = [other for other in spent if other == HULL or other.startswith("kNN")]
+    references = [other for other in spent if other == HULL or other.startswith(("kNN", "domain expert"))]
     return CostCurve(
         name=name,
         costs=hulls[name][:, 0].tolist(),

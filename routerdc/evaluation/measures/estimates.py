@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from routerdc.evaluation.measures.bootstrap import group_means, interval, resampled_means
 from routerdc.evaluation.measures.judging import EvalSet, Judged
+from routerdc.evaluation.measures.report import Estimate, Line
 from routerdc.evaluation.measures.selection import collapsed_to
-from routerdc.evaluation.reports.report import Estimate, Line
 
 Samples = dict[str, npt.NDArray[np.float64]]
 """(resamples, contenders) by name of a data set or group"""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from routerdc.evaluation.measures.judging import IN_DISTRIBUTION, OUT_OF_DISTRIBUTION, EvalSet
-from routerdc.evaluation.reports.report import Estimate, Line
+from routerdc.evaluation.measures.report import Estimate, Line
 
 ENCODER = "mDeBERTa-v3-base"
 _AVERAGES = {

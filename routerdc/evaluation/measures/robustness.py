@@ -12,10 +12,10 @@ from routerdc.data.dataset import Dataset
 from routerdc.evaluation.measures.estimates import estimate, members, resampled
 from routerdc.evaluation.measures.judging import EvalSet, Judged, by_queries, judge, without_llm
 from routerdc.evaluation.measures.references import best_single, oracle, single_llm
+from routerdc.evaluation.measures.report import Perturbed, Removal
 from routerdc.evaluation.measures.selection import Contender, Floats, Scorer, selection
 from routerdc.evaluation.measures.templates import shuffle_options, strip_template
 from routerdc.evaluation.measures.typos import TYPO_RATE, with_typos
-from routerdc.evaluation.reports.report import Perturbed, Removal
 
 Change = Callable[[str, np.random.Generator], str]
 

@@ -7,7 +7,7 @@ import datetime
 import re
 from pathlib import Path
 
-from routerdc.evaluation.reports.report import Report
+from routerdc.evaluation.measures.report import Report
 from routerdc.evaluation.reports.tables import markdown_table, quality, summary
 from routerdc.training.model_card import CARD_FILE
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from routerdc.evaluation.measures.cost_report import HULL, ORACLE, ROUTER
-from routerdc.evaluation.reports.report import CostReport, Estimate, Report, SingleLlm
+from routerdc.evaluation.measures.report import CostReport, Estimate, Report, SingleLlm
 from routerdc.evaluation.reports.tables import short_names
 
 COLOURS = {

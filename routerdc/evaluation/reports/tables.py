@@ -1,10 +1,11 @@
 """The tables of a report, as rows of text: one source for the terminal, Markdown and HTML."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from routerdc.evaluation.measures.report import CostReport, Estimate, Line, Report
 from routerdc.evaluation.measures.selection import COLLAPSE_SHARE
-from routerdc.evaluation.reports.report import CostReport, Estimate, Line, Report
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ def tables(report: Report) -> list[Table]:
         _perturbed(report),
         _removals(report),
         _overlaps(report),
+        _learning(report),
         *(_costs(cost) for cost in report.costs),
     ]
     return [table for table in found if table.rows]
@@ -79,16 +81,15 @@ def _versus(report: Report, group: str) -> Table:
 
 def _shares(report: Report) -> Table:
     routing = [line for line in report.lines if line.kind in {"router", "baseline"}]
+    columns = [(line, group) for line in routing for group in report.groups]
     rows = [
-        [f"{line.name}, {group}", *(f"{line.shares[group][llm]:.1f}" for llm in report.llms)]
-        for line in routing
-        for group in report.groups
+        [name, *(f"{line.shares[group][llm]:.1f}" for line, group in columns)]
+        for llm, name in zip(report.llms, short_names(report.llms), strict=True)
     ]
     note = "; ".join(_collapse(line) for line in routing if line.collapsed_to)
     note = note or f"No router has collapsed (one LLM with at least {COLLAPSE_SHARE:.0%} of the queries)."
-    return Table(
-        "Share of each LLM in percent", ["", *short_names(report.llms)], rows, list(range(len(report.groups))), note
-    )
+    header = ["", *(f"{line.name}, {group}" for line, group in columns)]
+    return Table("Share of each LLM in percent", header, rows, note=note)
 
 
 def _collapse(line: Line) -> str:
@@ -96,12 +97,15 @@ def _collapse(line: Line) -> str:
 
 
 def _calibration(report: Report) -> Table:
+    found = report.calibration
+    if not found:
+        return Table("Expected calibration error", [], [])
     rows = [
-        [group, f"{found.ece:.3f}", f"{found.ece_of_choice:.3f}", *(f"{e:.3f}" for e in found.ece_per_llm.values())]
-        for group, found in report.calibration.items()
+        ["all predictions", *(f"{one.ece:.3f}" for one in found.values())],
+        ["the chosen LLM's", *(f"{one.ece_of_choice:.3f}" for one in found.values())],
+        *([llm, *(f"{one.ece_per_llm[llm]:.3f}" for one in found.values())] for llm in report.llms),
     ]
-    header = ["", "all predictions", "the chosen LLM's", *short_names(report.llms)]
-    return Table("Expected calibration error", header, rows)
+    return Table("Expected calibration error", ["", *found], rows, [1])
 
 
 def _perturbed(report: Report) -> Table:
@@ -160,6 +164,37 @@ def _costs(cost: CostReport) -> Table:
     return Table(title, header, rows, [0], note)
 
 
+def overview(report: Report) -> Table:
+    """What fits a terminal: the router, what it should beat and the bounds, by group; single LLMs only the best."""
+    best = max(
+        (line for line in report.lines if line.kind == "llm"), key=lambda line: _first(line, report), default=None
+    )
+    shown = [line for line in report.lines if line.kind != "llm" or line is best]
+    rows = [[line.name, *(with_interval(line.groups.get(group)) for group in report.groups)] for line in shown]
+    counts = {group: sum(test.rows for test in report.sets if test.group == group) for group in report.groups}
+    header = ["quality in percent", *(f"{group}, n = {counts[group]}" for group in report.groups)]
+    return Table(
+        f"{report.bundle} ({report.bundle_id})",
+        header,
+        rows,
+        [row for row, one in enumerate(shown) if one.kind == "router"],
+    )
+
+
+def _first(line: Line, report: Report) -> float:
+    estimate = line.groups.get(report.groups[0])
+    return -1.0 if estimate is None or math.isnan(estimate.mean) else estimate.mean
+
+
+def _learning(report: Report) -> Table:
+    rows = [
+        [str(point.rows), *(f"{point.quality[group]:.2f} ± {point.spread[group]:.2f}" for group in report.groups)]
+        for point in report.learning
+    ]
+    title = "Learning curve: kNN with prior, by graded training queries"
+    return Table(title, ["graded queries", *report.groups], rows)
+
+
 def _mean(estimate: Estimate | None) -> str:
     return "" if estimate is None else f"{estimate.mean:.2f}"
 
@@ -190,4 +225,4 @@ def _share(cost: float | None, whole: float) -> str:
 def summary(report: Report) -> Sequence[str]:
     """One line per thing that a reader must not miss."""
     collapsed = [_collapse(line) for line in report.lines if line.kind == "router" and line.collapsed_to]
-    return [*collapsed, *report.notes]
+    return [*(report.verdict.sentences if report.verdict else []), *collapsed, *report.notes]

@@ -1,20 +1,27 @@
-"""A report in the terminal."""
+"""A report in the terminal: the verdict, the main table, and where the rest stands."""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from routerdc.evaluation.reports.report import Report
-from routerdc.evaluation.reports.tables import Table, summary, tables
+from routerdc.evaluation.measures.report import Report
+from routerdc.evaluation.reports.tables import Table, overview, summary
 
 
-def show(report: Report, console: Console | None = None) -> None:
-    """Prints all tables and what a reader must not miss."""
+def show(report: Report, written: Sequence[Path], console: Console | None = None) -> None:
+    """Prints the verdict first, then the main table, what a reader must not miss, and the report's files."""
     console = console or Console()
-    for table in tables(report):
-        console.print(rich_table(table))
-    for line in summary(report):
+    sentences = report.verdict.sentences if report.verdict else []
+    for place, sentence in enumerate(sentences):
+        console.print(escape(sentence), style="bold" if place == 0 else "")
+    console.print(rich_table(overview(report)))
+    for line in summary(report)[len(sentences) :]:
         console.print(escape(line), style="bold red" if line.startswith("COLLAPSED") else "dim")
+    for path in written:
+        console.print(escape(f"wrote {path}"), soft_wrap=True)
 
 
 def rich_table(table: Table) -> RichTable:

@@ -9,8 +9,8 @@ import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
+from routerdc.evaluation.measures.report import Report
 from routerdc.evaluation.reports.plots import plots
-from routerdc.evaluation.reports.report import Report
 from routerdc.evaluation.reports.tables import markdown_table, summary, tables
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from routerdc.data.dataset import DataError, Dataset
-from routerdc.evaluation.evaluate import BEST_SINGLE, KMEANS, KNN, Options, Subject, evaluate
+from routerdc.evaluation.baselines.frame import BEST_SINGLE, DOMAIN_EXPERT, KNN, KNN_PRIOR
+from routerdc.evaluation.evaluate import Options, Subject, evaluate
 from routerdc.evaluation.measures.judging import IN_DISTRIBUTION, OUT_OF_DISTRIBUTION
-from routerdc.evaluation.reports.report import Line, Report
+from routerdc.evaluation.measures.report import Line, Report
 from routerdc_contract.bundle import LlmSpec
 from tests.unit.routerdc.evaluation.conftest import LLMS, embed, only_cheap
 
@@ -43,7 +44,7 @@ def test_means_groups_and_shares_by_hand(subject: Subject, train: list[Dataset],
 def test_differences_are_paired(subject: Subject, train: list[Dataset], test: list[Dataset]) -> None:
     report = evaluate(subject, train, test, embed, BARE)
     against = line(report, "router").versus
-    assert set(against) == {BEST_SINGLE, KNN, KMEANS}
+    assert set(against) == {BEST_SINGLE, DOMAIN_EXPERT, KNN_PRIOR}
     best = line(report, BEST_SINGLE).groups[IN_DISTRIBUTION].mean
     difference = against[BEST_SINGLE][IN_DISTRIBUTION]
     assert difference.mean == pytest.approx(line(report, "router").groups[IN_DISTRIBUTION].mean - best)
@@ -155,7 +156,7 @@ def test_cost_curves_know_router_baselines_hull_and_oracle(
     assert [whole.low, whole.high] == pytest.approx([0.001, 0.004])
     areas = {name: curve.aiq.mean for name, curve in curves.items()}
     assert areas["oracle"] > areas["router"] > areas["single LLMs (hull)"]
-    assert curves["router"].versus.keys() == {KNN, "single LLMs (hull)"}
+    assert curves["router"].versus.keys() == {DOMAIN_EXPERT, KNN_PRIOR, KNN, "single LLMs (hull)"}
     reached = curves["router"].cost_of_best_single
     assert reached is not None
     assert reached < whole.best_single.cost

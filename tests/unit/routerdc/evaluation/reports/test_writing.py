@@ -11,7 +11,7 @@ from rich.console import Console
 
 from routerdc.data.dataset import Dataset
 from routerdc.evaluation.evaluate import Options, Subject, evaluate
-from routerdc.evaluation.reports.report import Report
+from routerdc.evaluation.measures.report import Report
 from routerdc.evaluation.reports.tables import short_names, tables
 from routerdc.evaluation.reports.terminal import show
 from routerdc.evaluation.reports.writing import write
@@ -51,16 +51,23 @@ def test_html_page_needs_nothing_else_and_escapes_names(report: Report, folder: 
 
 def test_tables_are_rectangular_and_reach_every_output(report: Report, folder: Path) -> None:
     markdown = (folder / "report.md").read_text()
-    console = Console(width=300, record=True, file=io.StringIO())
-    show(report, console)
-    terminal = console.export_text()
     for table in tables(report):
         assert {len(row) for row in table.rows} == {len(table.header)}
         assert f"## {table.title}" in markdown
-        assert table.title in terminal
-    mean = f"{report.lines[0].sets['odes'].mean:.2f}"
-    assert mean in markdown
-    assert mean in terminal
+    assert f"{report.lines[0].sets['odes'].mean:.2f}" in markdown
+
+
+def test_the_terminal_shows_the_verdict_first_and_fits_eighty_columns(report: Report) -> None:
+    many = report.model_copy(update={"llms": [f"org/an-llm-with-a-long-name-{n}" for n in range(71)]})
+    path = Path("build") / ("long" * 30) / "report.md"
+    console = Console(width=80, record=True, file=io.StringIO())
+    show(many, [path], console)
+    lines = console.export_text().splitlines()
+    assert report.verdict is not None
+    assert " ".join(lines).startswith(report.verdict.sentences[0][:60])
+    assert all(len(line) <= 80 for line in lines if "report.md" not in line)
+    assert f"wrote {path}" in lines
+    assert any(f"{report.lines[0].groups['in distribution'].mean:.2f}" in line for line in lines)
 
 
 def test_no_query_stands_in_any_output(folder: Path, test: list[Dataset]) -> None:

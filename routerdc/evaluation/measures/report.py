@@ -117,6 +117,21 @@ class CostReport(_Frozen):
     curves: list[CostCurve]
 
 
+class LearningPoint(_Frozen):
+    """Quality in percent by group with `rows` graded training queries, and its standard deviation over draws."""
+
+    rows: int
+    quality: dict[str, float]
+    spread: dict[str, float]
+
+
+class Verdict(_Frozen):
+    """Whether to switch the router on, and the sentences that say why; the first one is the verdict."""
+
+    route: bool
+    sentences: list[str]
+
+
 class Report(_Frozen):
     """Everything."""
 
@@ -131,6 +146,8 @@ class Report(_Frozen):
     overlaps: list[Overlap]
     costs: list[CostReport]
     notes: list[str]
+    learning: list[LearningPoint] = []
+    verdict: Verdict | None = None
 
     @property
     def groups(self) -> list[str]:
