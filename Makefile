@@ -46,7 +46,7 @@ lint: $(VENV)/.dev  ## ruff, with repairs
 check: $(VENV)/.dev  ## ruff, mypy strict, import layers, generated code, prose
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -n 2 cli routerdc_triton routerdc_contract routerdc_client routerdc export gateway labelling loadtest deploy tools tests
+	$(BIN)/mypy -n 2 cli console routerdc_triton routerdc_contract routerdc_client routerdc export gateway labelling loadtest deploy tools tests
 	cd model_repository/routerdc/1 && $(abspath $(BIN))/mypy --config-file $(abspath pyproject.toml) --cache-dir $(abspath .mypy_cache)/model .
 	$(BIN)/lint-imports
 	$(BIN)/python -m routerdc_contract.generate --check

@@ -13,7 +13,7 @@ import click
 
 from deploy.local.ports import PortError
 from deploy.local.process import ProcessError
-from deploy.local.stack import ROUTERDC, FrontPorts, Service, demo_endpoints, export_bundle, service
+from deploy.local.stack import ROUTERDC, FrontPorts, Service, console, demo_endpoints, export_bundle, service
 from deploy.local.triton import TritonPorts
 from deploy.local.triton_install import UnsupportedPlatformError
 from routerdc_contract.bundle import BundleError
@@ -29,6 +29,7 @@ def _service_options(command: Command) -> Command:
     triton, front = TritonPorts(), FrontPorts()
     for option in (
         _port("--envoy-port", front.envoy),
+        _port("--console-port", front.console),
         _port("--gateway-metrics-port", front.gateway_metrics),
         _port("--gateway-port", front.gateway),
         _port("--triton-metrics-port", triton.metrics),
@@ -83,8 +84,8 @@ def _port(flag: str, default: int) -> Callable[[Command], Command]:
 def serve(endpoints_file: Path, precision: str | None, bundle: Path, folder: Path, **ports: int) -> None:
     """Serves a bundle on this machine: a real Triton, the gateway in front of it, and Envoy for OpenAI clients."""
     with _running() as stack:
-        running = _start(stack, bundle, folder, endpoints_file, ports, precision)
-        click.echo(_addresses(running))
+        running, url = _start(stack, bundle, folder, endpoints_file, ports, precision)
+        click.echo(_addresses(running, url))
         _wait(running)
 
 
@@ -98,7 +99,7 @@ def demo(check: bool, bundle: Path, folder: Path, **ports: int) -> None:
 
     with _running() as stack:
         endpoints_file = stack.enter_context(demo_endpoints(bundle, folder))
-        running = _start(stack, bundle, folder, endpoints_file, ports)
+        running, url = _start(stack, bundle, folder, endpoints_file, ports)
         try:
             samples = route_samples(running.gateway_address, running.openai_base_url)
         except RouteError as error:
@@ -107,7 +108,7 @@ def demo(check: bool, bundle: Path, folder: Path, **ports: int) -> None:
         if not all(sample.ok for sample in samples):
             raise click.ClickException(f"a query was not routed and answered; the logs are in {folder / 'logs'}")
         if not check:
-            click.echo(_invitation(running))
+            click.echo(_invitation(running, url))
             _wait(running)
 
 
@@ -118,28 +119,30 @@ def _start(
     endpoints_file: Path,
     ports: dict[str, int],
     precision: str | None = None,
-) -> Service:
+) -> tuple[Service, str]:
     started = time.monotonic()
     click.echo(f"exporting {bundle.name}; starting Triton, the gateway and Envoy …", err=True)
     repository = export_bundle(bundle, folder, precision)
     triton_ports = TritonPorts(ports["triton_http_port"], ports["triton_grpc_port"], ports["triton_metrics_port"])
     front_ports = FrontPorts(ports["gateway_port"], ports["gateway_metrics_port"], ports["envoy_port"])
     running = stack.enter_context(service(repository, endpoints_file, folder, triton_ports, front_ports))
+    url = stack.enter_context(console(running, folder, ports["console_port"]))
     click.echo(f"ready after {time.monotonic() - started:.1f} s", err=True)
-    return running
+    return running, url
 
 
-def _addresses(running: Service) -> str:
+def _addresses(running: Service, url: str) -> str:
     return (
         f"Serving until Ctrl-C: {running.gateway_address} (gRPC) and {running.openai_base_url} (OpenAI, model auto)\n"
+        f"Console, which shows why a query goes where it goes: {url}\n"
         f"Metrics: http://{running.gateway_metrics_address}/metrics (gateway), "
         f"http://{running.triton.metrics_address}/metrics (Triton)"
     )
 
 
-def _invitation(running: Service) -> str:
+def _invitation(running: Service, url: str) -> str:
     return (
-        f"{_addresses(running)}\n"
+        f"{_addresses(running, url)}\n"
         "Send your own query from another terminal:\n"
         f'  {_program()} route --address {running.gateway_address} "…"\n'
         f"  curl {running.openai_base_url}/chat/completions -H 'content-type: application/json' \\\n"

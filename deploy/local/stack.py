@@ -6,6 +6,7 @@ the order in which callers depend on them. Does not know how any part works.
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ class FrontPorts:
     gateway: int = 50051
     gateway_metrics: int = 9464
     envoy: int = 10000
+    console: int = 9465
     ext_proc: int = 0  # between Envoy and the gateway; nobody else calls there
 
 
@@ -91,12 +93,22 @@ def demo_endpoints(bundle: Path, folder: Path) -> Iterator[Path]:
 
 
 def _endpoints_yaml(names: Sequence[str], ports: dict[str, int]) -> str:
-    addresses = {name: f"http://{LOCALHOST}:{ports[name]}/v1" for name in names}
     llms = {
-        name: {"protocols": ["openai", "anthropic"], "endpoints": [{"address": address, "model": name}]}
-        for name, address in addresses.items()
+        name: {
+            "price": _demo_price(name),
+            "protocols": ["openai", "anthropic"],
+            "endpoints": [{"address": f"http://{LOCALHOST}:{ports[name]}/v1", "model": name}],
+        }
+        for name in names
     }
-    return yaml.safe_dump({"default": [names[0]], "llms": llms}, sort_keys=False)
+    text: str = yaml.safe_dump({"default": [names[0]], "llms": llms}, sort_keys=False)
+    return f"# Made by `routerdc demo`. No LLM runs behind it, and the prices are made up.\n{text}"
+
+
+def _demo_price(name: str) -> float:
+    """A price for a demo: 0.025 US dollars per million tokens for each billion of parameters in the LLM's name."""
+    billions = re.search(r"(\d+)b\b", name, re.IGNORECASE)
+    return round(0.025 * int(billions[1]), 3) if billions else 0.2
 
 
 @contextmanager
@@ -114,6 +126,7 @@ def service(
         claim(ports.gateway, "the gateway's gRPC", "--gateway-port"),
         claim(ports.gateway_metrics, "the gateway's metrics", "--gateway-metrics-port"),
         claim(ports.envoy, "Envoy", "--envoy-port"),
+        ports.console,
         claim(ports.ext_proc, "the gateway's for Envoy", "--gateway-port"),
     )
     with (
@@ -129,6 +142,29 @@ def service(
             gateway=gateway,
             envoy=envoy,
         )
+
+
+@contextmanager
+def console(running: Service, folder: Path, port: int) -> Iterator[str]:
+    """The console's page for a running service while the block runs; yields its URL.
+
+    Raises:
+        PortError: the port is in use.
+        ProcessError: it did not start; the message holds the end of its log.
+    """
+    port = claim(port, "the console", "--console-port")
+    metrics = f"http://{running.gateway_metrics_address}/metrics"
+    command = [
+        str(ROUTERDC),
+        "console",
+        f"--gateway={running.gateway_address}",
+        f"--metrics={metrics}",
+        f"--port={port}",
+    ]
+    log = folder / "logs" / "console.log"
+    with ChildProcess("console", command, log=log) as child:
+        child.wait_ready(lambda: "console: " in log.read_text(encoding="utf-8"), START_TIMEOUT_SECONDS)
+        yield f"http://{LOCALHOST}:{port}/"
 
 
 @contextmanager

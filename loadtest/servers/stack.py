@@ -52,7 +52,7 @@ def own(folder: Path) -> Iterator[Stack]:
     folder.mkdir(parents=True, exist_ok=True)
     gateway, triton, envoy = free_ports(3)
     ports = {"gateway": gateway, "triton-grpc": triton, "envoy": envoy}
-    ports |= dict.fromkeys(("gateway-metrics", "triton-http", "triton-metrics"), 0)
+    ports |= dict.fromkeys(("gateway-metrics", "triton-http", "triton-metrics", "console"), 0)
     flags = [f"--{name}-port={port}" for name, port in ports.items()]
     log = folder / "stack.log"
     with child([ROUTERDC, "demo", f"--folder={folder}", *flags], log, stop_seconds=_STOP_SECONDS) as process:

@@ -18,7 +18,7 @@ from tests.e2e.conftest import Stack
 
 ANY_PORTS = [
     f"--{name}-port=0"
-    for name in ("triton-http", "triton-grpc", "triton-metrics", "gateway", "gateway-metrics", "envoy")
+    for name in ("triton-http", "triton-grpc", "triton-metrics", "gateway", "gateway-metrics", "envoy", "console")
 ]
 TIMEOUT_SECONDS = 120
 

@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ("pyproject.toml", "constraints.txt")
 ANY_PORTS = [f"--{name}-port=0" for name in ("triton-http", "triton-grpc", "triton-metrics")]
-ANY_PORTS += [f"--{name}-port=0" for name in ("gateway", "gateway-metrics", "envoy")]
+ANY_PORTS += [f"--{name}-port=0" for name in ("gateway", "gateway-metrics", "envoy", "console")]
 
 
 def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> str:

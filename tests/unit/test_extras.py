@@ -27,6 +27,7 @@ ALONE: dict[tuple[str, ...], tuple[list[str], list[str]]] = {
     ("repository",): (["export", "publish"], ["export.artefacts", "export.triton", "export.publish"]),
     ("export",): (["export", "publish"], ["export.artefacts", "export.onnx", "export.parity", "export.triton"]),
     ("demo",): (["demo"], []),
+    ("console",): (["console"], ["console"]),
     ("run",): (["demo", "serve", "triton", "export", "gateway", "route"], ["deploy.local"]),
     ("loadtest",): ([], ["loadtest.open_loop", "loadtest.closed_loop", "loadtest.users", "loadtest.shapes"]),
     ("train",): (["train", "evaluate", "data", "pool", "cross-validate", "tune-compute"], ["routerdc"]),

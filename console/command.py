@@ -1,0 +1,91 @@
+"""`routerdc console`: serves the page until Ctrl-C or SIGTERM."""
+
+import asyncio
+import ipaddress
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import click
+from aiohttp import web
+
+from console.server import Console
+from routerdc_client import AsyncRouterClient, ClientTls
+
+LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option("--gateway", default="127.0.0.1:50051", show_default=True, help="host:port of the gateway's gRPC")
+@click.option("--metrics", default="http://127.0.0.1:9464/metrics", show_default=True, help="URL of its metrics")
+@click.option("--host", default="127.0.0.1", show_default=True, help="address to listen on")
+@click.option("--port", type=click.IntRange(0, 65535), default=9465, show_default=True, help="0: any free one")
+@click.option("--allow-host", multiple=True, metavar="NAME", help="name by which browsers may call it (repeatable)")
+@click.option("--ca-file", type=_FILE, help="connect to the gateway with TLS; authority that vouches for it, PEM")
+@click.option("--api-key", envvar="ROUTERDC_API_KEY", help="better given as the variable ROUTERDC_API_KEY")
+def console(
+    gateway: str,
+    metrics: str,
+    host: str,
+    port: int,
+    allow_host: tuple[str, ...],
+    ca_file: Path | None,
+    api_key: str | None,
+) -> None:
+    """Serve a page that shows why a query goes where it goes, and what the gateway does at the moment.
+
+    Everybody who can open the page asks the gateway with this API key, so it listens on this machine only unless
+    --host says otherwise.
+    """
+    tls = ClientTls(ca_file) if ca_file else None
+    hosts = frozenset(allow_host) | LOOPBACK_NAMES if allow_host or _is_loopback(host) else frozenset[str]()
+    try:
+        asyncio.run(_serve(gateway, tls, api_key, metrics, hosts, host, port))
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}: choose another --port") from None
+
+
+async def _serve(
+    gateway: str,
+    tls: ClientTls | None,
+    api_key: str | None,
+    metrics: str,
+    hosts: frozenset[str],
+    host: str,
+    port: int,
+) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with (
+        AsyncRouterClient(gateway, tls=tls, api_key=api_key) as router,
+        serving(Console(router, metrics, hosts), host, port) as url,
+    ):
+        click.echo(f"console: {url}")
+        await stopped.wait()
+
+
+@asynccontextmanager
+async def serving(console: Console, host: str, port: int) -> AsyncIterator[str]:
+    """The console's server while the block runs; gives its URL.
+
+    Raises:
+        OSError: it cannot listen there.
+    """
+    runner = web.AppRunner(console.application(), access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        address, bound = runner.addresses[0][:2]
+        yield f"http://{f'[{address}]' if ':' in address else address}:{bound}/"
+    finally:
+        await runner.cleanup()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,208 @@
+"""The console in a real browser, with a real gateway and Triton behind: every control does what it says.
+
+Skipped loudly where Chromium is not installed (Debian: apt-get install chromium).
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+
+from deploy.local.stack import console
+from tests.e2e.conftest import Stack
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+QUERY = "A bakery sells 36 loaves in the morning and half as many in the afternoon. How many in all?"
+# Pictures for the docs are made by: SCREENSHOTS=docs/img pytest tests/e2e/test_console.py
+SCREENSHOTS = os.environ.get("SCREENSHOTS")
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def url(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with console(stack.service, tmp_path_factory.mktemp("console"), 0) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page with everything it complained about, and every address it asked for."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page, self.complaints, self.addresses = page, list[str](), list[str]()
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", self._asked)
+        page.goto(url)
+        expect(page.locator("#status")).to_contain_text("ready · bundle")
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def _asked(self, request: Request) -> None:
+        self.addresses.append(request.url)
+
+    def ask(self, text: str) -> None:
+        self.page.get_by_label("Query", exact=True).fill(text)
+        self.page.get_by_role("button", name="Ask the router").click()
+        expect(self.page.locator("#rule")).not_to_be_empty()
+
+
+@pytest.fixture
+def watched(browser: Browser, url: str) -> Iterator[Watched]:
+    """A page of a new profile; at the end it has complained about nothing and asked no other host."""
+    context = browser.new_context(viewport={"width": 1000, "height": 1400})
+    watched = Watched(context.new_page(), url)
+    yield watched
+    assert watched.complaints == []
+    assert {address for address in watched.addresses if not address.startswith((url, "data:"))} == set()
+    context.close()
+
+
+def rows(page: Page) -> list[list[str]]:
+    cells = page.locator("#candidates tbody tr").evaluate_all(
+        "rows => rows.map(r => [...r.cells].map(c => c.innerText))"
+    )
+    assert isinstance(cells, list)
+    return cells
+
+
+def test_a_query_shows_every_llm_and_the_rule(watched: Watched) -> None:
+    watched.ask(QUERY)
+    page, shown = watched.page, rows(watched.page)
+    assert len(shown) == 7
+    chosen = shown[0][0].removeprefix("✔ ")
+    expect(page.locator("#rule")).to_contain_text(f"{chosen} has the highest score")
+    expect(page.locator("#facts")).to_contain_text("tokens read")
+    scores = [float(row[1]) for row in shown]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 < float(row[3]) < 1 for row in shown), "confidences"
+    assert all(float(row[4]) > 0 for row in shown), "prices"
+    if SCREENSHOTS:
+        page.wait_for_timeout(2500)
+        page.screenshot(path=Path(SCREENSHOTS) / "console.png", full_page=True)
+
+
+def test_the_slider_ranks_again_at_once_and_the_button_takes_it_back(watched: Watched) -> None:
+    watched.ask(QUERY)
+    page, before, asked = watched.page, rows(watched.page), len(watched.addresses)
+    slider = page.get_by_label("Cost weight", exact=False)
+    slider.focus()
+    slider.press("End")
+    after = rows(page)
+    cheapest = min(float(row[4]) for row in before)
+    assert float(after[0][4]) == cheapest, "with the highest weight a cheapest LLM is first"
+    expect(page.locator("#expected")).to_contain_text("would answer: expected quality")
+    assert [a for a in watched.addresses[asked:] if a.endswith("/api/route")] == [], "the page ranks by itself"
+    page.get_by_role("button", name="As decided").click()
+    assert rows(page) == before
+
+
+def test_the_slider_agrees_with_the_gateway(watched: Watched, url: str) -> None:
+    watched.ask(QUERY)
+    page = watched.page
+    page.get_by_label("Cost weight", exact=False).press("End")
+    weight = float(page.locator("#weight").input_value())
+    body = {"query": QUERY, "cost_weight": weight}
+    answer = page.evaluate(
+        "async (body) => (await fetch('api/route', {method: 'POST', headers: {'Content-Type': 'application/json'},"
+        " body: JSON.stringify(body)})).json()",
+        body,
+    )
+    assert [row[0].removeprefix("✔ ") for row in rows(page)] == [c["llm"] for c in answer["candidates"]]
+
+
+def test_a_chat_is_routed_like_its_last_question(watched: Watched) -> None:
+    watched.ask(QUERY)
+    by_query = rows(watched.page)
+    watched.page.get_by_label("a chat (OpenAI's messages, JSON)").check()
+    chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": QUERY}]
+    watched.page.get_by_label("Chat", exact=True).fill(json.dumps({"messages": chat}))
+    watched.page.get_by_label("Chat", exact=True).press("Control+Enter")
+    expect(watched.page.locator("#asked li")).to_have_count(2)
+    assert rows(watched.page) == by_query
+    watched.page.get_by_label("Chat", exact=True).fill("[{")
+    watched.page.get_by_role("button", name="Ask the router").click()
+    expect(watched.page.get_by_role("alert")).to_contain_text("The chat is not JSON")
+
+
+def test_what_happens_now_is_shown_and_can_be_stopped(watched: Watched) -> None:
+    watched.ask(f"{QUERY} Say why.")
+    page = watched.page
+    expect(page.locator("#figures")).to_contain_text("in_rotation 1", timeout=10_000)
+    expect(page.locator("#shares tbody tr")).to_have_count(7)
+    expect(page.locator("#shares")).to_contain_text("100 %", timeout=10_000)
+    expect(page.locator("#stages")).to_contain_text("total")
+    page.get_by_label("read every two seconds").uncheck()
+    page.wait_for_timeout(500)
+    asked = len(watched.addresses)
+    page.wait_for_timeout(2500)
+    assert len(watched.addresses) == asked
+
+
+def test_no_query_is_stored(watched: Watched, url: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    secret = "xyzzy plugh: what is nine times nine?"
+    watched.ask(secret)
+    page = watched.page
+    digest = hashlib.sha256(json.dumps({"query": secret}).encode()).hexdigest()[:12]
+    expect(page.locator("#asked")).to_contain_text(digest)
+    assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+    logs = [log.read_text(errors="replace") for log in tmp_path_factory.getbasetemp().rglob("*.log")]
+    assert logs
+    assert [log for log in logs if "xyzzy" in log] == []
+
+
+def test_everything_has_a_name_and_can_be_reached_by_keys(watched: Watched) -> None:
+    watched.ask(QUERY)
+    page = watched.page
+    for control in page.locator("button, input, textarea, [tabindex]").all():
+        assert control.evaluate("e => e.innerText || e.labels?.length || e.getAttribute('aria-label')")
+    page.locator("h1").click()
+    reached = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.name || ''"))
+    for name in ("kind", "text", "send", "weight", "watch"):
+        assert name in reached
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_narrow_window_needs_no_sideways_scrolling(browser: Browser, url: str, scheme: str) -> None:
+    context = browser.new_context(viewport={"width": 320, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
+    watched = Watched(context.new_page(), url)
+    watched.ask(QUERY)
+    page = watched.page
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    back, text = page.evaluate(
+        "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+    )
+    brightness = [sum(map(int, color[4:-1].split(","))) for color in (back, text)]
+    assert (brightness[0] > brightness[1]) == (scheme == "light")
+    if SCREENSHOTS:
+        page.screenshot(path=Path(SCREENSHOTS) / f"console-narrow-{scheme}.png")
+    assert watched.complaints == []
+    context.close()

@@ -1,0 +1,150 @@
+"""The console's server: what it answers, what it refuses, and that it says nothing about a query."""
+
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from grpc import aio
+
+from console.command import LOOPBACK_NAMES
+from console.server import FILES, PAGE, Console
+from routerdc_client import AsyncRouterClient
+from routerdc_contract.v1 import router_pb2 as pb
+from routerdc_contract.v1 import router_pb2_grpc
+
+METRICS = 'routerdc_requests_total{llm="a",reason="routed"} 10\nrouterdc_ready 1\n'
+Client = TestClient[web.Request, web.Application]
+
+
+class Gateway(router_pb2_grpc.RouterServicer):
+    """Answers every query with one LLM, and keeps the requests."""
+
+    def __init__(self) -> None:
+        self.asked: list[pb.RouteRequest] = []
+
+    async def Route(self, request: pb.RouteRequest, context: aio.ServicerContext) -> pb.RouteResponse:  # type: ignore[type-arg]  # noqa: N802
+        self.asked.append(request)
+        if request.query == "wrong":
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "query: is wrong")
+        return pb.RouteResponse(llm="a", reason=pb.REASON_ONLY_ONE, reason_detail="no other LLM may answer")
+
+    async def ListLlms(self, request: pb.ListLlmsRequest, context: aio.ServicerContext) -> pb.ListLlmsResponse:  # type: ignore[type-arg]  # noqa: N802
+        return pb.ListLlmsResponse(llms=[pb.Llm(name="a", price=1.0)], default_llm="a")
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[tuple[Gateway, str]]:
+    server, servicer = aio.server(), Gateway()  # type: ignore[abstract]  # the console asks for nothing else
+    router_pb2_grpc.add_RouterServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    yield servicer, f"127.0.0.1:{port}"
+    await server.stop(None)
+
+
+@pytest.fixture
+async def metrics() -> AsyncIterator[str]:
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(text=METRICS)
+
+    application = web.Application()
+    application.router.add_get("/metrics", page)
+    async with TestServer(application) as server:
+        yield str(server.make_url("/metrics"))
+
+
+@pytest.fixture
+async def client(gateway: tuple[Gateway, str], metrics: str) -> AsyncIterator[Client]:
+    async with AsyncRouterClient(gateway[1]) as router:
+        application = Console(router, metrics, LOOPBACK_NAMES).application()
+        async with TestClient(TestServer(application)) as client:
+            yield client
+
+
+async def test_a_query_gets_its_decision(client: Client, gateway: tuple[Gateway, str]) -> None:
+    answer = await client.post("/api/route", json={"query": "hello", "cost_weight": 0.5})
+    assert answer.status == 200
+    shown = await answer.json()
+    assert (shown["llm"], shown["rule"]) == ("a", "a answers: no other LLM may answer.")
+    assert len(shown["hash"]) == 12
+    asked = gateway[0].asked[0]
+    assert (asked.query, asked.cost_weight) == ("hello", 0.5)
+    assert asked.max_candidates >= 1000
+
+
+async def test_a_chat_gets_its_decision(client: Client, gateway: tuple[Gateway, str]) -> None:
+    chat = [{"role": "user", "content": "hello"}]
+    assert (await client.post("/api/route", json={"messages": chat})).status == 200
+    assert gateway[0].asked[0].chat.messages[0].content == "hello"
+
+
+async def test_pool_and_figures(client: Client) -> None:
+    assert (await (await client.get("/api/pool")).json())["default"] == "a"
+    live = await (await client.get("/api/live")).json()
+    assert live["ready"] is True
+    assert live["decisions_per_second"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ("{", "not JSON"),
+        ("[]", "send an object with cost_weight, messages, query only"),
+        ('{"query": "a", "allowed_llms": ["a"]}', "only"),
+        ("{}", "either query (a text) or messages (a chat)"),
+        ('{"query": 3}', "query: must be a string"),
+        ('{"messages": [3]}', "messages[0]: must be a mapping"),
+        ('{"query": "a", "cost_weight": "much"}', "cost_weight"),
+        ('{"query": "wrong"}', "query: is wrong"),
+    ],
+)
+async def test_what_cannot_be_asked_is_refused_with_the_cure(client: Client, body: str, problem: str) -> None:
+    answer = await client.post("/api/route", data=body, headers={"Content-Type": "application/json"})
+    assert answer.status == 400
+    assert problem in (await answer.json())["error"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+    ],
+)
+async def test_another_site_cannot_ask(
+    client: Client, gateway: tuple[Gateway, str], headers: dict[str, str], status: int
+) -> None:
+    sent = {"Content-Type": "application/json"} | headers
+    answer = await client.post("/api/route", data='{"query": "hello"}', headers=sent)
+    assert answer.status == status
+    assert gateway[0].asked == []
+
+
+async def test_metrics_that_cannot_be_read_are_named(gateway: tuple[Gateway, str]) -> None:
+    async with AsyncRouterClient(gateway[1]) as router:
+        application = Console(router, "http://127.0.0.1:9/metrics", LOOPBACK_NAMES).application()
+        async with TestClient(TestServer(application)) as client:
+            answer = await client.get("/api/live")
+            assert answer.status == 502
+            assert "http://127.0.0.1:9/metrics" in (await answer.json())["error"]
+
+
+async def test_the_page_is_small_and_loads_nothing_from_elsewhere(client: Client) -> None:
+    total = 0
+    for path, name in FILES.items():
+        answer = await client.get(path)
+        assert answer.status == 200
+        assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+        text = await answer.text()
+        total += len(text.encode())
+        assert "http://" not in text
+        assert "https://" not in text
+        assert (PAGE / name).read_text(encoding="utf-8") == text
+    assert total < 100_000
+
+
+def test_every_file_of_the_page_is_served() -> None:
+    assert {file.name for file in PAGE.iterdir()} == set(FILES.values())
