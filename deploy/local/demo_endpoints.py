@@ -35,6 +35,7 @@ class Behaviour(BaseModel):
         default=200, ge=200, le=599, description="other than 200: answered with an error of that status"
     )
     message: str = Field(default="this demo endpoint was told to fail", description="of that error")
+    retry_after: str | None = Field(default=None, description="header of such an error")
     reset: bool = Field(default=False, description="close the connection without an answer")
     reset_after_chunks: int | None = Field(default=None, ge=0, description="close it in the middle of a stream")
 
@@ -79,7 +80,10 @@ class DemoEndpoint:
         if self.behaviour.reset:
             _close(request)
         if self.behaviour.status != 200:
-            return _error(request, self.behaviour.status, self.behaviour.message)
+            error = _error(request, self.behaviour.status, self.behaviour.message)
+            if self.behaviour.retry_after is not None:
+                error.headers["Retry-After"] = self.behaviour.retry_after
+            return error
         if body.get("stream"):
             return await self._stream(request, given)
         return web.json_response(demo_answers.whole(request.path, self.name, given))

@@ -1,6 +1,7 @@
 -- Runs for every attempt, before a request leaves for an endpoint and when the answer comes back. Outwards it lets only
 -- known headers pass and gives the request the endpoint's own path and model; inwards it removes what only we may say.
--- Rendered before this: CLUSTER, MODEL_JSON, BASE_PATH, LLM, OUTWARD = { header = true }, INWARD_REMOVED = { prefix, ... }.
+-- Rendered before this: CLUSTER, MODEL_JSON, BASE_PATH, LLM, OUTWARD = { header = true }, INWARD_REMOVED = { prefix, ... },
+-- ALONE (whether the cluster is one server), RETRIED and KEY_FAULTS = { status = true }, KEY_REST_SECONDS.
 --
 -- What is to be replaced in the body is in the metadata "routerdc": whoever has read the body (the gateway, or
 -- fail_open.lua in its place) has written it there, so that nobody reads it a second time, and differently.
@@ -20,6 +21,7 @@ local function restore(headers, metadata)
     metadata:set("routerdc.request", "length", headers:get("content-length") or "")
   end
   local request = metadata:get("routerdc.request")
+  metadata:set("routerdc.request", "attempt", (request.attempt or 0) + 1)
   headers:replace(":path", BASE_PATH .. request.path:sub(#"/v1" + 1))
   if request.length ~= "" then headers:replace("content-length", request.length) end
 end
@@ -69,6 +71,26 @@ local function refuse_upgrade(headers)
   headers:replace("content-length", "0")
 end
 
+-- Whether any attempt is left that goes to another cluster.
+local function others_left(metadata)
+  local groups = metadata:get("routerdc.candidates").priority_groups
+  for i = metadata:get("routerdc.request").attempt + 1, #groups do
+    if groups[i].name ~= CLUSTER then return true end
+  end
+  return false
+end
+
+-- A failure has the next attempt made, and its server rest: for as long as it asks for, or where our key has failed. A
+-- server that asked to be left alone is not asked again; one of several that are alike is Envoy's to eject.
+local function on_failure(headers, metadata, status)
+  local asked_for = retry_after_seconds(headers, os.time())
+  local seconds = asked_for or (KEY_FAULTS[status] and KEY_REST_SECONDS)
+  if seconds and ALONE then
+    metadata:set("routerdc.rests", CLUSTER, { seconds = seconds, asked_for = asked_for ~= nil })
+  end
+  if not (asked_for and ALONE) or others_left(metadata) then headers:replace("x-routerdc-retry", "true") end
+end
+
 function envoy_on_response(handle)
   local headers = handle:headers()
   if headers:get(":status") == "101" then refuse_upgrade(headers) end
@@ -81,4 +103,6 @@ function envoy_on_response(handle)
   headers:replace("x-routerdc-llm", LLM)
   local id = headers:get("x-request-id") -- the caller's, or Envoy's, takes its place
   if id then headers:replace("x-upstream-request-id", id) end
+  local status = headers:get(":status")
+  if RETRIED[status] then on_failure(headers, handle:streamInfo():dynamicMetadata(), status) end
 end

@@ -20,7 +20,7 @@ from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from google.protobuf.message import Message
 
 from gateway.config.endpoints_file import Endpoint
-from gateway.envoy_config import headers, lua_filters, upstream
+from gateway.envoy_config import failures, headers, lua_filters, upstream
 from gateway.envoy_config.dump import extension, newer, packed, seconds
 from gateway.envoy_config.options import Options
 from gateway.policy.capabilities import ApiProtocol
@@ -74,6 +74,7 @@ def _http(cluster: Cluster, *, tls: bool) -> http_protocol_options_pb2.HttpProto
     options = http_protocol_options_pb2.HttpProtocolOptions(
         common_http_protocol_options=protocol_pb2.HttpProtocolOptions(idle_timeout=seconds(_KEEP_ALIVE_SECONDS)),
         http_filters=[_filter(name, config) for name, config in _filters(cluster)],
+        outlier_detection=failures.outlier_matcher(),
     )
     if tls:  # HTTP/2 where the server offers it
         options.auto_config.http_protocol_options.SetInParent()
@@ -100,7 +101,16 @@ def _adapt(cluster: Cluster) -> lua_pb2.Lua:
         BASE_PATH=base_path(endpoint),
         OUTWARD=dict.fromkeys(headers.OUTWARD, True),
         INWARD_REMOVED=headers.INWARD_REMOVED,
+        ALONE=sum(one.in_use for one in cluster.endpoints) == 1,
+        RETRIED=_statuses(failures.RETRIED),
+        KEY_FAULTS=_statuses(failures.KEY_FAULTS),
+        KEY_REST_SECONDS=failures.KEY_REST_SECONDS,
+        MAX_REST_SECONDS=failures.MAX_REST_SECONDS,
     )
+
+
+def _statuses(codes: Sequence[int]) -> dict[str, bool]:
+    return {str(code): True for code in codes}
 
 
 def _credential(cluster: Cluster) -> credential_injector_pb2.CredentialInjector:

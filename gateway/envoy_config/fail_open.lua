@@ -1,19 +1,20 @@
--- Runs after the external processor. Where that has decided, nothing is left to do. Where it has not (the gateway is down
--- or too slow), the request goes on without it: a virtual model to its default LLMs, a named LLM to itself.
+-- Runs after the external processor. Where that has decided, only clusters that rest are left out. Where it has not (the
+-- gateway is down or too slow), the request goes on without it: a virtual model to its default LLMs, a named LLM to itself.
 -- This route's metadata: candidates = { model = { cluster, ... } }.
 
-local function refuse(handle, status, kind, code, message)
+local function refuse(handle, status, kind, code, message, more)
   local form = '{"error": {"message": "%s", "type": "%s", "param": null, "code": %s}}'
   if handle:headers():get(":path"):find("^/v1/messages") then -- Anthropic's form
     form = '{"type": "error", "error": {"message": "%s", "type": "%s"}}'
     kind = kind == "server_error" and "api_error" or kind
   end
-  local answer = string.format(form, message, kind, code)
-  handle:respond({ [":status"] = status, ["content-type"] = "application/json" }, answer)
+  local headers = { [":status"] = status, ["content-type"] = "application/json" }
+  for name, value in pairs(more or {}) do headers[name] = value end
+  handle:respond(headers, string.format(form, message, kind, code))
 end
 
-function envoy_on_request(handle)
-  if handle:streamInfo():dynamicMetadata():get("routerdc") then return end
+-- The groups to try, or nil after an answer.
+local function fallback(handle)
   local body = handle:body() -- waits; what was taken from the handle before is not valid afterwards
   local name, first, last = read_model(body and body:getBytes(0, body:length()) or "")
   if not name then return refuse(handle, "400", "invalid_request_error", "null", first) end
@@ -22,15 +23,35 @@ function envoy_on_request(handle)
     local message = "the router is not reachable and this model has no default"
     return refuse(handle, "503", "server_error", '"router_unavailable"', message)
   end
-  local groups = {}
-  for i, cluster in ipairs(candidates) do
-    groups[i] = { name = cluster, clusters = { { cluster_name = cluster, weight = 1 } } }
-  end
   local metadata = handle:streamInfo():dynamicMetadata()
   metadata:set("routerdc", "reason", "fallback")
   metadata:set("routerdc", "model_start", first)
   metadata:set("routerdc", "model_end", last)
+  local groups = {}
+  for i, cluster in ipairs(candidates) do
+    groups[i] = { name = cluster, clusters = { { cluster_name = cluster, weight = 1 } } }
+  end
+  return groups
+end
+
+function envoy_on_request(handle)
+  local metadata = handle:streamInfo():dynamicMetadata()
+  local decided = metadata:get("routerdc.candidates")
+  local all = decided and decided.priority_groups or fallback(handle)
+  if not all then return end
+  local groups, seconds = awake(all, os.time())
+  if not groups then
+    local message = "every endpoint that could answer has asked to be left alone for a while"
+    return refuse(handle, "429", "rate_limit_error", '"rate_limit_exceeded"', message, { ["retry-after"] = tostring(seconds) })
+  end
+  if decided and #groups == #all then return end
+  metadata = handle:streamInfo():dynamicMetadata()
   metadata:set("routerdc.candidates", "priority_groups", groups)
   handle:headers():replace("x-envoy-max-retries", tostring(#groups - 1))
   handle:clearRouteCache()
+end
+
+function envoy_on_response(handle)
+  local rests = handle:streamInfo():dynamicMetadata():get("routerdc.rests")
+  if rests then remember(rests, os.time()) end
 end

@@ -19,12 +19,12 @@ LuaValue = str | int | bool | Sequence["LuaValue"] | Mapping[str, "LuaValue"]
 
 def fail_open() -> lua_pb2.Lua:
     """In the listener's filters, after the external processor; the route's metadata has the candidates."""
-    return filter_of("read_model.lua", "fail_open.lua")
+    return filter_of("read_model.lua", "resting.lua", "fail_open.lua")
 
 
 def adapt(**constants: LuaValue) -> lua_pb2.Lua:
-    """In a cluster's own filters; see adapt.lua for its constants."""
-    return filter_of("adapt.lua", **constants)
+    """In a cluster's own filters; see adapt.lua and rest.lua for the constants."""
+    return filter_of("rest.lua", "adapt.lua", **constants)
 
 
 def literal(value: LuaValue) -> str:

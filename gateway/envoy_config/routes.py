@@ -14,6 +14,7 @@ from google.protobuf import struct_pb2
 from gateway.envoy_config import lua_filters
 from gateway.envoy_config.clusters import buffer_bytes
 from gateway.envoy_config.dump import extension, newer, overwrite, packed, seconds
+from gateway.envoy_config.failures import RETRY_HEADER
 from gateway.envoy_config.local_answers import largest, local_answers
 from gateway.envoy_config.options import Options
 from gateway.envoy_config.without_gateway import WithoutGateway
@@ -22,8 +23,6 @@ from gateway.openai.mutations import CANDIDATES_METADATA, METADATA
 from gateway.policy.capabilities import ApiProtocol
 
 PRIORITY_GROUPS = "envoy.router.cluster_specifier_plugin.priority_group"
-# Another candidate may well manage what one could not: overloaded, out of quota, crashed, starting.
-RETRIABLE_STATUSES = (429, 500, 502, 503, 504)
 
 _TOLD = {
     "x-routerdc-reason": f"%DYNAMIC_METADATA({METADATA}:reason)%",
@@ -40,6 +39,7 @@ def routes(known: WithoutGateway, options: Options) -> route_pb2.RouteConfigurat
         domains=["*"],
         include_attempt_count_in_response=True,
         request_body_buffer_limit={"value": buffer_bytes(options)},
+        response_headers_to_remove=[RETRY_HEADER],
         response_headers_to_add=[overwrite(name, value) for name, value in _TOLD.items()],
         routes=[*(_llm_route(known, protocol, options) for protocol in ApiProtocol), *local_answers(known, options)],
     )
@@ -95,9 +95,10 @@ def _retries(options: Options) -> route_components_pb2.RetryPolicy:
         name="envoy.retry_host_predicates.previous_hosts",
         typed_config=packed(previous_hosts_pb2.PreviousHostsPredicate()),
     )
+    marked = route_components_pb2.HeaderMatcher(name=RETRY_HEADER, present_match=True)
     return policy(
-        retry_on="connect-failure,refused-stream,reset,retriable-status-codes",
-        retriable_status_codes=RETRIABLE_STATUSES,
+        retry_on="connect-failure,refused-stream,reset,retriable-headers",
+        retriable_headers=[marked],  # adapt.lua sets it, by the table in failures.py
         num_retries={"value": 0},
         # Counts until the answer begins, and not a moment longer.
         per_try_timeout=seconds(options.first_byte_timeout_seconds),

@@ -132,6 +132,7 @@ async def data_plane(
     gateway_tls: grpc.ServerCredentials | None = None,
     tracing: Tracing | None = None,
     alter: Callable[[dict[str, Any]], None] = lambda config: None,
+    threads: int = 2,
     **file: Any,
 ) -> AsyncIterator[Plane]:
     """Everything running, on ports that the system chooses.
@@ -147,6 +148,7 @@ async def data_plane(
         gateway_tls: the gateway speaks TLS, as localhost.
         tracing: the gateway's.
         alter: changes Envoy's configuration into one that is not ours.
+        threads: Envoy's.
         file: more of endpoints.yaml.
     """
     async with AsyncExitStack() as stack:
@@ -174,7 +176,7 @@ async def data_plane(
         altered = yaml.safe_load(config.read_text(encoding="utf-8"))
         alter(altered)
         config.write_text(yaml.safe_dump(altered), encoding="utf-8")
-        envoy = Envoy(config, log=folder / "envoy.log", environment=environment)
+        envoy = Envoy(config, log=folder / "envoy.log", threads=threads, environment=environment)
         stack.callback(envoy.stop)
         await asyncio.to_thread(envoy.start)  # this process goes on answering Envoy's health checks meanwhile
         client = openai.AsyncOpenAI(base_url=envoy.base_url, api_key="the-callers-own", max_retries=0, timeout=30)

@@ -7,9 +7,9 @@ import yaml
 
 from gateway.config.settings import Settings
 from gateway.envoy_config.clusters import buffer_bytes
+from gateway.envoy_config.failures import TRANSIENT
 from gateway.envoy_config.headers import CALLERS_CREDENTIALS, INTERNAL_HEADERS
 from gateway.envoy_config.options import Options
-from gateway.envoy_config.routes import RETRIABLE_STATUSES
 from gateway.openai import mutations
 from tests.support.rendered import Object, named, needs_kubectl, of_kind, overlay
 
@@ -88,7 +88,7 @@ def test_limits_and_retries_are_those_of_our_own_envoy() -> None:
     assert spec("ClientTrafficPolicy")["connection"]["bufferLimit"] == buffer_bytes(ours)
     assert ours.max_body_bytes == Settings().openai.max_body_bytes
     retry = spec("BackendTrafficPolicy")["retry"]
-    assert tuple(retry["retryOn"]["httpStatusCodes"]) == RETRIABLE_STATUSES
+    assert tuple(retry["retryOn"]["httpStatusCodes"]) == TRANSIENT
     assert retry["perRetry"]["timeout"] == f"{ours.first_byte_timeout_seconds}s"
 
 

@@ -1,0 +1,105 @@
+"""The table of failures, through a real Envoy: what is tried again where, and who is left alone for how long."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from email.utils import formatdate
+from pathlib import Path
+from time import time
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from gateway.envoy_config.failures import KEY_FAULTS, MISPLACED, RETRIED, TRANSIENT
+from tests.e2e.envoy_fixtures import Plane, data_plane
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+HELLO: Any = [{"role": "user", "content": "hello"}]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
+    """One of its own for each test, on one thread: what rests is remembered by Envoy's threads."""
+    async with data_plane(tmp_path, default=["alpha", "beta", "gamma"], threads=1) as plane:
+        plane.prefer("hello", "alpha", "beta", "gamma")
+        yield plane
+
+
+async def ask(plane: Plane, model: str = "auto") -> tuple[int, str | None, dict[str, Any], Any]:
+    answer = await plane.client._client.post(
+        f"{plane.envoy.base_url}/chat/completions", json={"model": model, "messages": HELLO}
+    )
+    assert "x-routerdc-retry" not in answer.headers
+    return answer.status_code, answer.headers.get("x-routerdc-llm"), dict(answer.headers), answer.json()
+
+
+def asked(plane: Plane) -> list[int]:
+    return [len(llm.received) for llm in plane.llms.values()]
+
+
+async def test_every_failure_has_the_next_candidate_asked(plane: Plane) -> None:
+    for status in (*TRANSIENT, *MISPLACED):
+        plane.llms["alpha"].behave(status=status)
+        assert (await ask(plane))[:2] == (200, "beta"), status
+    assert asked(plane) == [len(RETRIED) - len(KEY_FAULTS)] * 2 + [0]
+
+
+async def test_faults_of_a_request_are_its_own(plane: Plane) -> None:
+    for status in (400, 413, 422):
+        plane.llms["alpha"].behave(status=status)
+        assert (await ask(plane))[0] == status
+    assert asked(plane) == [3, 0, 0]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("told", ["60", formatdate(time() + 3600, usegmt=True)], ids=["seconds", "date"])
+async def test_endpoint_is_left_alone_for_as_long_as_it_asks(plane: Plane, status: int, told: str) -> None:
+    plane.llms["alpha"].behave(status=status, retry_after=told)
+    answers = [(await ask(plane))[:2] for _ in range(5)]
+    assert answers == [(200, "beta")] * 5
+    assert asked(plane) == [1, 5, 0]
+    assert json.loads(plane.llms["beta"].received[-1].body)["model"] == "beta/model"
+
+
+async def test_endpoint_is_asked_again_when_its_time_is_over(plane: Plane) -> None:
+    plane.llms["alpha"].behave(status=429, retry_after="1")
+    assert (await ask(plane))[:2] == (200, "beta")
+    plane.llms["alpha"].behave()
+    await asyncio.sleep(2.1)
+    assert (await ask(plane))[:2] == (200, "alpha")
+
+
+async def test_named_llm_that_asks_to_be_left_alone_is_asked_once(plane: Plane) -> None:
+    plane.llms["alpha"].behave(status=429, retry_after="60")
+    status, _, headers, body = await ask(plane, "alpha")
+    assert (status, headers["retry-after"]) == (429, "60")
+    assert "told to fail" in body["error"]["message"]
+    status, _, headers, body = await ask(plane, "alpha")
+    assert status == 429
+    assert 55 <= int(headers["retry-after"]) <= 60
+    assert body["error"]["code"] == "rate_limit_exceeded"
+    assert asked(plane) == [1, 0, 0]
+
+
+async def test_named_llm_without_retry_after_is_tried_twice(plane: Plane) -> None:
+    plane.llms["alpha"].behave(status=429)
+    assert (await ask(plane, "alpha"))[0] == 429
+    assert asked(plane) == [2, 0, 0]
+
+
+@pytest.mark.parametrize("status", KEY_FAULTS)
+async def test_endpoint_that_refuses_our_key_is_passed_over(plane: Plane, status: int) -> None:
+    plane.llms["alpha"].behave(status=status)
+    assert [(await ask(plane))[:2] for _ in range(5)] == [(200, "beta")] * 5
+    assert asked(plane) == [1, 5, 0]
+    assert (await ask(plane, "alpha"))[0] == status  # there is nobody else: it is tried all the same
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+async def test_what_a_request_can_bring_about_takes_no_endpoint_from_others(plane: Plane, status: int) -> None:
+    plane.llms["alpha"].behave(status=status)
+    for _ in range(8):
+        assert (await ask(plane))[:2] == (200, "beta")
+    plane.llms["alpha"].behave()
+    assert (await ask(plane))[:2] == (200, "alpha")
