@@ -19,12 +19,14 @@
     │   ├── ScorerFailedError        it answered with an error, or with something that is not an answer
     │   └── BundleMismatchError      its bundle does not have the LLM names of endpoints.yaml
     ├── NoRouterError              there is no bundle yet: the router answers with the default LLM, as it should
+    ├── StaleKeysError             the file with the API keys cannot be looked at
     └── StartupError               the process says why and exits
         ├── SettingsError            a setting is wrong
         ├── EndpointsError           endpoints.yaml is wrong
         ├── TlsError                 certificate files are wrong
         ├── CallersError             the file with the API keys is wrong
         ├── TracingMissingError      traces are configured, but not installed
+        ├── FileHangsError           a file does not answer: a dead file server, a FIFO without a writer
         ├── PortInUseError           somebody else listens there
         ├── WorkerError              a worker process did not come up
         └── TritonMissingError       no Triton with a readable model `routerdc` in time
@@ -173,6 +175,10 @@ class BundleMismatchError(ScorerError):
     told = "the scorer serves a bundle with other LLMs"
 
 
+class StaleKeysError(GatewayError):
+    """The API keys may be out of date, for their file cannot be looked at; the gateway is not ready."""
+
+
 class StartupError(GatewayError):
     """The gateway cannot start; the message says why and what to do."""
 
@@ -195,6 +201,13 @@ class CallersError(StartupError):
 
 class TracingMissingError(StartupError):
     """Traces are configured, but the packages for them are not installed."""
+
+
+class FileHangsError(StartupError):
+    """Reading a file does not end."""
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(f"{what}: reading the file has taken {seconds:g} s; is its server there, or is it a FIFO?")
 
 
 class PortInUseError(StartupError):

@@ -9,7 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway.app import tls
-from gateway.app.reload import Reloader, Source
+from gateway.app.reload import Reloader
+from gateway.app.source import Source
 from gateway.app.tls import CertificateFiles, ServerTls
 from gateway.config import api_keys_file
 from gateway.config.api_keys_file import ApiKeysFile
@@ -30,6 +31,10 @@ from gateway.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from gateway.telemetry.tracing import Tracing
+
+
+API_KEYS = "api_keys"
+"""Name of the source that says who may call."""
 
 
 def tracing(settings: Settings, stack: AsyncExitStack) -> "Tracing | None":
@@ -92,7 +97,7 @@ def api_keys(settings: Settings, reloader: Reloader, pool: Source[EndpointsFile]
     """Who may call, read again when it changes; None: everybody."""
     if (path := settings.files.api_keys_file) is None:
         return None
-    source = reloader.source("api_keys", [path], partial(api_keys_file.read, path))
+    source = reloader.source(API_KEYS, [path], partial(api_keys_file.read, path))
     source.content.check(pool.content.llms.keys())
     known = Callers(source.content, metrics.caller)
 

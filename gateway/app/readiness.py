@@ -7,9 +7,11 @@ import asyncio
 
 import structlog
 
+from gateway.app.build import API_KEYS
+from gateway.app.reload import Reloader
 from gateway.config.settings import Settings
 from gateway.domain.scorer import Bundle
-from gateway.errors import BundleMismatchError, EndpointsError, ScorerError, TritonMissingError
+from gateway.errors import BundleMismatchError, EndpointsError, ScorerError, StaleKeysError, TritonMissingError
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
 from gateway.scoring.triton.balancer import TritonBalancer
@@ -32,6 +34,18 @@ async def served_bundle(triton: TritonBalancer, pool: PoolRef, settings: Setting
         if settings.scoring.start_without_router and not triton.has_served:
             return NO_BUNDLE
         raise
+
+
+def check(pool: PoolRef, reloader: Reloader, bundle: Bundle) -> None:
+    """Refuses a state in which nothing should be served from here.
+
+    Raises:
+        BundleMismatchError: `bundle` is not for the pool.
+        StaleKeysError: the API keys may be out of date, so that a withdrawn one would still be let in.
+    """
+    pool.current.check(bundle)
+    if (problem := reloader.hanging(API_KEYS)) is not None:
+        raise StaleKeysError(problem)
 
 
 async def wait_for_bundle(triton: TritonBalancer, pool: Pool, settings: Settings) -> None:

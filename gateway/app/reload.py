@@ -6,81 +6,43 @@ when it has stayed the same from one look to the next and while it was read, so 
 cannot be used is counted and logged once, the old state stays, and every look tries again: it may be a matter of time,
 as when endpoints.yaml comes before the bundle that it belongs to.
 
-Does not know what is in the files.
+Each source is watched by itself, and a look that does not end (a dead file server) is counted, logged and told by
+`hanging`: the others go on. Does not know what is in the files.
 """
 
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
-from gateway.errors import GatewayError
+from gateway.app.source import Source
+from gateway.config.file_reads import read_within, start_read
+from gateway.errors import FileHangsError
 from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger("gateway.app.reload")
 
 T = TypeVar("T")
 
-_Version = list[tuple[int, ...] | None]
-
-
-class Source(Generic[T]):
-    """Files that belong together, and what was in them when they were used last."""
-
-    def __init__(self, name: str, paths: Sequence[Path], read: Callable[[], T]) -> None:
-        self.name = name
-        self.problem: str | None = None
-        self._paths = paths
-        self._read = read
-        self._use: Callable[[T], None] = lambda content: None
-        self._seen = self._used = self._version()  # before reading: a change from here on is noticed
-        self.content = read()
-
-    def on_change(self, use: Callable[[T], None]) -> None:
-        """`use` takes new content, on the event loop; it may refuse it by raising GatewayError, changing nothing."""
-        self._use = use
-
-    def is_due(self) -> bool:
-        """Looks: is there something new that has settled, or something that was refused?"""
-        before, self._seen = self._seen, self._version()
-        return self._seen == before and (self._seen != self._used or self.problem is not None)
-
-    @property
-    def outcome(self) -> tuple[_Version, str | None]:
-        """Which version was read last, and what was wrong with it."""
-        return self._used, self.problem
-
-    async def reload(self) -> bool:
-        """Reads the files in a thread and uses them. False: they changed while they were read, so they are not used."""
-        version, problem = self._version(), None
-        try:
-            content = await asyncio.to_thread(self._read)
-            if self._version() != version:
-                return False
-            self._use(content)
-            self.content = content
-        except GatewayError as error:
-            if self._version() != version:
-                return False
-            problem = str(error)
-        self._used, self.problem = version, problem
-        return True
-
-    def _version(self) -> _Version:
-        return [_version(path) for path in self._paths]
-
 
 class Reloader:
     """Watches sources."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, timeout_seconds: float) -> None:
+        """`timeout_seconds`: a look or a read that takes longer hangs."""
         self._metrics = metrics
+        self._timeout_seconds = timeout_seconds
         self._sources: list[Source[Any]] = []
-        self._signalled = asyncio.Event()
+        self._hanging: dict[str, str] = {}
+
+    def hanging(self, name: str) -> str | None:
+        """Why the source `name` cannot be looked at, so that what it says may be out of date; None: it can."""
+        return self._hanging.get(name)
 
     def source(self, name: str, paths: Sequence[Path], read: Callable[[], T]) -> Source[T]:
         """What `read` makes of `paths`, watched from now on.
@@ -91,9 +53,10 @@ class Reloader:
             read: gives their content.
 
         Raises:
-            GatewayError: `read` raises it where they are wrong.
+            FileHangsError: `read` does not end.
+            GatewayError: `read` raises it where the files are wrong.
         """
-        source = Source(name, paths, read)
+        source: Source[T] = read_within(self._timeout_seconds, name, lambda: Source(name, paths, read))
         self._sources.append(source)
         self._metrics.watched(name)
         return source
@@ -101,33 +64,39 @@ class Reloader:
     @asynccontextmanager
     async def watching(self, interval_seconds: float) -> AsyncIterator[None]:
         """Looks every `interval_seconds` while the block runs; SIGHUP reads everything again at once."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, self._signalled.set)
-        task = asyncio.create_task(self._watch(interval_seconds))
+        loop, signalled = asyncio.get_running_loop(), [asyncio.Event() for _ in self._sources]
+
+        def signal_all() -> None:
+            for event in signalled:
+                event.set()
+
+        loop.add_signal_handler(signal.SIGHUP, signal_all)
+        watches = zip(self._sources, signalled, strict=True)
+        tasks = [asyncio.create_task(self._watch(source, interval_seconds, event)) for source, event in watches]
         try:
             yield
         finally:
-            task.cancel()
+            for task in tasks:
+                task.cancel()
             loop.remove_signal_handler(signal.SIGHUP)
 
-    async def _watch(self, interval_seconds: float) -> None:
+    async def _watch(self, source: Source[Any], interval_seconds: float, signalled: asyncio.Event) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._signalled.wait(), interval_seconds)
-            told = self._signalled.is_set()
-            self._signalled.clear()
-            for source in self._sources:
-                try:
-                    await self._look(source, told)
-                except Exception:  # a defect; but a watcher that died would never look again
-                    log.exception("reloading failed", file=source.name)
+                await asyncio.wait_for(signalled.wait(), interval_seconds)
+            told = signalled.is_set()
+            signalled.clear()
+            try:
+                await self._look(source, told)
+            except Exception:  # a defect; but a watcher that died would never look again
+                log.exception("reloading failed", file=source.name)
 
     async def _look(self, source: Source[Any], told: bool) -> None:
-        if not (source.is_due() or told):
-            return
         before = source.outcome
-        if not await source.reload():
-            return  # half-written, perhaps; the next looks find what has become of it
+        found = await self._within(source, start_read(source.name, partial(source.look, told)))
+        if found is None:
+            return  # nothing new, or half-written perhaps: the next looks find what has become of it
+        source.take(found)
         ok = source.problem is None
         if ok or told or source.outcome != before:
             self._metrics.reload(source.name, ok)
@@ -136,11 +105,16 @@ class Reloader:
             else:
                 log.warning("not reloaded: the old content stays in use", file=source.name, problem=source.problem)
 
-
-def _version(path: Path) -> tuple[int, ...] | None:
-    """What tells one content of `path` from another; None where there is no file."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size
+    async def _within(self, source: Source[Any], look: "asyncio.Future[T]") -> T:
+        """What `look` finds; where it hangs, that is told, and it is waited for until it ends."""
+        done, _ = await asyncio.wait({look}, timeout=self._timeout_seconds)
+        if not done:
+            self._hanging[source.name] = str(FileHangsError(source.name, self._timeout_seconds))
+            self._metrics.reload(source.name, ok=False)
+            log.error("a file hangs: the old content stays in use", file=source.name, problem=self.hanging(source.name))
+        try:
+            return await look
+        finally:
+            if self._hanging.pop(source.name, None) is not None:
+                self._metrics.watched(source.name)
+                log.info("the file answers again", file=source.name)

@@ -15,10 +15,12 @@ import uvloop
 
 from gateway.app import build, readiness
 from gateway.app.health import Health
+from gateway.app.heartbeat import beat
 from gateway.app.ports import Ports, metrics_server, write_ports
 from gateway.app.query_path import build_router
 from gateway.app.reload import Reloader
 from gateway.app.servers import Servers
+from gateway.app.shutdown import MARGIN_SECONDS, end_within
 from gateway.config import endpoints_file
 from gateway.config.settings import Settings
 from gateway.grpc_api.auth import Authentication
@@ -33,27 +35,39 @@ from gateway.telemetry.metrics import Metrics
 log = structlog.get_logger("gateway.app.server")
 
 
-def run(settings: Settings, announce: Callable[[Ports], None] | None = None, lifeline: int | None = None) -> None:
+def run(
+    settings: Settings,
+    announce: Callable[[Ports], None] | None = None,
+    lifeline: int | None = None,
+    heartbeat: int | None = None,
+) -> None:
     """Serves until SIGTERM or SIGINT; a second one while calls are still being answered stops at once.
+
+    Whatever hangs then, the process ends MARGIN_SECONDS after the grace.
 
     Args:
         settings: how.
         announce: called with the ports once the gateway serves.
         lifeline: a file descriptor; when it becomes readable, that is SIGTERM, too.
+        heartbeat: a file descriptor that tells the supervisor that this process works.
 
     Raises:
         StartupError: it cannot start.
     """
-    uvloop.run(_run(settings, announce, lifeline))
+    uvloop.run(_run(settings, announce, lifeline, heartbeat))
 
 
-async def _run(settings: Settings, announce: Callable[[Ports], None] | None, lifeline: int | None) -> None:
-    serve = asyncio.current_task()
+async def _run(
+    settings: Settings, announce: Callable[[Ports], None] | None, lifeline: int | None, heartbeat: int | None
+) -> None:
+    loop, serve = asyncio.get_running_loop(), asyncio.current_task()
     assert serve is not None  # noqa: S101 - we are in one
+    stop = partial(_stop, serve, settings.shutdown.drain_delay_seconds + settings.shutdown.grace_seconds)
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, serve.cancel)
+        loop.add_signal_handler(number, stop)
     if lifeline is not None:
-        asyncio.get_running_loop().add_reader(lifeline, _end_of_life, lifeline, serve)
+        loop.add_reader(lifeline, _end_of_life, lifeline, stop)
+    beating: asyncio.Task[None] | None = None
     with suppress(asyncio.CancelledError):
         async with serving(settings) as ports:
             _keep_out_of_collections()
@@ -61,8 +75,17 @@ async def _run(settings: Settings, announce: Callable[[Ports], None] | None, lif
                 write_ports(settings.listen.ports_file, ports)
             if announce is not None:
                 announce(ports)
+            if heartbeat is not None:  # after the announcement, which goes the same way
+                beating = asyncio.create_task(beat(heartbeat))
             await asyncio.Event().wait()
+    if beating is not None:
+        beating.cancel()
     log.info("stopped")
+
+
+def _stop(serve: asyncio.Task[None], grace_seconds: float) -> None:
+    end_within(grace_seconds + MARGIN_SECONDS)
+    serve.cancel()
 
 
 def _keep_out_of_collections() -> None:
@@ -74,9 +97,9 @@ def _keep_out_of_collections() -> None:
     gc.freeze()
 
 
-def _end_of_life(lifeline: int, serve: asyncio.Task[None]) -> None:
+def _end_of_life(lifeline: int, stop: Callable[[], None]) -> None:
     asyncio.get_running_loop().remove_reader(lifeline)
-    serve.cancel()
+    stop()
 
 
 @asynccontextmanager
@@ -87,7 +110,7 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         StartupError: it cannot start.
     """
     metrics = Metrics()
-    reloader = Reloader(metrics)
+    reloader = Reloader(metrics, settings.files.file_timeout_seconds)
     file = settings.files.endpoints_file
     source = reloader.source("endpoints", [file], partial(endpoints_file.read, file))
     pool = PoolRef(Pool(source.content, build.endpoint_health(settings)))
@@ -105,7 +128,7 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         router = build_router(settings, pool, triton, metrics, stack, tracing)
         source.on_change(partial(build.replace_pool, pool, triton))
         served = partial(readiness.served_bundle, triton, pool, settings)
-        health = Health(served, lambda bundle: pool.current.check(bundle), metrics)
+        health = Health(served, partial(readiness.check, pool, reloader), metrics)
         servicer = RouterServicer(router, metrics, build.limits(settings))
         reader = await stack.enter_async_context(Reader())
         routing = Routing(router, build.data_plane(settings), metrics, known, reader)

@@ -24,6 +24,9 @@ class Listen(Group):
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
     port: int = Field(50051, ge=0, le=65535, description="port of the gRPC service; 0: the system chooses")
     workers: int = Field(1, ge=1, le=256, description="processes that share the port")
+    worker_timeout_seconds: float = Field(
+        5, gt=0, description="a worker whose event loop gives no sign of life for so long is replaced"
+    )
     ext_proc_port: int | None = Field(
         None, ge=0, le=65535, description="port for Envoy alone (external processing); none: closed; 0: any free port"
     )
@@ -41,6 +44,12 @@ class Files(Group):
         None, description="hashed API keys, YAML; none: every caller that reaches the port may call"
     )
     reload_interval_seconds: float = Field(1, gt=0, description="time between two looks at files that may change")
+    file_timeout_seconds: float = Field(
+        5,
+        gt=0,
+        description="a file that is not read by then hangs: the gateway does not start, or goes on with the old "
+        "content, and is not ready where it is the one with the API keys",
+    )
 
 
 class Tls(Group):

@@ -9,12 +9,14 @@ import random
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
 
 from gateway.config.endpoints_file import Endpoint
+from gateway.config.file_reads import start_read
 from gateway.domain.outcomes import EndpointState
 from gateway.pool.pool import Pool
 
@@ -70,7 +72,8 @@ class Prober:
 
 async def _is_well(session: aiohttp.ClientSession, endpoint: Endpoint) -> bool:
     try:
-        async with session.get(_url(endpoint), ssl=_tls(endpoint), allow_redirects=False) as response:
+        tls = await asyncio.wait_for(_tls(endpoint), session.timeout.total)
+        async with session.get(_url(endpoint), ssl=tls, allow_redirects=False) as response:
             return response.status < 400
     except (aiohttp.ClientError, TimeoutError, OSError):  # ca_file that cannot be read included
         return False
@@ -87,5 +90,7 @@ def _url(endpoint: Endpoint) -> str:
     return f"{url.scheme}://{url.netloc}{endpoint.probe_path}"
 
 
-def _tls(endpoint: Endpoint) -> ssl.SSLContext | bool:
-    return True if endpoint.ca_file is None else ssl.create_default_context(cafile=endpoint.ca_file)
+async def _tls(endpoint: Endpoint) -> ssl.SSLContext | bool:
+    if endpoint.ca_file is None:
+        return True
+    return await start_read("ca_file", partial(ssl.create_default_context, cafile=endpoint.ca_file))

@@ -117,7 +117,9 @@ class DecisionLog(Observer):
         return (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino)
 
     def _open(self) -> int:
-        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _MODE)
+        # Not blocking: a FIFO without a reader is refused, and a full one loses lines, which are counted.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        return os.open(self._path, flags, _MODE)
 
     def _drop(self, cause: str, lines: int, **fields: Any) -> None:
         self._metrics.decision_log_dropped(cause, lines)

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from grpc import aio
 
 from gateway.app.command import gateway
 from gateway.config.settings import fields
@@ -19,6 +21,7 @@ from routerdc_client.route_command import route
 from tests.support.fake_scorer import BUNDLE, FakeScorer
 from tests.support.fake_triton import FakeTriton, fake_triton
 from tests.support.waiting import until
+from tests.unit.gateway.app.test_server import NOT_SERVING, health_becomes
 from tests.unit.gateway.conftest import Running, endpoints_file
 
 Start = Callable[..., Awaitable[Running]]
@@ -124,10 +127,10 @@ class Started:
 
 
 @asynccontextmanager
-async def started(folder: Path, delay_seconds: float) -> AsyncIterator[Started]:
+async def started(folder: Path, delay_seconds: float, *more: str) -> AsyncIterator[Started]:
     file, ports_file = folder / "endpoints.yaml", folder / "ports.json"
     file.write_text(yaml.safe_dump(json.loads(endpoints_file().model_dump_json())), encoding="utf-8")
-    flags = ["--port=0", "--metrics-port=0", "--deadline-ms=60000", f"--ports-file={ports_file}"]
+    flags = ["--port=0", "--metrics-port=0", "--deadline-ms=60000", f"--ports-file={ports_file}", *more]
     command = [sys.executable, "-c", "from cli.command import main; main()", "gateway", *flags]
     async with fake_triton(delay_seconds=delay_seconds) as triton:
         command += [f"--endpoints-file={file}", f"--triton-address={triton.address}"]
@@ -161,6 +164,20 @@ async def test_a_second_signal_stops_the_process_at_once(tmp_path: Path) -> None
             await asyncio.sleep(0.3)
         await gateway.ended(5)
         assert (await asking).exit_code == 1
+
+
+async def test_the_process_ends_at_sigterm_though_the_file_with_the_keys_hangs(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.yaml"
+    keys.write_text(yaml.safe_dump({"keys": [{"name": "team", "sha256": "0" * 64}]}))
+    flags = [f"--api-keys-file={keys}", "--file-timeout-seconds=0.2", "--reload-interval-seconds=0.05"]
+    async with started(tmp_path, 0, *flags, "--health-interval-seconds=0.05") as gateway:
+        os.mkfifo(tmp_path / "fifo")
+        (tmp_path / "fifo").rename(keys)
+        async with aio.insecure_channel(gateway.address) as channel:
+            await health_becomes(channel, "", NOT_SERVING)
+        gateway.process.send_signal(signal.SIGTERM)
+        logs = await gateway.ended(10)
+    assert any("api_keys: reading the file" in line for line in logs)
 
 
 async def test_route_passes_the_rules_on(start: Start) -> None:

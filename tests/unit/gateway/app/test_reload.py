@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from gateway.app.reload import Reloader, Source
-from gateway.errors import BundleMismatchError, EndpointsError
+from gateway.app.reload import Reloader
+from gateway.app.source import Source
+from gateway.errors import BundleMismatchError, EndpointsError, FileHangsError
 from gateway.telemetry.metrics import Metrics
 from tests.support.waiting import until
 
@@ -57,7 +58,7 @@ Watched = Callable[[Path], Any]
 def watched(metrics: Metrics) -> Watched:
     @asynccontextmanager
     async def _watched(path: Path) -> AsyncIterator[tuple[Source[str], list[str]]]:
-        reloader, used = Reloader(metrics), list[str]()
+        reloader, used = Reloader(metrics, timeout_seconds=0.5), list[str]()
         source = reloader.source("word", [path], lambda: read_word(path))
         source.on_change(used.append)
         async with reloader.watching(INTERVAL_SECONDS):
@@ -119,7 +120,7 @@ async def test_what_changes_while_it_is_read_is_neither_used_nor_refused(
             if file.read_text() == half:
                 put(file, "whole")
 
-    reloader, used = Reloader(metrics), list[str]()
+    reloader, used = Reloader(metrics, timeout_seconds=0.5), list[str]()
     reloader.source("word", [file], read).on_change(used.append)
     async with reloader.watching(INTERVAL_SECONDS):
         put(file, half)
@@ -158,7 +159,7 @@ async def test_a_content_refused_by_its_user_is_tried_again_without_another_chan
 
 
 async def test_sighup_reads_again_at_once_what_has_not_changed(file: Path, metrics: Metrics) -> None:
-    reloader, used = Reloader(metrics), list[str]()
+    reloader, used = Reloader(metrics, timeout_seconds=0.5), list[str]()
     reloader.source("word", [file], lambda: read_word(file)).on_change(used.append)
     async with reloader.watching(3600):
         os.kill(os.getpid(), signal.SIGHUP)
@@ -169,7 +170,7 @@ async def test_a_defect_in_one_source_does_not_stop_the_watching(file: Path, met
     def fail(word: str) -> None:
         raise ZeroDivisionError
 
-    reloader, used = Reloader(metrics), list[str]()
+    reloader, used = Reloader(metrics, timeout_seconds=0.5), list[str]()
     reloader.source("broken", [file], lambda: read_word(file)).on_change(fail)
     reloader.source("word", [file], lambda: read_word(file)).on_change(used.append)
     async with reloader.watching(INTERVAL_SECONDS):
@@ -177,3 +178,31 @@ async def test_a_defect_in_one_source_does_not_stop_the_watching(file: Path, met
         await until(lambda: used == ["two"])
         put(file, "three")
         await until(lambda: used == ["two", "three"])
+
+
+def replace_by_fifo(path: Path) -> None:
+    fifo = path.with_name("fifo")
+    os.mkfifo(fifo)
+    fifo.rename(path)
+
+
+async def test_a_file_that_hangs_is_told_and_the_others_go_on(file: Path, metrics: Metrics, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("one")
+    reloader, used = Reloader(metrics, timeout_seconds=0.1), list[str]()
+    reloader.source("word", [file], lambda: read_word(file))
+    reloader.source("other", [other], lambda: read_word(other)).on_change(used.append)
+    async with reloader.watching(INTERVAL_SECONDS):
+        replace_by_fifo(file)
+        await until(lambda: reloader.hanging("word"))
+        assert (is_good(metrics), reloader.hanging("other")) == (False, None)
+        put(other, "two")
+        await until(lambda: used == ["two"])
+        await asyncio.to_thread(file.write_text, "good")  # whoever waits for a writer goes on
+        await until(lambda: reloader.hanging("word") is None)
+
+
+def test_a_file_that_hangs_at_the_start_is_an_error(file: Path, metrics: Metrics) -> None:
+    replace_by_fifo(file)
+    with pytest.raises(FileHangsError, match=r"word: .*FIFO"):
+        Reloader(metrics, timeout_seconds=0.1).source("word", [file], lambda: read_word(file))

@@ -51,10 +51,10 @@ class Supervised:
 
 
 @asynccontextmanager
-async def supervised(folder: Path, **script: Any) -> AsyncIterator[Supervised]:
+async def supervised(folder: Path, *more: str, **script: Any) -> AsyncIterator[Supervised]:
     write(folder / "endpoints.yaml")
     ports_file = folder / "ports.json"
-    flags = ["--workers=2", "--port=0", "--metrics-port=0", "--deadline-ms=60000", f"--ports-file={ports_file}"]
+    flags = ["--workers=2", "--port=0", "--metrics-port=0", "--deadline-ms=60000", f"--ports-file={ports_file}", *more]
     command = [sys.executable, "-c", "from cli.command import main; main()", "gateway", *flags]
     async with fake_triton(**script) as triton:
         command += [f"--endpoints-file={folder / 'endpoints.yaml'}", f"--triton-address={triton.address}"]
@@ -90,6 +90,27 @@ async def test_workers_share_the_port_and_a_dead_one_is_replaced(tmp_path: Path)
         for _ in range(10):
             assert await gateway.route() == "beta"
         await until(lambda: len(gateway.workers() - {killed}) == 2, seconds=30)
+
+
+async def test_a_worker_that_hangs_is_replaced(tmp_path: Path) -> None:
+    async with supervised(tmp_path, "--worker-timeout-seconds=1.5") as gateway:
+        before = gateway.workers()
+        hung = min(before)
+        os.kill(hung, signal.SIGSTOP)
+        await until(lambda: hung not in gateway.workers() and len(gateway.workers()) == 2, seconds=60)
+        assert before & gateway.workers() == before - {hung}
+        for _ in range(10):
+            assert await gateway.route() == "beta"
+
+
+async def test_sigterm_ends_a_worker_that_hangs_too(tmp_path: Path) -> None:
+    flags = ("--worker-timeout-seconds=3600", "--grace-seconds=0.5")
+    async with supervised(tmp_path, *flags) as gateway:
+        workers = gateway.workers()
+        os.kill(min(workers), signal.SIGSTOP)
+        gateway.process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(gateway.process.wait(), 30)
+        await until(lambda: not [pid for pid in workers if Path(f"/proc/{pid}/cmdline").exists()])
 
 
 async def test_sighup_reaches_every_worker(tmp_path: Path) -> None:

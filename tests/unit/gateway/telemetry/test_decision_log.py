@@ -151,3 +151,9 @@ async def test_lines_stay_whole_where_two_processes_share_the_file(path: Path, m
         for _ in range(100):
             await asyncio.gather(*(decide(each, asked()) for each in routers))
     assert len(rows(path)) == 200
+
+
+def test_a_fifo_that_nobody_reads_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log")
+    with pytest.raises(SettingsError, match="decision_log_file cannot be written"):
+        DecisionLog(tmp_path / "log", Metrics())
