@@ -42,14 +42,12 @@ async def score(query: RouteQuery, scorer: Scorer, deadline: float) -> ScoredCon
     Raises:
         InvalidRequestError, ScorerError: see `Scorer.score`.
     """
-    max_tokens = scorer.bundle.max_tokens
-    turns = query.conversation.turns if query.conversation is not None else ()
-    if len(turns) <= 1:
-        ends = both_ends(query.text, max_tokens)
-        if len(ends) == 1:  # most queries: nothing to combine
-            return ScoredConversation(await scorer.score(ends[0], deadline, query.priority))
-        turns = (Turn(query.text, 1.0, 0),)
+    if query.conversation is None:  # as it is, so that the scores are those that the model gives for this text
+        return ScoredConversation(await scorer.score(query.text, deadline, query.priority))
+    turns, max_tokens = query.conversation.turns, scorer.bundle.max_tokens
     rows = [both_ends(turn.text, max_tokens) for turn in turns]
+    if len(rows) == 1 and len(rows[0]) == 1:
+        return ScoredConversation(await scorer.score(rows[0][0], deadline, query.priority))
     texts = dict.fromkeys(text for row in rows for text in row)
     scored = dict(
         zip(texts, await asyncio.gather(*(scorer.score(t, deadline, query.priority) for t in texts)), strict=True)

@@ -4,7 +4,7 @@ A gateway gathers queries while it has `window` of them for each Triton in fligh
 Tritons; it sends what it has, at most a full batch, to the Triton for which it has fewest (gateway/scoring/triton).
 A Triton computes what waits, as many requests as fit into a batch, while the next ones queue. A query that is not
 answered within the deadline gets the default LLM; so does, at once, one that has less time left than answers take by
-now (gateway/scoring/coalescer.py). A request nobody waits for any more is not computed.
+now: the gateway's own rules (gateway/scoring/pacing.py). A request nobody waits for any more is not computed.
 """
 
 import heapq
@@ -14,10 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from gateway.scoring.pacing import AnswerTime, has_room
 from loadtest.autoscaling.prometheus import Counters
 from loadtest.autoscaling.service_times import ServiceTimes
-
-SMOOTHING = 0.2  # as in gateway/scoring/coalescer.py
 
 
 class Request(NamedTuple):
@@ -77,7 +76,7 @@ class Fleet:
         self._random = random.Random(seed)  # noqa: S311 - no secret
         self._done: list[tuple[float, int, Pod]] = []  # a heap; the number settles ties
         self._batches = 0
-        self._answer_seconds = [0.0] * gateways  # from sending to the answer, smoothed
+        self._answer_times = [AnswerTime() for _ in range(gateways)]
 
     def add(self, pod: Pod) -> None:
         """A new Triton, which gets requests from now on."""
@@ -116,8 +115,7 @@ class Fleet:
         batch, pod.batch = pod.batch or [], None
         started = now - self._service.of(sum(len(request.arrived) for request in batch))
         for request in batch:
-            took = now - request.sent
-            self._answer_seconds[request.gateway] += SMOOTHING * (took - self._answer_seconds[request.gateway])
+            self._answer_times[request.gateway].observe(now - request.sent)
             for arrived in request.arrived:
                 self._end(arrived, started, now)
         self._count(batch, started)
@@ -166,15 +164,15 @@ class Fleet:
                 self._compute(pod, now)
 
     def _has_room(self, gateway: int) -> bool:
-        pods = len(self.pods)
-        return self._requests[gateway] < pods or self._queries[gateway] < self._window * pods
+        requests, queries = self._requests[gateway], self._queries[gateway]
+        return has_room(batches=requests, queries=queries, scorers=len(self.pods), window=self._window)
 
     def _least_busy(self, gateway: int) -> Pod:
         return min(self.pods, key=lambda pod: (pod.under_way[gateway], self._random.random()))
 
     def _refuse_hopeless(self, now: float, gateway: int) -> None:
         pending = self._pending[gateway]
-        hopeless = now + self._answer_seconds[gateway] - self._deadline_seconds  # arrived before that
+        hopeless = now + self._answer_times[gateway].seconds - self._deadline_seconds  # arrived before that
         if self._requests[gateway] == 0 and pending[-1] < hopeless:
             return
         while pending and pending[0] < hopeless:
@@ -196,7 +194,7 @@ class Fleet:
             self._batches += 1
             heapq.heappush(self._done, (now + self._service.of(rows), self._batches, pod))
         for request in given_up:
-            self._answer_seconds[request.gateway] = max(self._answer_seconds[request.gateway], now - request.sent)
+            self._answer_times[request.gateway].observe_at_least(now - request.sent)
             for arrived in request.arrived:
                 self._refuse(arrived, now)
         self._release(pod, now, given_up)

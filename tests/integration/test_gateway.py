@@ -133,7 +133,7 @@ async def test_gateway_and_tritonclient_agree_on_real_queries(
         check(await one_by_one(router, queries), client, queries, manifest)
 
 
-async def test_a_chat_is_routed_as_its_last_user_message(gateway: Gateway, triton: TritonServer) -> None:
+async def test_a_chat_with_one_user_text_is_routed_as_that_text(gateway: Gateway, triton: TritonServer) -> None:
     question = "How many prime numbers are there below 100?"
     content = [{"type": "text", "text": question}, {"type": "image_url", "image_url": {"url": "data:"}}]
     async with gateway(triton.grpc_address) as router:
@@ -141,6 +141,22 @@ async def test_a_chat_is_routed_as_its_last_user_message(gateway: Gateway, trito
         chat = await router.route(messages=[{"role": "user", "content": content}], deadline_ms=DEADLINE_MS)
     assert (plain.reason, chat.reason) == (pb.REASON_ROUTED, pb.REASON_CACHED)
     assert (chat.llm, chat.margin) == (plain.llm, plain.margin)
+
+
+async def test_a_reply_in_a_chat_keeps_the_llm_and_a_long_text_is_read_at_both_ends(
+    gateway: Gateway, triton: TritonServer, manifest: Manifest
+) -> None:
+    asked = {"role": "user", "content": "How many prime numbers are there below 100?"}
+    reply = [asked, {"role": "assistant", "content": "25."}, {"role": "user", "content": "are you sure?"}]
+    long = [{"role": "user", "content": "The whole law, word by word. " * 500 + "Is this legal?"}]
+    async with gateway(triton.grpc_address) as router:
+        first, second, both = [
+            await router.route(messages=messages, deadline_ms=DEADLINE_MS) for messages in ([asked], reply, long)
+        ]
+    assert second.llm == first.llm
+    assert second.margin == pytest.approx(first.margin, abs=0.1)  # blended: nearly the first one's scores
+    assert both.truncated
+    assert both.token_count > manifest.tokenizer.max_tokens
 
 
 async def test_a_query_that_triton_refuses_fails_alone_in_its_merged_request(
