@@ -87,51 +87,60 @@ release: $(VENV)/.dev $(RELEASE)/bin/twine  ## build wheel and source archive, c
 test: check  ## check, then all tests: unit, integration (a real Triton), e2e (the whole stack)
 	$(BIN)/pytest
 
-DATA ?= ../shared/data
+# Public data sets: `make data` fetches them; DATA=FOLDER uses those of another folder, for tests too.
+DATA ?= data
+export ROUTERDC_DATA := $(abspath $(DATA))
+
+data: $(VENV)/.dev  ## fetch the public data sets of the docs: routerdc data fetch (MIRROR=URL or folder)
+	$(BIN)/routerdc data fetch --out $(DATA) $(if $(MIRROR),--mirror $(MIRROR))
+
+$(DATA)/%: | $(VENV)/.dev
+	$(BIN)/routerdc data fetch $* --out $(DATA) $(if $(MIRROR),--mirror $(MIRROR))
+
 EVALUATION := build/evaluation
 LOOKS := The test sets were looked at three times while the recipe was found, and the first two looks changed it; three more, at what cross-validation or left-out data sets prefer to it, kept it (docs/log/training.md, T34, T37 and T38).
 SOURCE := Command: make evaluate. The whole report, with plots: docs/evaluation/routerdc/report.md.
 
-evaluate: $(VENV)/.dev  ## judge the shipped bundle, and the recipe on two other pools: docs/evaluation
+evaluate: $(VENV)/.dev | $(DATA)/routerdc $(DATA)/routerbench $(DATA)/pool9  ## judge the shipped bundle, and the recipe on two other pools: docs/evaluation
 	mkdir -p $(EVALUATION)
 	$(BIN)/routerdc evaluate --card --note "$(LOOKS)" --note "$(SOURCE)" --out $(EVALUATION)/routerdc --train $(DATA)/routerdc/train \
 		--test $(DATA)/routerdc/test_in_distribution --test $(DATA)/routerdc/test_out_of_distribution
 	$(BIN)/routerdc train $(DATA)/routerbench/*_train.jsonl --recipe few-shot \
 		--out $(EVALUATION)/bundle-routerbench
 	$(BIN)/routerdc evaluate --out $(EVALUATION)/routerbench --bundle $(EVALUATION)/bundle-routerbench --cost \
-		$(addprefix --train ,$(wildcard $(DATA)/routerbench/*_train.jsonl)) \
-		$(addprefix --test ,$(wildcard $(DATA)/routerbench/*_test.jsonl))
+		$(foreach set,arc_challenge mbpp,--train $(DATA)/routerbench/$(set)_train.jsonl) \
+		$(foreach set,arc_challenge mbpp,--test $(DATA)/routerbench/$(set)_test.jsonl)
 	$(BIN)/routerdc cross-validate $(DATA)/pool9/train.json --out $(EVALUATION)/pool9
 	mkdir -p docs/evaluation
 	cp -r $(addprefix $(EVALUATION)/,routerdc routerbench pool9) docs/evaluation/
 
-bundle: $(VENV)/.dev  ## train the shipped bundle again from the paper's data, and trace it for serving
+bundle: $(VENV)/.dev | $(DATA)/routerdc  ## train the shipped bundle again from the paper's data, and trace it for serving
 	$(BIN)/routerdc train $(DATA)/routerdc/train --out bundles/default --name routerdc-minilm-7llm
 	$(BIN)/routerdc export graph --bundle bundles/default
 	$(BIN)/routerdc export engine --bundle bundles/default \
 		--queries $(DATA)/routerdc/test_in_distribution --queries $(DATA)/routerdc/test_out_of_distribution
 
-tune-compute: $(VENV)/.dev  ## quality against depth and tokens on the paper's training data: docs/evaluation/compute (an hour on two cores)
+tune-compute: $(VENV)/.dev | $(DATA)/routerdc  ## quality against depth and tokens on the paper's training data: docs/evaluation/compute (an hour on two cores)
 	$(BIN)/routerdc tune-compute $(DATA)/routerdc/train --side right --side left --side middle \
 		--out docs/evaluation/compute
 
-pool-growth: $(VENV)/.dev  ## each LLM left out and added back from few scored queries: docs/evaluation/pool-growth
+pool-growth: $(VENV)/.dev | $(DATA)/routerdc  ## each LLM left out and added back from few scored queries: docs/evaluation/pool-growth
 	$(BIN)/routerdc pool measure $(DATA)/routerdc/train --test $(DATA)/routerdc/test_in_distribution --draws 2 \
 		--seeds 5 --out docs/evaluation/pool-growth
 
 FULL_DEPTH := bundles/full-depth
 
-bundle-full-depth: $(VENV)/.dev  ## train the yardstick of the benchmarks again: the same recipe, all layers, 512 tokens
+bundle-full-depth: $(VENV)/.dev | $(DATA)/routerdc  ## train the yardstick of the benchmarks again: the same recipe, all layers, 512 tokens
 	$(BIN)/routerdc train $(DATA)/routerdc/train --recipe full-depth --out $(FULL_DEPTH) \
 		--name routerdc-minilm-7llm-full-depth
 	$(BIN)/routerdc export graph --bundle $(FULL_DEPTH)
 
-bench: $(VENV)/.dev  ## measure engine, gateway and efficiency against their goals: docs/benchmarks (a quarter of an hour)
+bench: $(VENV)/.dev | $(DATA)/routerdc  ## measure engine, gateway and efficiency against their goals: docs/benchmarks (a quarter of an hour)
 	$(BIN)/routerdc export
 	$(BIN)/routerdc export --bundle $(FULL_DEPTH) --out build/full-depth
 	$(BIN)/python -m loadtest.bench --data $(DATA)/routerdc
 
-side-by-side: $(VENV)/.dev  ## the router beside what people use today, each in its own environment: docs/benchmarks
+side-by-side: $(VENV)/.dev | $(DATA)/routerdc  ## the router beside what people use today, each in its own environment: docs/benchmarks
 	$(BIN)/routerdc export
 	$(BIN)/routerdc export --bundle $(FULL_DEPTH) --out build/full-depth
 	$(BIN)/python -m loadtest.side_by_side --data $(DATA)/routerdc
@@ -158,7 +167,7 @@ soak: $(VENV)/.dev  ## half an hour of load: does memory stay where it was? docs
 fuzz: $(VENV)/.dev  ## bad input for every entrance, more than 100,000 cases: docs/benchmarks/fuzz.md
 	$(BIN)/python -m tests.fuzz
 
-compare-engines: $(VENV)/.dev  ## the engines for a CPU, OpenVINO's among them, against each other: docs/benchmarks
+compare-engines: $(VENV)/.dev | $(DATA)/routerdc  ## the engines for a CPU, OpenVINO's among them, against each other: docs/benchmarks
 	for bundle in default full-depth; do \
 		$(BIN)/python -m loadtest.engines.compare bundles/$$bundle $(DATA)/routerdc/test_in_distribution \
 			docs/benchmarks/engines-$$bundle.md; \
@@ -216,4 +225,4 @@ simulate-autoscaling: $(VENV)/.dev  ## the chosen autoscaling and others against
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
-.PHONY: docs docs-serve chaos soak fuzz check-kubernetes pool-growth compare-engines side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt check-containers check-pythons wheel release clean
+.PHONY: data docs docs-serve chaos soak fuzz check-kubernetes pool-growth compare-engines side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt check-containers check-pythons wheel release clean

@@ -107,7 +107,7 @@ _folder = click.Path(file_okay=False, path_type=Path)
 @click.option("--rounds", type=click.IntRange(1), default=7, show_default=True)
 @click.option("--only", "names", multiple=True, help="Just these benchmarks; nothing is written.")
 @click.option("--quick", is_flag=True, help="Shows that everything works, in one short round; nothing is written.")
-@click.option("--data", type=_folder, default=Path("../shared/data/routerdc"), show_default=True, help="Test sets.")
+@click.option("--data", type=_folder, default=Path("data/routerdc"), show_default=True, help="Test sets.")
 @click.option("--bundle", type=_folder, default=Path("bundles/default"), show_default=True, help="The shipped one.")
 @click.option("--repository", type=_folder, default=Path("build/model_repository"), show_default=True, help="Of it.")
 @click.option(

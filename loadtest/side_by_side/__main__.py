@@ -38,7 +38,7 @@ _CONCURRENCIES = (1, 4)
 @click.option("--requests", type=click.IntRange(10), default=200, show_default=True, help="Chats in a round.")
 @click.option("--only", "names", multiple=True, help="Just contenders whose name contains this; nothing is written.")
 @click.option("--install-only", is_flag=True, help="Makes the environments and ends.")
-@click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data/routerdc"), show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), default=Path("data/routerdc"), show_default=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("docs/benchmarks"))
 def main(
     rounds: int, seconds: float, requests: int, names: tuple[str, ...], install_only: bool, data: Path, out: Path

@@ -1,4 +1,4 @@
-"""`routerdc data check`: what a data file holds, and what is wrong with it."""
+"""`routerdc data check` and `fetch`: what a data file holds and what is wrong with it; public data sets."""
 
 import math
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def data() -> None:
-    """Look at data sets of scored queries."""
+    """Look at data sets of scored queries, or fetch public ones."""
 
 
 @data.command()
@@ -45,6 +45,35 @@ def check(paths: tuple[Path, ...], reading: Reading) -> None:
             console.print(escape(f"skipped {line}"), style="yellow")
     for line in _shared(datasets):
         console.print(escape(line), style="yellow")
+
+
+@data.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("data"),
+    show_default=True,
+    help="Gets a folder for each data set.",
+)
+@click.option("--mirror", default=None, help="URL or folder with the layout of raw.githubusercontent.com.")
+def fetch(names: tuple[str, ...], out: Path, mirror: str | None) -> None:
+    """Fetch the public data sets that the documentation uses (all, or those named), and check their SHA-256."""
+    from routerdc.data.fetch import DEFAULT_MIRROR, FetchError, sources
+    from routerdc.data.fetch import fetch as fetch_files
+
+    known = sources()
+    if unknown := [name for name in names if name not in known]:
+        raise click.UsageError(f"{', '.join(unknown)}: no such data set; there are {', '.join(known)}")
+    try:
+        for name in names or known:
+            click.echo(f"{name}: {known[name].about} (licence: {known[name].licence})")
+            for path, fetched in fetch_files(name, known[name], out, mirror or DEFAULT_MIRROR):
+                click.echo(f"  {path} {'fetched' if fetched else 'is there already'}")
+    except FetchError as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or out}: {error.strerror}") from None
 
 
 def _table(summary: "DataSummary") -> "Table":

@@ -25,9 +25,10 @@ from routerdc_contract.bundle import Manifest
 from routerdc_contract.tensors import CHOICE, ROUTER_MODEL, SCORES, TOKEN_COUNT
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.support.kserve import infer
+from tests.support.shared_data import ROUTERDC
 from tests.support.waiting import until
 
-TEST_DATA = Path(__file__).parents[3] / "shared/data/routerdc/test_in_distribution"
+TEST_DATA = ROUTERDC / "test_in_distribution"
 REAL_QUERIES = 500
 DEADLINE_MS = 60_000.0
 
@@ -72,7 +73,7 @@ def gateway(endpoints_file: Path) -> Gateway:
 def real_queries() -> list[str]:
     """`REAL_QUERIES` of the paper's test questions, spread over its test sets."""
     if not TEST_DATA.is_dir():
-        pytest.skip(f"{TEST_DATA} is not there: real test questions are not part of the repository")
+        pytest.skip(f"{TEST_DATA} is not there: routerdc data fetch, or set ROUTERDC_DATA")
     files = sorted(TEST_DATA.rglob("*.json*"))
     rows = [[row["question"] for row in json.loads(file.read_text(encoding="utf-8"))] for file in files]
     share = REAL_QUERIES // len(rows)

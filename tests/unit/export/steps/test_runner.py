@@ -1,6 +1,5 @@
 """The runner decides what is made anew, and an old artefact stands until a new one has passed."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,16 +8,12 @@ import pytest
 
 from export.artefacts.record import Record
 from export.errors import ExportError, ParityError
-from export.onnx import trace
 from export.parity.compare import Answers
-from export.steps.graph import GraphStep
-from export.steps.plan import PlanStep
 from export.steps.runner import make, run
 from export.steps.step import Evidence, Step
 from export.targets import Precision
-from routerdc_contract.bundle import GRAPH_FOLDER
-from tests.unit.export.conftest import DEFAULT_BUNDLE, invoke
 
+DEFAULT_BUNDLE = Path(__file__).parents[4] / "bundles/default"
 TORCH = Answers(
     embedding=np.zeros((4, 2), dtype=np.float32),
     scores=np.array([[1, 0]] * 4, dtype=np.float32),
@@ -86,41 +81,3 @@ def test_a_protected_artefact_is_replaced_only_by_a_step_that_is_named(step: Fak
         run(replace(step, protected=True))
     make(replace(step, protected=True))
     assert (step.folder / "artefact").is_file()
-
-
-def test_a_graph_that_does_not_agree_leaves_the_old_one(
-    bundle: Path, few_samples: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = bundle / GRAPH_FOLDER
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    real: Callable[..., Answers] = trace.torch_answers
-
-    def damaged(router: object, queries: list[str]) -> Answers:
-        answers = real(router, queries)
-        return replace(answers, scores=answers.scores + 1)
-
-    monkeypatch.setattr("export.onnx.trace.torch_answers", damaged)
-    with pytest.raises(ParityError, match=r"graph in .* does not agree with torch"):
-        make(GraphStep.of(bundle))
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-
-
-def test_a_plan_that_cannot_be_built_leaves_the_old_one(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX has no wheel for this platform")
-    out = tmp_path / "out"
-    options = ("--target", "tensorrt-rtx", "--precision", "fp16")
-    code, output = invoke("--bundle", bundle, "--out", out, *options)
-    assert code == 0
-    assert output.count("not run") == 2, output  # neither the plan nor the repository with it runs on this machine
-    plan = out / "tensorrt-rtx"
-    before = {path.name: path.read_bytes() for path in plan.iterdir()}
-
-    def fails(*_: object) -> None:
-        raise ExportError("TensorRT ran out of memory")
-
-    monkeypatch.setattr("export.steps.plan.build_plan", fails)
-    with pytest.raises(ExportError, match="out of memory"):
-        make(PlanStep(bundle, plan, out / "engine", "tensorrt-rtx", out))
-    assert {path.name: path.read_bytes() for path in plan.iterdir()} == before

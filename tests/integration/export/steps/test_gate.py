@@ -16,7 +16,7 @@ from export.steps.engine import EngineStep
 from export.steps.repository import RepositoryStep
 from export.steps.runner import make
 from routerdc_contract.bundle import ENGINE_FOLDER, Manifest
-from tests.unit.export.conftest import invoke
+from tests.integration.export.conftest import invoke
 
 GOOD = Parity(
     queries=9,

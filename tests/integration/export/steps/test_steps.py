@@ -22,7 +22,7 @@ from export.steps.runner import make
 from export.steps.step import Step
 from routerdc_contract.bundle import ENGINE_FOLDER, GRAPH_FOLDER, Manifest
 from routerdc_contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
-from tests.unit.export.conftest import DEFAULT_BUNDLE, ENCODERS, invoke
+from tests.integration.export.conftest import DEFAULT_BUNDLE, ENCODERS, invoke
 
 MakeBundle = Callable[[str], Path]
 

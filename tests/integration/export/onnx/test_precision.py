@@ -13,7 +13,7 @@ from export.errors import ExportError
 from export.onnx.precision import FLOAT, HALF_TYPES, to_precision, value_types, with_fp32_kernels
 from export.targets import Precision
 from routerdc_contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
-from tests.unit.export.conftest import ENCODERS
+from tests.integration.export.conftest import ENCODERS
 
 EncoderGraph = Callable[[str], onnx.ModelProto]
 FP32_ONLY = {"LayerNormalization", "Softmax", "ReduceSum", "ReduceL2", "Gemm", "Where", "Clip"}

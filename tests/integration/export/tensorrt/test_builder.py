@@ -20,7 +20,7 @@ from export.tensorrt.builder import bindings, build_plan, network_of, trtexec
 from export.tensorrt.profiles import Profile, Shape, profiles
 from routerdc_contract.bundle import Manifest
 from routerdc_contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
-from tests.unit.export.conftest import DEFAULT_BUNDLE, ENCODERS, MAX_TOKENS
+from tests.integration.export.conftest import DEFAULT_BUNDLE, ENCODERS, MAX_TOKENS
 
 trt = pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX has no wheel for this platform")
 

@@ -8,8 +8,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from export.onnx.simplify import drop_nan_guards, simplify
-from tests.unit.export.conftest import ENCODERS
-from tests.unit.export.onnx.test_precision import embed
+from tests.integration.export.conftest import ENCODERS
+from tests.integration.export.onnx.test_precision import embed
 
 EncoderGraph = Callable[[str], onnx.ModelProto]
 

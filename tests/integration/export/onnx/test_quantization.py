@@ -14,7 +14,7 @@ from export.onnx.precision import to_precision, with_fp32_kernels
 from export.onnx.quantization import to_int8
 from export.onnx.simplify import simplify
 from routerdc_contract.tensors import ATTENTION_MASK, INPUT_IDS
-from tests.unit.export.conftest import ENCODERS, MAX_TOKENS
+from tests.integration.export.conftest import ENCODERS, MAX_TOKENS
 
 EncoderGraph = Callable[[str], onnx.ModelProto]
 Rows = list[npt.NDArray[np.int32]]

@@ -14,7 +14,7 @@ from export.steps.plan import PLAN_FILE, PlanRecord
 from export.tensorrt.profiles import TUNED_TOKENS
 from export.triton.config import parameter, read_config
 from routerdc_contract.bundle import file_sha256
-from tests.unit.export.conftest import MAX_TOKENS, invoke
+from tests.integration.export.conftest import MAX_TOKENS, invoke
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*Timing cache operations:DeprecationWarning")  # RTX has none
 GPU = "NVIDIA H200, 9.0"

@@ -16,7 +16,7 @@ from export.steps.runner import make
 from export.tensorrt.builder import Flavour, Plan
 from export.tensorrt.profiles import profiles
 from routerdc_contract.bundle import ENGINE_FOLDER, Manifest, file_sha256
-from tests.unit.export.conftest import MAX_TOKENS, invoke
+from tests.integration.export.conftest import MAX_TOKENS, invoke
 
 trt = pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX has no wheel for this platform")
 RTX = ("--target", "tensorrt-rtx", "--precision", "fp16")

@@ -20,7 +20,7 @@ from export.steps.runner import make
 from export.targets import Precision
 from export.triton.config import parameter, read_config
 from routerdc_contract.bundle import ENGINE_FOLDER, GRAPH_FOLDER, Manifest
-from tests.unit.export.conftest import ENCODERS, invoke
+from tests.integration.export.conftest import ENCODERS, invoke
 
 openvino = pytest.importorskip("openvino", reason="the extra openvino is not installed")
 TARGET = ("--target", "openvino")
