@@ -17,7 +17,7 @@ def refresh(config: Path) -> None:
     """
     from labelling.refresh.config import read_config
     from labelling.refresh.round import refresh as run
-    from routerdc.data.rows import DataError
+    from routerdc.data.formats.rows import DataError
     from routerdc_contract.bundle import BundleError
 
     try:

@@ -13,8 +13,8 @@ from typing import Any
 from labelling.errors import PromptError
 from labelling.prompts.prompt import Prompt
 from labelling.prompts.shapes import RowError, prompt_of
-from routerdc.data.files import read_rows
-from routerdc.data.rows import DataError
+from routerdc.data.formats.files import read_rows
+from routerdc.data.formats.rows import DataError
 
 SHOWN_BAD_ROWS = 20
 

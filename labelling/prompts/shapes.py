@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labelling.prompts.prompt import Message, Prompt, text_of
-from routerdc.data.rows import Malformed
+from routerdc.data.formats.rows import Malformed
 
 ROLES = {"system", "developer", "user", "assistant", "tool", "function"}
 _REFERENCE = ("reference", "answer", "expected")

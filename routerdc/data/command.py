@@ -29,7 +29,7 @@ def check(paths: tuple[Path, ...], reading: Reading) -> None:
     from rich.markup import escape
 
     from routerdc.data.dataset import described
-    from routerdc.data.rows import DataError
+    from routerdc.data.formats.rows import DataError
     from routerdc.data.summary import summarise
 
     console = Console()

@@ -2,8 +2,8 @@
 
 A row is `{"question": text, "scores": {LLM: grade in [0, 1] or null}, "costs": {LLM: dollars} (optional),
 "cluster_id": integer (optional), "task": text (optional)}`; in CSV and Parquet the columns may be flat: `scores.NAME`,
-`costs.NAME`. How grades may be written: `routerdc.data.grades`; which formats are read: `routerdc.data.files`. Beside
-`DATA.json` may lie `DATA.yaml` with `name`, `metric`, `prices` and `tokens_per_query` (see `Sidecar`).
+`costs.NAME`. How grades may be written, and which formats are read: `routerdc.data.formats`. Beside `DATA.json` may lie
+`DATA.yaml` with `name`, `metric`, `prices` and `tokens_per_query` (see `Sidecar`).
 
 Missing scores are NaN, never zero.
 """
@@ -22,10 +22,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from routerdc.data.columns import Columns, missing_hint
-from routerdc.data.files import all_files, files_of, read_rows, sidecar_of, stem_of
-from routerdc.data.grades import GradeError, kind, read_number
-from routerdc.data.rows import DataError, Malformed, RepeatedKeys, Row
+from routerdc.data.formats.columns import Columns, missing_hint
+from routerdc.data.formats.files import all_files, files_of, read_rows, sidecar_of, stem_of
+from routerdc.data.formats.grades import GradeError, kind, read_number
+from routerdc.data.formats.rows import DataError, Malformed, RepeatedKeys, Row
 from routerdc_contract.names import name_fault
 from routerdc_contract.yaml_model import YamlError, load_yaml_model
 
@@ -196,7 +196,7 @@ def load(
     """Reads one file.
 
     Args:
-        path: a file in one of the formats of `routerdc.data.files`.
+        path: a file in one of the formats of `routerdc.data.formats.files`.
         skip_bad_rows: leave bad rows out and list them in `Dataset.skipped` instead of raising.
         metric: overrides the sidecar's, which overrides what is known of the name; unknown names are pass rates.
         columns: where question and scores stand, if the table has other names for them.

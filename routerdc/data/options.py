@@ -27,8 +27,8 @@ class Reading:
         Raises:
             DataError: as `routerdc.data.dataset.load_all`; or no data set has one of the LLMs.
         """
-        from routerdc.data.columns import Columns
         from routerdc.data.dataset import load_all, only
+        from routerdc.data.formats.columns import Columns
 
         columns = Columns(self.question_column, self.score_columns)
         datasets = load_all(sources, skip_bad_rows=self.skip_bad_rows, columns=columns)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
+from routerdc.data.formats.rows import DataError
 from routerdc.data.options import Reading, reading
-from routerdc.data.rows import DataError
 from routerdc_contract.bundle import BundleError, Manifest
 
 DEFAULT_BUNDLE = Path("bundles/default")

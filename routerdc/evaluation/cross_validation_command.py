@@ -23,7 +23,7 @@ def cross_validate(
     data: tuple[Path, ...], recipe_name: str, folds: int, seed: int, out: Path, reading: Reading
 ) -> None:
     """Judge a recipe on DATA: every row by a router, and by baselines, that have not seen it."""
-    from routerdc.data.rows import DataError
+    from routerdc.data.formats.rows import DataError
     from routerdc.evaluation.cross_validation import Folds
     from routerdc.evaluation.cross_validation import cross_validate as run
     from routerdc.evaluation.frozen_encoder import frozen_encoder

@@ -50,7 +50,7 @@ def add(name: str, scores: Path, bundle: Path, out: Path, price: float | None) -
     import torch
 
     from routerdc.data.dataset import load
-    from routerdc.data.rows import DataError
+    from routerdc.data.formats.rows import DataError
     from routerdc.loaded_bundle import Router
     from routerdc.pool.change import PoolError, with_llm
     from routerdc_contract.bundle import LlmSpec
@@ -107,7 +107,7 @@ def measure(
     reading: Reading,
 ) -> None:
     """Leave each LLM of DATA out of training, add it back from few queries, and compare with training with it."""
-    from routerdc.data.rows import DataError
+    from routerdc.data.formats.rows import DataError
     from routerdc.pool.growth import GrowthOverSeeds, measure_growth
     from routerdc.training.fit import open_encoder
     from routerdc.training.recipe import RecipeError, load_recipe

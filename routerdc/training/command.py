@@ -34,7 +34,7 @@ def train(
     import torch
 
     from routerdc.data.dataset import pool
-    from routerdc.data.rows import DataError
+    from routerdc.data.formats.rows import DataError
     from routerdc.training.fit import fit
     from routerdc.training.loop import CheckpointError
     from routerdc.training.model_card import write_model_card

@@ -7,7 +7,7 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["gateway", "contract", "routerdc.data.dataset", "routerdc.data.rows"]):
+with atheris.instrument_imports(include=["gateway", "contract", "routerdc.data.dataset", "routerdc.data.formats.rows"]):
     from gateway.telemetry import logs
     from tests.fuzz.entrances import ENTRANCES
 

@@ -30,7 +30,7 @@ def evaluate_decisions(
     from rich.console import Console
     from rich.markup import escape
 
-    from routerdc.data.rows import DataError
+    from routerdc.data.formats.rows import DataError
     from routerdc.evaluation.decisions.log import read_log
     from routerdc.evaluation.decisions.quality import judgement
     from routerdc.evaluation.decisions.report import DecisionsReport

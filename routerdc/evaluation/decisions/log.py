@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from routerdc.data.rows import DataError
+from routerdc.data.formats.rows import DataError
 
 HASH_BYTES = 16
 

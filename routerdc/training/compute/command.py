@@ -49,7 +49,7 @@ def tune_compute(
     """Measure quality against compute on DATA, and name the cheapest encoder that is good enough."""
     import torch
 
-    from routerdc.data.rows import DataError
+    from routerdc.data.formats.rows import DataError
     from routerdc.training.compute.search import TOLERANCE_POINTS, Grid, cheapest_good, measure, save
     from routerdc.training.recipe import RecipeError, load_recipe
     from routerdc_contract.bundle import BundleError

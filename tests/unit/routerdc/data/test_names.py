@@ -7,7 +7,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from routerdc.data.dataset import load
-from routerdc.data.rows import DataError
+from routerdc.data.formats.rows import DataError
 from routerdc_contract.names import LlmName, name_fault
 
 BAD = [" lead", "trail ", "new\nline", "tab\there", "auto", "", "\u200b", "x" * 257]

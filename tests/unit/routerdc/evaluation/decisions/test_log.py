@@ -16,7 +16,7 @@ from gateway.telemetry import decision_log
 from gateway.telemetry.decision_log import DecisionLog
 from gateway.telemetry.metrics import Metrics
 from routerdc.data.dataset import Dataset
-from routerdc.data.rows import DataError
+from routerdc.data.formats.rows import DataError
 from routerdc.evaluation.decisions.command import evaluate_decisions
 from routerdc.evaluation.decisions.log import LoggedDecision, query_hash, read_log
 from routerdc.evaluation.decisions.quality import judgement

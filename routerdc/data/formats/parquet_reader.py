@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from routerdc.data.columns import nested
-from routerdc.data.rows import DataError, Row
+from routerdc.data.formats.columns import nested
+from routerdc.data.formats.rows import DataError, Row
 
 
 def read_parquet(path: Path) -> Iterator[Row]:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from routerdc.data.rows import Malformed, RepeatedKeys, from_pairs
+from routerdc.data.formats.rows import Malformed, RepeatedKeys, from_pairs
 
 GROUPS = ("scores", "costs")
 QUESTION_NAMES = ("prompt", "query", "instruction", "input", "text")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from routerdc.data.columns import nested
-from routerdc.data.rows import DataError, Malformed, Row, opened
+from routerdc.data.formats.columns import nested
+from routerdc.data.formats.rows import DataError, Malformed, Row, opened
 
 LONGEST_CELL_CHARS = 1 << 28  # Python's own limit is 128 KiB: shorter than some prompts
 _DELIMITERS = ",;\t|"

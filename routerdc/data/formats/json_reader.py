@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from routerdc.data.rows import DECODER, DataError, Malformed, Row, opened, parse_fault
+from routerdc.data.formats.rows import DECODER, DataError, Malformed, Row, opened, parse_fault
 
 PIECE_CHARS = 1 << 20
 _BEGINS_A_LIST = re.compile(r"\s*\[\s*(\{|$)")

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from routerdc.data.csv_reader import read_csv
-from routerdc.data.json_reader import read_json, read_jsonl
-from routerdc.data.parquet_reader import read_parquet
-from routerdc.data.rows import DataError, Reader, Row
+from routerdc.data.formats.csv_reader import read_csv
+from routerdc.data.formats.json_reader import read_json, read_jsonl
+from routerdc.data.formats.parquet_reader import read_parquet
+from routerdc.data.formats.rows import DataError, Reader, Row
 
 READERS: dict[str, Reader] = {
     ".json": read_json,
