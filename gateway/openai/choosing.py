@@ -15,7 +15,7 @@ from gateway.pool.pool import Pool
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Who is tried, in order, and why."""
+    """LLMs that are tried, in order, and why these."""
 
     candidates: tuple[tuple[str, Endpoint], ...]
     reason: Reason

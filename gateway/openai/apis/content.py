@@ -1,4 +1,4 @@
-"""Contents of messages: strings, or lists of parts. One reader for every API, since parts are told apart by type.
+"""Contents of messages: strings, or lists of parts. One reader for every API, since a type says what a part is.
 
 Unknown parts are passed over: what they mean is between the client and the LLM.
 """
@@ -57,7 +57,7 @@ class Notes:
             self.cache_key = cache_key[:_MAX_KEY_CHARS]
 
     def wrong(self, field: str, problem: str) -> None:
-        """The body cannot be routed; the first problem is told."""
+        """The body cannot be routed; the first problem counts."""
         self.problem = self.problem or (field, problem)
 
     def message(self, field: str, role: Any, content: Any) -> None:
