@@ -27,7 +27,7 @@
         ├── CallersError             the file with the API keys is wrong
         ├── TracingMissingError      traces are configured, but not installed
         ├── FileHangsError           a file does not answer: a dead file server, a FIFO without a writer
-        ├── PortInUseError           somebody else listens there
+        ├── PortInUseError           another process listens there
         ├── WorkerError              a worker process did not come up
         └── TritonMissingError       no Triton with a readable model `routerdc` in time
 
@@ -127,7 +127,7 @@ class NoLlmError(GatewayError):
 class ScorerError(GatewayError):
     """The scorer gave no scores.
 
-    `cause` is the label under which fallbacks are counted, `told` what callers are told; the message is for the log.
+    `cause` is the label under which fallbacks are counted, `told` the text that callers get; the message is for the log.
     """
 
     cause: ClassVar[str]
@@ -211,7 +211,7 @@ class FileHangsError(StartupError):
 
 
 class PortInUseError(StartupError):
-    """Somebody else listens on a port that the gateway was told to use."""
+    """Another process listens on a port that the gateway is configured to use."""
 
 
 class WorkerError(StartupError):

@@ -105,7 +105,7 @@ class RouterClient:
         return self._call(self._stub.ReportOutcome, request, deadline_ms).state
 
     def list_llms(self, *, deadline_ms: float = DEFAULT_DEADLINE_MS) -> pb.ListLlmsResponse:
-        """Returns the pool as it is now.
+        """Returns the pool with its present state.
 
         Raises:
             RouteError: the gateway refused, or did not answer within `deadline_ms`.

@@ -94,7 +94,7 @@ def certificates(settings: Settings, reloader: Reloader) -> ServerTls | None:
 
 
 def api_keys(settings: Settings, reloader: Reloader, pool: Source[EndpointsFile], metrics: Metrics) -> Callers | None:
-    """Who may call, read again when it changes; None: everybody."""
+    """The callers by API key, read again when the file changes; None: everybody may call."""
     if (path := settings.files.api_keys_file) is None:
         return None
     source = reloader.source(API_KEYS, [path], partial(api_keys_file.read, path))

@@ -13,7 +13,7 @@ BEAT_SECONDS = 1.0
 
 
 async def beat(pipe: int) -> None:
-    """Writes to `pipe` for ever. A full pipe is left alone: whoever should read does not, and nobody may hang of it."""
+    """Writes to `pipe` for ever. A full pipe is left alone: its reader does not read, and the writer must not hang."""
     os.set_blocking(pipe, False)
     while True:
         with suppress(OSError):

@@ -106,7 +106,7 @@ class Reloader:
                 log.warning("not reloaded: the old content stays in use", file=source.name, problem=source.problem)
 
     async def _within(self, source: Source[Any], look: "asyncio.Future[T]") -> T:
-        """What `look` finds; where it hangs, that is told, and it is waited for until it ends."""
+        """What `look` finds. If it hangs, that is reported, and it is waited for until it ends."""
         done, _ = await asyncio.wait({look}, timeout=self._timeout_seconds)
         if not done:
             self._hanging[source.name] = str(FileHangsError(source.name, self._timeout_seconds))

@@ -36,7 +36,7 @@ def local_answers(known: WithoutGateway, options: Options) -> Iterator[route_com
 
 
 def largest(known: WithoutGateway) -> int:
-    """Bytes of the longest answer: Envoy wants to be told where it has more than 4 KiB."""
+    """Bytes of the longest answer: Envoy needs the size if it is more than 4 KiB."""
     return max(4096, *(len(answer) for answer in known.models.values()))
 
 

@@ -1,7 +1,7 @@
 """What Envoy does before it runs out of memory or connections: it gives up single streams and refuses new ones.
 
 Nobody's bodies may stay in memory for as long as their sender likes: beyond these limits the requests that hold most of
-it end first, and whoever sends little is served on.
+it end first, and callers that send little are still served.
 """
 
 from envoy.config.overload.v3 import overload_pb2

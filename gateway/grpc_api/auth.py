@@ -46,7 +46,7 @@ class Authentication(aio.ServerInterceptor):
 
 
 def charge(queries: int) -> None:
-    """Counts `queries` against the quota of whoever calls.
+    """Counts `queries` against the caller's quota.
 
     Raises:
         RateLimitedError: they are too many for now.
@@ -55,7 +55,7 @@ def charge(queries: int) -> None:
 
 
 def authorized(query: RouteQuery, wanted_llms: Collection[str]) -> RouteQuery:
-    """`query` with the rules of whoever calls added to its own.
+    """`query` with the caller's rules added to its own.
 
     Raises:
         ForbiddenError: the caller may use none of `wanted_llms`.
@@ -68,13 +68,13 @@ def authorized(query: RouteQuery, wanted_llms: Collection[str]) -> RouteQuery:
 
 
 def reported(report: Report) -> Report:
-    """`report` with whoever reports, and what that caller may use."""
+    """`report` with its caller, and what that caller may use."""
     name, rules = rights()
     return replace(report, caller=name, rules=rules)
 
 
 def rights() -> tuple[str, tuple[CallerRules, ...]]:
-    """Whoever calls: the API key's name and rules; empty and none where no keys are asked for."""
+    """The caller: the API key's name and rules; empty and none where no keys are asked for."""
     calling = caller.current.get()
     return ("", ()) if calling is ANONYMOUS else (calling.name, (calling.rules,))
 

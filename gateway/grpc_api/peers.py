@@ -1,4 +1,4 @@
-"""Who is at the other end of a connection, where no API key says so."""
+"""The peer at the other end of a connection, where no API key names the caller."""
 
 from typing import Any
 from urllib.parse import unquote

@@ -29,7 +29,7 @@ def parser(kind: type[M]) -> Callable[[bytes], M | InvalidRequestError]:
     """A deserializer for messages of `kind`.
 
     grpc lets a deserializer raise nothing but "internal error", so a refusal is returned in place of the message;
-    whoever handles the call raises it.
+    the handler of the call raises it.
     """
     descriptor: Any = kind.DESCRIPTOR
 

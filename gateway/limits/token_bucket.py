@@ -1,4 +1,4 @@
-"""Token bucket: a steady rate with bursts, in constant memory and without timers. Knows nothing of who is limited."""
+"""Token bucket: a steady rate with bursts, in constant memory and without timers."""
 
 import time
 from collections.abc import Callable

@@ -4,7 +4,7 @@ from gateway.pool.pool import Pool
 
 
 class PoolRef:
-    """Holds the pool. A query reads `current` once and keeps what it got, whatever is loaded meanwhile."""
+    """Holds the pool. A query reads `current` once and keeps what it got, whatever is loaded in between."""
 
     def __init__(self, pool: Pool) -> None:
         self.current = pool

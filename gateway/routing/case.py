@@ -18,7 +18,7 @@ _REASONS = {Rule.STICKY: Reason.STICKY, Rule.ABSTAINED: Reason.ABSTAINED}
 
 
 class Case(NamedTuple):
-    """A query and what is known before it is scored; the pool is that of its arrival, whatever is loaded meanwhile."""
+    """A query and what is known before it is scored; the pool is that of its arrival, whatever is loaded later."""
 
     query: RouteQuery
     pool: Pool

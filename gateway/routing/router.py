@@ -93,7 +93,7 @@ class Router:
             self._budget.give_back(*share)
 
     def default(self, query: RouteQuery, detail: str) -> Decision:
-        """Who answers `query` where a door cannot ask for a decision; `detail` says why, for people.
+        """The LLM that answers `query` where a door cannot ask for a decision; `detail` says why, for people.
 
         Raises:
             NoLlmError, ExcludedError: see errors.py.

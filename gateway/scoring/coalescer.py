@@ -180,7 +180,7 @@ class Coalescer:
             self._schedule_flush()
 
     def _close(self, batch: _Batch) -> None:
-        """Nobody joins `batch` any more: the same query is sent anew."""
+        """Nobody joins `batch` any more: the same query is sent again."""
         for entry in batch.entries:
             if self._in_flight.get(entry.query) == (entry, batch):
                 del self._in_flight[entry.query]

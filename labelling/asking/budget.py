@@ -17,7 +17,7 @@ class Budget:
         self._changed = asyncio.Condition()
 
     async def reserve(self, dollars: float) -> bool:
-        """Sets `dollars` aside, and waits for calls that are under way where these may free enough.
+        """Sets `dollars` aside, and waits for calls that are in flight where these may free enough.
 
         Returns:
             False if so much will not be free again.
@@ -40,7 +40,7 @@ class Budget:
             self._changed.notify_all()
 
     async def reserve_now(self, dollars: float) -> bool:
-        """Sets more aside for a call that is under way; never waits, for others may be waiting for that call."""
+        """Sets more aside for a call that is in flight; never waits, for others may be waiting for that call."""
         async with self._changed:
             fits = self._fits(dollars)
             self._set_aside += dollars if fits else 0.0

@@ -45,7 +45,7 @@ async def collect(
 ) -> Report:
     """Asks (prompt key, LLM) cells that have no answer in `store` yet.
 
-    SIGINT lets the calls that are under way come to an end and asks no more; a second one gives them up.
+    SIGINT lets the calls that are in flight come to an end and asks no more; a second one gives them up.
 
     Args:
         settings: sent with every chat; `max_tokens` must be among them.

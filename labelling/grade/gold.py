@@ -89,7 +89,7 @@ def _score(path: Path, line: int, cell: str) -> float:
 
 @dataclass(frozen=True)
 class Agreement:
-    """A grader held against people. `self_preference` is None where the grader is no LLM of the pool."""
+    """A grader compared with people. `self_preference` is None where the grader is no LLM of the pool."""
 
     kappa: Kappa
     length_bias: Bias

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Receipt:
-    """A JSON file that is written anew after every step, so that a round that breaks off leaves one as well."""
+    """A JSON file that is written again after every step, so that a round that breaks off leaves one as well."""
 
     def __init__(self, path: Path) -> None:
         """Begins the receipt."""

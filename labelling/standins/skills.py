@@ -1,4 +1,4 @@
-"""Who is good at what: each stand-in's chance of a right answer by kind of task, and its prices."""
+"""The skills of the stand-ins: each stand-in's chance of a right answer by kind of task, and its prices."""
 
 import hashlib
 

@@ -74,7 +74,7 @@ def _prior(facts: dict[str, Any]) -> str:
 
 
 def _graders(grading: dict[str, dict[str, Any]]) -> list[str]:
-    """One line for each grader that was held against people."""
+    """One line for each grader that was compared with people."""
     lines = [
         f"- {name}: `{grader}`, Cohen's kappa with people {agreement['kappa']:.2f} "
         f"({agreement['low']:.2f} to {agreement['high']:.2f}, {agreement['rows']} rows)"
