@@ -127,7 +127,7 @@ class NoLlmError(GatewayError):
 class ScorerError(GatewayError):
     """The scorer gave no scores.
 
-    `cause` is the label under which fallbacks are counted, `told` the text that callers get; the message is for the log.
+    `cause` is the label under which fallbacks are counted, `told` is for callers; the message is for the log.
     """
 
     cause: ClassVar[str]

@@ -3,7 +3,7 @@
     keys:
       - name: search-team                   # in logs and metrics; the key itself is in neither
         sha256: 9f86d081…                   # of the key: printf %s "$KEY" | sha256sum
-        allowed: [mistral-7b, llama-3-8b]   # optional, like `denied` and `max_price`: they hold in addition to a request's own
+        allowed: [mistral-7b, llama-3-8b]   # optional, like `denied` and `max_price`: they add to a request's own
         queries_per_second: 50              # optional
         burst: 100                          # optional, 1 second's worth by default
 

@@ -2,8 +2,8 @@
 
     all queries          at most the limit
     rows of batches      at most `BATCH_SHARE` of it: single queries always find room
-    one API key's        never more than is left free: half for one busy key, a third each for two, … and a caller that comes
-                         next still finds room (a dynamic threshold, as switches use it for shared buffers)
+    one API key's        never more than is left free: half for one busy key, a third each for two, … and the next
+                         caller still finds room (a dynamic threshold, as switches use it for shared buffers)
 
 Without API keys all callers look the same, so only the first two hold.
 """

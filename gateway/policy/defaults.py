@@ -1,4 +1,4 @@
-"""The LLMs that answer when nobody can decide: one rule for gRPC, for requests through Envoy, and Envoy without a gateway."""
+"""The LLMs that answer when nobody can decide: one rule for gRPC, for Envoy, and for Envoy alone."""
 
 from collections.abc import Collection, Sequence
 
@@ -12,7 +12,7 @@ def order(
     defaults as they are ranked, then everybody else in the order of endpoints.yaml.
 
     Args:
-        eligible: the LLMs that may answer. The calling function leaves unhealthy ones out while a healthy one may answer.
+        eligible: the LLMs that may answer. Unhealthy ones are left out while a healthy one may answer.
         llms: every LLM of the pool, in the order of endpoints.yaml.
         defaults: ranked; a virtual model's own before the pool's.
         session_llm: the LLM that answered the session before; None where there was none.

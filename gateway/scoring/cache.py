@@ -1,7 +1,8 @@
 """Exact-match cache of scores: asked before the coalescer, which fills it with what Triton has scored.
 
 Scores depend on query and bundle only, so policy stays outside. They are kept with the bundle that gave them, and count
-while that one is in use: a miss need not know which that is. Scores are kept even if the caller has left. Identical queries in flight are the coalescer's business.
+while that one is in use: a miss need not know which that is. Scores are kept even if the caller has left. The coalescer
+joins identical queries in flight.
 
 The key is Python's own hash of the text, 64 bits under a secret of the process: nobody can look for two queries with
 the same one, and by chance one lookup in 10¹⁴ finds another query's scores. The cache holds no prompt, its size in
