@@ -70,6 +70,16 @@ def load_yaml_model(model: type[_Model], path: Path) -> _Model:
         raise YamlError(f"{path}: {problems(error, node)}") from None
 
 
+def line_of(path: Path, location: Sequence[int | str]) -> int | None:
+    """The line, from 1, of the field at `location`, or of the innermost part around it; None if the file has none.
+
+    Raises:
+        YamlError: the file cannot be read, or it is no YAML.
+    """
+    mark = _mark(_loaded(path)[1], location)
+    return None if mark is None else mark.line + 1
+
+
 def problems(error: ValidationError, node: yaml.Node | None = None, whole: str = "file") -> str:
     """One sentence for each wrong field; with the line where `node` has the field. `whole` names the model itself."""
     return "; ".join(
@@ -102,14 +112,20 @@ def _parsed(text: str) -> tuple[Any, yaml.Node | None]:
 
 
 def _place(node: yaml.Node | None, location: Sequence[int | str]) -> str:
-    """The line of the field, or of the innermost part around it that the file has."""
+    """The line of the field, for the end of a sentence; empty where it is not known."""
+    mark = _mark(node, location)
+    return "" if mark is None else f" (line {mark.line + 1})"
+
+
+def _mark(node: yaml.Node | None, location: Sequence[int | str]) -> yaml.Mark | None:
+    """Where the field begins, or the innermost part around it that the file has."""
     mark = None
     for key in location:
         found = _child(node, key)
         if found is None:
             break
         mark, node = found
-    return "" if mark is None else f" (line {mark.line + 1})"
+    return mark
 
 
 def _child(node: yaml.Node | None, key: int | str) -> tuple[yaml.Mark, yaml.Node] | None:

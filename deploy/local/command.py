@@ -13,6 +13,7 @@ import click
 
 from deploy.local.ports import PortError
 from deploy.local.process import ProcessError
+from deploy.local.repository import REPOSITORY, published_bundle
 from deploy.local.stack import ROUTERDC, FrontPorts, Service, console, demo_endpoints, export_bundle, service
 from deploy.local.triton import TritonPorts
 from deploy.local.triton_install import UnsupportedPlatformError
@@ -121,14 +122,28 @@ def _start(
     precision: str | None = None,
 ) -> tuple[Service, str]:
     started = time.monotonic()
-    click.echo(f"exporting {bundle.name}; starting Triton, the gateway and Envoy …", err=True)
-    repository = export_bundle(bundle, folder, precision)
+    repository = repository_in_use(bundle, folder, precision)
+    click.echo("starting Triton, the gateway and Envoy …", err=True)
     triton_ports = TritonPorts(ports["triton_http_port"], ports["triton_grpc_port"], ports["triton_metrics_port"])
     front_ports = FrontPorts(ports["gateway_port"], ports["gateway_metrics_port"], ports["envoy_port"])
     running = stack.enter_context(service(repository, endpoints_file, folder, triton_ports, front_ports))
     url = stack.enter_context(console(running, folder, ports["console_port"]))
     click.echo(f"ready after {time.monotonic() - started:.1f} s", err=True)
     return running, url
+
+
+def repository_in_use(bundle: Path, folder: Path, precision: str | None) -> Path:
+    """The model repository to start with: the one under `folder` if a bundle was published to it, else `bundle`'s."""
+    if published := published_bundle(folder):
+        repository = folder / REPOSITORY
+        click.echo(
+            f"serving bundle {published}, which was published to {repository}; "
+            f"to start with {bundle} instead, publish it or remove {repository}",
+            err=True,
+        )
+        return repository
+    click.echo(f"exporting {bundle.name} …", err=True)
+    return export_bundle(bundle, folder, precision)
 
 
 def _addresses(running: Service, url: str) -> str:

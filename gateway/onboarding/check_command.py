@@ -1,0 +1,105 @@
+"""`routerdc check`: says whether endpoints.yaml is right, and whether its endpoints answer."""
+
+import asyncio
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from gateway.config import addresses, endpoints_file
+from gateway.config.endpoints_file import Endpoint, EndpointsFile
+from gateway.errors import EndpointsError
+from gateway.onboarding.endpoint_calls import EndpointCallError, answer, api_key, models
+from routerdc_contract.yaml_model import line_of
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one endpoint did; `problem` is empty where all is well."""
+
+    llm: str
+    address: str
+    model: str
+    line: int | None
+    problem: str
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), default=Path("endpoints.yaml"))
+@click.option("--offline", is_flag=True, help="check the file alone, and ask no endpoint")
+@click.option("--call", is_flag=True, help="let every endpoint answer one short question, which may cost a little")
+@click.option("--json", "as_json", is_flag=True, help="print the findings as JSON")
+def check(file: Path, offline: bool, call: bool, as_json: bool) -> None:
+    """Say what is wrong with FILE (default: endpoints.yaml), with line and cure, and ask its endpoints.
+
+    Exit status: 0 if all is well, 1 if something is wrong, 2 for a wrong call of this command.
+    """
+    try:
+        content = endpoints_file.read(file)
+    except EndpointsError as error:
+        raise click.ClickException(str(error)) from None
+    findings = [] if offline else asyncio.run(ask_endpoints(content, file, call=call))
+    wrong = [finding for finding in findings if finding.problem]
+    if as_json:
+        click.echo(
+            json.dumps({"file": str(file), "ok": not wrong, "endpoints": [asdict(f) for f in findings]}, indent=2)
+        )
+    else:
+        click.echo(
+            f"{file}: {len(content.llms)} LLMs, {sum(1 for _ in content.endpoints)} endpoints; {_verdict(wrong)}"
+        )
+        print_findings(findings, file)
+    if wrong:
+        raise SystemExit(1)
+
+
+def _verdict(wrong: list[Finding]) -> str:
+    return f"{len(wrong)} endpoints cannot be used" if wrong else "all is well"
+
+
+async def ask_endpoints(content: EndpointsFile, file: Path, *, call: bool) -> list[Finding]:
+    """Asks every endpoint that is in use for its models and, with `call`, for one answer."""
+    asked = [
+        (name, index, endpoint)
+        for name, llm in content.llms.items()
+        for index, endpoint in enumerate(llm.endpoints)
+        if endpoint.in_use
+    ]
+    problems = await asyncio.gather(*(_problem(endpoint, call=call) for _, _, endpoint in asked))
+    return [
+        Finding(name, endpoint.address, endpoint.model, line_of(file, ("llms", name, "endpoints", index)), problem)
+        for (name, index, endpoint), problem in zip(asked, problems, strict=True)
+    ]
+
+
+async def _problem(endpoint: Endpoint, *, call: bool) -> str:
+    try:
+        key = api_key(endpoint)
+        known = await models(endpoint.address, key, endpoint.ca_file)
+        if endpoint.model not in known:
+            shown = ", ".join(known[:5]) + (" …" if len(known) > 5 else "")
+            return f"has no model {endpoint.model!r}; it has {shown or 'none'}: correct `model`"
+        if call:
+            await answer(endpoint.address, endpoint.model, key, endpoint.ca_file)
+    except EndpointCallError as error:
+        hint = addresses.hint(endpoint.address)
+        return f"{error}; {hint}" if hint else str(error)
+    return ""
+
+
+def print_findings(findings: list[Finding], file: Path) -> None:
+    """A table of the endpoints that are well, and a paragraph for each that is not."""
+    table = Table("LLM", "endpoint", box=None, pad_edge=False)
+    for finding in findings:
+        table.add_row(finding.llm, finding.address if not finding.problem else f"{finding.address} (see below)")
+    for column in table.columns:
+        column.overflow = "fold"
+    if findings:
+        Console().print(table)
+    for finding in findings:
+        if finding.problem:
+            where = f"{file}:{finding.line}" if finding.line else str(file)
+            click.echo(f"{where}: {finding.llm}: {finding.problem}", err=True)
