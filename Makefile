@@ -84,8 +84,15 @@ release: $(VENV)/.dev $(RELEASE)/bin/twine  ## build wheel and source archive, c
 	git tag -a v$(VERSION) -m "routerdc-triton $(VERSION)"
 	@echo "tagged v$(VERSION); publish it: git push origin v$(VERSION); $(RELEASE)/bin/twine upload build/dist/*"
 
-test: check  ## check, then all tests: unit, integration (a real Triton), e2e (the whole stack)
-	$(BIN)/pytest
+test: check test-unit test-service  ## check, then all tests
+
+test-unit: $(VENV)/.dev  ## tests that start no service, in a random order, on all cores
+	$(BIN)/pytest tests/unit -p randomly -n auto --dist worksteal
+
+# Real engines, Tritons and stacks: the parts of the export one beside the other, then what measures or needs a machine of its own.
+test-service: $(VENV)/.dev  ## integration (a real Triton), e2e (the whole stack), chaos and fuzz
+	$(BIN)/pytest tests/integration/export -n auto --dist loadfile
+	$(BIN)/pytest tests/integration tests/e2e tests/chaos tests/fuzz --ignore tests/integration/export
 
 # Public data sets: `make data` fetches them; DATA=FOLDER uses those of another folder, for tests too.
 DATA ?= data
