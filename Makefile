@@ -232,4 +232,4 @@ simulate-autoscaling: $(VENV)/.dev  ## the chosen autoscaling and others against
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
-.PHONY: data docs docs-serve chaos soak fuzz check-kubernetes pool-growth compare-engines side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test evaluate bundle tune-compute check-tensorrt check-containers check-pythons wheel release clean
+.PHONY: data docs docs-serve chaos soak fuzz check-kubernetes pool-growth compare-engines side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test test-unit test-service evaluate bundle tune-compute check-tensorrt check-containers check-pythons wheel release clean

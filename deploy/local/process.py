@@ -35,11 +35,13 @@ class ChildProcess:
         log: Path,
         environment: Mapping[str, str] | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
+        stop_seconds: float = 10,
         log_noise: tuple[str, ...] = (),
     ) -> None:
         """Prepares a process that is not started yet.
 
-        `environment` replaces this process's own where it is given; `log` gets stdout and stderr; lines of it that
+        `environment` replaces this process's own where it is given; `log` gets stdout and stderr; `stop_seconds` is how
+        long it may take to end before it is killed; lines of it that
         begin with one of `log_noise` are left out of error messages.
         """
         self.name = name
@@ -47,6 +49,7 @@ class ChildProcess:
         self._command = list(command)
         self._environment = environment
         self._stop_signal = stop_signal
+        self._stop_seconds = stop_seconds
         self._log_noise = log_noise
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -99,13 +102,13 @@ class ChildProcess:
         """Blocks until the child ends; its exit status (negative: the signal that ended it)."""
         return self._process.wait() if self._process else 0
 
-    def stop(self, timeout_seconds: float = 10) -> None:
+    def stop(self, timeout_seconds: float | None = None) -> None:
         """Asks it to end, waits, and kills it with all its children when the time is up. Does nothing if it ended."""
         if self._process is None or not self.running:
             return
         self._process.send_signal(self._stop_signal)
         try:
-            self._process.wait(timeout_seconds)
+            self._process.wait(self._stop_seconds if timeout_seconds is None else timeout_seconds)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()

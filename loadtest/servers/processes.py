@@ -1,32 +1,13 @@
-"""Other programs as children: started with their output in a log, ended when the block ends. Knows none of them."""
+"""What programs that are started here share: the command, free ports, and how a child with pipes is ended."""
 
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 ROUTERDC = str(Path(sys.executable).with_name("routerdc"))
 STOP_SECONDS = 20
-
-
-@contextmanager
-def child(
-    command: Sequence[str],
-    log: Path,
-    *,
-    stop_seconds: float = STOP_SECONDS,
-    environment: Mapping[str, str] | None = None,
-) -> Iterator["subprocess.Popen[bytes]"]:
-    """`command` while the block runs; `environment` in place of this process's."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        wait_or_kill(process, stop_seconds)
 
 
 def wait_or_kill(process: "subprocess.Popen[bytes]", stop_seconds: float = STOP_SECONDS) -> None:

@@ -2,10 +2,8 @@
 
 import json
 import re
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +12,8 @@ import grpc
 import yaml
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from loadtest.servers.processes import ROUTERDC, child
+from deploy.local.process import ChildProcess, ProcessError
+from loadtest.servers.processes import ROUTERDC, STOP_SECONDS
 from loadtest.servers.worker import Worker, worker
 from routerdc_contract import tensors
 from routerdc_contract.v1 import router_pb2 as pb
@@ -124,9 +123,16 @@ class Parts:
     def _running(self, name: str, command: Sequence[str], ports: Path | None = None) -> Iterator[Part]:
         log = self._file(name, "output.log")
         self._started += 1
-        with child(command, log) as process:
-            address = _wait(process, log, lambda: _from_log(log) if ports is None else _from_ports(ports))
-            yield Part(address, process.pid)
+
+        def address() -> str | None:
+            return _from_log(log) if ports is None else _from_ports(ports)
+
+        with ChildProcess(name, command, log=log, stop_seconds=STOP_SECONDS) as process:
+            try:
+                process.wait_ready(lambda: address() is not None, _START_SECONDS)
+            except ProcessError as error:
+                raise PartError(str(error)) from None
+            yield Part(str(address()), process.pid)
 
 
 def llms_of(triton: str) -> list[str]:
@@ -145,15 +151,6 @@ def _endpoints(llms: list[str]) -> dict[str, object]:
         for name in llms
     }
     return {"default": llms[:1], "llms": pool}
-
-
-def _wait(process: "subprocess.Popen[bytes]", log: Path, address: Callable[[], str | None]) -> str:
-    due = time.monotonic() + _START_SECONDS
-    while time.monotonic() < due and process.poll() is None:
-        if found := address():
-            return found
-        time.sleep(0.05)
-    raise PartError(f"{' '.join(map(str, process.args[:4]))} … did not start:\n{log.read_text()[-2000:]}")  # type: ignore[index]
 
 
 def _from_log(log: Path) -> str | None:

@@ -1,19 +1,17 @@
 """The service of `make run` as a load test needs it: the one that runs already, or one of its own on free ports."""
 
 import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from loadtest.servers.processes import ROUTERDC, child, free_ports
+from deploy.local.process import ChildProcess, ProcessError
+from loadtest.servers.processes import ROUTERDC, free_ports
 
 _START_SECONDS = 300  # an export of the bundle may come first
 _STOP_SECONDS = 60
-_LOOK_SECONDS = 0.2
 _READY = "Serving until"
 
 
@@ -55,17 +53,13 @@ def own(folder: Path) -> Iterator[Stack]:
     ports |= dict.fromkeys(("gateway-metrics", "triton-http", "triton-metrics", "console"), 0)
     flags = [f"--{name}-port={port}" for name, port in ports.items()]
     log = folder / "stack.log"
-    with child([ROUTERDC, "demo", f"--folder={folder}", *flags], log, stop_seconds=_STOP_SECONDS) as process:
-        _wait(process, log)
+    command = [ROUTERDC, "demo", f"--folder={folder}", *flags]
+    with ChildProcess("routerdc demo", command, log=log, stop_seconds=_STOP_SECONDS) as process:
+        try:
+            process.wait_ready(lambda: _READY in log.read_text(errors="replace"), _START_SECONDS)
+        except ProcessError as error:
+            raise StackError(str(error)) from None
         yield Stack(f"127.0.0.1:{gateway}", f"127.0.0.1:{triton}", f"http://127.0.0.1:{envoy}/v1")
-
-
-def _wait(process: "subprocess.Popen[bytes]", log: Path) -> None:
-    due = time.monotonic() + _START_SECONDS
-    while _READY not in (written := log.read_text(errors="replace")):
-        if process.poll() is not None or time.monotonic() > due:
-            raise StackError(f"`routerdc demo` did not start; the end of {log}:\n{written[-2000:]}")
-        time.sleep(_LOOK_SECONDS)
 
 
 def _listens(address: str) -> bool:

@@ -1,13 +1,13 @@
 """HTTP servers as children: started, waited for, stopped."""
 
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from loadtest.servers.processes import child
+from deploy.local.process import ChildProcess, ProcessError
+from loadtest.servers.processes import STOP_SECONDS
 
 _START_SECONDS = 180
 
@@ -32,12 +32,12 @@ def http_server(
     Raises:
         StartError: it did not come up.
     """
-    with child(command, log, environment=environment) as process:
-        due = time.monotonic() + _START_SECONDS
-        while not _answers(url + health):
-            if process.poll() is not None or time.monotonic() > due:
-                raise StartError(f"{Path(command[0]).name} did not start:\n{log.read_text(errors='replace')[-2000:]}")
-            time.sleep(0.2)
+    name = Path(command[0]).name
+    with ChildProcess(name, command, log=log, environment=environment, stop_seconds=STOP_SECONDS) as process:
+        try:
+            process.wait_ready(lambda: _answers(url + health), _START_SECONDS)
+        except ProcessError as error:
+            raise StartError(str(error)) from None
         yield HttpServer(url, process.pid)
 
 
