@@ -1,38 +1,59 @@
 """The whole configuration: listener, clusters, secrets, admin."""
 
+from pathlib import Path
 from typing import Any
 
 from envoy.config.bootstrap.v3 import bootstrap_pb2
+from envoy.config.core.v3 import base_pb2
 
 from gateway.config.endpoints_file import EndpointsFile
+from gateway.envoy_config import watched
 from gateway.envoy_config.clusters import llm_cluster, secrets
 from gateway.envoy_config.dump import address, plain
 from gateway.envoy_config.gateway_cluster import gateway_cluster
 from gateway.envoy_config.listener import listener
 from gateway.envoy_config.options import Options
 from gateway.envoy_config.overload import overload_manager
-from gateway.envoy_config.routes import with_newer_fields
+from gateway.envoy_config.routes import routes, with_newer_fields
 from gateway.envoy_config.tracing import collector_cluster
 from gateway.envoy_config.without_gateway import without_gateway
 from gateway.pool.clusters import Cluster, clusters_of
 
+NODE = "routerdc-envoy"
+"""What Envoy calls itself; one that reads watched files must have a name."""
+
 
 def render(file: EndpointsFile, options: Options) -> dict[str, Any]:
     """Envoy's bootstrap configuration as JSON data; no secret is in it, only where Envoy finds them."""
-    clusters = [cluster for name, llm in file.llms.items() for cluster in clusters_of(name, llm) if _in_use(cluster)]
+    clusters = [] if options.watched else _clusters(file)
     collectors = [collector_cluster(options.otlp)] if options.otlp else []
     bootstrap = bootstrap_pb2.Bootstrap(
+        node=base_pb2.Node(id=NODE, cluster=NODE),
         admin=bootstrap_pb2.Admin(address=address(*options.admin)),
         overload_manager=overload_manager(options),
+        dynamic_resources=watched.dynamic(options.watched) if options.watched else None,
         static_resources=bootstrap_pb2.Bootstrap.StaticResources(
             listeners=[listener(without_gateway(file), options)],
             clusters=[gateway_cluster(options), *collectors, *(llm_cluster(cluster, options) for cluster in clusters)],
             secrets=list(secrets(clusters)),
         ),
     )
-    data = plain(bootstrap)
-    data["static_resources"]["listeners"] = [with_newer_fields(one) for one in data["static_resources"]["listeners"]]
+    data: dict[str, Any] = with_newer_fields(plain(bootstrap))
     return data
+
+
+def render_watched(file: EndpointsFile, options: Options) -> dict[Path, dict[str, Any]]:
+    """The content of the files that Envoy watches, in the order in which they are to be written."""
+    assert options.watched is not None  # noqa: S101 - nobody asks otherwise
+    clusters = _clusters(file)
+    files = {watched.secret_file(secret.name): watched.resources(secret) for secret in secrets(clusters)}
+    files[Path(watched.CLUSTERS)] = watched.resources(*(llm_cluster(cluster, options) for cluster in clusters))
+    files[Path(watched.ROUTES)] = with_newer_fields(watched.resources(routes(without_gateway(file), options)))
+    return {options.watched / path: content for path, content in files.items()}
+
+
+def _clusters(file: EndpointsFile) -> list[Cluster]:
+    return [cluster for name, llm in file.llms.items() for cluster in clusters_of(name, llm) if _in_use(cluster)]
 
 
 def _in_use(cluster: Cluster) -> bool:

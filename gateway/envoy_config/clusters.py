@@ -6,6 +6,7 @@ endpoint, nothing of the candidate's before (API keys!) does, and each candidate
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from envoy.config.cluster.v3 import cluster_pb2, outlier_detection_pb2
@@ -20,8 +21,8 @@ from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from google.protobuf.message import Message
 
 from gateway.config.endpoints_file import Endpoint
-from gateway.envoy_config import failures, headers, lua_filters, upstream
-from gateway.envoy_config.dump import extension, newer, packed, seconds
+from gateway.envoy_config import failures, headers, lua_filters, upstream, watched
+from gateway.envoy_config.dump import extension, newer, packed, plain, seconds
 from gateway.envoy_config.options import Options
 from gateway.policy.capabilities import ApiProtocol
 from gateway.pool.clusters import Cluster, base_path, host_header
@@ -48,7 +49,7 @@ def llm_cluster(cluster: Cluster, options: Options) -> cluster_pb2.Cluster:
         outlier_detection=_outlier_detection(),
         load_assignment=upstream.assignment(cluster.name, hosts),
         transport_socket=upstream.tls_socket(upstream.tls_context(authorities, url.hostname or "")) if tls else None,
-        typed_extension_protocol_options={upstream.HTTP_OPTIONS: packed(_http(cluster, tls=tls))},
+        typed_extension_protocol_options={upstream.HTTP_OPTIONS: packed(_http(cluster, options, tls=tls))},
     )
 
 
@@ -70,25 +71,25 @@ def buffer_bytes(options: Options) -> int:
     return options.max_body_bytes + 64 * 1024
 
 
-def _http(cluster: Cluster, *, tls: bool) -> http_protocol_options_pb2.HttpProtocolOptions:
-    options = http_protocol_options_pb2.HttpProtocolOptions(
+def _http(cluster: Cluster, options: Options, *, tls: bool) -> http_protocol_options_pb2.HttpProtocolOptions:
+    http = http_protocol_options_pb2.HttpProtocolOptions(
         common_http_protocol_options=protocol_pb2.HttpProtocolOptions(idle_timeout=seconds(_KEEP_ALIVE_SECONDS)),
-        http_filters=[_filter(name, config) for name, config in _filters(cluster)],
+        http_filters=[_filter(name, config) for name, config in _filters(cluster, options)],
         outlier_detection=failures.outlier_matcher(),
     )
     if tls:  # HTTP/2 where the server offers it
-        options.auto_config.http_protocol_options.SetInParent()
-        options.auto_config.http2_protocol_options.SetInParent()
+        http.auto_config.http_protocol_options.SetInParent()
+        http.auto_config.http2_protocol_options.SetInParent()
     else:
-        options.explicit_http_config.http_protocol_options.SetInParent()
-    return options
+        http.explicit_http_config.http_protocol_options.SetInParent()
+    return http
 
 
-def _filters(cluster: Cluster) -> Iterator[tuple[str, Message]]:
+def _filters(cluster: Cluster, options: Options) -> Iterator[tuple[str, Message]]:
     endpoint = cluster.endpoints[0]
     yield lua_filters.NAME, _adapt(cluster)  # first: what it lets pass outwards has no credential
     if endpoint.api_key_env or endpoint.api_key_file:
-        yield "envoy.filters.http.credential_injector", _credential(cluster)
+        yield "envoy.filters.http.credential_injector", _credential(cluster, options)
     yield "envoy.filters.http.upstream_codec", upstream_codec_pb2.UpstreamCodec()
 
 
@@ -113,17 +114,23 @@ def _statuses(codes: Sequence[int]) -> dict[str, bool]:
     return {str(code): True for code in codes}
 
 
-def _credential(cluster: Cluster) -> credential_injector_pb2.CredentialInjector:
+def _credential(cluster: Cluster, options: Options) -> credential_injector_pb2.CredentialInjector:
     """As OpenAI's servers read a key, and all that speak their protocol, too; Anthropic's own read another header."""
     own_header = {"header": "x-api-key"} if cluster.protocols == (ApiProtocol.ANTHROPIC,) else {}
     generic = newer(
         "envoy.extensions.http.injected_credentials.generic.v3.Generic",
-        credential={"name": cluster.name},
+        credential=_secret(cluster.name, options),
         **(own_header or {"header_value_prefix": "Bearer "}),
     )
     return credential_injector_pb2.CredentialInjector(
         overwrite=True, credential=extension("envoy.http.injected_credentials.generic", generic)
     )
+
+
+def _secret(name: str, options: Options) -> dict[str, Any]:
+    if options.watched is None:
+        return {"name": name}
+    return {"name": name, "sds_config": plain(watched.source(options.watched / watched.secret_file(name)))}
 
 
 def _filter(name: str, config: Message) -> hcm_pb2.HttpFilter:

@@ -3,17 +3,20 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from gateway.config.addresses import hint
-from gateway.config.endpoints_file import read
+from gateway.config.endpoints_file import EndpointsFile, read
 from gateway.config.settings import ENV_PREFIX
-from gateway.envoy_config.bootstrap import render
+from gateway.envoy_config.bootstrap import render, render_watched
 from gateway.envoy_config.dump import as_yaml
 from gateway.envoy_config.options import BodyMode, Options
+from gateway.envoy_config.watch import Watcher, move_into_place
+from gateway.envoy_config.watched import folder_of
 from gateway.errors import EndpointsError
 
 _DEFAULTS = Options()
@@ -92,6 +95,11 @@ def _chosen(flag: str, kind: click.ParamType[Any], text: str | None = None) -> D
     help="Refuse requests (503) while no gateway answers, instead of sending them to the default LLMs: where rules "
     f"must hold. With API keys (the variable {_API_KEYS}, as the gateway reads it) that is so by itself.",
 )
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Go on, and render again whenever endpoints.yaml changes, into files beside --out that Envoy watches.",
+)
 @click.option("--cors-origin", "cors_origins", multiple=True, help="Web pages of this origin may ask; * for all.")
 @_chosen("--access-log", click.STRING, "File for one JSON object a request.")
 @click.option("--otlp", type=_ADDRESS, help="A collector's OTLP/gRPC port; sends it OpenTelemetry traces.")
@@ -106,6 +114,7 @@ def envoy_config(
     gateways: tuple[tuple[str, int], ...],
     body_mode: str,
     fail_closed: bool,
+    watch: bool,
     **chosen: object,
 ) -> None:
     """Write an Envoy configuration that puts OpenAI's API in front of the router and its LLMs.
@@ -119,17 +128,46 @@ def envoy_config(
     closed = fail_closed or bool(os.environ.get(_API_KEYS))
     known = {"gateways": gateways or _DEFAULTS.gateways, "body_mode": BodyMode(body_mode), "fail_closed": closed}
     options = Options(**known, **chosen)  # type: ignore[arg-type]
+    if watch and out is None:
+        raise click.UsageError("--watch needs --out: Envoy reads the files again")
     try:
-        file = read(endpoints)
+        if watch and out is not None:
+            _watch(endpoints, out, replace(options, watched=folder_of(out)))
+        else:
+            _put(out, _as_text(out, render(_read(endpoints), options)))
     except EndpointsError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _watch(endpoints: Path, out: Path, options: Options) -> None:
+    """The bootstrap comes last: an Envoy that waits for it finds everything."""
+    watcher = Watcher(endpoints, lambda: render_watched(_read(endpoints), options), as_yaml, click.echo)
+    watcher.look()
+    _put(out, _as_text(out, render(_read(endpoints), options)))
+    watcher.run()
+
+
+def _read(endpoints: Path) -> EndpointsFile:
+    """The file's content; what is probably a mistake in it is told.
+
+    Raises:
+        EndpointsError: it cannot be used.
+    """
+    file = read(endpoints)
     for where, endpoint in file.endpoints:
         if advice := hint(endpoint.address):
             click.echo(f"Hint: {endpoints}: {where}.address: {advice}", err=True)
-    config = render(file, options)
-    as_json = out is not None and out.suffix == ".json"
-    text = json.dumps(config, indent=2, sort_keys=True) + "\n" if as_json else as_yaml(config)
+    return file
+
+
+def _put(out: Path | None, text: str) -> None:
     if out is None:
         click.echo(text, nl=False)
     else:
-        out.write_text(text, encoding="utf-8")
+        move_into_place(out, text)
+
+
+def _as_text(out: Path | None, config: dict[str, Any]) -> str:
+    """JSON for a file of that name, else YAML."""
+    as_json = out is not None and out.suffix == ".json"
+    return json.dumps(config, indent=2, sort_keys=True) + "\n" if as_json else as_yaml(config)

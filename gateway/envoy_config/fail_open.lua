@@ -39,7 +39,12 @@ function envoy_on_request(handle)
   local decided = metadata:get("routerdc.candidates")
   local all = decided and decided.priority_groups or fallback(handle)
   if not all then return end
-  local groups, seconds = awake(all, os.time())
+  local here = known(all, handle:metadata():get("clusters"))
+  if #here == 0 then
+    local message = "the proxy does not know an endpoint of this model yet, or any more"
+    return refuse(handle, "503", "server_error", '"router_unavailable"', message)
+  end
+  local groups, seconds = awake(here, os.time())
   if not groups then
     local message = "every endpoint that could answer has asked to be left alone for a while"
     return refuse(handle, "429", "rate_limit_error", '"rate_limit_exceeded"', message, { ["retry-after"] = tostring(seconds) })

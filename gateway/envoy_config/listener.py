@@ -4,14 +4,14 @@ from envoy.config.core.v3 import address_pb2, protocol_pb2
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 
-from gateway.envoy_config import headers
+from gateway.envoy_config import headers, watched
 from gateway.envoy_config.access_log import access_log
 from gateway.envoy_config.clusters import buffer_bytes
 from gateway.envoy_config.dump import address, packed, seconds
 from gateway.envoy_config.http_filters import http_filters
 from gateway.envoy_config.local_errors import errors_in_openai_form
 from gateway.envoy_config.options import Options
-from gateway.envoy_config.routes import routes
+from gateway.envoy_config.routes import ROUTES_NAME, routes
 from gateway.envoy_config.tracing import tracing
 from gateway.envoy_config.without_gateway import WithoutGateway
 
@@ -42,7 +42,10 @@ def listener(known: WithoutGateway, options: Options) -> listener_pb2.Listener:
 def _connection_manager(known: WithoutGateway, options: Options) -> hcm_pb2.HttpConnectionManager:
     return hcm_pb2.HttpConnectionManager(
         stat_prefix="openai",
-        route_config=routes(known, options),
+        route_config=None if options.watched else routes(known, options),
+        rds=hcm_pb2.Rds(route_config_name=ROUTES_NAME, config_source=watched.source(options.watched / watched.ROUTES))
+        if options.watched
+        else None,
         http_filters=http_filters(options),
         access_log=[access_log(options)],
         local_reply_config=errors_in_openai_form(options),

@@ -37,4 +37,5 @@ class Options:
     cors_origins: tuple[str, ...] = ()
     access_log: str = "/dev/stdout"
     otlp: tuple[str, int] | None = None  # a collector's OTLP/gRPC port; none: no traces
+    watched: Path | None = None  # folder of the files that Envoy reads again when they change; none: all is in one file
     trace_share: float = 1.0  # of the requests that come without a trace context

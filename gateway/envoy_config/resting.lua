@@ -13,6 +13,15 @@ local function remaining(cluster, now)
   return rest and rest.till - now, rest and rest.asked_for
 end
 
+-- The groups that Envoy has. A gateway may know others for a moment, before or after Envoy does.
+local function known(groups, clusters)
+  local found = {}
+  for _, group in ipairs(groups) do
+    if clusters[group.name] then found[#found + 1] = group end
+  end
+  return found
+end
+
 -- The groups that may be tried, or nil and for how many seconds none may.
 local function awake(groups, now)
   local fit, tired, soonest = {}, {}, math.huge

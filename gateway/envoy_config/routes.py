@@ -22,6 +22,7 @@ from gateway.openai.apis import APIS
 from gateway.openai.mutations import CANDIDATES_METADATA, METADATA
 from gateway.policy.capabilities import ApiProtocol
 
+ROUTES_NAME = "openai"
 PRIORITY_GROUPS = "envoy.router.cluster_specifier_plugin.priority_group"
 
 _TOLD = {
@@ -45,7 +46,7 @@ def routes(known: WithoutGateway, options: Options) -> route_pb2.RouteConfigurat
     )
     # Clusters come and go; a decision may name one a moment before Envoy has it.
     return route_pb2.RouteConfiguration(
-        name="openai",
+        name=ROUTES_NAME,
         virtual_hosts=[host],
         validate_clusters={"value": False},
         max_direct_response_body_size_bytes={"value": largest(known)},
@@ -56,6 +57,7 @@ def _llm_route(known: WithoutGateway, protocol: ApiProtocol, options: Options) -
     paths = "|".join(path for path, api in APIS.items() if api.protocol is protocol)
     candidates = struct_pb2.Struct()
     candidates.update({"candidates": {model: list(names) for model, names in known.candidates[protocol].items()}})
+    candidates.update({"clusters": dict.fromkeys(known.clusters, True)})
     return route_components_pb2.Route(
         name=f"llm-{protocol}",
         match=route_components_pb2.RouteMatch(
@@ -108,11 +110,11 @@ def _retries(options: Options) -> route_components_pb2.RetryPolicy:
     )
 
 
-def with_newer_fields(listener: dict[str, Any]) -> dict[str, Any]:
+def with_newer_fields(data: Any) -> Any:
     """Adds the one plain field that Envoy 1.40 has and the published protobufs have not: retries change the cluster."""
-    for chain in listener["filter_chains"]:
-        for host in chain["filters"][0]["typed_config"]["route_config"]["virtual_hosts"]:
-            for route in host["routes"]:
-                if "route" in route:
-                    route["route"]["retry_policy"]["refresh_cluster_on_retry"] = True
-    return listener
+    if isinstance(data, list):
+        return [with_newer_fields(one) for one in data]
+    if not isinstance(data, dict):
+        return data
+    added = {"refresh_cluster_on_retry": True} if "retriable_headers" in data else {}
+    return {key: with_newer_fields(value) for key, value in data.items()} | added

@@ -9,7 +9,7 @@ from gateway.openai import answers
 from gateway.policy import defaults
 from gateway.policy.capabilities import ApiProtocol
 from gateway.policy.eligibility import permitted
-from gateway.pool.clusters import attempts, first_of_each
+from gateway.pool.clusters import attempts, clusters_of, first_of_each
 
 MODELS = "/v1/models"
 _MAX_CANDIDATES = 3
@@ -19,16 +19,20 @@ _MAX_CANDIDATES = 3
 class WithoutGateway:
     """For each model that may be asked for, the clusters to try, in order; and GET answers about models, by path.
 
-    Clusters are apart by protocol: who speaks Anthropic's gets no OpenAI request, and the other way round.
+    `clusters` are the names of all: a gateway may know others for a moment, before or after Envoy does.
+    Candidates are apart by protocol: who speaks Anthropic's gets no OpenAI request, and the other way round.
     """
 
     candidates: Mapping[ApiProtocol, Mapping[str, tuple[str, ...]]]
     models: Mapping[str, bytes]
+    clusters: tuple[str, ...] = ()
 
 
 def without_gateway(file: EndpointsFile) -> WithoutGateway:
     """What endpoints.yaml says about it."""
-    return WithoutGateway({protocol: _candidates(file, protocol) for protocol in ApiProtocol}, _models(file))
+    clusters = (cluster.name for name, llm in file.llms.items() for cluster in clusters_of(name, llm))
+    candidates = {protocol: _candidates(file, protocol) for protocol in ApiProtocol}
+    return WithoutGateway(candidates, _models(file), tuple(clusters))
 
 
 def _candidates(file: EndpointsFile, protocol: ApiProtocol) -> dict[str, tuple[str, ...]]:

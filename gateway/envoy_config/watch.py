@@ -1,0 +1,111 @@
+"""`routerdc envoy-config --watch`: renders again whenever endpoints.yaml has changed, until it is stopped.
+
+Files are moved into place, clusters before the routes that name them. A cluster that endpoints.yaml no longer has stays
+for a while: gateways may decide for it until they have read the file too, and its streams end in peace. What cannot be
+read is told, and changes nothing.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gateway.envoy_config.watched import CLUSTERS
+from gateway.errors import EndpointsError
+
+LOOK_SECONDS = 0.25
+KEEP_SECONDS = 60.0
+
+Files = dict[Path, dict[str, Any]]
+"""Content by path, in the order in which it is to be written."""
+
+
+class Watcher:
+    """Keeps the files of one Envoy as its endpoints.yaml says."""
+
+    def __init__(
+        self,
+        endpoints: Path,
+        render: Callable[[], Files],
+        write: Callable[[dict[str, Any]], str],
+        tell: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`render` reads endpoints.yaml; `write` turns content into text; `tell` gets a line for people."""
+        self._endpoints = endpoints
+        self._render = render
+        self._write = write
+        self._tell = tell
+        self._clock = clock
+        self._seen: tuple[int, ...] | None = None
+        self._written: dict[Path, str] = {}
+        self._leaving: dict[str, tuple[dict[str, Any], float]] = {}  # clusters by name, with when they end
+        self._clusters: dict[str, dict[str, Any]] = {}
+        self._files: Files = {}
+
+    def look(self) -> None:
+        """Renders if the file is another than at the last look, and drops clusters whose time is over.
+
+        Raises:
+            EndpointsError: it cannot be used; what was written before stays.
+        """
+        version = _version(self._endpoints)
+        if version != self._seen:
+            self._seen = version
+            files = self._render()
+            self._retire(files)
+            self._files = files
+        elif not any(self._clock() >= end for _, end in self._leaving.values()):
+            return
+        self._put()
+
+    def run(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Looks until the process ends."""
+        while True:
+            try:
+                self.look()
+            except EndpointsError as error:
+                self._tell(f"Not used: {error}")
+            sleep(LOOK_SECONDS)
+
+    def _retire(self, files: Files) -> None:
+        """Clusters that are not in `files` any more begin to leave."""
+        path = _clusters_path(files)
+        now = {one["name"]: one for one in files[path].get("resources", [])}
+        end = self._clock() + KEEP_SECONDS
+        self._leaving |= {name: (one, end) for name, one in self._clusters.items() if name not in now}
+        self._leaving = {name: kept for name, kept in self._leaving.items() if name not in now}
+        self._clusters = now
+
+    def _put(self) -> None:
+        self._leaving = {name: kept for name, kept in self._leaving.items() if self._clock() < kept[1]}
+        leaving = [one for one, _ in self._leaving.values()]
+        for path, content in self._files.items():
+            if path.name == CLUSTERS:
+                content = content | {"resources": [*content.get("resources", []), *leaving]}
+            if (text := self._write(content)) != self._written.get(path):
+                move_into_place(path, text)
+                self._written[path] = text
+        self._tell(f"Written: {len(self._clusters)} clusters of {self._endpoints}")
+
+
+def move_into_place(path: Path, text: str) -> None:
+    """Writes `path` so that nobody sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text(text, encoding="utf-8")
+    os.replace(draft, path)
+
+
+def _clusters_path(files: Files) -> Path:
+    return next(path for path in files if path.name == CLUSTERS)
+
+
+def _version(path: Path) -> tuple[int, ...] | None:
+    """What tells one content of `path` from another, behind whatever links; None where there is no such file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size

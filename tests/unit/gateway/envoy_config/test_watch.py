@@ -1,0 +1,94 @@
+"""The watcher: what it writes in which order, what stays for a while, what changes nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.envoy_config.dump import as_yaml
+from gateway.envoy_config.watch import KEEP_SECONDS, Files, Watcher
+from gateway.errors import EndpointsError
+
+
+class Pool:
+    """An endpoints.yaml that is a list of names, and the time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file, self.folder, self.now = folder / "endpoints.yaml", folder / "watched", 0.0
+        self.told: list[str] = []
+        self.watcher = Watcher(self.file, self.render, as_yaml, self.told.append, clock=lambda: self.now)
+
+    def write(self, text: str) -> None:
+        self.file.write_text(text)
+
+    def render(self) -> Files:
+        if not self.file.is_file() or (text := self.file.read_text()) == "broken":
+            raise EndpointsError("endpoints.yaml: no")
+        names = text.split()
+        routes = {"resources": [{"name": "openai", "of": names}]}
+        clusters: dict[str, Any] = {"resources": [{"name": name} for name in names]} if names else {}
+        return {self.folder / "clusters.yaml": clusters, self.folder / "routes.yaml": routes}
+
+    def clusters(self) -> list[str]:
+        text = (self.folder / "clusters.yaml").read_text()
+        return [line.partition("name: ")[2] for line in text.splitlines() if "name: " in line]
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Pool:
+    pool = Pool(tmp_path)
+    pool.write("a b")
+    pool.watcher.look()
+    return pool
+
+
+def test_what_is_there_is_written(pool: Pool) -> None:
+    assert pool.clusters() == ["a", "b"]
+
+
+def test_a_change_is_written_once_and_clusters_come_before_routes(pool: Pool) -> None:
+    files = [pool.folder / "clusters.yaml", pool.folder / "routes.yaml"]
+    before = [file.stat().st_ino for file in files]
+    pool.watcher.look()
+    assert [file.stat().st_ino for file in files] == before
+    pool.write("a b c")
+    pool.watcher.look()
+    assert pool.clusters() == ["a", "b", "c"]
+    clusters, routes = (file.stat().st_mtime_ns for file in files)
+    assert clusters < routes  # a route never names what is not there yet
+
+
+def test_cluster_that_leaves_stays_for_a_while(pool: Pool) -> None:
+    pool.write("b")
+    pool.watcher.look()
+    assert pool.clusters() == ["b", "a"]
+    pool.now = KEEP_SECONDS - 1
+    pool.watcher.look()
+    assert pool.clusters() == ["b", "a"]
+    pool.now = KEEP_SECONDS
+    pool.watcher.look()
+    assert pool.clusters() == ["b"]
+
+
+def test_cluster_that_comes_back_is_there_once(pool: Pool) -> None:
+    for text in ("b", "a b"):
+        pool.write(text)
+        pool.watcher.look()
+    assert pool.clusters() == ["a", "b"]
+    pool.now = KEEP_SECONDS
+    pool.watcher.look()
+    assert pool.clusters() == ["a", "b"]
+
+
+@pytest.mark.parametrize("broken", ["broken", None])
+def test_what_cannot_be_read_changes_nothing(pool: Pool, broken: str | None) -> None:
+    pool.file.unlink()
+    if broken:
+        pool.write(broken)
+    with pytest.raises(EndpointsError):
+        pool.watcher.look()
+    assert pool.clusters() == ["a", "b"]
+    pool.watcher.look()  # told once
+    pool.write("a b c")
+    pool.watcher.look()
+    assert pool.clusters() == ["a", "b", "c"]
