@@ -148,7 +148,7 @@ def _watch(endpoints: Path, out: Path, options: Options) -> None:
 
 
 def _read(endpoints: Path) -> EndpointsFile:
-    """The file's content; what is probably a mistake in it is told.
+    """The file's content; prints a hint about an address that is probably wrong.
 
     Raises:
         EndpointsError: it cannot be used.

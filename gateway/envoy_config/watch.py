@@ -1,8 +1,8 @@
 """`routerdc envoy-config --watch`: renders again whenever endpoints.yaml has changed, until it is stopped.
 
-Files are moved into place, clusters before the routes that name them. A cluster that endpoints.yaml no longer has stays
-for a while: gateways may decide for it until they have read the file too, and its streams end in peace. What cannot be
-read is told, and changes nothing.
+The watcher moves files into place, clusters before the routes that name them. A cluster that has left endpoints.yaml
+stays for a while: gateways may decide for it until they have read the file too, and its streams can finish. A file that
+cannot be read changes nothing; the watcher prints why.
 """
 
 import os
