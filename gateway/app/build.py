@@ -88,7 +88,7 @@ def certificates(settings: Settings, reloader: Reloader) -> ServerTls | None:
         return None
     files = CertificateFiles(settings.tls.tls_cert_file, settings.tls.tls_key_file, settings.tls.tls_client_ca_file)
     source = reloader.source("certificates", files.paths, partial(tls.read, files))
-    server_tls = ServerTls(source.content)
+    server_tls = ServerTls(source.content, files)
     source.on_change(server_tls.replace)
     return server_tls
 

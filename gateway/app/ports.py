@@ -32,6 +32,7 @@ class Ports(NamedTuple):
     grpc: int
     metrics: int
     ext_proc: int | None = None
+    http: int | None = None
 
 
 def public_options(settings: Settings) -> list[tuple[str, int]]:

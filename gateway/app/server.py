@@ -16,6 +16,7 @@ import uvloop
 from gateway.app import build, readiness
 from gateway.app.health import Health
 from gateway.app.heartbeat import beat
+from gateway.app.http_server import http_server
 from gateway.app.ports import Ports, metrics_server, write_ports
 from gateway.app.query_path import build_router
 from gateway.app.reload import Reloader
@@ -25,6 +26,7 @@ from gateway.config import endpoints_file
 from gateway.config.settings import Settings
 from gateway.grpc_api.auth import Authentication
 from gateway.grpc_api.servicer import RouterServicer
+from gateway.http_api.application import HttpApi
 from gateway.openai.bodies.reader import Reader
 from gateway.openai.routing import Routing
 from gateway.openai.servicer import ExternalProcessor
@@ -119,10 +121,10 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         tracing = build.tracing(settings, stack)
         traced = [] if tracing is None else [tracing.server_interceptor]
         authenticated = [] if known is None else [Authentication(known, metrics)]
-        servers = Servers(settings, build.certificates(settings, reloader), traced, authenticated)
+        certificates = build.certificates(settings, reloader)
+        servers = Servers(settings, certificates, traced, authenticated)
         stack.push_async_callback(servers.stop)
         metrics_port = stack.enter_context(metrics_server(settings, metrics))
-        ports = Ports(servers.port, metrics_port, servers.ext_proc_port)
         triton = await stack.enter_async_context(build.triton(settings, metrics, tracing))
         await readiness.wait_for_bundle(triton, pool.current, settings)
         router = build_router(settings, pool, triton, metrics, stack, tracing)
@@ -140,6 +142,10 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         prober = build.prober(settings, lambda: pool.current)
         await stack.enter_async_context(prober.watching())
         await servers.start()
+        http_api = HttpApi(router, metrics, build.limits(settings), known)
+        http_tls = None if certificates is None else certificates.context()
+        http_port = await stack.enter_async_context(http_server(settings.listen, http_api.application(), http_tls))
+        ports = Ports(servers.port, metrics_port, servers.ext_proc_port, http_port)
         log.info("serving", host=settings.listen.host, **ports._asdict(), bundle_id=router.bundle_id)
         try:
             yield ports

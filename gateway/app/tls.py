@@ -59,12 +59,27 @@ def read(files: CertificateFiles) -> Certificates:
 class ServerTls:
     """Server credentials whose certificates can be replaced."""
 
-    def __init__(self, certificates: Certificates) -> None:
+    def __init__(self, certificates: Certificates, files: CertificateFiles) -> None:
+        """`certificates` are the content of `files`."""
         self._newest = certificates
+        self._files = files
+        self._contexts: list[ssl.SSLContext] = []
 
     def replace(self, certificates: Certificates) -> None:
         """New connections get `certificates`, at every port."""
         self._newest = certificates
+        for context in self._contexts:
+            context.load_cert_chain(self._files.cert, self._files.key, password=_no_password)
+
+    def context(self) -> ssl.SSLContext:
+        """The same for a port that Python serves."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self._files.cert, self._files.key, password=_no_password)
+        if self._files.client_ca is not None:
+            context.load_verify_locations(self._files.client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+        self._contexts.append(context)
+        return context
 
     def credentials(self) -> grpc.ServerCredentials:
         """For one port: callers must show a certificate if there are authorities to judge it."""

@@ -76,6 +76,8 @@ def _reserved_ports(settings: Settings) -> Iterator[Settings]:
         ports = {"port": stack.enter_context(_reserved_port(listen.host, listen.port, "port"))}
         if (ext_proc := listen.ext_proc_port) is not None:
             ports["ext_proc_port"] = stack.enter_context(_reserved_port(listen.host, ext_proc, "ext-proc-port"))
+        if (http := listen.http_port) is not None:
+            ports["http_port"] = stack.enter_context(_reserved_port(listen.host, http, "http-port"))
         yield settings.changed(**ports)
 
 

@@ -30,6 +30,12 @@ class Listen(Group):
     ext_proc_port: int | None = Field(
         None, ge=0, le=65535, description="port for Envoy alone (external processing); none: closed; 0: any free port"
     )
+    http_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="port of the HTTP API (/v1/route, /v1/systemone, /v1/decisions); none: closed; 0: any free port",
+    )
     metrics_port: int = Field(9464, ge=0, le=65535, description="port of Prometheus metrics; 0: the system chooses")
     ports_file: Path | None = Field(
         None, description='JSON file, written when the gateway serves: {"grpc": …, "metrics": …}'

@@ -40,15 +40,18 @@ class Limits:
 
     def deadline(self, context: Any) -> float:
         """When a single query has to be decided (of `time.monotonic()`)."""
-        return self._deadline(context, self.deadline_seconds)
+        return self.deadline_of(context.time_remaining())
+
+    def deadline_of(self, remaining_seconds: float | None) -> float:
+        """The same for a caller who waits `remaining_seconds`; None: as long as it takes."""
+        return self._deadline(remaining_seconds, self.deadline_seconds)
 
     def batch_deadline(self, context: Any) -> float:
         """When a batch has to be decided."""
-        return self._deadline(context, self.batch_deadline_seconds)
+        return self._deadline(context.time_remaining(), self.batch_deadline_seconds)
 
-    def _deadline(self, context: Any, seconds: float) -> float:
+    def _deadline(self, remaining: float | None, seconds: float) -> float:
         """`seconds` from now, or less where the caller will be gone by then."""
-        remaining = context.time_remaining()
         if remaining is not None:
             seconds = min(seconds, remaining - self.deadline_reserve_seconds)
         return time.monotonic() + seconds

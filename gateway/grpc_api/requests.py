@@ -97,9 +97,18 @@ def _query(request: pb.RouteRequest, max_query_bytes: int) -> str:
     text = request.query
     if not text or text.isspace():
         raise InvalidRequestError("query", "there is no text to route")
+    return within_limit(text, "query", max_query_bytes)
+
+
+def within_limit(text: str, field: str, max_bytes: int) -> str:
+    """`text`, the content of `field`, if it is no longer than `max_bytes` in UTF-8.
+
+    Raises:
+        InvalidRequestError: it is.
+    """
     # A character takes one to four bytes, so most texts need not be encoded to know.
-    if len(text) * 4 > max_query_bytes and (size := len(text.encode())) > max_query_bytes:
-        raise InvalidRequestError("query", f"{size} bytes of text, the limit is {max_query_bytes}: shorten it")
+    if len(text) * 4 > max_bytes and (size := len(text.encode())) > max_bytes:
+        raise InvalidRequestError(field, f"{size} bytes of text, the limit is {max_bytes}: shorten it")
     return text
 
 

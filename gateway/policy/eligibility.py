@@ -29,8 +29,14 @@ def permitted(llms: frozenset[str], prices: Mapping[str, float], rules: Sequence
     """
     left = usable(llms, prices, rules)
     if not left:
-        raise ExcludedError({llm: _refusal(llm, prices.get(llm), rules) for llm in sorted(llms)})
+        raise ExcludedError(refusals(llms, prices, rules))
     return left
+
+
+def refusals(llms: frozenset[str], prices: Mapping[str, float], rules: Sequence[CallerRules]) -> dict[str, str]:
+    """Why `rules` refuse those of `llms` that they refuse."""
+    refused = sorted(llms - usable(llms, prices, rules))
+    return {llm: _refusal(llm, prices.get(llm), rules) for llm in refused}
 
 
 def usable(llms: frozenset[str], prices: Mapping[str, float], rules: Sequence[CallerRules]) -> frozenset[str]:

@@ -13,7 +13,7 @@ from gateway.domain.decision import Decision, Reason
 from gateway.domain.observer import Observer
 from gateway.domain.outcomes import EndpointState
 from gateway.domain.query import Report, RouteQuery
-from gateway.domain.scorer import Scorer
+from gateway.domain.scorer import Bundle, Scorer
 from gateway.errors import InvalidRequestError, NoRouterError, ScorerError
 from gateway.limits.query_budget import QueryBudget
 from gateway.policy import eligibility, ranking
@@ -60,9 +60,14 @@ class Router:
         return self._pool.current
 
     @property
+    def bundle(self) -> Bundle:
+        """The bundle that the scorer serves."""
+        return self._scorer.bundle
+
+    @property
     def bundle_id(self) -> str:
-        """Id of the bundle that the scorer serves."""
-        return self._scorer.bundle.bundle_id
+        """Its id."""
+        return self.bundle.bundle_id
 
     async def route(self, query: RouteQuery, deadline: float) -> Decision:
         """Decides for one query, not later than `deadline` (of `time.monotonic()`).

@@ -1,0 +1,101 @@
+import json
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+
+from gateway.config.api_keys_file import ApiKeysFile
+from gateway.errors import ScorerUnavailableError
+from gateway.http_api import openapi
+from gateway.limits.caller import Callers
+from routerdc_contract.v1 import router_pb2 as pb
+from tests.support.fake_scorer import FakeScorer
+from tests.unit.gateway.http_api.conftest import Serve
+
+
+async def test_the_answer_is_that_of_the_grpc_service(serve: Serve) -> None:
+    http = await serve()
+    request: dict[str, Any] = {"query": "q", "max_candidates": 2, "cost_weight": 0.1, "request_id": "mine"}
+    status, body = await http.post("/v1/route", request)
+    by_grpc = await http.running.stub.Route(json_format.ParseDict(request, pb.RouteRequest()))
+    by_http = json_format.ParseDict(body, pb.RouteResponse())
+    for answer in (by_grpc, by_http):
+        answer.ClearField("timings")
+    assert (status, by_http) == (200, by_grpc)
+    assert (body["llm"], body["reason"], body["truncated"]) == ("alpha", "REASON_ROUTED", False)
+
+
+async def test_a_chat_is_routed(serve: Serve) -> None:
+    chat = {"messages": [{"role": "user", "parts": [{"type": "text", "text": "hello"}]}]}
+    assert (await (await serve()).post("/v1/route", {"chat": chat}))[1]["llm"] == "beta"
+
+
+async def test_explain_tells_scores_costs_and_why_an_llm_took_no_part(serve: Serve) -> None:
+    _, body = await (await serve()).post(
+        "/v1/route?explain=true", {"query": "q", "denied_llms": ["gamma"], "cost_weight": 0.01}
+    )
+    alpha, beta, gamma = body["explain"]["llms"]
+    assert (body["explain"]["rule"], len(body["candidates"])) == ("routed", 1)
+    assert (beta["score"], beta["cost"], beta["price"]) == (0.9, pytest.approx(0.1), 10)
+    assert alpha["confidence"] == pytest.approx(0.8808, abs=1e-4)
+    assert gamma == {"llm": "gamma", "price": 2, "left_out": "denied"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "param"),
+    [
+        ({"query": " "}, 400, "query"),
+        ({"query": "q", "allowed_llms": ["omega"]}, 400, "allowed_llms"),
+        ({"query": "q", "querry": 1}, 400, "body"),
+        (b"[]", 400, "body"),
+        (b"\xff", 400, "body"),
+        (b'{"chat":' * 5000, 400, "body"),
+        ({"query": "x" * 400_000}, 413, None),
+    ],
+)
+async def test_what_is_wrong_is_named(serve: Serve, body: Any, status: int, param: str | None) -> None:
+    answer, error = await (await serve()).post("/v1/route", body)
+    assert (answer, error["error"]["param"]) == (status, param)
+
+
+async def test_unknown_paths_and_methods_are_json_errors(serve: Serve) -> None:
+    http = await serve()
+    assert (await http.post("/v1/nothing", {}))[0] == 404
+    async with http.session.get(http.base + "/v1/route") as answer:
+        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+        assert "error" in await answer.json()
+
+
+async def test_without_scores_the_default_answers_as_over_grpc(serve: Serve) -> None:
+    http = await serve(FakeScorer(faults={"q": ScorerUnavailableError("down")}))
+    assert (await http.post("/v1/route", {"query": "q"}))[1]["reason"] == "REASON_FALLBACK"
+
+
+async def test_api_keys_hold_with_their_rules_and_rates(serve: Serve) -> None:
+    key = {
+        "name": "team",
+        "sha256": sha256(b"sk").hexdigest(),
+        "denied": ["beta"],
+        "queries_per_second": 0.01,
+        "burst": 2,
+    }
+    http = await serve(callers=Callers(ApiKeysFile.model_validate({"keys": [key]})))
+    assert (await http.post("/v1/route", {"query": "q"}))[0] == 401
+    headers = {"authorization": "Bearer sk"}
+    _, body = await http.post("/v1/route?explain=true", {"query": "q"}, headers=headers)
+    assert ([row["llm"] for row in body["explain"]["llms"]], body["llm"]) == (["alpha", "gamma"], "alpha")
+    forbidden = {"query": "q", "allowed_llms": ["beta"]}
+    assert (await http.post("/v1/route", forbidden, headers=headers))[0] == 403
+    async with http.session.post(http.base + "/v1/route", json={"query": "q"}, headers=headers) as answer:
+        assert (answer.status, int(answer.headers["Retry-After"]) > 1) == (429, True)
+
+
+async def test_the_description_names_every_field_of_the_contract(serve: Serve) -> None:
+    http = await serve()
+    async with http.session.get(http.base + "/openapi.json") as answer:
+        described = await answer.json()
+    assert described == json.loads(json.dumps(openapi.description()))
+    for message in (pb.RouteRequest, pb.RouteResponse, pb.Candidate, pb.ChatMessage):
+        properties = described["components"]["schemas"][message.DESCRIPTOR.name]["properties"]
+        assert set(properties) == set(message.DESCRIPTOR.fields_by_name)
