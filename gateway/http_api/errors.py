@@ -28,7 +28,7 @@ class QuestionError(Exception):
 
 
 class UndecidedError(Exception):
-    """There are no scores, so there are no probabilities: whoever asks goes on by its own rules."""
+    """There are no scores, so there are no probabilities: the program that asks goes on by its own rules."""
 
 
 def of_error(error: Exception, answer: status_pb2.Status) -> web.Response:
