@@ -20,7 +20,7 @@ from gateway.errors import TracingMissingError
 from gateway.grpc_api.limits import Limits, StreamLimits
 from gateway.limits.caller import Callers
 from gateway.openai.routing import DataPlane
-from gateway.pool.endpoint_health import EjectionRules, EndpointHealth
+from gateway.pool.endpoint_health import EndpointHealth
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
 from gateway.pool.probes import Prober
@@ -73,13 +73,7 @@ def triton(settings: Settings, metrics: Metrics, tracing: "Tracing | None") -> T
 
 def endpoint_health(settings: Settings) -> EndpointHealth:
     """What is known of the endpoints' health, empty at the start."""
-    rules = EjectionRules(
-        settings.endpoints.max_endpoint_failures,
-        settings.endpoints.ejection_seconds,
-        settings.endpoints.max_ejection_seconds,
-        settings.endpoints.return_seconds,
-    )
-    return EndpointHealth(rules)
+    return EndpointHealth(settings.endpoints)
 
 
 def certificates(settings: Settings, reloader: Reloader) -> ServerTls | None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from gateway.config.endpoints_file import Endpoint
+from gateway.config.groups import EndpointRules
 from gateway.domain.outcomes import CallOutcome, EndpointState
 
 _LEAST_SHARE = 0.1  # of its turns, when an endpoint begins to return
@@ -24,16 +25,6 @@ _WITNESSES = 2  # callers whose reports must agree before an endpoint is ejected
 _EVERYBODY = ""
 
 _Key = tuple[str, str, str]  # caller (_EVERYBODY: all), address, model
-
-
-@dataclass(frozen=True, slots=True)
-class EjectionRules:
-    """When endpoints are ejected, for how long, and how slowly they return."""
-
-    max_failures: int = 5
-    ejection_seconds: float = 10.0  # the first time; twice as long each time after
-    max_ejection_seconds: float = 300.0
-    return_seconds: float = 30.0
 
 
 @dataclass(slots=True)
@@ -50,8 +41,8 @@ class _Record:
 class EndpointHealth:
     """Every endpoint's health; what was never heard of is healthy."""
 
-    def __init__(self, rules: EjectionRules | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rules = rules or EjectionRules()
+    def __init__(self, rules: EndpointRules | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rules = rules or EndpointRules()
         self._clock = clock
         self._records: dict[_Key, _Record] = {}
 
@@ -82,7 +73,7 @@ class EndpointHealth:
         record.failures += 1
         if state is EndpointState.HEALTHY:
             record.ejections = 0
-        if record.failures < (1 if state is EndpointState.RETURNING else self._rules.max_failures):
+        if record.failures < (1 if state is EndpointState.RETURNING else self._rules.max_endpoint_failures):
             return None
         return self._eject(record)
 
@@ -94,7 +85,7 @@ class EndpointHealth:
         record.failed_probes = 0 if ok else record.failed_probes + 1
         if ok and record.down:
             record.down, record.back_at = False, max(record.back_at, self._clock())
-        elif record.failed_probes >= self._rules.max_failures:
+        elif record.failed_probes >= self._rules.max_endpoint_failures:
             record.down = True
         self._forget_if_well(_key(endpoint), record)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.config.groups import EndpointRules
 from gateway.domain.conversation import NO_TEXT_IN_LAST
 from gateway.domain.outcomes import CallOutcome
 from gateway.envoy_config.without_gateway import without_gateway
@@ -16,7 +17,8 @@ from gateway.limits.query_budget import QueryBudget
 from gateway.openai.apis.chat import Chat
 from gateway.openai.auth import Sender
 from gateway.openai.routing import DataPlane, Routing
-from gateway.pool.endpoint_health import EjectionRules, EndpointHealth
+from gateway.policy.capabilities import ApiProtocol
+from gateway.pool.endpoint_health import EndpointHealth
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import NO_TEXT, Router
@@ -115,7 +117,7 @@ async def test_undecided_the_sessions_llm_comes_first(door: Door, messages: list
 @EVERY_DOOR
 @pytest.mark.parametrize("messages", [[user(ASKED)], [user([IMAGE])]], ids=["scorer down", "no text"])
 async def test_undecided_an_ejected_llm_is_left_out(door: Door, messages: list[dict[str, Any]]) -> None:
-    health = EndpointHealth(EjectionRules(max_failures=1, ejection_seconds=1000))
+    health = EndpointHealth(EndpointRules(max_endpoint_failures=1, ejection_seconds=1000))
     target = router(FakeScorer(faults={ASKED: ScorerUnavailableError("down")}), health)
     health.report(target.pool.llms["alpha"].endpoints[0], CallOutcome.ERROR)
     assert (await door(target, messages, ""))[0] == ["gamma", "beta"]
@@ -123,5 +125,5 @@ async def test_undecided_an_ejected_llm_is_left_out(door: Door, messages: list[d
 
 async def test_envoy_without_a_gateway_asks_in_the_same_order() -> None:
     undecided = await envoy(router(FakeScorer()), [user([IMAGE])])
-    rendered = without_gateway(endpoints_file()).candidates["auto"]
+    rendered = without_gateway(endpoints_file()).candidates[ApiProtocol.OPENAI]["auto"]
     assert [cluster.partition("#")[0] for cluster in rendered] == undecided[0]

@@ -1,11 +1,12 @@
 import pytest
 
 from gateway.config.endpoints_file import Endpoint
+from gateway.config.groups import EndpointRules
 from gateway.domain.outcomes import CallOutcome, EndpointState
-from gateway.pool.endpoint_health import EjectionRules, EndpointHealth
+from gateway.pool.endpoint_health import EndpointHealth
 
 ENDPOINT = Endpoint(address="http://a", model="m")
-RULES = EjectionRules(max_failures=3, ejection_seconds=10, max_ejection_seconds=30, return_seconds=20)
+RULES = EndpointRules(max_endpoint_failures=3, ejection_seconds=10, max_ejection_seconds=30, return_seconds=20)
 FAILURES = [CallOutcome.ERROR, CallOutcome.TIMEOUT, CallOutcome.RATE_LIMITED]
 
 

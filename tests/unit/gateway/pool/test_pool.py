@@ -3,10 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.endpoints_file import EndpointsFile
+from gateway.config.groups import EndpointRules
 from gateway.domain.outcomes import CallOutcome, EndpointState
 from gateway.domain.scorer import Bundle
 from gateway.errors import BundleMismatchError, NoLlmError
-from gateway.pool.endpoint_health import EjectionRules, EndpointHealth
+from gateway.pool.endpoint_health import EndpointHealth
 from gateway.pool.pool import Pool
 
 
@@ -62,7 +63,7 @@ def test_only_llms_that_the_bundle_scores_are_ranked(pool: Pool) -> None:
 
 def eject(pool: Pool, llm: str, *addresses: str) -> None:
     for endpoint in pool.llms[llm].endpoints:
-        for _ in range(EjectionRules().max_failures if endpoint.address in addresses else 0):
+        for _ in range(EndpointRules().max_endpoint_failures if endpoint.address in addresses else 0):
             pool.endpoint_health.report(endpoint, CallOutcome.ERROR)
 
 
@@ -85,7 +86,7 @@ def test_an_unhealthy_llm_or_endpoint_is_never_chosen_while_another_is_well(repo
         name: {"endpoints": [{"address": f"http://{name}{i}", "model": "m"} for i in numbers]}
         for name, numbers in (("a", (1, 2)), ("b", (1, 2)), ("c", (1,)))
     }
-    rules = EjectionRules(max_failures=2, ejection_seconds=1000)
+    rules = EndpointRules(max_endpoint_failures=2, ejection_seconds=1000)
     pool = Pool(EndpointsFile.model_validate({"default": ["a"], "llms": llms}), EndpointHealth(rules))
     for name, ok in reports:
         found = pool.find(f"http://{name}", "m")

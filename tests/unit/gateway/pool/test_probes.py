@@ -8,8 +8,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from gateway.config.endpoints_file import EndpointsFile
+from gateway.config.groups import EndpointRules
 from gateway.domain.outcomes import EndpointState
-from gateway.pool.endpoint_health import EjectionRules, EndpointHealth
+from gateway.pool.endpoint_health import EndpointHealth
 from gateway.pool.pool import Pool
 from gateway.pool.probes import Prober
 from tests.support.waiting import until
@@ -46,7 +47,7 @@ async def probed(
         address = f"http://{server.host}:{server.port}/v1"
         endpoints = [{"address": address, "model": f"m{i}", "probe_path": probe_path} for i in range(n)]
         file = EndpointsFile.model_validate({"default": ["a"], "llms": {"a": {"endpoints": endpoints}}})
-        pool = Pool(file, EndpointHealth(EjectionRules(max_failures=2)))
+        pool = Pool(file, EndpointHealth(EndpointRules(max_endpoint_failures=2)))
         settings = {"interval_seconds": 0.02, "timeout_seconds": 0.2, "max_concurrent": 4} | probing
         async with Prober(lambda: pool, **settings).watching():  # type: ignore[arg-type]
             yield pool

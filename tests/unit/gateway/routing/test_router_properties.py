@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.config.groups import EndpointRules
 from gateway.domain.decision import Decision
 from gateway.domain.outcomes import CallOutcome
 from gateway.domain.query import RouteQuery
@@ -14,7 +15,7 @@ from gateway.errors import ExcludedError, ScorerUnavailableError
 from gateway.limits.query_budget import QueryBudget
 from gateway.policy.choice import Thresholds
 from gateway.policy.eligibility import CallerRules, permitted
-from gateway.pool.endpoint_health import EjectionRules, EndpointHealth
+from gateway.pool.endpoint_health import EndpointHealth
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
@@ -43,7 +44,7 @@ def decide(query: RouteQuery, pool: Pool, values: Any, limits: Thresholds, sessi
 def test_an_excluded_llm_is_never_given_out_and_an_unhealthy_one_only_where_nobody_is_well(
     given: list[CallerRules], ejected: frozenset[str], values: Any, limits: Thresholds, session_llm: str, down: bool
 ) -> None:
-    pool = Pool(endpoints_file(), EndpointHealth(EjectionRules(max_failures=1, ejection_seconds=1000)))
+    pool = Pool(endpoints_file(), EndpointHealth(EndpointRules(max_endpoint_failures=1, ejection_seconds=1000)))
     for llm in ejected:
         pool.endpoint_health.report(pool.llms[llm].endpoints[0], CallOutcome.ERROR)
     query = RouteQuery("q", tuple(given), 0.01, 9, "id", session_id="s")
