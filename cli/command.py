@@ -4,11 +4,16 @@ Which subcommands exist is written in pyproject.toml (entry points of the group 
 its own, so this module knows none of them, and `routerdc gateway` never loads torch.
 """
 
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 import click
+from click.shell_completion import CompletionItem
+
+from cli.summaries import summary
 
 
+@cache
 def _subcommands() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group="routerdc.commands")}
 
@@ -29,6 +34,18 @@ class _LazyGroup(click.Group):
             return _not_installed(cmd_name, error)
         assert isinstance(command, click.Command)  # noqa: S101 - a wrong line in pyproject.toml
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the subcommands in `--help`, without importing them."""
+        rows = [(name, summary(_subcommands()[name])) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Completes names of subcommands, without importing them, and options."""
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=summary(_subcommands()[name])) for name in names]
+        return items + click.Command.shell_complete(self, ctx, incomplete)
 
 
 def _not_installed(name: str, error: ModuleNotFoundError) -> click.Command:
