@@ -25,7 +25,7 @@ EXAMPLE = "flagships-2025"
 def prior(table: Path | None, out: Path, name: str | None, data: tuple[Path, ...], example: bool) -> None:
     """Make a bundle from TABLE (domain by LLM: expected quality and price), without training.
 
-    The kind of a query is told by a recogniser that was trained on public texts and comes along. A prior is a guess:
+    A shipped recogniser, trained on public texts, finds the domain of a query. A prior is a guess:
     your own grades (`routerdc collect`, `grade`, `train`) replace it.
     """
     if sum((table is not None, bool(data), example)) != 1:
