@@ -88,7 +88,8 @@ class Reader:
             self._process = await _start()
         to, answers = self._process.stdin, self._process.stdout
         assert to is not None and answers is not None  # noqa: PT018, S101 - both are pipes
-        to.writelines((LENGTH.pack(len(question)), question, LENGTH.pack(len(data)), data))
+        to.write(LENGTH.pack(len(question)) + question + LENGTH.pack(len(data)))
+        to.write(data)  # by itself: joined to the rest it would be copied
         await to.drain()
         (size,) = LENGTH.unpack(await answers.readexactly(LENGTH.size))
         outcome: Reading | OpenAiError = pickle.loads(await answers.readexactly(size))  # noqa: S301 - our own process
