@@ -7,15 +7,15 @@ page (`python -m gateway.config.reference`) are made from them. Units are in the
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from routerdc_contract.frozen import Frozen
 
 _MIB = 1024 * 1024
 
 
-class Group(BaseModel):
+class Group(Frozen):
     """Some settings that belong together."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Listen(Group):
