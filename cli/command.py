@@ -4,6 +4,7 @@ Which subcommands exist is written in pyproject.toml (entry points of the group 
 its own, so this module knows none of them, and `routerdc gateway` never loads torch.
 """
 
+import os
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -11,6 +12,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from cli.summaries import summary
+
+# Libraries of parts, and the processes that they start, call nobody that the user has not asked for.
+_QUIET = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 
 
 @cache
@@ -64,3 +68,4 @@ def _not_installed(name: str, error: ModuleNotFoundError) -> click.Command:
 @click.version_option(package_name="routerdc-triton", prog_name="routerdc")
 def main() -> None:
     """RouterDC: decides which LLM of a pool should answer a query."""
+    os.environ |= _QUIET

@@ -21,7 +21,7 @@ class Group(Frozen):
 class Listen(Group):
     """Where the gateway listens."""
 
-    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface, :: for IPv6 too")
     port: int = Field(50051, ge=0, le=65535, description="port of the gRPC service; 0: the system chooses")
     workers: int = Field(1, ge=1, le=256, description="processes that share the port")
     worker_timeout_seconds: float = Field(
