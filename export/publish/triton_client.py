@@ -23,12 +23,6 @@ from routerdc_contract.tensors import (
 )
 
 _ANSWER_SECONDS = 30.0
-# No proxy knows the way to a Triton, and its answers have no size of which one must be afraid.
-_CHANNEL_ARGS = [
-    ("grpc.enable_http_proxy", 0),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-]
 
 
 class LiveTriton:
@@ -40,7 +34,7 @@ class LiveTriton:
 
         self.address = address
         self._load_timeout_seconds = load_timeout_seconds
-        self._client = InferenceServerClient(address, channel_args=_CHANNEL_ARGS)
+        self._client = InferenceServerClient(address)
 
     def __enter__(self) -> Self:
         return self

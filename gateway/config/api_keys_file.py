@@ -14,17 +14,20 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.errors import CallersError
 from gateway.policy.eligibility import CallerRules
-from routerdc_contract.frozen import Frozen
 from routerdc_contract.yaml_model import NotYamlError, YamlError, load_yaml_model
 
 _Names = tuple[str, ...]
 
 
-class ApiKey(Frozen):
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ApiKey(_Frozen):
     """One key."""
 
     name: str = Field(min_length=1, max_length=64)
@@ -47,7 +50,7 @@ class ApiKey(Frozen):
         return CallerRules(frozenset(self.allowed) or None, frozenset(self.denied), self.max_price)
 
 
-class ApiKeysFile(Frozen):
+class ApiKeysFile(_Frozen):
     """The whole file."""
 
     keys: tuple[ApiKey, ...] = Field(min_length=1)

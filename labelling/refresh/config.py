@@ -15,20 +15,23 @@ watch: [./still-well.sh]          # optional: exit status 0 means well; else the
 from pathlib import Path
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from labelling.errors import RefreshError
-from routerdc_contract.frozen import Frozen
 
 
-class Publish(Frozen):
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Publish(_Frozen):
     """Where accepted bundles are put into use: see `routerdc publish`."""
 
     repository: Path
     triton_address: str = "127.0.0.1:8001"
 
 
-class RefreshConfig(Frozen):
+class RefreshConfig(_Frozen):
     """The whole file."""
 
     prompts: tuple[Path, ...] = Field(min_length=1)

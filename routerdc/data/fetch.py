@@ -11,10 +11,9 @@ from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import urlopen
 
-from pydantic import Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from routerdc.data.routerbench import to_json_lines
-from routerdc_contract.frozen import Frozen
 from routerdc_contract.yaml_model import load_yaml
 
 SOURCES_FILE = Path(__file__).with_name("sources.yaml")
@@ -29,7 +28,11 @@ class FetchError(Exception):
     """A file could not be fetched, or is not the one that was measured; the message says which and what to do."""
 
 
-class SourceFile(Frozen):
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourceFile(_Frozen):
     """One file of a data set."""
 
     path: str
@@ -41,7 +44,7 @@ class SourceFile(Frozen):
     convert: Literal["routerbench"] | None = None
 
 
-class SourceSet(Frozen):
+class SourceSet(_Frozen):
     """One data set."""
 
     about: str

@@ -8,13 +8,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from routerdc.encoder_source import MINILM_SOURCES
 from routerdc.losses.weighted_sample_llm import Of
 from routerdc.tokenization import Side
 from routerdc.training.preparation.targets import Judge
-from routerdc_contract.frozen import Frozen
 from routerdc_contract.yaml_model import NotYamlError, parse_yaml, problems
 
 RECIPES = "routerdc.recipes"
@@ -25,7 +24,11 @@ class RecipeError(ValueError):
     """A recipe that cannot be used; the message names the field."""
 
 
-class EncoderRecipe(Frozen):
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class EncoderRecipe(_Frozen):
     """The pretrained encoder. `sources`: see `bundle.EncoderSpec`; `trained`: fine-tuned, or kept frozen.
 
     `truncation_side` "middle" (head and tail are kept) can be measured, not served: no bundle is written with it.
@@ -40,7 +43,7 @@ class EncoderRecipe(Frozen):
     trained: bool
 
 
-class HeadRecipe(Frozen):
+class HeadRecipe(_Frozen):
     """Projection and scale (1 / temperature); see `routerdc.model.RouterConfig`."""
 
     projection: Literal["none", "linear", "mlp"]
@@ -50,7 +53,7 @@ class HeadRecipe(Frozen):
     bias: bool
 
 
-class PublishedLoss(Frozen):
+class PublishedLoss(_Frozen):
     """The sample–LLM loss of the paper: `positives` is K+, `negatives` is K-."""
 
     kind: Literal["published"]
@@ -58,7 +61,7 @@ class PublishedLoss(Frozen):
     negatives: int = Field(ge=1)
 
 
-class WeightedLoss(Frozen):
+class WeightedLoss(_Frozen):
     """Weighted sample–LLM loss plus `correctness_weight` times the correctness loss.
 
     `of`: what the weights are a softmax of, qualities or their logits; see `routerdc.losses.weighted_sample_llm`.
@@ -70,7 +73,7 @@ class WeightedLoss(Frozen):
     of: Of = "quality"
 
 
-class SampleSample(Frozen):
+class SampleSample(_Frozen):
     """The sample–sample loss: λ is `weight`, H is `negatives` (null: all of the batch)."""
 
     weight: float = Field(ge=0)
@@ -78,7 +81,7 @@ class SampleSample(Frozen):
     temperature: float = Field(gt=0)
 
 
-class DataRecipe(Frozen):
+class DataRecipe(_Frozen):
     """What is learned from: labels, clusters, and how often each data set is drawn.
 
     `labels`: "score" (the number in the file), "quality" (1 if right), or "shrunk" (quality with its noise taken out:
@@ -98,7 +101,7 @@ class DataRecipe(Frozen):
     held_out: float = Field(ge=0, lt=0.5, description="share kept for calibration and early stopping")
 
 
-class OptimizerRecipe(Frozen):
+class OptimizerRecipe(_Frozen):
     """AdamW. `schedule`: "constant", or "one_cycle" (warm-up, then cosine down to nearly zero)."""
 
     learning_rate: float = Field(gt=0)
@@ -110,7 +113,7 @@ class OptimizerRecipe(Frozen):
     evaluate_every: int | None = Field(default=None, ge=1, description="keep the best of these steps; null: the last")
 
 
-class Recipe(Frozen):
+class Recipe(_Frozen):
     """A whole recipe."""
 
     name: str

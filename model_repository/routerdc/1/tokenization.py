@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
+from word_pieces import ids_of
 
 Side = Literal["left", "right"]
 _SPACE_AFTER_WORD = re.compile(r"(?<=\S)[ \n]")
@@ -33,7 +34,7 @@ class Tokenization:
     def __init__(self, tokenizer: Tokenizer, max_tokens: int, truncation_side: Side) -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        self._tokenizer = tokenizer
+        self._ids = ids_of(tokenizer)
         self._side = truncation_side
         self._before, self._after = _special_ids(tokenizer)
         self.max_tokens = max_tokens
@@ -60,9 +61,6 @@ class Tokenization:
                 if len(text) < len(texts[i].strip()):
                     cut.add(i)
         return [self._limited(body, cut=i in cut) for i, body in enumerate(bodies)]
-
-    def _ids(self, texts: list[str]) -> list[list[int]]:
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
     def _limited(self, body: list[int], *, cut: bool) -> Tokens:
         kept = body[: self._room] if self._side == "right" else body[max(len(body) - self._room, 0) :]

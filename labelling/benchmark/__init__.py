@@ -1,1 +1,0 @@
-"""Figures of labelling, each by a command: `python -m labelling.benchmark.sparse`, `.regained` and `.throughput`."""
