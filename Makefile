@@ -62,6 +62,17 @@ docs-serve: $(VENV)/.dev  ## show the documentation while you write it
 check-pythons:  ## make run on every supported Python of this machine, and wheels of all pins for each
 	tools/check_pythons.sh
 
+INTEGRATIONS := .cache/integrations
+
+$(INTEGRATIONS)/.installed: tests/e2e/integrations.txt | $(BIN)/python
+	$(BIN)/python -m venv $(INTEGRATIONS)
+	$(INTEGRATIONS)/bin/pip --quiet --disable-pip-version-check install --no-compile -r tests/e2e/integrations.txt
+	npm install --prefix $(INTEGRATIONS) --silent --no-audit --no-fund ai@6.0.326 @ai-sdk/openai-compatible@2.0.92
+	touch $@
+
+check-integrations: $(VENV)/.dev $(INTEGRATIONS)/.installed  ## run the examples for LangChain, LlamaIndex, LiteLLM and others (needs npm)
+	$(BIN)/pytest -rs tests/e2e/test_integrations.py
+
 wheel: $(BIN)/python  ## build the wheel, which works alone in any environment: build/dist
 	rm -rf build/dist
 	$(BIN)/python -m pip --quiet --disable-pip-version-check wheel --no-deps --wheel-dir build/dist .
@@ -232,4 +243,4 @@ simulate-autoscaling: $(VENV)/.dev  ## the chosen autoscaling and others against
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
-.PHONY: data docs docs-serve chaos soak fuzz check-kubernetes pool-growth compare-engines side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test test-unit test-service evaluate bundle tune-compute check-tensorrt check-containers check-pythons wheel release clean
+.PHONY: data docs docs-serve chaos soak fuzz check-kubernetes pool-growth compare-engines side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test test-unit test-service evaluate bundle tune-compute check-tensorrt check-containers check-pythons check-integrations wheel release clean

@@ -1,6 +1,6 @@
 """Stand-ins for LLM endpoints that speak OpenAI's and Anthropic's APIs: honest about being demos, with scripted faults.
 
-    python -m deploy.local.demo_endpoints --llm NAME [--llm NAME …] --ports-file FILE
+    python -m deploy.local.demo_endpoints --llm NAME [--llm NAME …] --ports-file FILE [--host ADDRESS --first-port PORT]
 
 Every LLM gets a port of its own on 127.0.0.1, chosen by the system; when all of them listen, FILE holds {name: port} as
 JSON. `PUT /demo/behaviour` on an endpoint changes how it answers from then on (see `Behaviour`). This module knows
@@ -132,23 +132,33 @@ async def _errors_in_form(request: web.Request, handler: Any) -> web.StreamRespo
     return response
 
 
-async def serve(names: tuple[str, ...], ports_file: Path) -> None:
-    """Serves one endpoint for each name until SIGTERM or SIGINT; then closes them all."""
+async def serve(names: tuple[str, ...], ports_file: Path, host: str = "127.0.0.1", first_port: int = 0) -> None:
+    """Serves one endpoint for each name until SIGTERM or SIGINT; then closes them all.
+
+    Args:
+        names: the LLMs to stand in for.
+        ports_file: gets the port of each when all of them listen.
+        host: address to listen on.
+        first_port: port of the first one; each other has the next. 0: any free ones.
+    """
     stop = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     runners = [web.AppRunner(DemoEndpoint(name).application(), access_log=None) for name in names]
     try:
-        ports = {name: await _listen(runner) for name, runner in zip(names, runners, strict=True)}
+        wanted = range(first_port, first_port + len(names)) if first_port else [0] * len(names)
+        ports = {
+            name: await _listen(runner, host, port) for name, runner, port in zip(names, runners, wanted, strict=True)
+        }
         _write_atomically(ports_file, json.dumps(ports))
         await stop.wait()
     finally:
         await asyncio.gather(*(runner.cleanup() for runner in runners))
 
 
-async def _listen(runner: web.AppRunner) -> int:
+async def _listen(runner: web.AppRunner, host: str, port: int) -> int:
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=1)
+    site = web.TCPSite(runner, host, port, shutdown_timeout=1)
     await site.start()
     return int(runner.addresses[0][1])
 
@@ -163,9 +173,11 @@ def _write_atomically(path: Path, text: str) -> None:
 @click.command()
 @click.option("--llm", "names", multiple=True, required=True, help="LLM to stand in for; one endpoint each.")
 @click.option("--ports-file", type=click.Path(path_type=Path), required=True, help="Written when all of them listen.")
-def main(names: tuple[str, ...], ports_file: Path) -> None:
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--first-port", type=click.IntRange(0, 65000), default=0, help="Each LLM has the next. 0: any free ones.")
+def main(names: tuple[str, ...], ports_file: Path, host: str, first_port: int) -> None:
     """Starts one demo endpoint for each LLM."""
-    asyncio.run(serve(names, ports_file))
+    asyncio.run(serve(names, ports_file, host, first_port))
 
 
 if __name__ == "__main__":
