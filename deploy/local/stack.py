@@ -193,8 +193,11 @@ def _gateway(endpoints_file: Path, folder: Path, triton_address: str, ports: Fro
 
 @contextmanager
 def _envoy(endpoints_file: Path, folder: Path, ports: FrontPorts) -> Iterator[Envoy]:
+    """Envoy, with a process beside it that renders its files again whenever `endpoints_file` changes."""
     config = folder / "envoy.yaml"
-    _run(
+    config.unlink(missing_ok=True)
+    command = [
+        str(ROUTERDC),
         "envoy-config",
         f"--endpoints={endpoints_file}",
         f"--listen={LOCALHOST}:{ports.envoy}",
@@ -202,7 +205,9 @@ def _envoy(endpoints_file: Path, folder: Path, ports: FrontPorts) -> Iterator[En
         f"--gateway={LOCALHOST}:{ports.ext_proc}",
         f"--decision-timeout-ms={DECISION_TIMEOUT_MS}",
         f"--out={config}",
-        log=folder / "logs" / "envoy-config.log",
-    )
-    with Envoy(config, log=folder / "logs" / "envoy.log") as envoy:
-        yield envoy
+        "--watch",
+    ]
+    with ChildProcess("routerdc envoy-config", command, log=folder / "logs" / "envoy-config.log") as watcher:
+        watcher.wait_ready(config.is_file, START_TIMEOUT_SECONDS)
+        with Envoy(config, log=folder / "logs" / "envoy.log") as envoy:
+            yield envoy

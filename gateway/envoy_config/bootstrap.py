@@ -12,6 +12,7 @@ from gateway.envoy_config.clusters import llm_cluster, secrets
 from gateway.envoy_config.dump import address, plain
 from gateway.envoy_config.gateway_cluster import gateway_cluster
 from gateway.envoy_config.listener import listener
+from gateway.envoy_config.metrics import admin_cluster, metrics_listener
 from gateway.envoy_config.options import Options
 from gateway.envoy_config.overload import overload_manager
 from gateway.envoy_config.routes import routes, with_newer_fields
@@ -26,15 +27,19 @@ NODE = "routerdc-envoy"
 def render(file: EndpointsFile, options: Options) -> dict[str, Any]:
     """Envoy's bootstrap configuration as JSON data; no secret is in it, only where Envoy finds them."""
     clusters = [] if options.watched else _clusters(file)
-    collectors = [collector_cluster(options.otlp)] if options.otlp else []
+    own = [gateway_cluster(options)]
+    own += [collector_cluster(options.otlp)] if options.otlp else []
+    own += [admin_cluster(options.admin)] if options.metrics else []
+    listeners = [listener(without_gateway(file), options)]
+    listeners += [metrics_listener(options.metrics)] if options.metrics else []
     bootstrap = bootstrap_pb2.Bootstrap(
         node=base_pb2.Node(id=NODE, cluster=NODE),
         admin=bootstrap_pb2.Admin(address=address(*options.admin)),
         overload_manager=overload_manager(options),
         dynamic_resources=watched.dynamic(options.watched) if options.watched else None,
         static_resources=bootstrap_pb2.Bootstrap.StaticResources(
-            listeners=[listener(without_gateway(file), options)],
-            clusters=[gateway_cluster(options), *collectors, *(llm_cluster(cluster, options) for cluster in clusters)],
+            listeners=listeners,
+            clusters=[*own, *(llm_cluster(cluster, options) for cluster in clusters)],
             secrets=list(secrets(clusters)),
         ),
     )

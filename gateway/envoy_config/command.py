@@ -60,6 +60,7 @@ def _chosen(flag: str, kind: click.ParamType[Any], text: str | None = None) -> D
 @_path("--out", "YAML, or JSON for .json. [default: stdout]")
 @_chosen("--listen", _ADDRESS, "Where clients connect.")
 @_chosen("--admin", _ADDRESS, "Envoy's own pages.")
+@click.option("--metrics", type=_ADDRESS, help="Where Prometheus finds Envoy's metrics (/metrics).")
 @click.option(
     "--gateway",
     "gateways",

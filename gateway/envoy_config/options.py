@@ -20,6 +20,7 @@ class Options:
 
     listen: tuple[str, int] = ("127.0.0.1", 10000)
     admin: tuple[str, int] = ("127.0.0.1", 9901)
+    metrics: tuple[str, int] | None = None  # where Prometheus finds Envoy's metrics; none: nowhere
     gateways: tuple[tuple[str, int], ...] = (("127.0.0.1", 50052),)
     gateway_ca: Path | None = None  # set: the gateways speak TLS
     gateway_cert: Path | None = None  # Envoy's own certificate and key, where the gateways want one

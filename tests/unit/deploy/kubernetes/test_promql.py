@@ -11,6 +11,7 @@ from google.rpc import code_pb2
 from gateway import errors
 from gateway.domain.decision import Reason
 from gateway.domain.outcomes import CallOutcome, EndpointState, ShadowOutcome
+from gateway.envoy_config.failures import RETRIED
 from gateway.scoring.triton.balancer import TritonState
 from gateway.telemetry import metrics
 from tests.support.promql import (
@@ -28,7 +29,8 @@ from tests.support.series import series
 from tests.support.triton_series import TRITON_SERIES
 
 pytestmark = needs_kubectl
-KNOWN = series() | TRITON_SERIES
+OF_ENVOY = {"envoy_cluster_retry_upstream_rq": {"envoy_cluster_name", "envoy_response_code"}}
+KNOWN = series() | TRITON_SERIES | OF_ENVOY
 OF_PROMETHEUS = {"up": set[str]()}
 CAUSES = {kind.cause for kind in errors.ScorerError.__subclasses__()}
 VALUES: dict[tuple[str, str], set[str]] = {
@@ -46,6 +48,7 @@ VALUES: dict[tuple[str, str], set[str]] = {
     ("routerdc_stage_seconds_bucket", "le"): {str(bound) for bound in metrics._SECONDS},
     ("nv_inference_request_failure", "reason"): {"CANCELED", "REJECTED", "BACKEND", "OTHER"},
     ("routerdc_bundle_info", "bundle_id"): set(),
+    ("envoy_cluster_retry_upstream_rq", "envoy_response_code"): {str(status) for status in RETRIED},
 }
 
 

@@ -201,11 +201,15 @@ def test_envoys_configuration_is_rendered_for_these_gateways_and_read_where_it_i
     envoy = named(objects, "Deployment", "routerdc-envoy")
     render, server = container(envoy, "render"), container(envoy, "envoy")
     options = {option.opts[0].removeprefix("--") for option in envoy_config.params}
-    flags = dict(argument.removeprefix("--").split("=", 1) for argument in render["args"])
+    flags = dict(argument.removeprefix("--").partition("=")[::2] for argument in render["args"])
     assert flags.keys() <= options
     assert flags["out"] in server["args"]
     assert int(flags["listen"].rpartition(":")[2]) == port_numbers(envoy)["openai"]
     assert flags["admin"].startswith("127.0.0.1:")
+    assert int(flags["metrics"].rpartition(":")[2]) == port_numbers(envoy)["metrics"]
+    limit = server["resources"]["limits"]["memory"]
+    assert (limit, int(flags["max-heap-mib"])) == ("1Gi", 768)  # the rest is for stacks, TLS and what the heap has lost
+    assert "watch" in flags
     host, _, port = flags["gateway"].rpartition(":")
     assert (named(objects, "Service", host)["spec"]["clusterIP"], int(port)) == (
         "None",

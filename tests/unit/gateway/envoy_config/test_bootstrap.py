@@ -206,7 +206,8 @@ def test_wrong_address_is_refused(pool: Path, address: str) -> None:
 def test_envoy_takes_it(pool: Path, tmp_path: Path, mode: str, suffix: str) -> None:
     out = tmp_path / f"envoy.{suffix}"
     (tmp_path / "ca.pem").write_bytes(Path(certifi.where()).read_bytes())
-    render(pool, "--out", out, "--body-mode", mode, "--system-ca", certifi.where())
+    more = ("--metrics", "127.0.0.1:9902", "--cors-origin", "*")
+    render(pool, "--out", out, "--body-mode", mode, "--system-ca", certifi.where(), *more)
     if suffix == "json":
         json.loads(out.read_text())
     validate(out)
@@ -257,3 +258,12 @@ def test_with_api_keys_nothing_passes_without_a_gateway(
     assert ext_proc.get("failure_mode_allow", False) is fails_open
     told = [(one["key"], one["value"]) for one in ext_proc["grpc_service"].get("initial_metadata", [])]
     assert told == ([("x-routerdc-failure-mode", "open")] if fails_open else [])
+
+
+def test_metrics_are_apart_from_the_admin_pages_and_only_where_asked_for(pool: Path) -> None:
+    flags = ("--admin", "127.0.0.1:9901", "--metrics", "0.0.0.0:9902")
+    plain, scraped = (yaml.safe_load(render(pool, *some).output)["static_resources"] for some in ((), flags))
+    assert [one["name"] for one in plain["listeners"]] == ["openai"]
+    (listener,) = (one for one in scraped["listeners"] if one["name"] == "metrics")
+    (route,) = listener["filter_chains"][0]["filters"][0]["typed_config"]["route_config"]["virtual_hosts"][0]["routes"]
+    assert (route["match"], route["route"]["prefix_rewrite"]) == ({"path": "/metrics"}, "/stats/prometheus")
