@@ -32,7 +32,11 @@ def errors_in_openai_form(options: Options) -> hcm_pb2.LocalReplyConfig:
     undecided = _error("the router is not reachable", "router_unavailable", kind="server_error")
     other = _error("%LOCAL_REPLY_BODY%", "%RESPONSE_FLAGS_LONG%", kind="server_error")
     without_decision = "response.code == 503 && response.code_details.startsWith('ext_proc')"
-    return hcm_pb2.LocalReplyConfig(mappers=[*client, _mapper(without_decision, undecided), _mapper("true", other)])
+    memory = _error("the proxy is short of memory; try again", "overloaded", kind="server_error")
+    overloaded = _mapper("response.code_details == 'overload'", memory)
+    overloaded.status_code.value = 503  # Envoy says 500 where it cuts a sender off
+    mappers = [*client, overloaded, _mapper(without_decision, undecided), _mapper("true", other)]
+    return hcm_pb2.LocalReplyConfig(mappers=mappers)
 
 
 def _error(message: str, code: str | None, kind: str = "invalid_request_error") -> dict[str, Any]:

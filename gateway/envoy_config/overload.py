@@ -14,6 +14,8 @@ from gateway.envoy_config.options import MIB, Options
 
 _HEAP = "envoy.resource_monitors.fixed_heap"
 _CONNECTIONS = "envoy.resource_monitors.global_downstream_max_connections"
+_ACTIONS = "envoy.overload_actions"
+_ABORT_HTTP1 = "envoy.load_shed_points.http1_server_abort_dispatch"
 # Streams that hold less than this (as a power of two, in bytes) are not worth resetting: a fourth of a MiB.
 _TRACKED_FROM = 18
 
@@ -25,16 +27,18 @@ def overload_manager(options: Options) -> overload_pb2.OverloadManager:
         max_active_downstream_connections=options.max_connections
     )
     return overload_pb2.OverloadManager(
-        refresh_interval=seconds(0.1),
+        refresh_interval=seconds(0.02),
         resource_monitors=[_monitor(_HEAP, heap), _monitor(_CONNECTIONS, connections)],
         buffer_factory_config=overload_pb2.BufferFactoryConfig(minimum_account_to_track_power_of_two=_TRACKED_FROM),
         actions=[
             _action("shrink_heap", 0.7),
-            _scaled_action("reset_high_memory_stream", 0.8, 0.95),
+            overload_pb2.OverloadAction(name=f"{_ACTIONS}.reset_high_memory_stream", triggers=[_scaled(0.7, 0.95)]),
             _action("disable_http_keepalive", 0.9),
             _action("stop_accepting_requests", 0.95),
             _action("reject_incoming_connections", 0.98),
         ],
+        # Envoy resets streams that hold much only of HTTP/2. Of HTTP/1, senders of more data are cut off, by chance.
+        loadshed_points=[overload_pb2.LoadShedPoint(name=_ABORT_HTTP1, triggers=[_scaled(0.7, 0.95)])],
     )
 
 
@@ -46,11 +50,10 @@ def _action(name: str, share: float) -> overload_pb2.OverloadAction:
     """From `share` of the heap on."""
     threshold = overload_pb2.ThresholdTrigger(value=share)
     trigger = overload_pb2.Trigger(name=_HEAP, threshold=threshold)
-    return overload_pb2.OverloadAction(name=f"envoy.overload_actions.{name}", triggers=[trigger])
+    return overload_pb2.OverloadAction(name=f"{_ACTIONS}.{name}", triggers=[trigger])
 
 
-def _scaled_action(name: str, begins: float, full: float) -> overload_pb2.OverloadAction:
+def _scaled(begins: float, full: float) -> overload_pb2.Trigger:
     """More and more between two shares of the heap."""
     scaled = overload_pb2.ScaledTrigger(scaling_threshold=begins, saturation_threshold=full)
-    trigger = overload_pb2.Trigger(name=_HEAP, scaled=scaled)
-    return overload_pb2.OverloadAction(name=f"envoy.overload_actions.{name}", triggers=[trigger])
+    return overload_pb2.Trigger(name=_HEAP, scaled=scaled)
