@@ -122,3 +122,17 @@ async def test_openais_own_client_is_answered(serve: Serve) -> None:
     assert well.type == "predicate"
     assert well.probability == pytest.approx(0.9734, abs=1e-4)
     assert by_chat.answers == answer.answers
+
+
+async def test_a_conversation_whose_llm_would_be_kept_is_answered_by_its_scores(serve: Serve) -> None:
+    old, new = "a question about alpha, long enough to count fully", "a question about beta, long enough to count fully"
+    scorer = FakeScorer(values={old: (1.0, 0.0, 0.0), new: (0.0, 1.0, 0.0)})
+    http = await serve(scorer, policy={"sticky_margin": 9})
+    state = [
+        {"role": "user", "content": old},
+        {"role": "assistant", "content": "yes"},
+        {"role": "user", "content": new},
+    ]
+    assert (await http.post("/v1/route", {"chat": {"messages": state}}))[1]["llm"] == "alpha"
+    status, body = await http.post("/v1/systemone", choice("alpha", "beta") | {"state": state})
+    assert (status, body["answers"]["which"]["choice"]) == (200, "beta")
