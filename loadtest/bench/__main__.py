@@ -19,7 +19,7 @@ import grpc
 from rich.console import Console
 
 from loadtest import machine
-from loadtest.bench import efficiency, engine, gateway, history
+from loadtest.bench import efficiency, engine, gateway, history, host
 from loadtest.bench.comparison import Comparison
 from loadtest.bench.quality import QualityError
 from loadtest.bench.report import Run
@@ -50,6 +50,7 @@ BENCHMARKS: dict[str, tuple[Benchmark, ...]] = {
     "efficiency": (
         efficiency.cpu_share,
         efficiency.poisson_over_closed_loop,
+        host.host_over_tokenizers,
     ),
 }
 HISTORY = "history.jsonl"
