@@ -12,8 +12,8 @@ import yaml
 from deploy.local.triton import TritonServer
 from routerdc_contract.bundle import Manifest
 from tests.chaos.ledger import FULL, Ledger
-from tests.chaos.processes import GatewayProcess
 from tests.integration.conftest import manifest, model_repository, triton_platform
+from tests.support.gateway_process import GatewayProcess
 
 __all__ = ["manifest", "model_repository", "triton_platform"]
 

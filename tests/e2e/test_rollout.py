@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from deploy.local.demo_endpoints import DemoEndpoint
 from deploy.local.envoy import Envoy
 from gateway.envoy_config.command import envoy_config
-from tests.chaos.processes import GatewayProcess, lasting_port
 from tests.e2e.envoy_fixtures import RecordingEndpoint
 from tests.support.fake_scorer import BUNDLE
 from tests.support.fake_triton import fake_triton
+from tests.support.gateway_process import GatewayProcess, lasting_port
 from tests.support.waiting import until
 
 VARIANTS: dict[str, list[str]] = {

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from routerdc_contract.v1 import router_pb2 as pb
-from tests.chaos.processes import GatewayProcess
 from tests.support.fake_triton import fake_triton
-from tests.unit.gateway.app.test_hot_reload import write
+from tests.support.gateway_process import GatewayProcess
+from tests.support.running_gateway import write
 
 MIB = 2**20
 WITHOUT_KEY_MIB, WITH_KEY_MIB = 64, 256

@@ -15,7 +15,7 @@ from deploy.local.ports import LOCALHOST, PortError
 from deploy.local.process import ProcessError
 from deploy.local.triton import TritonPorts, TritonServer
 from deploy.local.triton_command import triton as triton_command
-from tests.unit.deploy.test_process import is_alive, wait_until
+from tests.support.processes import is_alive, wait_until
 
 PARENT = """
 import sys, time

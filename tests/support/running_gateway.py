@@ -1,9 +1,12 @@
 """A real grpc.aio server on a free port, with a scriptable scorer behind it."""
 
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
+import yaml
 from grpc import aio
 
 from gateway.config.endpoints_file import EndpointsFile
@@ -39,6 +42,16 @@ def endpoints_file(**changes: object) -> EndpointsFile:
     return EndpointsFile.model_validate(
         {"default": ["alpha", "gamma"], "llms": llms, "policy": {"sticky_margin": 0}} | changes
     )
+
+
+def write(path: Path, **llms: str) -> None:
+    """One endpoint for each LLM, at the address given for it."""
+    content = json.loads(endpoints_file().model_dump_json())
+    for name, address in llms.items():
+        content["llms"][name] = {"endpoints": [{"address": address, "model": "m"}]}
+    draft = path.with_name("draft")
+    draft.write_text(yaml.safe_dump(content), encoding="utf-8")
+    draft.replace(path)
 
 
 @dataclass

@@ -2,13 +2,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from deploy.local.process import ChildProcess, ProcessError
+from tests.support.processes import is_alive, wait_until
 
 FOREVER = "import time; print('started', flush=True); time.sleep(600)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + FOREVER
@@ -30,21 +30,6 @@ def child(tmp_path: Path, code: str) -> ChildProcess:
 
 def has_started(process: ChildProcess) -> Callable[[], bool]:
     return lambda: "started" in process.log.read_text()
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-
-
-def wait_until(condition: Callable[[], bool], timeout_seconds: float = 10) -> bool:
-    give_up = time.monotonic() + timeout_seconds
-    while not condition() and time.monotonic() < give_up:
-        time.sleep(0.02)
-    return condition()
 
 
 def test_it_runs_inside_the_block_and_ends_with_it(tmp_path: Path) -> None:

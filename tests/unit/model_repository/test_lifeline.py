@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.unit.deploy.test_process import is_alive, wait_until
+from tests.support.processes import is_alive, wait_until
 
 MODEL = Path(__file__).parents[3] / "model_repository/routerdc/1"
 CHILD = """

@@ -1,12 +1,10 @@
 """endpoints.yaml changes under a gateway that is answering."""
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from grpc import aio
 
 from gateway.app.server import serving
@@ -16,18 +14,8 @@ from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
 from tests.support.fake_scorer import BUNDLE
 from tests.support.fake_triton import fake_triton
+from tests.support.running_gateway import write
 from tests.support.waiting import until
-from tests.unit.gateway.conftest import endpoints_file
-
-
-def write(path: Path, **llms: str) -> None:
-    """One endpoint for each LLM, at the address given for it."""
-    content = json.loads(endpoints_file().model_dump_json())
-    for name, address in llms.items():
-        content["llms"][name] = {"endpoints": [{"address": address, "model": "m"}]}
-    draft = path.with_name("draft")
-    draft.write_text(yaml.safe_dump(content), encoding="utf-8")
-    draft.replace(path)
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from gateway.errors import SettingsError, TlsError
 from routerdc_client import AsyncRouterClient, ClientTls, RouteError
 from routerdc_client.route_command import route
 from tests.support.fake_triton import fake_triton
+from tests.support.running_gateway import write
 from tests.support.waiting import until
-from tests.unit.gateway.app.test_hot_reload import write
 
 AUTHORITY = trustme.CA()
 

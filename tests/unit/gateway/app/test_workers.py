@@ -21,8 +21,8 @@ from gateway.config import settings
 from gateway.errors import PortInUseError, WorkerError
 from routerdc_client import AsyncRouterClient
 from tests.support.fake_triton import FakeTriton, fake_triton
+from tests.support.running_gateway import write
 from tests.support.waiting import until
-from tests.unit.gateway.app.test_hot_reload import write
 
 
 @dataclass

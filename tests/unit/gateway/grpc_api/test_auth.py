@@ -21,8 +21,8 @@ from routerdc_client import AsyncRouterClient, RouteError, route_request
 from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
 from tests.support.fake_triton import fake_triton
+from tests.support.running_gateway import write
 from tests.support.waiting import until
-from tests.unit.gateway.app.test_hot_reload import write
 
 KEY = "secret-of-the-team"
 

@@ -23,7 +23,7 @@ from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
 from tests.support.fake_triton import FakeTriton, fake_triton
 from tests.support.otlp_collector import Collector, otlp_collector
-from tests.unit.gateway.app.test_hot_reload import write
+from tests.support.running_gateway import write
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
