@@ -14,6 +14,7 @@ Does not know protobuf, JSON or who scores.
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 MAX_TURN_BYTES = 64 * 1024
@@ -21,6 +22,8 @@ MAX_TURN_BYTES = 64 * 1024
 RECENT_TURNS = 4
 """User texts that are scored beside the opener."""
 NO_TEXT_IN_LAST = "the last user message asks nothing in text, so that the texts before it decide"
+_MAX_READ_CHARS = 2 * MAX_TURN_BYTES
+_MAX_LOOKED_AT = 32
 _WHOLE_WEIGHT_BYTES = 48
 """A user text of so many bytes counts fully; half of it counts a quarter."""
 
@@ -79,8 +82,7 @@ class Conversation(NamedTuple):
 
 def conversation(messages: Sequence[Message]) -> Conversation:
     """Reads a chat: its messages of every role, in their order. Of a text over `MAX_TURN_BYTES` both ends count."""
-    asks = _asks(messages, stripped=True) or _asks(messages, stripped=False)
-    kept = asks[:1] + asks[1:][-RECENT_TURNS:]
+    kept = _asks(messages, stripped=True) or _asks(messages, stripped=False)
     before, total_bytes = _bytes_before(messages)
     turns = tuple(Turn(cut(text, MAX_TURN_BYTES), _weight(text), before[at]) for at, text in kept)
     truncated = bool(turns) and len(turns[-1].text) < len(kept[-1][1])
@@ -126,10 +128,26 @@ def without_wrappers(text: str) -> str:
 
 
 def _asks(messages: Sequence[Message], *, stripped: bool) -> list[tuple[int, str]]:
-    """Index and text of each user message that asks something."""
-    users = ((i, message.text) for i, message in enumerate(messages) if message.role == "user")
-    asks = ((i, _well_formed(without_wrappers(text) if stripped else text)) for i, text in users)
-    return [(i, text) for i, text in asks if text and not text.isspace()]
+    """Index and text of the user messages that count: the first that asks something, and the last `RECENT_TURNS`.
+
+    Looked for among the `_MAX_LOOKED_AT` texts at each end, so that the work is bounded, whatever the chat is.
+    """
+    users = [i for i, message in enumerate(messages) if message.role == "user" and message.text]
+    asks = ((i, _ask(messages[i].text, stripped=stripped)) for i in users[:_MAX_LOOKED_AT])
+    opener = next(((i, ask) for i, ask in asks if ask), None)
+    if opener is None:
+        return []
+    later = ((i, _ask(messages[i].text, stripped=stripped)) for i in users[: -_MAX_LOOKED_AT - 1 : -1] if i > opener[0])
+    recent = list(islice(((i, ask) for i, ask in later if ask), RECENT_TURNS))
+    return [opener, *reversed(recent)]
+
+
+def _ask(text: str, *, stripped: bool) -> str:
+    """What `text` asks; empty where that is nothing. Of a very long one both ends are read."""
+    if len(text) > _MAX_READ_CHARS:
+        text = text[: _MAX_READ_CHARS // 2] + text[-_MAX_READ_CHARS // 2 :]
+    ask = _well_formed(without_wrappers(text) if stripped else text)
+    return "" if ask.isspace() else ask
 
 
 def _well_formed(text: str) -> str:

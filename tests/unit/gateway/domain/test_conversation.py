@@ -97,6 +97,19 @@ def test_reading_tags_takes_time_in_proportion(piece: str) -> None:
     assert time.process_time() - started < 5  # one that looked for each end again would take minutes
 
 
+@pytest.mark.parametrize("piece", ["<", "<file></file>", "<file>"])
+def test_the_work_for_a_chat_is_bounded_whatever_it_is(piece: str) -> None:
+    messages = [Message("user", piece * (2**18 // len(piece))) for _ in range(1000)]
+    started = time.process_time()
+    conversation(messages)
+    assert time.process_time() - started < 5  # 32 texts at each end, of the 1,000 that would take minutes
+
+
+def test_asks_are_found_among_many_results_of_tools() -> None:
+    results = [Message("user", "") for _ in range(500)]
+    assert texts([*user(LONG), *results, *user("and then?"), *results]) == [LONG, "and then?"]
+
+
 @given(st.text(alphabet="<>/ab", max_size=50))
 def test_text_without_our_tags_is_unchanged(text: str) -> None:
     assert without_wrappers(text).strip() == text.strip()
