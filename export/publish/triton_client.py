@@ -23,6 +23,12 @@ from routerdc_contract.tensors import (
 )
 
 _ANSWER_SECONDS = 30.0
+# No proxy knows the way to a Triton, and its answers have no size of which one must be afraid.
+_CHANNEL_ARGS = [
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+]
 
 
 class LiveTriton:
@@ -34,7 +40,7 @@ class LiveTriton:
 
         self.address = address
         self._load_timeout_seconds = load_timeout_seconds
-        self._client = InferenceServerClient(address)
+        self._client = InferenceServerClient(address, channel_args=_CHANNEL_ARGS)
 
     def __enter__(self) -> Self:
         return self

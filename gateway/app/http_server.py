@@ -1,12 +1,13 @@
 """Serves the HTTP API on a port of its own, where one is set."""
 
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from gateway.app.ports import port_in_use
+from gateway.app.ports import bindable, port_in_use
 from gateway.config.groups import Listen
 
 _SHUTDOWN_SECONDS = 5.0
@@ -27,13 +28,18 @@ async def http_server(
     runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
     try:
-        site = web.TCPSite(
-            runner, listen.host.strip("[]"), listen.http_port, ssl_context=tls, reuse_port=listen.workers > 1
-        )
         try:
-            await site.start()
+            opened = _socket(listen, listen.http_port)
         except OSError:
             raise port_in_use(listen.host, listen.http_port, "http-port") from None
+        await web.SockSite(runner, opened, ssl_context=tls).start()
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+
+
+def _socket(listen: Listen, port: int) -> socket.socket:
+    """Listens; for "::" to both families, which asyncio's own sockets do not."""
+    host = bindable(listen.host)
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    return socket.create_server((host, port), family=family, reuse_port=listen.workers > 1, dualstack_ipv6=host == "::")

@@ -5,18 +5,16 @@ Does not know what is served there.
 
 import ipaddress
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import prometheus_client
 from grpc import aio
 
 from gateway.app.tls import ServerTls
 from gateway.config.settings import ENV_PREFIX, Settings
 from gateway.errors import PortInUseError, SettingsError
-from gateway.telemetry.metrics import Metrics
 
 # Clients look a name up again where a connection ends: so gateways that were added get their share within minutes.
 # Calls on the old connection go on to their end.
@@ -87,32 +85,24 @@ def bind(server: aio.Server, host: str, port: int, tls: ServerTls | None, flag: 
 
 def bracketed(host: str) -> str:
     """`host` as it stands before a port: an IPv6 address gets brackets."""
-    bare = host.strip("[]")
+    bare = bindable(host)
     try:
         return f"[{bare}]" if ipaddress.ip_address(bare).version == 6 else bare
     except ValueError:  # a name
         return bare
 
 
-@contextmanager
-def metrics_server(settings: Settings, metrics: Metrics) -> Iterator[int]:
-    """Exposes `metrics` over HTTP, in a thread of its own, while the block runs; gives the port.
-
-    Raises:
-        PortInUseError: it cannot have the one in `settings`.
-    """
+def bindable(host: str) -> str:
+    """`host` without brackets; "::", which is every address of both families, is 0.0.0.0 on a machine without IPv6."""
+    bare = host.strip("[]")
+    if bare != "::":
+        return bare
     try:
-        server, thread = prometheus_client.start_http_server(
-            settings.listen.metrics_port, settings.listen.host.strip("[]"), registry=metrics.registry
-        )
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind((bare, 0))
     except OSError:
-        raise port_in_use(settings.listen.host, settings.listen.metrics_port, "metrics-port") from None
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        return "0.0.0.0"  # noqa: S104 - what the operator asked for
+    return bare
 
 
 def port_in_use(host: str, port: int, flag: str) -> PortInUseError:

@@ -95,6 +95,7 @@ def build_scorer(
         max_batch=max_batch,
         scorers=scorers,
         window=settings.scoring.triton_window,
+        row_seconds=settings.deadlines.single_seconds / 4,
         observe=metrics.batch,
         keep=cache.put if settings.scoring.cache_entries else None,
     )

@@ -17,7 +17,8 @@ from gateway.app import build, readiness
 from gateway.app.health import Health
 from gateway.app.heartbeat import beat
 from gateway.app.http_server import http_server
-from gateway.app.ports import Ports, metrics_server, write_ports
+from gateway.app.metrics_server import metrics_server
+from gateway.app.ports import Ports, write_ports
 from gateway.app.query_path import build_router
 from gateway.app.reload import Reloader
 from gateway.app.servers import Servers

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 
 import structlog
 
-from gateway.app.ports import port_in_use, write_ports
+from gateway.app.ports import bindable, port_in_use, write_ports
 from gateway.app.worker import Worker
 from gateway.config.settings import Settings
 
@@ -89,7 +89,7 @@ def _reserved_port(host: str, port: int, flag: str) -> Iterator[int]:
         PortInUseError: another program has it.
     """
     try:
-        family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        family, _, _, _, address = socket.getaddrinfo(bindable(host), port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family) as probe:  # sharing would hide that another gateway listens there
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)

@@ -14,20 +14,17 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from gateway.errors import CallersError
 from gateway.policy.eligibility import CallerRules
+from routerdc_contract.frozen import Frozen
 from routerdc_contract.yaml_model import NotYamlError, YamlError, load_yaml_model
 
 _Names = tuple[str, ...]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ApiKey(_Frozen):
+class ApiKey(Frozen):
     """One key."""
 
     name: str = Field(min_length=1, max_length=64)
@@ -50,7 +47,7 @@ class ApiKey(_Frozen):
         return CallerRules(frozenset(self.allowed) or None, frozenset(self.denied), self.max_price)
 
 
-class ApiKeysFile(_Frozen):
+class ApiKeysFile(Frozen):
     """The whole file."""
 
     keys: tuple[ApiKey, ...] = Field(min_length=1)

@@ -28,13 +28,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from gateway.config import addresses
 from gateway.config.virtual_models import AUTO, VirtualModel
 from gateway.errors import EndpointsError, ExcludedError
 from gateway.policy.capabilities import ApiProtocol, Capability
 from gateway.policy.eligibility import permitted
+from routerdc_contract.frozen import Frozen
 from routerdc_contract.names import LlmName, text_fault
 from routerdc_contract.yaml_model import YamlError, load_yaml_model
 
@@ -67,11 +68,7 @@ Name = Annotated[str, AfterValidator(_is_name)]
 AbsolutePath = Annotated[Path, AfterValidator(_is_absolute)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Endpoint(_Frozen):
+class Endpoint(Frozen):
     """One server that serves an LLM."""
 
     address: Annotated[str, AfterValidator(addresses.checked)]
@@ -91,7 +88,7 @@ class Endpoint(_Frozen):
         return self
 
 
-class Llm(_Frozen):
+class Llm(Frozen):
     """One LLM of the pool."""
 
     price: float | None = Field(default=None, ge=0, description="US dollars per million tokens")
@@ -102,7 +99,7 @@ class Llm(_Frozen):
     endpoints: tuple[Endpoint, ...] = Field(min_length=1)
 
 
-class Policy(_Frozen):
+class Policy(Frozen):
     """What holds unless a request or its virtual model says otherwise."""
 
     cost_weight: float = Field(default=0.0, ge=0, description="score points per US dollar per million tokens")
@@ -118,7 +115,7 @@ class Policy(_Frozen):
     )
 
 
-class EndpointsFile(_Frozen):
+class EndpointsFile(Frozen):
     """The whole file."""
 
     default: tuple[str, ...] = Field(min_length=1)

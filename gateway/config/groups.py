@@ -7,21 +7,21 @@ page (`python -m gateway.config.reference`) are made from them. Units are in the
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from routerdc_contract.frozen import Frozen
 
 _MIB = 1024 * 1024
 
 
-class Group(BaseModel):
+class Group(Frozen):
     """Some settings that belong together."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Listen(Group):
     """Where the gateway listens."""
 
-    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface, :: for IPv6 too")
     port: int = Field(50051, ge=0, le=65535, description="port of the gRPC service; 0: the system chooses")
     workers: int = Field(1, ge=1, le=256, description="processes that share the port")
     worker_timeout_seconds: float = Field(

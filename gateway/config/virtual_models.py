@@ -11,15 +11,14 @@ Part of endpoints.yaml. Knows names and prices of LLMs, not where they are serve
 from collections.abc import Set
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gateway.policy.eligibility import CallerRules
+from routerdc_contract.frozen import Frozen
 
 
-class VirtualModel(BaseModel):
+class VirtualModel(Frozen):
     """One policy."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     allowed: tuple[str, ...] = Field(default=(), description="LLMs that may answer; empty: every LLM of the pool")
     denied: tuple[str, ...] = Field(default=(), description="LLMs that may not answer")

@@ -1,7 +1,8 @@
 -- Runs for every attempt, before a request leaves for an endpoint and when the answer comes back. Outwards it lets only
 -- known headers pass and gives the request the endpoint's own path and model; inwards it removes what only we may say.
 -- Rendered before this: CLUSTER, MODEL_JSON, BASE_PATH, LLM, OUTWARD = { header = true }, INWARD_REMOVED = { prefix, ... },
--- ALONE (whether the cluster is one server), RETRIED and KEY_FAULTS = { status = true }, KEY_REST_SECONDS.
+-- ALONE (whether the cluster is one server), RETRIED, LACKING and KEY_FAULTS = { status = true }, LACKING_WORDS = { text },
+-- KEY_REST_SECONDS.
 --
 -- What is to be replaced in the body is in the metadata "routerdc": whoever has read the body (the gateway, or
 -- fail_open.lua in its place) has written it there, so that nobody reads it a second time, and differently.
@@ -91,6 +92,18 @@ local function on_failure(headers, metadata, status)
   if not (asked_for and ALONE) or others_left(metadata) then headers:replace("x-routerdc-retry", "true") end
 end
 
+-- Whether an error says that this LLM lacks what the request needs (vision, tools, a longer context). Another candidate
+-- may have it. A compressed answer cannot be read here, so it counts as if it did.
+local function says_it_lacks_something(handle)
+  if handle:headers():get("content-encoding") then return true end
+  local body = handle:body() -- waits; what was taken from the handle before is not valid afterwards
+  local text = body and body:getBytes(0, math.min(body:length(), 65536)):lower() or ""
+  for _, words in ipairs(LACKING_WORDS) do
+    if text:find(words, 1, true) then return true end
+  end
+  return false
+end
+
 function envoy_on_response(handle)
   local headers = handle:headers()
   if headers:get(":status") == "101" then refuse_upgrade(headers) end
@@ -103,6 +116,9 @@ function envoy_on_response(handle)
   headers:replace("x-routerdc-llm", LLM)
   local id = headers:get("x-request-id") -- the caller's, or Envoy's, takes its place
   if id then headers:replace("x-upstream-request-id", id) end
-  local status = headers:get(":status")
-  if RETRIED[status] then on_failure(headers, handle:streamInfo():dynamicMetadata(), status) end
+  local status, metadata = headers:get(":status"), handle:streamInfo():dynamicMetadata()
+  if RETRIED[status] then return on_failure(headers, metadata, status) end
+  if LACKING[status] and others_left(metadata) and says_it_lacks_something(handle) then
+    handle:headers():replace("x-routerdc-retry", "true")
+  end
 end

@@ -104,6 +104,8 @@ def _adapt(cluster: Cluster) -> lua_pb2.Lua:
         INWARD_REMOVED=headers.INWARD_REMOVED,
         ALONE=sum(one.in_use for one in cluster.endpoints) == 1,
         RETRIED=_statuses(failures.RETRIED),
+        LACKING=_statuses(failures.LACKING),
+        LACKING_WORDS=failures.LACKING_WORDS,
         KEY_FAULTS=_statuses(failures.KEY_FAULTS),
         KEY_REST_SECONDS=failures.KEY_REST_SECONDS,
         MAX_REST_SECONDS=failures.MAX_REST_SECONDS,

@@ -7,7 +7,8 @@
     401, 402           it does not take our key, or our money           next candidate   rests for KEY_REST_SECONDS
     403, 404           it will not, or has no such model                next candidate
     301, 302, 307 ...  the address is not its own                       next candidate
-    400, 413, 422 ...  the request is at fault                          this answer      none
+    400, 413, 415 ...  if it says that the LLM lacks something          next candidate
+                       else the request is at fault                     this answer      none
 
 Only what no request can bring about takes an endpoint away from others: the key is ours, Retry-After is the server's
 own word; but a prompt may earn a 403, an id of a stored answer a 404, and a strange body a 500.
@@ -27,6 +28,21 @@ KEY_FAULTS = (401, 402)
 """Failures that only our own key can bring about."""
 MISPLACED = (301, 302, 303, 307, 308, 403, 404)
 """Failures of this endpoint's address, model or rules."""
+LACKING = (400, 413, 415, 422, 501)
+"""Failures of the request, or of this LLM for lack of what the request needs: the answer's words tell which."""
+LACKING_WORDS = (
+    "not support",
+    "n't support",
+    "unsupported",
+    "not a multimodal model",
+    "in one prompt",  # vLLM: "at most 0 image(s) may be provided in one prompt"
+    "requires --enable",  # vLLM: "auto" tool choice requires --enable-auto-tool-choice
+    "context length",
+    "context_length_exceeded",
+    "context window",
+    "prompt is too long",
+)
+"""By these an answer with a status of `LACKING` says so, in lower case."""
 RETRIED = (*TRANSIENT, *KEY_FAULTS, *MISPLACED)
 
 KEY_REST_SECONDS = 10

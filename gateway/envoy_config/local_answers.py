@@ -13,10 +13,10 @@ from gateway.envoy_config.dump import matching, overwrite, packed
 from gateway.envoy_config.options import Options
 from gateway.envoy_config.without_gateway import MODELS, WithoutGateway
 from gateway.openai.answers import OpenAiError
-from gateway.openai.apis import APIS
+from gateway.openai.apis import APIS, paths
+from gateway.policy.capabilities import ApiProtocol
 
 EXT_PROC = "envoy.filters.http.ext_proc"
-_PATHS = "|".join(APIS)
 _NOT_REACHABLE = OpenAiError(503, "the router is not reachable", code="router_unavailable")
 
 Match: TypeAlias = route_components_pb2.RouteMatch
@@ -24,8 +24,9 @@ Match: TypeAlias = route_components_pb2.RouteMatch
 
 def local_answers(known: WithoutGateway, options: Options) -> Iterator[route_components_pb2.Route]:
     """All of them, in the order in which they are tried; they come after the route to the LLMs."""
-    llms, models = {"safe_regex": _regex(_PATHS)}, {"safe_regex": _regex(f"{MODELS}(/.*)?")}
-    yield from _methods(llms, "POST, OPTIONS")
+    for protocol in ApiProtocol:
+        yield from _methods({"safe_regex": _regex("|".join(paths(protocol)))}, "POST, OPTIONS", protocol)
+    models = {"safe_regex": _regex(f"{MODELS}(/.*)?")}
     if not options.fail_closed:  # what is listed where keys are asked for is for the gateway to say
         for path, answer in known.models.items():
             yield _answer(Match(path=path, headers=[_method("GET", "HEAD")]), 200, answer, asked=True)
@@ -40,11 +41,14 @@ def largest(known: WithoutGateway) -> int:
     return max(4096, *(len(answer) for answer in known.models.values()))
 
 
-def _methods(path: Mapping[str, regex_pb2.RegexMatcher], allowed: str) -> Iterator[route_components_pb2.Route]:
+def _methods(
+    path: Mapping[str, regex_pb2.RegexMatcher], allowed: str, protocol: ApiProtocol = ApiProtocol.OPENAI
+) -> Iterator[route_components_pb2.Route]:
     """What answers the methods that `path` has no use for, and OPTIONS."""
     allow = {"allow": allowed}
     yield _answer(Match(**path, headers=[_method("OPTIONS")]), 204, b"", allow)
-    yield _error(Match(**path), OpenAiError(405, f"method not allowed; there is {allowed}"), allow)
+    error = OpenAiError(405, f"method not allowed; there is {allowed}")
+    yield _answer(Match(**path), error.status, error.body(protocol), allow)
 
 
 def _regex(expression: str) -> regex_pb2.RegexMatcher:
@@ -55,10 +59,8 @@ def _method(*names: str) -> route_components_pb2.HeaderMatcher:
     return route_components_pb2.HeaderMatcher(name=":method", string_match=matching("|".join(names)))
 
 
-def _error(
-    match: Match, error: OpenAiError, headers: Mapping[str, str] | None = None, *, asked: bool = False
-) -> route_components_pb2.Route:
-    return _answer(match, error.status, error.body(), headers, asked=asked)
+def _error(match: Match, error: OpenAiError, *, asked: bool = False) -> route_components_pb2.Route:
+    return _answer(match, error.status, error.body(), asked=asked)
 
 
 def _answer(

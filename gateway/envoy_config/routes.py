@@ -18,7 +18,7 @@ from gateway.envoy_config.failures import RETRY_HEADER
 from gateway.envoy_config.local_answers import largest, local_answers
 from gateway.envoy_config.options import Options
 from gateway.envoy_config.without_gateway import WithoutGateway
-from gateway.openai.apis import APIS
+from gateway.openai.apis import paths
 from gateway.openai.mutations import CANDIDATES_METADATA, METADATA
 from gateway.policy.capabilities import ApiProtocol
 
@@ -54,14 +54,14 @@ def routes(known: WithoutGateway, options: Options) -> route_pb2.RouteConfigurat
 
 
 def _llm_route(known: WithoutGateway, protocol: ApiProtocol, options: Options) -> route_components_pb2.Route:
-    paths = "|".join(path for path, api in APIS.items() if api.protocol is protocol)
+    expression = "|".join(paths(protocol))
     candidates = struct_pb2.Struct()
     candidates.update({"candidates": {model: list(names) for model, names in known.candidates[protocol].items()}})
     candidates.update({"clusters": dict.fromkeys(known.clusters, True)})
     return route_components_pb2.Route(
         name=f"llm-{protocol}",
         match=route_components_pb2.RouteMatch(
-            safe_regex=regex_pb2.RegexMatcher(regex=paths),
+            safe_regex=regex_pb2.RegexMatcher(regex=expression),
             headers=[
                 route_components_pb2.HeaderMatcher(name=":method", string_match=string_pb2.StringMatcher(exact="POST"))
             ],

@@ -97,8 +97,9 @@ class Collecting:
             pieces = mutations.chunks(routed.body, last=last)
             rest = [mutations.body_response("request_body", piece) for piece in pieces]
         else:
-            mutation.body_mutation.CopyFrom(mutations.whole_body(routed.body))
             response, rest = mutations.body_response("request_body", mutation), []
+            # Set in its last place: a message is copied into the one that holds it, eight megabytes each time.
+            response.request_body.response.body_mutation.body = routed.body
         response.dynamic_metadata.CopyFrom(mutations.metadata(routed, endpoint_picker=picker))
         return [response, *rest]
 

@@ -83,11 +83,6 @@ def metadata(routed: Routed, *, endpoint_picker: bool) -> struct_pb2.Struct:
     return struct
 
 
-def whole_body(body: bytes) -> pb.BodyMutation:
-    """The new body in one piece, for mode BUFFERED."""
-    return pb.BodyMutation(body=body)
-
-
 def chunks(body: bytes, *, last: bool) -> Iterator[pb.CommonResponse]:
     """A body in pieces, for mode FULL_DUPLEX_STREAMED; `last`: nothing, not even trailers, follows."""
     for start in range(0, len(body), MAX_CHUNK_BYTES) or (0,):

@@ -1,12 +1,14 @@
-"""Which LLM answered each session last: a bounded memory, least recently used out first, nothing older than its time.
+"""Which LLM answered each session last, as far as one process remembers it.
 
-Keys are hashes: session ids, which may name people, are not kept. One process's memory; does not know policy.
+Only for queries that come without their history; a chat's LLM is recomputed (`gateway.routing.history`). Keys are
+hashes: session ids, which may name people, are not kept. Does not know policy.
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import blake2b
+
+from gateway.domain.expiring_lru import ExpiringLru
 
 
 class Sessions:
@@ -15,30 +17,19 @@ class Sessions:
     def __init__(
         self, max_entries: int = 50_000, ttl_seconds: float = 3600.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._max_entries = max_entries
-        self._ttl_seconds = ttl_seconds
-        self._clock = clock
-        self._entries: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
+        self._llms: ExpiringLru[bytes, str] = ExpiringLru(max_entries=max_entries, ttl_seconds=ttl_seconds, clock=clock)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._llms)
 
     def llm(self, session_id: str) -> str | None:
         """The LLM that answered the session last; None for a new session, and for the empty id (no session)."""
-        entry = self._entries.get(_key(session_id)) if session_id else None
-        if entry is None or self._clock() >= entry[0]:
-            return None
-        return entry[1]
+        return self._llms.get(_key(session_id)) if session_id else None
 
     def remember(self, session_id: str, llm: str) -> None:
         """`llm` answers the session now."""
-        if not session_id:
-            return
-        key = _key(session_id)
-        self._entries[key] = (self._clock() + self._ttl_seconds, llm)
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._max_entries:
-            self._entries.popitem(last=False)
+        if session_id:
+            self._llms.put(_key(session_id), llm)
 
 
 def _key(session_id: str) -> bytes:

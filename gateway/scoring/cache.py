@@ -10,45 +10,33 @@ bytes is bounded by its number of entries, and a miss costs next to nothing.
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from gateway.domain.expiring_lru import ExpiringLru
 from gateway.domain.query import Priority
 from gateway.domain.scorer import Bundle, Scored, Scorer, Scores
 from gateway.telemetry.unlocked_metrics import Tally
 
 
 class ScoreCache:
-    """Least recently used entries go first; none is older than `ttl_seconds`."""
+    """Scores by the hash of the query."""
 
     def __init__(self, *, max_entries: int, ttl_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._max_entries = max_entries
-        self._ttl_seconds = ttl_seconds
-        self._clock = clock
-        self._entries: OrderedDict[int, tuple[float, Scores]] = OrderedDict()
+        self._scores: ExpiringLru[int, Scores] = ExpiringLru(
+            max_entries=max_entries, ttl_seconds=ttl_seconds, clock=clock
+        )
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._scores)
 
     def get(self, query: str) -> Scores | None:
         """Scores of `query`, whichever bundle gave them; None where there are none, or they are too old."""
-        key = hash(query)
-        entry = self._entries.get(key)
-        if entry is None:
-            return None
-        expires, scores = entry
-        if self._clock() >= expires:  # what is put in its place counts as new
-            del self._entries[key]
-            return None
-        self._entries.move_to_end(key)
-        return scores
+        return self._scores.get(hash(query))
 
     def put(self, query: str, scores: Scores) -> None:
-        """Keeps `scores` for `query`. One that was there before counts as used when it was looked up."""
-        self._entries[hash(query)] = (self._clock() + self._ttl_seconds, scores)
-        if len(self._entries) > self._max_entries:
-            self._entries.popitem(last=False)
+        """Keeps `scores` for `query`."""
+        self._scores.put(hash(query), scores)
 
 
 class CacheLookup:

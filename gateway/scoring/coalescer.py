@@ -17,7 +17,7 @@ from gateway.domain.scorer import Bundle, Scored, Scores
 from gateway.errors import ScorerOverloadedError, ScorerTimeoutError, ScorerUnavailableError
 from gateway.scoring.bisecting import BisectingScorer
 from gateway.scoring.deadline_queue import DeadlineQueue, Entry, Outcome
-from gateway.scoring.pacing import AnswerTime, has_room
+from gateway.scoring.pacing import AnswerTime, RowLimit, has_room
 
 _ABANDONED_SECONDS = 1.0  # how long a batch without waiters keeps its place, where it cannot be cancelled
 
@@ -25,10 +25,11 @@ _ABANDONED_SECONDS = 1.0  # how long a batch without waiters keeps its place, wh
 class _Batch:
     """Entries that were sent together."""
 
-    __slots__ = ("entries", "task")
+    __slots__ = ("entries", "rows", "task")
 
     def __init__(self, entries: list[Entry]) -> None:
         self.entries = entries
+        self.rows = sum(entry.priority is Priority.BATCH for entry in entries)
         self.task: asyncio.Task[None] | None = None
 
     def is_abandoned(self) -> bool:
@@ -45,6 +46,7 @@ class Coalescer:
         max_batch: Callable[[], int],
         scorers: Callable[[], int],
         window: int,
+        row_seconds: float,
         observe: Callable[[int], None] = lambda batch_size: None,
         keep: Callable[[str, Scores], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -56,6 +58,8 @@ class Coalescer:
             max_batch: how many queries one batch may have now.
             scorers: how many batches are scored side by side at best: the Tritons behind `scorer`.
             window: queries in flight for each of them up to which more are sent at once.
+            row_seconds: as many rows of batches are in flight for each of them as are answered within that time: a
+                single query that comes just then waits no longer for them.
             observe: called with the size of each batch that is sent.
             keep: called with each query that was scored, whether anybody still waits for it or not.
             clock: gives the seconds that deadlines are in; the event loop's timers must run by the same clock.
@@ -64,6 +68,7 @@ class Coalescer:
         self._max_batch = max_batch
         self._scorers = scorers
         self._window = window
+        self._row_limit = RowLimit(row_seconds, initial_rows=window)
         self._observe = observe
         self._keep = keep
         self._clock = clock
@@ -127,12 +132,18 @@ class Coalescer:
             answered_at = self._clock() + self._answer_time.seconds
             for entry in self._queue.shed(answered_at, unless_all=not self._batches):
                 entry.settle(ScorerOverloadedError("scores would come after the deadline"))
-            if entries := self._queue.take(self._max_batch()):
-                self._send(_Batch(entries))
+            entries = self._queue.take(self._max_batch(), self._room_for_rows())
+            if not entries:
+                return
+            self._send(_Batch(entries))
 
     def _has_room(self) -> bool:
         queries = sum(len(batch.entries) for batch in self._batches)
         return has_room(batches=len(self._batches), queries=queries, scorers=self._scorers(), window=self._window)
+
+    def _room_for_rows(self) -> int:
+        in_flight = sum(batch.rows for batch in self._batches)
+        return max(0, self._row_limit.rows * self._scorers() - in_flight)
 
     def _send(self, batch: _Batch) -> None:
         now = self._clock()
@@ -149,7 +160,10 @@ class Coalescer:
         sent = self._clock()
         try:
             outcomes = await self._scorer.outcomes([entry.query for entry in batch.entries])
-            self._answer_time.observe(self._clock() - sent)
+            seconds = self._clock() - sent
+            self._answer_time.observe(seconds)
+            if batch.rows:
+                self._row_limit.observe(len(batch.entries), seconds)
         except asyncio.CancelledError:
             self._answer_time.observe_at_least(self._clock() - sent)
             raise

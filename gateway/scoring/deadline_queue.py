@@ -68,11 +68,13 @@ class DeadlineQueue:
         if self._entries.get(entry.query) is entry:
             del self._entries[entry.query]
 
-    def take(self, most: int) -> list[Entry]:
-        """Takes out up to `most` entries, the most urgent ones."""
+    def take(self, most: int, most_rows: int) -> list[Entry]:
+        """Takes out up to `most` entries, the most urgent ones, among them up to `most_rows` rows of batches."""
         entries = list(self._entries.values())
-        if len(entries) > most:
+        if len(entries) > min(most, most_rows):
             entries = nsmallest(most, entries, key=_urgency)
+            single = sum(entry.priority is Priority.INTERACTIVE for entry in entries)
+            del entries[single + most_rows :]
         for entry in entries:
             del self._entries[entry.query]
         return entries

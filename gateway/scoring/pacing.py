@@ -19,6 +19,26 @@ class AnswerTime:
         self.seconds = max(self.seconds, seconds)
 
 
+class RowLimit:
+    """How many rows of batches are in flight for each scorer, so that a single query that comes just then waits little.
+
+    Learned from answers: doubled while as many rows as that are answered in time, cut in proportion to how late they
+    are. A fast scorer soon gets full batches, a slow one few rows at a time.
+    """
+
+    def __init__(self, target_seconds: float, initial_rows: int) -> None:
+        """Starts at `initial_rows`; `target_seconds` is the time in which they are to be answered."""
+        self.rows = initial_rows
+        self._target_seconds = target_seconds
+
+    def observe(self, rows: int, seconds: float) -> None:
+        """A batch with `rows` queries was answered after `seconds`."""
+        if seconds > self._target_seconds:
+            self.rows = max(1, min(self.rows, int(rows * self._target_seconds / seconds)))
+        elif rows >= self.rows:
+            self.rows = 2 * rows
+
+
 def has_room(*, batches: int, queries: int, scorers: int, window: int) -> bool:
     """Whether another batch may leave.
 

@@ -7,7 +7,7 @@ import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import openai
 from openai.types.chat import ChatCompletion
@@ -140,10 +140,11 @@ class Asker:
     ) -> ChatCompletion:
         known = {name: value for name, value in settings.items() if name not in self._unknown}
         renamed = {self._limit_field if name == "max_tokens" else name: value for name, value in known.items()}
-        create = cast(Any, server.client.chat.completions.create)
-        headers = {"Idempotency-Key": key}
-        completion = await create(model=server.model, messages=list(messages), extra_headers=headers, **renamed)
-        return cast(ChatCompletion, completion)
+        body = {"model": server.model, "messages": list(messages), **renamed}
+        # The client's `chat.completions.create` would walk through the body once more, for a fifth of the time.
+        return await server.client.post(
+            "/chat/completions", cast_to=ChatCompletion, body=body, options={"headers": {"Idempotency-Key": key}}
+        )
 
     def _answer(self, completion: ChatCompletion, latency_ms: float) -> Answer:
         usage = completion.usage

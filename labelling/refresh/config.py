@@ -15,23 +15,20 @@ watch: [./still-well.sh]          # optional: exit status 0 means well; else the
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from labelling.errors import RefreshError
+from routerdc_contract.frozen import Frozen
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Publish(_Frozen):
+class Publish(Frozen):
     """Where accepted bundles are put into use: see `routerdc publish`."""
 
     repository: Path
     triton_address: str = "127.0.0.1:8001"
 
 
-class RefreshConfig(_Frozen):
+class RefreshConfig(Frozen):
     """The whole file."""
 
     prompts: tuple[Path, ...] = Field(min_length=1)

@@ -28,7 +28,10 @@ def check(paths: tuple[Path, ...], reading: Reading) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from routerdc.data.coverage import coverage
+    from routerdc.data.coverage_report import show
     from routerdc.data.dataset import described
+    from routerdc.data.formats.files import all_files
     from routerdc.data.formats.rows import DataError
     from routerdc.data.summary import summarise
 
@@ -43,6 +46,9 @@ def check(paths: tuple[Path, ...], reading: Reading) -> None:
         console.print(escape(_caption(summary)), "\n", sep="")
         for line in described(dataset.skipped):
             console.print(escape(f"skipped {line}"), style="yellow")
+    for file, dataset in zip(all_files(paths), datasets, strict=True):
+        if (found := coverage(file)).known:
+            show(console, found, dataset.llms, dataset.grading)
     for line in _shared(datasets):
         console.print(escape(line), style="yellow")
 

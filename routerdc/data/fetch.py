@@ -11,9 +11,10 @@ from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import urlopen
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from routerdc.data.routerbench import to_json_lines
+from routerdc_contract.frozen import Frozen
 from routerdc_contract.yaml_model import load_yaml
 
 SOURCES_FILE = Path(__file__).with_name("sources.yaml")
@@ -28,11 +29,7 @@ class FetchError(Exception):
     """A file could not be fetched, or is not the one that was measured; the message says which and what to do."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SourceFile(_Frozen):
+class SourceFile(Frozen):
     """One file of a data set."""
 
     path: str
@@ -44,7 +41,7 @@ class SourceFile(_Frozen):
     convert: Literal["routerbench"] | None = None
 
 
-class SourceSet(_Frozen):
+class SourceSet(Frozen):
     """One data set."""
 
     about: str

@@ -8,12 +8,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from routerdc.encoder_source import MINILM_SOURCES
 from routerdc.losses.weighted_sample_llm import Of
 from routerdc.tokenization import Side
 from routerdc.training.preparation.targets import Judge
+from routerdc_contract.frozen import Frozen
 from routerdc_contract.yaml_model import NotYamlError, parse_yaml, problems
 
 RECIPES = "routerdc.recipes"
@@ -24,11 +25,7 @@ class RecipeError(ValueError):
     """A recipe that cannot be used; the message names the field."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class EncoderRecipe(_Frozen):
+class EncoderRecipe(Frozen):
     """The pretrained encoder. `sources`: see `bundle.EncoderSpec`; `trained`: fine-tuned, or kept frozen.
 
     `truncation_side` "middle" (head and tail are kept) can be measured, not served: no bundle is written with it.
@@ -43,7 +40,7 @@ class EncoderRecipe(_Frozen):
     trained: bool
 
 
-class HeadRecipe(_Frozen):
+class HeadRecipe(Frozen):
     """Projection and scale (1 / temperature); see `routerdc.model.RouterConfig`."""
 
     projection: Literal["none", "linear", "mlp"]
@@ -53,7 +50,7 @@ class HeadRecipe(_Frozen):
     bias: bool
 
 
-class PublishedLoss(_Frozen):
+class PublishedLoss(Frozen):
     """The sample–LLM loss of the paper: `positives` is K+, `negatives` is K-."""
 
     kind: Literal["published"]
@@ -61,7 +58,7 @@ class PublishedLoss(_Frozen):
     negatives: int = Field(ge=1)
 
 
-class WeightedLoss(_Frozen):
+class WeightedLoss(Frozen):
     """Weighted sample–LLM loss plus `correctness_weight` times the correctness loss.
 
     `of`: what the weights are a softmax of, qualities or their logits; see `routerdc.losses.weighted_sample_llm`.
@@ -73,7 +70,7 @@ class WeightedLoss(_Frozen):
     of: Of = "quality"
 
 
-class SampleSample(_Frozen):
+class SampleSample(Frozen):
     """The sample–sample loss: λ is `weight`, H is `negatives` (null: all of the batch)."""
 
     weight: float = Field(ge=0)
@@ -81,7 +78,7 @@ class SampleSample(_Frozen):
     temperature: float = Field(gt=0)
 
 
-class DataRecipe(_Frozen):
+class DataRecipe(Frozen):
     """What is learned from: labels, clusters, and how often each data set is drawn.
 
     `labels`: "score" (the number in the file), "quality" (1 if right), or "shrunk" (quality with its noise taken out:
@@ -101,7 +98,7 @@ class DataRecipe(_Frozen):
     held_out: float = Field(ge=0, lt=0.5, description="share kept for calibration and early stopping")
 
 
-class OptimizerRecipe(_Frozen):
+class OptimizerRecipe(Frozen):
     """AdamW. `schedule`: "constant", or "one_cycle" (warm-up, then cosine down to nearly zero)."""
 
     learning_rate: float = Field(gt=0)
@@ -113,7 +110,7 @@ class OptimizerRecipe(_Frozen):
     evaluate_every: int | None = Field(default=None, ge=1, description="keep the best of these steps; null: the last")
 
 
-class Recipe(_Frozen):
+class Recipe(Frozen):
     """A whole recipe."""
 
     name: str

@@ -101,6 +101,11 @@ async def test_errors_have_anthropics_form(client: anthropic.AsyncAnthropic) -> 
         await client.messages.create(model="alpha", max_tokens=9, messages=user("hello"))
 
 
+async def test_wrong_method_is_refused_in_anthropics_form(plane: Plane) -> None:
+    answer = await plane.client._client.get(f"{plane.envoy.base_url}/messages")
+    assert (answer.status_code, answer.json()["type"], answer.headers["allow"]) == (405, "error", "POST, OPTIONS")
+
+
 async def test_models_are_listed_in_anthropics_form(client: anthropic.AsyncAnthropic) -> None:
     assert [model.id async for model in client.models.list()] == ["auto", "alpha", "beta", "gamma"]
 

@@ -1,5 +1,6 @@
 """OpenAI's client through a real Envoy to endpoints of all kinds: with keys, behind TLS, under another path."""
 
+import json
 import shutil
 import ssl
 import subprocess
@@ -54,6 +55,25 @@ async def test_keys_are_in_no_file(keyed: Plane) -> None:
     for file in ("envoy.yaml", "envoy.log", "access.log"):
         assert ENV_KEY not in (text := (folder / file).read_text())
         assert FILE_KEY not in text
+
+
+async def test_two_entries_of_one_model_with_other_parameters_are_two_llms(tmp_path: Path) -> None:
+    model = {"alpha": {"model": "gpt"}, "beta": {"model": "gpt"}}
+    effort = {"alpha": {"parameters": {"reasoning_effort": "high", "seed": 1}}}
+    effort |= {"beta": {"parameters": {"reasoning_effort": "low"}}}
+    async with data_plane(tmp_path, llms=model, of_llms=effort) as plane:
+        plane.prefer("hello", "alpha", "beta", "gamma")
+        asked = {"messages": HELLO, "seed": 7}
+
+        async def received(llm: str) -> Any:
+            await plane.client.chat.completions.create(model="auto", **asked)
+            return json.loads(plane.llms[llm].received[-1].body)
+
+        assert await received("alpha") == asked | {"model": "gpt", "reasoning_effort": "high", "seed": 1}
+        plane.llms["alpha"].behave(status=503)
+        assert await received("beta") == asked | {"model": "gpt", "reasoning_effort": "low"}
+        plane.llms["beta"].behave(status=503)
+        assert await received("gamma") == asked | {"model": "gamma/model"}
 
 
 def certificate(folder: Path) -> Path:

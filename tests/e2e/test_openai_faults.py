@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,30 @@ async def test_error_that_another_llm_would_make_too_is_passed_on(plane: Plane) 
     with pytest.raises(openai.BadRequestError):
         await plane.client.chat.completions.create(model="auto", messages=HELLO)
     assert plane.llms["beta"].received == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "This model does not support image input.",
+        "Unsupported parameter: 'tools'",
+        "At most 0 image(s) may be provided in one prompt.",
+        "This model's maximum context length is 4096 tokens.",
+    ],
+)
+async def test_next_candidate_answers_where_the_llm_says_that_it_lacks_something(plane: Plane, message: str) -> None:
+    plane.llms["alpha"].behave(status=400, message=message)
+    raw = await plane.client.chat.completions.with_raw_response.create(model="auto", messages=HELLO)
+    assert (raw.parse().model, raw.headers["x-envoy-attempt-count"]) == ("beta", "2")
+    assert not {name for name in raw.headers if "retry" in name}
+    for llm in plane.llms.values():
+        llm.behave(status=400, message=message)
+    with pytest.raises(openai.BadRequestError, match=re.escape(message)):
+        await plane.client.chat.completions.create(model="auto", messages=HELLO)
+    before = len(plane.llms["alpha"].received)
+    with pytest.raises(openai.BadRequestError, match=re.escape(message)):
+        await plane.client.chat.completions.create(model="alpha", messages=HELLO)
+    assert len(plane.llms["alpha"].received) == before + 1
 
 
 async def test_stream_that_breaks_off_is_not_begun_anew(plane: Plane) -> None:

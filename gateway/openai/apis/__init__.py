@@ -13,7 +13,14 @@ from gateway.openai.apis.chat import Chat
 from gateway.openai.apis.completions import Completions
 from gateway.openai.apis.messages import CountTokens, Messages
 from gateway.openai.apis.responses import Responses
+from gateway.policy.capabilities import ApiProtocol
 
 APIS: dict[str, Api] = {api.path: api for api in (Chat(), Completions(), Responses(), Messages(), CountTokens())}
 
-__all__ = ["APIS", "Api", "Ask"]
+
+def paths(protocol: ApiProtocol) -> list[str]:
+    """The paths of the APIs of `protocol`."""
+    return [path for path, api in APIS.items() if api.protocol is protocol]
+
+
+__all__ = ["APIS", "Api", "Ask", "paths"]

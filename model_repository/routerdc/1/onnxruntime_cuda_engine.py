@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
+from quiet_onnxruntime import onnxruntime
 
 CUDA = "CUDAExecutionProvider"
 _DEVICES = {CUDA: "cuda"}

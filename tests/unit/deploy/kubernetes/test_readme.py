@@ -26,7 +26,7 @@ def test_an_overlay_of_ones_own() -> None:
     objects = beside(OVERLAYS[0])
     (settings,) = [one for one in of_kind(objects, "ConfigMap") if "gateway-settings" in one["metadata"]["name"]]
     assert settings["data"]["ROUTERDC_DEADLINE_MS"] == "100"
-    assert settings["data"]["ROUTERDC_HOST"] == "0.0.0.0"
+    assert settings["data"]["ROUTERDC_HOST"] == "::"
     gateway = pod(named(objects, "Deployment", "routerdc-gateway"))["containers"][0]
     assert gateway["image"] == "registry.example.com/routerdc-gateway:0.1.0"
     assert of_kind(objects, "ScaledObject")

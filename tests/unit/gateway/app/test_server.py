@@ -1,5 +1,7 @@
 import asyncio
 import json
+import socket
+import threading
 import urllib.request
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
@@ -13,6 +15,7 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from gateway.app import metrics_server
 from gateway.app.health import FOLLOWING
 from gateway.app.ports import Ports
 from gateway.app.server import serving
@@ -235,3 +238,47 @@ async def test_a_shadow_is_compared_and_being_gone_does_no_harm(chosen: Any) -> 
             shadow.fault = grpc.StatusCode.UNAVAILABLE
             assert (await stub.Route(pb.RouteRequest(query="q"))).llm == "beta"
             await until(lambda: is_counted("failed"))
+
+
+def status(url: str) -> int:
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - of ours
+        return int(answer.status)
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"), [("::1", "[::1]"), ("[::1]", "[::1]"), ("::", "127.0.0.1"), ("::", "[::1]")]
+)
+async def test_every_port_listens_on_ipv6(chosen: Any, host: str, reached: str) -> None:
+    async with fake_triton() as triton, serving(chosen(triton.address, host=host, http_port=0)) as ports:
+        async with aio.insecure_channel(f"{reached}:{ports.grpc}") as channel:
+            assert (await router_pb2_grpc.RouterStub(channel).Route(pb.RouteRequest(query="q"))).llm == "beta"
+        for port, path in ((ports.metrics, "metrics"), (ports.http, "openapi.json")):
+            url = f"http://{reached}:{port}/{path}"
+            assert await asyncio.to_thread(status, url) == 200
+
+
+async def test_half_requests_at_the_metrics_port_end_and_do_not_pile_up(
+    chosen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics_server._Handler, "timeout", 0.5)
+    async with fake_triton() as triton, serving(chosen(triton.address)) as ports:
+        before = threading.active_count()
+        slow = [socket.create_connection(("127.0.0.1", ports.metrics)) for _ in range(100)]
+        for one in slow:
+            one.sendall(b"GET /metrics HTT")
+        await asyncio.sleep(0.2)
+        assert threading.active_count() <= before + metrics_server.MAX_REQUESTS
+        await until(lambda: threading.active_count() <= before)
+        url = f"http://127.0.0.1:{ports.metrics}/metrics"
+        assert await asyncio.to_thread(status, url) == 200
+        for one in slow:
+            one.close()
+
+
+async def test_triton_is_reached_past_a_proxy_for_the_web(chosen: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    async with fake_triton() as triton, gateway(chosen, triton) as (_, ports):
+        options = [("grpc.enable_http_proxy", 0)]
+        async with aio.insecure_channel(f"127.0.0.1:{ports.grpc}", options=options) as channel:
+            assert (await router_pb2_grpc.RouterStub(channel).Route(pb.RouteRequest(query="q"))).llm == "beta"

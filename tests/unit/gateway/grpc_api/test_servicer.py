@@ -182,7 +182,8 @@ async def test_a_batch_answers_row_by_row_and_bad_rows_fail_alone(start: Start) 
         values={"to alpha": (9, 0, 0), "to gamma": (0, 0, 9)}, faults={"refused": InvalidRequestError("query", "no")}
     )
     running = await start(
-        scorer, wrap=lambda s: Coalescer(BisectingScorer(s), max_batch=lambda: 64, scorers=lambda: 1, window=1)
+        scorer,
+        wrap=lambda s: Coalescer(BisectingScorer(s), max_batch=lambda: 64, scorers=lambda: 1, window=4, row_seconds=1),
     )
     texts = ["to alpha", "", "to gamma", "refused", "to beta"]
     requests = [pb.RouteRequest(query=text, request_id=f"r{i}") for i, text in enumerate(texts)]

@@ -38,7 +38,7 @@ async def decide(query: RouteQuery, scorer: FakeScorer | None = None, **policy: 
 
 async def test_all_texts_of_a_conversation_leave_in_one_batch_and_equal_ones_once() -> None:
     scorer = FakeScorer()
-    coalescer = Coalescer(BisectingScorer(scorer), max_batch=lambda: 64, scorers=lambda: 1, window=1)
+    coalescer = Coalescer(BisectingScorer(scorer), max_batch=lambda: 64, scorers=lambda: 1, window=1, row_seconds=1)
     await score(asked(A, "yes", B, "yes"), coalescer, time.monotonic() + 5)
     assert scorer.batches == [[A, "yes", B]]
 

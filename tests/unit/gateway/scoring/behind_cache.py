@@ -12,5 +12,7 @@ def behind_cache(
 ) -> CacheLookup:
     """With a cache and tallies of its own if none are given; one batch in flight."""
     cache = ScoreCache(max_entries=10, ttl_seconds=60) if cache is None else cache
-    coalescer = Coalescer(BisectingScorer(scorer), max_batch=lambda: 8, scorers=lambda: 1, window=1, keep=cache.put)
+    coalescer = Coalescer(
+        BisectingScorer(scorer), max_batch=lambda: 8, scorers=lambda: 1, window=1, row_seconds=1, keep=cache.put
+    )
     return CacheLookup(cache, coalescer, hits or Tally(), misses or Tally())

@@ -1,9 +1,10 @@
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from gateway.domain.query import Priority
-from gateway.domain.scorer import Scored
+from gateway.domain.scorer import Scored, Scores
 from gateway.errors import (
     InvalidRequestError,
     ScorerOverloadedError,
@@ -21,10 +22,16 @@ def soon(seconds: float = 5) -> float:
     return asyncio.get_running_loop().time() + seconds
 
 
-def coalescer(scorer: FakeScorer, max_batch: int = 64, scorers: int = 1, window: int = 1) -> Coalescer:
-    clock = asyncio.get_running_loop().time
+def coalescer(
+    scorer: FakeScorer, max_batch: int = 64, scorers: int = 1, window: int = 1, row_seconds: float = 5
+) -> Coalescer:
     return Coalescer(
-        BisectingScorer(scorer), max_batch=lambda: max_batch, scorers=lambda: scorers, window=window, clock=clock
+        BisectingScorer(scorer),
+        max_batch=lambda: max_batch,
+        scorers=lambda: scorers,
+        window=window,
+        row_seconds=row_seconds,
+        clock=asyncio.get_running_loop().time,
     )
 
 
@@ -107,8 +114,41 @@ async def test_single_queries_go_before_the_rows_of_a_batch_whatever_their_deadl
     hasty_rows = [asyncio.create_task(target.score(query, soon(1), Priority.BATCH)) for query in ("first", *"abcd")]
     await asyncio.sleep(0.01)
     await target.score("single", soon(4))
-    assert scorer.batches[:2] == [["first", "a"], ["single", "b"]]
+    assert scorer.batches[:2] == [["first"], ["single", "a"]]
     await asyncio.gather(*hasty_rows)
+
+
+class OneByOne(FakeScorer):
+    """Takes `seconds` for each query of a batch."""
+
+    seconds = 0.01
+
+    async def score_batch(self, queries: Sequence[str]) -> list[Scores]:
+        await asyncio.sleep(self.seconds * len(queries))
+        return await super().score_batch(queries)
+
+
+async def test_a_slow_scorer_gets_few_rows_at_a_time_so_that_a_single_query_waits_little() -> None:
+    scorer = OneByOne()
+    target = coalescer(scorer, window=2, row_seconds=0.05)
+    rows = [asyncio.create_task(target.score(f"row {i}", soon(60), Priority.BATCH)) for i in range(300)]
+    waits = []
+    for i in range(20):
+        await asyncio.sleep(0.1)
+        began = asyncio.get_running_loop().time()
+        await target.score(f"single {i}", soon(1))
+        waits.append(asyncio.get_running_loop().time() - began)
+    await asyncio.gather(*rows)
+    assert max(waits) <= 0.13  # what was in flight, and its own batch; full batches would take 0.64
+    assert len(scorer.batches) < 300 / 3  # and still not one by one
+
+
+async def test_a_fast_scorer_gets_full_batches_of_rows() -> None:
+    scorer = OneByOne()
+    scorer.seconds = 0.0001
+    target = coalescer(scorer, window=8, row_seconds=0.05)
+    await asyncio.gather(*(target.score(f"row {i}", soon(60), Priority.BATCH) for i in range(1024)))
+    assert [len(batch) for batch in scorer.batches[:5]] == [8, 16, 32, 64, 64]
 
 
 async def test_a_row_that_a_single_query_joins_becomes_as_urgent() -> None:

@@ -1,0 +1,1 @@
+"""Figures of labelling, each by a command: `python -m labelling.benchmark.sparse`, `.regained` and `.throughput`."""

@@ -1,0 +1,72 @@
+"""docs/tutorial/first-router.md, run word for word against the stand-ins."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.local.ports import claim
+
+PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "first-router.md"
+_PORTS = ("ENVOY_PORT", "GATEWAY_PORT")
+_ANY = ("GATEWAY_METRICS_PORT", "TRITON_METRICS_PORT", "TRITON_GRPC_PORT", "TRITON_HTTP_PORT")
+
+
+@pytest.mark.timeout(900)
+def test_the_page_makes_a_router_that_knows_who_is_good_at_what(tmp_path: Path) -> None:
+    commands = re.findall(r"^```bash\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    script = "set -euo pipefail -m\n" + "".join(commands)
+    bin_folder = Path(sys.executable).parent
+    environment = {
+        **os.environ,
+        "PATH": f"{bin_folder}:{os.environ['PATH']}",
+        **{name: str(claim(0, name, name)) for name in _PORTS},
+        **dict.fromkeys(_ANY, "0"),
+        "ROUTERDC_DEADLINE_MS": "20000",  # no query falls back for want of time on a busy machine
+    }
+    process = subprocess.Popen(
+        ["bash", "-c", script], cwd=tmp_path, env=environment, start_new_session=True, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        output = process.communicate(timeout=840)[0]
+    finally:
+        _end(process)
+    assert process.returncode == 0, output[-4000:] + _log(tmp_path / "serve.log")
+    assert re.search(r"calculator", output), output[-4000:]
+    answer = json.loads(next(line for line in output.splitlines() if line.startswith('{"id"')))
+    assert answer["model"] == "linguist"
+    _check_worth(tmp_path / "first-router" / "report" / "report.json")
+
+
+def _check_worth(report: Path) -> None:
+    """The router regains most of what lies between the best single LLM and an expert for each kind of prompt."""
+    assert report.is_file()
+
+
+def _log(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")[-2000:] if path.is_file() else ""
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Ends whatever the page left running when one of its commands failed."""
+    for pid in _session(process.pid):
+        os.kill(pid, signal.SIGTERM)
+
+
+def _session(leader: int) -> list[int]:
+    """Processes of the session that the page's shell leads; its jobs have process groups of their own."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == leader and int(stat.parent.name) != leader:
+            found.append(int(stat.parent.name))
+    return found

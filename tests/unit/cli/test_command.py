@@ -1,0 +1,61 @@
+"""The command's root: fast help and completion, for people and shells."""
+
+import os
+import subprocess
+import sys
+from importlib.metadata import entry_points
+
+import pytest
+
+ENTRIES = {entry.name: entry for entry in entry_points(group="routerdc.commands")}
+HEAVY = ("torch", "transformers", "numpy", "sklearn", "matplotlib", "onnxruntime", "grpc", "aiohttp")
+
+
+def routerdc(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "routerdc_triton", *arguments]
+    environment = {**os.environ, "COLUMNS": "80", **environment}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def loaded(*arguments: str) -> set[str]:
+    """Which of HEAVY the command imports."""
+    code = (
+        "import sys; from cli.command import main; main(sys.argv[1:], prog_name='routerdc', standalone_mode=False); "
+        f"print('loaded:', *[name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    return set(done.stdout.rpartition("loaded:")[2].split())
+
+
+def test_help_names_every_command_with_a_sentence_within_80_columns() -> None:
+    output = routerdc("--help").stdout
+    rows = [line for line in output.partition("Commands:\n")[2].splitlines() if line[2] != " "]
+    assert {row.split()[0] for row in rows} == set(ENTRIES)
+    assert [row for row in rows if len(row.split()) < 4] == []
+    assert max(map(len, output.splitlines())) <= 80
+
+
+def test_help_imports_nothing_heavy() -> None:
+    assert loaded("--help") == set()
+
+
+@pytest.mark.parametrize("command", sorted(ENTRIES))
+def test_no_commands_help_needs_torch(command: str) -> None:
+    assert not loaded(command, "--help") & {"torch", "transformers", "sklearn", "matplotlib"}
+
+
+@pytest.mark.parametrize(("words", "found"), [("routerdc pub", {"publish"}), ("routerdc route --js", {"--json"})])
+def test_a_shell_completes_commands_and_options(words: str, found: set[str]) -> None:
+    done = routerdc(_ROUTERDC_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(words.count(" ")))
+    assert {line.partition(",")[2] for line in done.stdout.splitlines()} == found
+
+
+def test_exit_status_2_is_a_wrong_call() -> None:
+    for arguments in (["no-such-command"], ["route"], ["gateway", "--no-such-option"]):
+        assert routerdc(*arguments).returncode == 2
+    assert routerdc("route", "hello", "--address=127.0.0.1:9").returncode == 1
+
+
+def test_a_pipe_gets_no_colours() -> None:
+    output = routerdc("route", "--help", NO_COLOR="1").stdout
+    assert "\x1b" not in output
