@@ -1,12 +1,19 @@
 """The query out of a chat: which texts count, how much, and what agents put around them."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.conversation import NO_TEXT_IN_LAST, RECENT_TURNS, Message, conversation, cut, without_wrappers
+from gateway.domain import conversation as rule
+from gateway.domain.conversation import (
+    MAX_TURN_BYTES,
+    NO_TEXT_IN_LAST,
+    RECENT_TURNS,
+    Message,
+    conversation,
+    cut,
+    without_wrappers,
+)
 
 LONG = "Please prove that the square root of two is irrational."
 
@@ -90,19 +97,34 @@ def test_a_cut_text_is_never_longer_and_stays_whole_where_it_fits(text: str, max
     assert kept == text or len(text.encode()) > max_bytes
 
 
+class Scanned(str):
+    """A text that counts how far the ends of tags are looked for."""
+
+    scanned = 0
+
+    def find(self, end: str, start: int = 0) -> int:  # type: ignore[override]
+        found = super().find(end, start)
+        self.scanned += (found if found >= 0 else len(self)) - start
+        return found
+
+
 @pytest.mark.parametrize("piece", ["<file>", "<file ", "<task>", "</file>", "<file>a</task>", "<documents><files>"])
-def test_reading_tags_takes_time_in_proportion(piece: str) -> None:
-    started = time.process_time()
-    without_wrappers(piece * (2**20 // len(piece)))
-    assert time.process_time() - started < 5  # one that looked for each end again would take minutes
+def test_the_end_of_a_tag_is_not_looked_for_again_and_again(piece: str) -> None:
+    text = Scanned(piece * 10_000)
+    without_wrappers(text)
+    assert text.scanned <= 2 * len(text)  # once for each of at most two names
 
 
-@pytest.mark.parametrize("piece", ["<", "<file></file>", "<file>"])
-def test_the_work_for_a_chat_is_bounded_whatever_it_is(piece: str) -> None:
-    messages = [Message("user", piece * (2**18 // len(piece))) for _ in range(1000)]
-    started = time.process_time()
-    conversation(messages)
-    assert time.process_time() - started < 5  # 32 texts at each end, of the 1,000 that would take minutes
+def test_what_is_read_of_a_chat_is_bounded_whatever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def spy(text: str) -> str:
+        read.append(len(text))
+        return without_wrappers(text)
+
+    monkeypatch.setattr(rule, "without_wrappers", spy)
+    conversation([Message("user", "<file></file>" * 20_000)] * 1000)
+    assert sum(read) <= 2 * 32 * 2 * MAX_TURN_BYTES
 
 
 def test_asks_are_found_among_many_results_of_tools() -> None:
