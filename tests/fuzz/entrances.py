@@ -6,17 +6,20 @@ close to what is expected; coverage-guided fuzzing starts from those and goes it
 
 import asyncio
 import atexit
+import gzip
 import tempfile
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import grpc
 import yaml
+import zstandard
 from google.protobuf.message import DecodeError
 from grpc import aio
 from hypothesis import strategies as st
@@ -34,6 +37,7 @@ from gateway.limits.budget import Budget
 from gateway.limits.caller import Callers
 from gateway.limits.query_budget import QueryBudget
 from gateway.openai.apis import APIS
+from gateway.openai.bodies.reader import Reader
 from gateway.openai.exchange import Exchange
 from gateway.openai.routing import DataPlane, Routing
 from gateway.pool.clusters import attempts, first_of_each, same_model
@@ -172,15 +176,23 @@ def exchange(data: bytes) -> None:
 
 
 def body(data: bytes) -> None:
-    """A request's body, to every API: routed or answered with a status below 500."""
-    for path in APIS:
-        routing = Routing(_router(), DataPlane(deadline_seconds=5, max_query_bytes=10_000), Metrics())
+    """A request's body, to every API and in every coding: routed or answered with a status below 500."""
+    coded = [("", data), ("gzip", gzip.compress(data, 1)), ("zstd", zstandard.compress(data)), ("zstd", data)]
+    for path, (coding, sent) in product(APIS, coded):
+        plane = DataPlane(deadline_seconds=5, max_query_bytes=10_000)
+        routing = Routing(_router(), plane, Metrics(), reader=_reader())
         one = Exchange(routing, Budget(10**8, "bytes"))
-        for message in shapes.whole_request(path, data):
+        for message in shapes.whole_request(path, sent, coding):
             for answer in _run(one.answer(message)):
                 status = answer.immediate_response.status.code
                 if status >= 500:
                     raise OurFaultError(f"{path}: {status}: {answer.immediate_response.body!r}")
+
+
+@cache
+def _reader() -> Reader:
+    """One for all, because it has a process."""
+    return Reader()
 
 
 def triton_answer(data: bytes) -> None:

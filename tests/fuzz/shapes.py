@@ -109,13 +109,36 @@ _fields = st.fixed_dictionaries(
         "n": numbers,
     },
 )
-bodies = damaged(_fields.map(json_bytes))
 
 
-def whole_request(path: str, data: bytes) -> list[Any]:
+def _with_a_key_again(body: bytes, key: bytes, at: int) -> bytes:
+    """`body`, an object, with one more member; its key may be there already, or be written in escapes."""
+    separator = b"" if body == b"{}" else b", "
+    member = b'"' + key + b'": "auto"'
+    return b"{" + member + separator + body[1:] if at else body[:-1] + separator + member + b"}"
+
+
+_repeated = st.builds(
+    _with_a_key_again,
+    _fields.map(json_bytes),
+    st.sampled_from([b"model", rb"mod\u0065l", b"MODEL", rb"model\u0000", b"messages", b"x"]),
+    st.integers(0, 1),
+)
+_many_small_parts = st.builds(
+    lambda part, count, role: json_bytes(
+        {"model": "auto", "messages": [{"role": role, "content": [part] * count}], "input": [part] * count}
+    ),
+    st.sampled_from([[], {}, "", 1.1, None, {"type": "text", "text": ""}, {"type": "image_url"}]),
+    st.integers(0, 3000),
+    st.sampled_from(["user", "assistant", "tool"]),
+)
+bodies = damaged(st.one_of(_fields.map(json_bytes), _repeated, _many_small_parts))
+
+
+def whole_request(path: str, data: bytes, coding: str = "") -> list[Any]:
     """What Envoy sends in mode BUFFERED."""
     return [
-        _headers({":method": "POST", ":path": path}),
+        _headers({":method": "POST", ":path": path, "content-encoding": coding}),
         ext.ProcessingRequest(request_body=ext.HttpBody(body=data, end_of_stream=True)),
     ]
 
