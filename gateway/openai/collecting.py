@@ -55,13 +55,14 @@ class Collecting:
             OpenAiError: the request is refused.
             BudgetExceededError: there is no room for it.
         """
-        self._read_bytes += len(message.body)
+        data = message.body  # once: each look at it is a copy
+        self._read_bytes += len(data)
         self._check_size(more=not message.end_of_stream)
         if self._body_bytes > self._routing.plane.max_body_bytes:
             self.close()
         else:
-            self._hold(len(message.body))
-            self._pieces.append(message.body)
+            self._hold(len(data))
+            self._pieces.append(data)
         if message.end_of_stream:
             return await self._route(last=True)
         if self._duplex:

@@ -1,0 +1,55 @@
+"""Bodies of eight megabytes with as many values as fit: others wait no longer than beside one long text."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from deploy.local.process import ChildProcess
+from tests.chaos.conftest import StartGateway, endpoints_yaml
+from tests.chaos.ledger import FULL, Ledger
+from tests.chaos.load import Call, Load, channel, percentile_ms, routing
+from tests.support.fake_scorer import BUNDLE
+from tests.support.fake_triton import fake_triton
+from tests.support.gateway_process import GatewayProcess
+
+Seconds = Callable[[float, float], float]
+
+DEADLINE_MS = 2000.0 if FULL else 10_000.0
+STEADY = 50.0
+TEXT = '"' + "x" * 1000 + '"'
+DENSE = ("[]", '{"":0}', "1.1")
+SLOWER_AT_MOST = 2.0
+
+
+async def _beside(gateway: GatewayProcess, unit: str, log: Path, seconds: float) -> list[Call]:
+    """What single queries met while one client sent such bodies."""
+    command = [sys.executable, "-m", "tests.chaos.large_bodies", gateway.ext_proc_address, unit]
+    connection = channel(gateway.address)
+    with ChildProcess("large bodies", command, log=log) as sender:
+        async with connection, Load(routing(connection, DEADLINE_MS), STEADY) as load:
+            await asyncio.sleep(seconds)
+        assert sender.running, sender.log_tail()
+    return load.calls
+
+
+async def test_dense_bodies_hold_up_nobody_longer_than_long_texts(
+    tmp_path: Path, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
+) -> None:
+    file = tmp_path / "three.yaml"
+    file.write_text(endpoints_yaml(BUNDLE.llms), encoding="utf-8")
+    async with fake_triton() as triton:
+        start = partial(
+            start_gateway, triton.address, endpoints_file=file, ext_proc_port=0, deadline_ms=DEADLINE_MS / 2
+        )
+        gateway = await asyncio.to_thread(start)
+        plain_ms = percentile_ms(await _beside(gateway, TEXT, tmp_path / "text.log", seconds(4, 20)), 0.99)
+        for unit in DENSE:
+            calls = await _beside(gateway, unit, tmp_path / "dense.log", seconds(4, 20))
+            fault = f"one client sends 8 MiB of `{unit}` without pause"
+            ledger.never(fault, "every query is decided", calls, lambda call: not call.decided)
+            slower = percentile_ms(calls, 0.99) / plain_ms
+            ledger.at_most(
+                fault, "p99 over that beside 8 MiB of text", slower, SLOWER_AT_MOST, "times", calls=len(calls)
+            )
