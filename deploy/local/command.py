@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from deploy.local.folder import folder_of_its_own
 from deploy.local.ports import PortError
 from deploy.local.process import ProcessError
 from deploy.local.repository import REPOSITORY, published_bundle
@@ -85,6 +86,7 @@ def _port(flag: str, default: int) -> Callable[[Command], Command]:
 def serve(endpoints_file: Path, precision: str | None, bundle: Path, folder: Path, **ports: int) -> None:
     """Serves a bundle on this machine: a real Triton, the gateway in front of it, and Envoy for OpenAI clients."""
     with _running() as stack:
+        stack.enter_context(folder_of_its_own(folder))
         running, url = _start(stack, bundle, folder, endpoints_file, ports, precision)
         click.echo(_addresses(running, url))
         _wait(running)
@@ -99,6 +101,7 @@ def demo(check: bool, bundle: Path, folder: Path, **ports: int) -> None:
     from routerdc_client import RouteError
 
     with _running() as stack:
+        stack.enter_context(folder_of_its_own(folder))
         endpoints_file = stack.enter_context(demo_endpoints(bundle, folder))
         running, url = _start(stack, bundle, folder, endpoints_file, ports)
         try:

@@ -34,20 +34,22 @@ class ChildProcess:
         *,
         log: Path,
         environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
         stop_seconds: float = 10,
         log_noise: tuple[str, ...] = (),
     ) -> None:
         """Prepares a process that is not started yet.
 
-        `environment` replaces this process's own where it is given; `log` gets stdout and stderr; `stop_seconds` is how
-        long it may take to end before it is killed; lines of it that
-        begin with one of `log_noise` are left out of error messages.
+        `environment` and `folder` (its working directory) replace this process's own where they are given; `log` gets
+        stdout and stderr, and lines of it that begin with one of `log_noise` are left out of error messages;
+        `stop_seconds` is how long it may take to end before it is killed.
         """
         self.name = name
         self.log = log
         self._command = list(command)
         self._environment = environment
+        self._folder = folder
         self._stop_signal = stop_signal
         self._stop_seconds = stop_seconds
         self._log_noise = log_noise
@@ -65,7 +67,13 @@ class ChildProcess:
         tied = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), *self._command]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                tied, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                tied,
+                env=self._environment,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     @property

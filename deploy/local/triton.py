@@ -7,6 +7,7 @@ Does not know what models the repository holds.
 """
 
 import http.client
+import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,7 @@ class TritonServer(LocalServer):
             self._command(install, backends, self._ports),
             log=self._log,
             environment=install.environment(),
+            folder=self._repository.absolute().parent,
             stop_signal=signal.SIGINT,
             log_noise=("I", "+", "|"),  # information and tables
         )
@@ -131,8 +133,9 @@ class TritonServer(LocalServer):
     def _command(self, install: TritonInstall, backends: Path, ports: TritonPorts) -> list[str]:
         return [
             str(install.server),
-            f"--model-repository={self._repository.absolute()}",
-            f"--backend-directory={backends}",
+            # Relative: the Python backend starts its stubs through a shell, without quotes around these.
+            f"--model-repository={self._repository.name}",
+            f"--backend-directory={os.path.relpath(backends, self._repository.absolute().parent)}",
             "--model-control-mode=explicit",
             "--load-model=*",
             "--disable-auto-complete-config",
