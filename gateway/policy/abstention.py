@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from gateway.policy.ranking import Ranked, margin
 
 
-def doubt(ranked: Sequence[Ranked], min_margin: float, confidence: float | None, min_confidence: float) -> str | None:
+def reason_to_abstain(
+    ranked: Sequence[Ranked], min_margin: float, confidence: float | None, min_confidence: float
+) -> str | None:
     """Why the first candidate should not answer, for people; None where it should.
 
     Args:

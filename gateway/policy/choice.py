@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.policy.abstention import default_among, doubt
+from gateway.policy.abstention import default_among, reason_to_abstain
 from gateway.policy.ranking import Ranked, margin, with_first
-from gateway.policy.stickiness import is_kept
+from gateway.policy.stickiness import keeps_session_llm
 
 
 class Rule(enum.Enum):
@@ -54,10 +54,10 @@ def choose(
         session_llm: the LLM that answered the session before; None where there was none.
         confidence: of the first candidate; None where it is not known.
     """
-    if session_llm is not None and is_kept(ranked, session_llm, thresholds.sticky_margin):
+    if session_llm is not None and keeps_session_llm(ranked, session_llm, thresholds.sticky_margin):
         detail = f"the session's LLM, not {thresholds.sticky_margin:g} behind"
         return Choice(with_first(ranked, session_llm), Rule.STICKY, detail, margin(ranked))
-    reason = doubt(ranked, thresholds.min_margin, confidence, thresholds.min_confidence)
+    reason = reason_to_abstain(ranked, thresholds.min_margin, confidence, thresholds.min_confidence)
     if reason is not None and (default := default_among(ranked, defaults)) is not None:
         return Choice(with_first(ranked, default), Rule.ABSTAINED, reason, margin(ranked))
     return Choice(ranked, Rule.BEST, "highest score", margin(ranked))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gateway.policy.ranking import Ranked
 
 
-def is_kept(ranked: Sequence[Ranked], session_llm: str | None, sticky_margin: float) -> bool:
+def keeps_session_llm(ranked: Sequence[Ranked], session_llm: str | None, sticky_margin: float) -> bool:
     """Whether the session's LLM answers although another is better: it may answer, and is at most that much behind.
 
     Args:

@@ -14,7 +14,7 @@ from gateway.errors import BundleMismatchError, NoLlmError
 from gateway.policy.capabilities import ApiProtocol, effective
 from gateway.policy.choice import Thresholds
 from gateway.pool.endpoint_health import EndpointHealth
-from gateway.pool.weighted_round_robin import Turns
+from gateway.pool.weighted_round_robin import WeightedRoundRobin
 
 
 class Pool:
@@ -39,7 +39,9 @@ class Pool:
         self.endpoint_health = health or EndpointHealth()
         self._in_use = {n: [e for e in llm.endpoints if e.in_use] for n, llm in file.llms.items()}
         self._with_endpoints = frozenset(name for name, endpoints in self._in_use.items() if endpoints)
-        self._turns = {name: Turns([e.weight for e in endpoints]) for name, endpoints in self._in_use.items()}
+        self._turns = {
+            name: WeightedRoundRobin([e.weight for e in endpoints]) for name, endpoints in self._in_use.items()
+        }
 
     def healthy(self, caller: str = "") -> frozenset[str]:
         """The LLMs with an endpoint that `caller` (empty: anybody) may be given now."""

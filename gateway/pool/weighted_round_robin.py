@@ -7,7 +7,7 @@ So turns are in proportion to the weights and spread evenly.
 from collections.abc import Sequence
 
 
-class Turns:
+class WeightedRoundRobin:
     """Endless turns of those who have `weights`."""
 
     def __init__(self, weights: Sequence[int]) -> None:

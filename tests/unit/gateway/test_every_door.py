@@ -14,6 +14,7 @@ from gateway.envoy_config.without_gateway import without_gateway
 from gateway.errors import ScorerUnavailableError
 from gateway.grpc_api.requests import checked
 from gateway.limits.query_budget import QueryBudget
+from gateway.openai.answers import OpenAiError
 from gateway.openai.apis.chat import Chat
 from gateway.openai.auth import Sender
 from gateway.openai.routing import DataPlane, Routing
@@ -23,6 +24,7 @@ from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import NO_TEXT, Router
 from gateway.telemetry.metrics import Metrics
+from routerdc_client import route_request
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.support.fake_scorer import FakeScorer
 from tests.unit.gateway.conftest import endpoints_file
@@ -127,3 +129,10 @@ async def test_envoy_without_a_gateway_asks_in_the_same_order() -> None:
     undecided = await envoy(router(FakeScorer()), [user([IMAGE])])
     rendered = without_gateway(endpoints_file()).candidates[ApiProtocol.OPENAI]["auto"]
     assert [cluster.partition("#")[0] for cluster in rendered] == undecided[0]
+
+
+async def test_a_content_that_is_neither_text_nor_parts_is_refused_by_name() -> None:
+    with pytest.raises(OpenAiError, match=r"messages\[0\]\.content: must be a string or a list of content parts"):
+        await envoy(router(FakeScorer()), [user({"text": ASKED})])
+    with pytest.raises(TypeError, match=r"messages\[0\]\.content"):
+        route_request(messages=[user({"text": ASKED})])

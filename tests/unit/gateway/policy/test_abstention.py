@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.abstention import default_among, doubt
+from gateway.policy.abstention import default_among, reason_to_abstain
 from gateway.policy.choice import Rule, Thresholds, choose
 from gateway.policy.confidence import confidence
 from gateway.policy.ranking import margin, rank
@@ -14,7 +14,7 @@ probabilities = st.floats(0, 1)
 
 @given(scores, probabilities)
 def test_without_thresholds_there_is_no_doubt(values: list[float], sure: float) -> None:
-    assert doubt(rank(LLMS, values, LLMS, {}), 0.0, sure, 0.0) is None
+    assert reason_to_abstain(rank(LLMS, values, LLMS, {}), 0.0, sure, 0.0) is None
 
 
 @given(
@@ -53,8 +53,8 @@ def test_the_first_candidate_stands_where_no_default_may_answer() -> None:
 
 def test_a_single_candidate_has_no_margin_but_a_confidence() -> None:
     ranked = rank(LLMS, [1.0, 1.0, 0.0, 0.0], ("a",), {})
-    assert doubt(ranked, 9.0, None, 1.0) is None
-    assert doubt(ranked, 9.0, 0.25, 0.5) == "confidence in the best LLM is 0.25, not 0.5"
+    assert reason_to_abstain(ranked, 9.0, None, 1.0) is None
+    assert reason_to_abstain(ranked, 9.0, 0.25, 0.5) == "confidence in the best LLM is 0.25, not 0.5"
 
 
 def test_confidence_is_the_sigmoid_and_does_not_overflow() -> None:
