@@ -1,8 +1,8 @@
 -- Runs for every attempt, before a request leaves for an endpoint and when the answer comes back. Outwards it lets only
 -- known headers pass and gives the request the endpoint's own path and model; inwards it removes what only we may say.
--- Rendered before this: CLUSTER, MODEL_JSON, BASE_PATH, LLM, OUTWARD = { header = true }, INWARD_REMOVED = { prefix, ... },
--- ALONE (whether the cluster is one server), RETRIED, LACKING and KEY_FAULTS = { status = true }, LACKING_WORDS = { text },
--- KEY_REST_SECONDS.
+-- Rendered before this: CLUSTER, MODEL, MODEL_JSON, PARAMETERS = { name = JSON }, BASE_PATH, LLM, OUTWARD = { header = true },
+-- INWARD_REMOVED = { prefix, ... }, ALONE (whether the cluster is one server), RETRIED, LACKING and KEY_FAULTS =
+-- { status = true }, LACKING_WORDS = { text }, KEY_REST_SECONDS.
 --
 -- What is to be replaced in the body is in the metadata "routerdc": whoever has read the body (the gateway, or
 -- fail_open.lua in its place) has written it there, so that nobody reads it a second time, and differently.
@@ -27,11 +27,31 @@ local function restore(headers, metadata)
   if request.length ~= "" then headers:replace("content-length", request.length) end
 end
 
+-- What is to be replaced in a body that fail_open.lua has read: the model, and the LLM's own parameters. A parameter that
+-- the caller has not sent comes behind the model.
+local function edits_at(spans)
+  local edits, model = {}, MODEL_JSON
+  for name, json in pairs(PARAMETERS) do
+    local span = spans[name]
+    if span then
+      edits[#edits + 1] = { first = span.first, last = span.last, text = json }
+    else
+      model = model .. ', "' .. name .. '": ' .. json
+    end
+  end
+  edits[#edits + 1] = { first = spans.model.first, last = spans.model.last, text = model }
+  table.sort(edits, function(a, b) return a.first < b.first end)
+  return edits
+end
+
 -- What is to be replaced in the body for this cluster. The gateway has written the first candidate's model and parameters
--- into it, and says what differs for others; fail_open.lua has written nothing, and says where the model stands.
+-- into it, and says what differs for others. A gateway that knows this cluster by another model has read another
+-- endpoints.yaml than Envoy: what it says does not fit.
 local function edits_of(routed)
-  if routed.model_start then return { { first = routed.model_start, last = routed.model_end, text = MODEL_JSON } } end
-  return routed.edits and routed.edits[CLUSTER] or {}
+  if routed.spans then return edits_at(routed.spans) end
+  local edits = routed.edits and routed.edits[CLUSTER] or {}
+  if #edits == 0 and routed.model ~= MODEL then error("the gateway knows " .. CLUSTER .. " by another model") end
+  return edits
 end
 
 local function adapt(handle)

@@ -98,7 +98,9 @@ def _adapt(cluster: Cluster) -> lua_pb2.Lua:
     return lua_filters.adapt(
         LLM=cluster.llm,
         CLUSTER=cluster.name,
+        MODEL=endpoint.model,
         MODEL_JSON=json.dumps(endpoint.model),
+        PARAMETERS={name: json.dumps(value) for name, value in sorted(cluster.parameters.items())},
         BASE_PATH=base_path(endpoint),
         OUTWARD=dict.fromkeys(headers.OUTWARD, True),
         INWARD_REMOVED=headers.INWARD_REMOVED,

@@ -1,6 +1,7 @@
 -- Runs after the external processor. Where that has decided, only clusters that rest are left out. Where it has not (the
 -- gateway is down or too slow), the request goes on without it: a virtual model to its default LLMs, a named LLM to itself.
--- This route's metadata: candidates = { model = { cluster, ... } }.
+-- This route's metadata: candidates = { model = { cluster, ... } }, clusters = { cluster = true }: those that Envoy has,
+-- parameters = { key = true }: members of bodies that some LLM of the pool has for its own.
 
 local function refuse(handle, status, kind, code, message, more)
   local form = '{"error": {"message": "%s", "type": "%s", "param": null, "code": %s}}'
@@ -16,8 +17,9 @@ end
 -- The groups to try, or nil after an answer.
 local function fallback(handle)
   local body = handle:body() -- waits; what was taken from the handle before is not valid afterwards
-  local name, first, last = read_model(body and body:getBytes(0, body:length()) or "")
-  if not name then return refuse(handle, "400", "invalid_request_error", "null", first) end
+  local json = body and body:getBytes(0, body:length()) or ""
+  local name, spans = read_model(json, handle:metadata():get("parameters") or {})
+  if not name then return refuse(handle, "400", "invalid_request_error", "null", spans) end
   local candidates = handle:metadata():get("candidates")[name]
   if not candidates then
     local message = "the router is not reachable and this model has no default"
@@ -25,8 +27,7 @@ local function fallback(handle)
   end
   local metadata = handle:streamInfo():dynamicMetadata()
   metadata:set("routerdc", "reason", "fallback")
-  metadata:set("routerdc", "model_start", first)
-  metadata:set("routerdc", "model_end", last)
+  metadata:set("routerdc", "spans", spans)
   local groups = {}
   for i, cluster in ipairs(candidates) do
     groups[i] = { name = cluster, clusters = { { cluster_name = cluster, weight = 1 } } }
@@ -39,7 +40,7 @@ function envoy_on_request(handle)
   local decided = metadata:get("routerdc.candidates")
   local all = decided and decided.priority_groups or fallback(handle)
   if not all then return end
-  local here = known(all, handle:metadata():get("clusters"))
+  local here = known(all, handle:metadata():get("clusters") or {})
   if #here == 0 then
     local message = "the proxy does not know an endpoint of this model yet, or any more"
     return refuse(handle, "503", "server_error", '"router_unavailable"', message)

@@ -86,11 +86,17 @@ local function unescaped(text)
   return (text:gsub("\237([\160-\175])([\128-\191])\237([\176-\191])([\128-\191])", joined))
 end
 
--- Name, and where its JSON string, quotes included, begins and ends (from 0, the end excluded). nil and what is wrong, if
--- something is.
-local function read_model(json)
+-- Whether a key is one of `wanted` or may be read as one, and which.
+local function meant(key, wanted)
+  local read_as = key:match("^%Z*"):lower()
+  return read_as == "model" and read_as or (wanted[key] and key)
+end
+
+-- The model's name, and where the values of `model` and of the keys in `wanted` stand that are there: from the first byte,
+-- counted from 0, to the last, not included. nil and what is wrong, if something is.
+local function read_model(json, wanted)
   local bytes, size = ffi.cast("const uint8_t*", json), #json
-  local at, name, first, last = skip_space(bytes, 0), nil, nil, nil
+  local at, name, spans = skip_space(bytes, 0), nil, {}
   if bytes[at] ~= OPEN then return nil, "body: not a JSON object" end
   repeat
     at = skip_space(bytes, at + 1)
@@ -100,14 +106,17 @@ local function read_model(json)
     local key, value = unescaped(json:sub(at + 2, close)), skip_space(bytes, colon + 1)
     local stop = value_end(json, bytes, size, value)
     if stop == size then return nil, "body: not a JSON object" end
-    if key:match("^%Z*"):lower() == "model" then
-      if first then return nil, "model: is there twice, and which of the two counts depends on who reads it; send one" end
-      first, last = value, stop + 1
+    local what = meant(key, wanted)
+    if what then
+      if spans[what] then return nil, what .. ": is there twice, and which of the two counts depends on who reads it; send one" end
+      spans[what] = { first = value, last = stop + 1 }
+    end
+    if what == "model" then
       name = key == "model" and bytes[value] == QUOTE and unescaped(json:sub(value + 2, stop)) or ""
     end
     at = skip_space(bytes, stop + 1)
   until bytes[at] ~= COMMA
   if bytes[at] ~= CLOSE or skip_space(bytes, at + 1) < size then return nil, "body: not a JSON object" end
   if not name or name == "" then return nil, "model: is required: the name of a model, a string" end
-  return name, first, last
+  return name, spans
 end

@@ -19,20 +19,24 @@ _MAX_CANDIDATES = 3
 class WithoutGateway:
     """For each model that may be asked for, the clusters to try, in order; and GET answers about models, by path.
 
-    `clusters` are the names of all: a gateway may know others for a moment, before or after Envoy does.
-    Candidates are apart by protocol: who speaks Anthropic's gets no OpenAI request, and the other way round.
+    `clusters` are those that Envoy has: a gateway may know others for a moment, before or after Envoy does. `parameters`
+    are the members of bodies that some LLM has for its own. Candidates are apart by protocol: an LLM that speaks only
+    Anthropic's gets no OpenAI request, and the other way round.
     """
 
     candidates: Mapping[ApiProtocol, Mapping[str, tuple[str, ...]]]
     models: Mapping[str, bytes]
     clusters: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
 
 
 def without_gateway(file: EndpointsFile) -> WithoutGateway:
     """What endpoints.yaml says about it."""
-    clusters = (cluster.name for name, llm in file.llms.items() for cluster in clusters_of(name, llm))
+    clusters = (cluster for name, llm in file.llms.items() for cluster in clusters_of(name, llm))
+    in_use = (cluster.name for cluster in clusters if any(endpoint.in_use for endpoint in cluster.endpoints))
     candidates = {protocol: _candidates(file, protocol) for protocol in ApiProtocol}
-    return WithoutGateway(candidates, _models(file), tuple(clusters))
+    parameters = (name for llm in file.llms.values() for name in llm.parameters)
+    return WithoutGateway(candidates, _models(file), tuple(in_use), tuple(dict.fromkeys(parameters)))
 
 
 def _candidates(file: EndpointsFile, protocol: ApiProtocol) -> dict[str, tuple[str, ...]]:

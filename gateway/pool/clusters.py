@@ -5,7 +5,8 @@ Envoy balances. `routerdc envoy-config` writes the clusters under these names an
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.config.endpoints_file import Endpoint, Llm
@@ -22,6 +23,7 @@ class Cluster:
     llm: str
     endpoints: tuple[Endpoint, ...]
     protocols: tuple[ApiProtocol, ...]
+    parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 def clusters_of(llm: str, spec: Llm) -> tuple[Cluster, ...]:
@@ -30,7 +32,8 @@ def clusters_of(llm: str, spec: Llm) -> tuple[Cluster, ...]:
     for endpoint in spec.endpoints:
         alike.setdefault(_kind(endpoint), []).append(endpoint)
     return tuple(
-        Cluster(f"{llm}#{n}", llm, tuple(endpoints), spec.protocols) for n, endpoints in enumerate(alike.values(), 1)
+        Cluster(f"{llm}#{n}", llm, tuple(endpoints), spec.protocols, spec.parameters)
+        for n, endpoints in enumerate(alike.values(), 1)
     )
 
 

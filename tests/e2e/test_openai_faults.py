@@ -10,7 +10,11 @@ from typing import Any
 import openai
 import pytest
 import pytest_asyncio
+import yaml
+from click.testing import CliRunner
 
+from deploy.local.envoy import Envoy
+from gateway.envoy_config.command import envoy_config
 from gateway.errors import ScorerUnavailableError
 from tests.e2e.envoy_fixtures import Plane, data_plane
 from tests.support.waiting import until
@@ -205,6 +209,24 @@ async def test_without_a_gateway_other_models_are_refused_and_the_known_are_list
     with pytest.raises(openai.InternalServerError, match="router is not reachable"):
         await orphaned.client.models.retrieve("gpt-7")
     assert [model.id async for model in orphaned.client.models.list()] == ["auto", "careful", "alpha", "beta", "gamma"]
+
+
+async def test_without_a_gateway_each_llm_still_gets_its_own_parameters(tmp_path: Path) -> None:
+    async with data_plane(tmp_path, default=["alpha", "beta"]) as plane:
+        endpoints = yaml.safe_load((tmp_path / "endpoints.yaml").read_text())
+        endpoints["llms"]["alpha"]["parameters"] = {"reasoning_effort": "high", "top_p": 0.5}
+        (tmp_path / "other.yaml").write_text(yaml.safe_dump(endpoints))
+        flags = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--gateway", "127.0.0.1:9"]
+        command = ["--endpoints", str(tmp_path / "other.yaml"), "--out", str(tmp_path / "other-envoy.yaml"), *flags]
+        assert CliRunner().invoke(envoy_config, [*command, "--access-log", "/dev/null"]).exit_code == 0
+        with Envoy(tmp_path / "other-envoy.yaml", log=tmp_path / "other.log") as envoy:
+            plane.llms["alpha"].behave(status=503)
+            url, sent = f"{envoy.base_url}/chat/completions", {"model": "auto", "top_p": 1, "messages": HELLO}
+            answer = await plane.client._client.post(url, json=sent)
+        assert answer.headers["x-routerdc-llm"] == "beta"
+        own = {"model": "alpha/model", "reasoning_effort": "high", "top_p": 0.5}
+        assert json.loads(plane.llms["alpha"].received[-1].body) == sent | own
+        assert json.loads(plane.llms["beta"].received[-1].body) == sent | {"model": "beta/model"}
 
 
 async def test_without_a_gateway_nobody_answers_where_envoy_was_told_so(tmp_path: Path) -> None:

@@ -22,11 +22,14 @@ MIB = 2**20
 @pytest.fixture(scope="module")
 def read() -> Read:
     source = (resources.files("gateway.envoy_config") / "read_model.lua").read_text()
-    read_model = LuaRuntime(encoding=None).execute(source.encode() + b"\nreturn read_model")
+    lua = LuaRuntime(encoding=None)
+    read_model, nothing = lua.execute(source.encode() + b"\nreturn read_model"), lua.table()
 
     def read(body: bytes) -> tuple[str, int, int] | None:
-        name, *span = read_model(body)
-        return (name.decode(errors="surrogatepass"), *span) if name else None
+        name, spans = read_model(body, nothing)
+        if not name:
+            return None
+        return name.decode(errors="surrogatepass"), spans[b"model"][b"first"], spans[b"model"][b"last"]
 
     return read
 
