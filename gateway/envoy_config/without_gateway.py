@@ -19,7 +19,7 @@ _MAX_CANDIDATES = 3
 class WithoutGateway:
     """For each model that may be asked for, the clusters to try, in order; and GET answers about models, by path.
 
-    `clusters` are those that Envoy has: a gateway may know others for a moment, before or after Envoy does. `parameters`
+    `clusters` are those that Envoy has: a gateway may know others for a moment, before or after Envoy. `parameters`
     are the members of bodies that some LLM has for its own. Candidates are apart by protocol: an LLM that speaks only
     Anthropic's gets no OpenAI request, and the other way round.
     """

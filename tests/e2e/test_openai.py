@@ -44,7 +44,7 @@ async def test_auto_goes_to_the_chosen_llm_and_headers_say_so(plane: Plane) -> N
     assert raw.headers["x-envoy-attempt-count"] == "1"
     (received,) = plane.llms["beta"].received
     assert json.loads(received.body) == {"model": "beta/model", "messages": user("what is 2+2?")}
-    assert received.headers["Host"] == "127.0.0.1"
+    assert received.headers["Host"] == f"127.0.0.1:{plane.llms['beta'].port}"
 
 
 async def test_nothing_internal_and_no_key_of_the_caller_reaches_an_endpoint(plane: Plane) -> None:
