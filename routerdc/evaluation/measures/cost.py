@@ -8,6 +8,7 @@ nothing): any point on it is reached by mixing two settings at random. AIQ is th
 of the cheapest and the dearest single LLM.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,10 @@ class Workload:
 
 @dataclass(frozen=True)
 class Spent:
-    """What each row costs and earns at each setting: both (n, settings), NaN where nothing can be chosen."""
+    """What each row costs and earns at each setting: both (n, settings), NaN where nothing can be chosen.
+
+    A setting under which no row can be chosen has NaN as its means.
+    """
 
     costs: Points
     quality: Points
@@ -48,9 +52,9 @@ class Spent:
     def resampled_points(self, counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """(resamples, settings, 2) means over the rows, each taken `counts` (resamples, n) times."""
         known = ~np.isnan(self.quality)
-        total = np.maximum(counts @ known.astype(np.float64), 1e-12)
-        means = [counts @ np.where(known, table, 0.0) / total for table in (self.costs, self.quality)]
-        return np.stack(means, axis=-1)
+        total = counts @ known.astype(np.float64)
+        sums = [counts @ np.where(known, table, 0.0) for table in (self.costs, self.quality)]
+        return np.stack([np.where(total > 0, one / np.maximum(total, 1), np.nan) for one in sums], axis=-1)
 
 
 def trade(scores: Floats, workload: Workload, expected: Floats | None = None, settings: int = WEIGHTS) -> Spent:
@@ -109,7 +113,21 @@ def aiq(vertices: Points, low: float, high: float) -> float:
     """Mean height of a hull between two costs (RouterBench, "average improvement in quality")."""
     inside = vertices[(vertices[:, 0] > low) & (vertices[:, 0] < high), 0]
     costs = np.concatenate([[low], inside, [high]])
-    return float(np.trapz(quality_at(vertices, costs), costs) / (high - low))
+    heights = quality_at(vertices, costs)
+    return float(np.sum(np.diff(costs) * (heights[1:] + heights[:-1]) / 2) / (high - low))
+
+
+def pareto_distance(vertices: Points, frontier: Points, low: float, high: float) -> float:
+    """Mean distance of a hull's vertices to a frontier, cost from `low` to `high` and quality 0 to 1 scaled alike.
+
+    As LLMRouterBench's ParetoDist: 0 on the frontier, the lower the better. The origin, where nothing is asked, does
+    not count.
+    """
+    scale = np.array([max(high - low, 1e-12), 1.0])
+    steps = np.linspace(0.0, high, 512)
+    line = np.column_stack([steps, quality_at(frontier, steps)]) / scale
+    apart = vertices[1:, None, :] / scale - line[None, :, :]
+    return float(np.sqrt((apart**2).sum(axis=2)).min(axis=1).mean()) if len(vertices) > 1 else math.nan
 
 
 def cost_to_reach(vertices: Points, quality: float) -> float | None:

@@ -1,12 +1,23 @@
 """The cost section of a report: every contender's curve, its AIQ and when it reaches the best single LLM's quality."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from routerdc.data.dataset import DataError, Dataset
 from routerdc.evaluation.measures.calibration import probabilities
-from routerdc.evaluation.measures.cost import Points, Spent, Workload, aiq, cost_to_reach, hull, single_llms, trade
+from routerdc.evaluation.measures.cost import (
+    Points,
+    Spent,
+    Workload,
+    aiq,
+    cost_to_reach,
+    hull,
+    pareto_distance,
+    single_llms,
+    trade,
+)
 from routerdc.evaluation.measures.estimates import estimate
 from routerdc.evaluation.measures.judging import EvalSet
 from routerdc.evaluation.measures.report import CostCurve, CostReport, SingleLlm
@@ -50,15 +61,17 @@ def cost_reports(
 def expected_costs(train: Sequence[Dataset]) -> Floats:
     """(n_llms,) mean dollars a query of each LLM on the training rows: what is known when a query is routed.
 
+    NaN for an LLM without costs: the curves are about the others.
+
     Raises:
-        DataError: no training set has costs, or none has those of some LLM.
+        DataError: no training set has costs, or only one LLM has any.
     """
     tables = [dataset.costs for dataset in train if dataset.costs is not None]
     if not tables:
         raise DataError(f"no costs in the training data: {GIVE_COSTS}")
     means = nan_mean(np.concatenate(tables)).astype(np.float32)
-    if unknown := [llm for llm, mean in zip(train[0].llms, means, strict=True) if np.isnan(mean)]:
-        raise DataError(f"no costs in the training data for {', '.join(unknown)}")
+    if (~np.isnan(means)).sum() < 2:
+        raise DataError(f"costs of fewer than two LLMs in the training data: {GIVE_COSTS}")
     return means
 
 
@@ -95,18 +108,23 @@ def _report(name: str, workload: Workload, scores: dict[str, Floats], llms: Sequ
     spent[HULL] = alone
     spent[ORACLE] = trade(np.nan_to_num(workload.quality, nan=-np.inf), workload, expected=workload.costs)
     points = alone.points()
-    low, high = float(points[:, 0].min()), float(points[:, 0].max())
-    best = int(np.lexsort((points[:, 0], -points[:, 1]))[0])  # of equals the cheapest
+    priced = np.flatnonzero(~np.isnan(points[:, 0]))
+    low, high = float(np.nanmin(points[:, 0])), float(np.nanmax(points[:, 0]))
+    best = int(np.lexsort((points[:, 0], -points[:, 1]))[0])  # of equals the cheapest; NaN comes last
     samples = _aiq_samples(spent, low, high, seed)
     return CostReport(
         name=name,
         rows=len(workload.quality),
         best_single=_single(llms[best], points[best]),
-        singles=[_single(llm, point) for llm, point in zip(llms, points, strict=True)],
+        singles=[_single(llms[column], points[column]) for column in priced],
         low=low,
         high=high,
-        curves=[_curve(one, spent, samples, low, high, float(points[best, 1])) for one in spent],
+        curves=[_curve(one, spent, samples, low, high, points[best]) for one in spent],
     )
+
+
+def _known(points: Points) -> Points:
+    return np.asarray(points[~np.isnan(points).any(axis=1)])
 
 
 def _single(name: str, point: Points) -> SingleLlm:
@@ -119,15 +137,17 @@ def _aiq_samples(spent: dict[str, Spent], low: float, high: float, seed: int) ->
     rows = len(next(iter(spent.values())).costs)
     counts = generator.multinomial(rows, np.full(rows, 1 / rows), size=AIQ_RESAMPLES).astype(np.float64)
     return {
-        name: np.array([aiq(hull(points), low, high) for points in one.resampled_points(counts)])
+        name: np.array([aiq(hull(_known(points)), low, high) for points in one.resampled_points(counts)])
         for name, one in spent.items()
     }
 
 
 def _curve(
-    name: str, spent: dict[str, Spent], samples: dict[str, Points], low: float, high: float, goal: float
+    name: str, spent: dict[str, Spent], samples: dict[str, Points], low: float, high: float, best: Points
 ) -> CostCurve:
-    hulls = {other: hull(one.points()) for other, one in spent.items()}
+    hulls = {other: hull(_known(one.points())) for other, one in spent.items()}
+    frontier = hull(np.concatenate([vertices for other, vertices in hulls.items() if other != ORACLE]))
+    reached = cost_to_reach(hulls[name], float(best[1]))
     means = {other: aiq(vertices, low, high) for other, vertices in hulls.items()}
     references = [other for other in spent if other == HULL or other.startswith(("kNN", "domain expert"))]
     return CostCurve(
@@ -140,5 +160,8 @@ def _curve(
             for other in references
             if other != name
         },
-        cost_of_best_single=cost_to_reach(hulls[name], goal),
+        cost_of_best_single=reached,
+        perf_gain=100 * float(hulls[name][-1, 1] / best[1] - 1) if best[1] else math.nan,
+        cost_save=None if reached is None or not best[0] else 1 - reached / float(best[0]),
+        pareto_dist=pareto_distance(hulls[name], frontier, low, high),
     )

@@ -95,6 +95,9 @@ class CostCurve(_Frozen):
     aiq: Estimate
     versus: dict[str, Estimate]
     cost_of_best_single: float | None = Field(description="least cost that reaches the best single LLM's quality")
+    perf_gain: float = Field(description="PerfGain: best quality over the best single LLM's, in percent of that")
+    cost_save: float | None = Field(description="CostSave: share of the best single LLM's cost saved at its quality")
+    pareto_dist: float = Field(description="ParetoDist: mean distance to the frontier of all but the oracle")
 
 
 class SingleLlm(_Frozen):

@@ -150,16 +150,27 @@ def _costs(cost: CostReport) -> Table:
             with_interval(curve.aiq),
             *(difference(curve.versus.get(name)) for name in references),
             _dollars(curve.cost_of_best_single),
-            _share(curve.cost_of_best_single, best.cost),
+            "" if curve.cost_save is None else f"{curve.cost_save:.1%}",
+            f"{curve.perf_gain:+.1f} %",
+            f"{curve.pareto_dist:.3f}",
         ]
         for curve in cost.curves
     ]
-    header = ["", "AIQ", *(f"against {name}" for name in references), "dollars per 1,000 queries", "of its cost"]
+    header = [
+        "",
+        "AIQ",
+        *(f"against {name}" for name in references),
+        "dollars per 1,000 queries",
+        "CostSave",
+        "PerfGain",
+        "ParetoDist",
+    ]
     title = f"Cost against quality: {cost.name}, {cost.rows} queries"
     note = (
-        f"AIQ between {1000 * cost.low:.3f} and {1000 * cost.high:.3f} dollars per 1,000 queries. The last two "
-        f"columns: where the quality of the best single LLM ({best.name}: {best.quality:.2f} % at "
-        f"{1000 * best.cost:.3f} dollars per 1,000 queries) is reached."
+        f"AIQ between {1000 * cost.low:.3f} and {1000 * cost.high:.3f} dollars per 1,000 queries. Dollars, CostSave: "
+        f"where the quality of the best single LLM ({best.name}: {best.quality:.2f} % at "
+        f"{1000 * best.cost:.3f} dollars per 1,000 queries) is reached; PerfGain: the best quality over it; "
+        "ParetoDist: mean distance to the frontier of all but the oracle (names of LLMRouterBench)."
     )
     return Table(title, header, rows, [0], note)
 
@@ -216,10 +227,6 @@ def difference(estimate: Estimate | None) -> str:
 
 def _dollars(cost: float | None) -> str:
     return "not reached" if cost is None else f"{1000 * cost:.3f}"
-
-
-def _share(cost: float | None, whole: float) -> str:
-    return "" if cost is None or not whole else f"{100 * cost / whole:.1f} %"
 
 
 def summary(report: Report) -> Sequence[str]:

@@ -91,8 +91,7 @@ def _more_labels(report: Report, group: str) -> list[str]:
 
 def _saved(cost: CostReport) -> float:
     """The share of the best single LLM's cost that the router saves at its quality."""
-    router = cost.curves[0].cost_of_best_single
-    return 0.0 if router is None or not cost.best_single.cost else 1 - router / cost.best_single.cost
+    return cost.curves[0].cost_save or 0.0
 
 
 def _signed(difference: Estimate) -> str:

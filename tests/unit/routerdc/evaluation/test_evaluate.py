@@ -159,7 +159,27 @@ def test_cost_curves_know_router_baselines_hull_and_oracle(
     assert curves["router"].versus.keys() == {DOMAIN_EXPERT, KNN_PRIOR, KNN, "single LLMs (hull)"}
     reached = curves["router"].cost_of_best_single
     assert reached is not None
+    assert curves["router"].cost_save == pytest.approx(1 - reached / whole.best_single.cost)
+    assert curves["router"].perf_gain > 0
+    assert curves["router"].pareto_dist < curves["single LLMs (hull)"].pareto_dist
     assert reached < whole.best_single.cost
+
+
+def test_costs_of_some_llms_are_enough_for_a_curve_over_those(
+    subject: Subject, train: list[Dataset], test: list[Dataset]
+) -> None:
+    def without_the_poets(dataset: Dataset) -> Dataset:
+        assert dataset.costs is not None
+        costs = dataset.costs.copy()
+        costs[:, 1] = np.nan
+        return replace(dataset, costs=costs)
+
+    options = Options(robustness=False, cost=True)
+    learn, judge = ([without_the_poets(one) for one in sets] for sets in (train, test))
+    whole = evaluate(subject, learn, judge, embed, options).costs[0]
+    assert [single.name for single in whole.singles] == ["mathematician", "cheap"]
+    assert [whole.low, whole.high] == pytest.approx([0.001, 0.004])
+    assert not np.isnan(whole.curves[0].aiq.mean)
 
 
 def test_cost_without_costs_says_what_to_do(subject: Subject, train: list[Dataset], test: list[Dataset]) -> None:
