@@ -10,7 +10,9 @@ from types import FrameType
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from deploy.local.first_bundle import FirstBundle, is_for
 from deploy.local.folder import folder_of_its_own
 from deploy.local.ports import PortError
 from deploy.local.process import ProcessError
@@ -84,12 +86,18 @@ def _port(flag: str, default: int) -> Callable[[Command], Command]:
 )
 @_service_options
 def serve(endpoints_file: Path, precision: str | None, bundle: Path, folder: Path, **ports: int) -> None:
-    """Serves a bundle on this machine: a real Triton, the gateway in front of it, and Envoy for OpenAI clients."""
+    """Serves a bundle on this machine: a real Triton, the gateway in front of it, and Envoy for OpenAI clients.
+
+    Without --bundle, and where the shipped bundle is not for the LLMs of endpoints.yaml, every query goes to the
+    default LLMs. Routing begins, without a restart, when a bundle for them is exported into the folder.
+    """
+    chosen = click.get_current_context().get_parameter_source("bundle") is not ParameterSource.DEFAULT
     with _running() as stack:
         stack.enter_context(folder_of_its_own(folder))
-        running, url = _start(stack, bundle, folder, endpoints_file, ports, precision)
+        with_router = chosen or bool(published_bundle(folder)) or is_for(bundle, endpoints_file)
+        running, url = _start(stack, bundle, folder, endpoints_file, ports, precision, with_router=with_router)
         click.echo(_addresses(running, url))
-        _wait(running)
+        _wait(running, FirstBundle(running.triton, folder, endpoints_file))
 
 
 @click.command()
@@ -123,13 +131,20 @@ def _start(
     endpoints_file: Path,
     ports: dict[str, int],
     precision: str | None = None,
+    *,
+    with_router: bool = True,
 ) -> tuple[Service, str]:
     started = time.monotonic()
-    repository = repository_in_use(bundle, folder, precision)
-    click.echo("starting Triton, the gateway and Envoy …", err=True)
+    if with_router:
+        repository = repository_in_use(bundle, folder, precision)
+        click.echo("starting Triton, the gateway and Envoy …", err=True)
+    else:
+        repository = folder / REPOSITORY
+        click.echo(_without_router(folder, endpoints_file), err=True)
     triton_ports = TritonPorts(ports["triton_http_port"], ports["triton_grpc_port"], ports["triton_metrics_port"])
     front_ports = FrontPorts(ports["gateway_port"], ports["gateway_metrics_port"], ports["envoy_port"])
-    running = stack.enter_context(service(repository, endpoints_file, folder, triton_ports, front_ports))
+    parts = service(repository, endpoints_file, folder, triton_ports, front_ports, with_router=with_router)
+    running = stack.enter_context(parts)
     url = stack.enter_context(console(running, folder, ports["console_port"]))
     click.echo(f"ready after {time.monotonic() - started:.1f} s", err=True)
     return running, url
@@ -149,12 +164,19 @@ def repository_in_use(bundle: Path, folder: Path, precision: str | None) -> Path
     return export_bundle(bundle, folder, precision)
 
 
+def _without_router(folder: Path, endpoints_file: Path) -> str:
+    return (
+        f"no bundle for the LLMs of {endpoints_file} yet: every query goes to the default LLMs\n"
+        f"routing begins when there is one: routerdc export --bundle BUNDLE --out {folder}"
+    )
+
+
 def _addresses(running: Service, url: str) -> str:
     return (
         f"Serving until Ctrl-C: {running.gateway_address} (gRPC) and {running.openai_base_url} (OpenAI, model auto)\n"
         f"Console, which shows why a query goes where it goes: {url}\n"
-        f"Metrics: http://{running.gateway_metrics_address}/metrics (gateway), "
-        f"http://{running.triton.metrics_address}/metrics (Triton)"
+        f"Metrics: http://{running.gateway_metrics_address}/metrics (gateway)"
+        + (f", http://{running.triton.metrics_address}/metrics (Triton)" if running.triton.started else "")
     )
 
 
@@ -175,9 +197,11 @@ def _program() -> str:
     return str(ROUTERDC.relative_to(Path.cwd())) if ROUTERDC.is_relative_to(Path.cwd()) else str(ROUTERDC)
 
 
-def _wait(running: Service) -> None:
+def _wait(running: Service, first_bundle: FirstBundle | None = None) -> None:
     """Returns never; raises when a part ended by itself."""
     while True:
+        if first_bundle is not None:
+            first_bundle.look()
         for process in running.processes:
             if not process.running:
                 raise ProcessError(f"{process.name} ended by itself; {process.log_tail()}")

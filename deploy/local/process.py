@@ -159,6 +159,11 @@ class LocalServer(ABC):
             self._process.stop(self._stop_seconds)
 
     @property
+    def started(self) -> bool:
+        """Whether it was started, and did not fail at that."""
+        return self._process is not None
+
+    @property
     def process(self) -> ChildProcess:
         """The child.
 
@@ -177,6 +182,7 @@ class LocalServer(ABC):
             process.wait_ready(ready, timeout_seconds)
         except BaseException:
             self.stop()
+            self._process = None
             raise
 
     def __enter__(self) -> Self:

@@ -56,7 +56,8 @@ class Service:
     @property
     def processes(self) -> tuple[ChildProcess, ...]:
         """Every process that must run for the service to be whole."""
-        return self.envoy.process, self.gateway, self.triton.process
+        triton = (self.triton.process,) if self.triton.started else ()
+        return self.envoy.process, self.gateway, *triton
 
 
 def export_bundle(bundle: Path, folder: Path, precision: str | None = None) -> Path:
@@ -113,9 +114,17 @@ def _demo_price(name: str) -> float:
 
 @contextmanager
 def service(
-    repository: Path, endpoints_file: Path, folder: Path, triton_ports: TritonPorts, ports: FrontPorts
+    repository: Path,
+    endpoints_file: Path,
+    folder: Path,
+    triton_ports: TritonPorts,
+    ports: FrontPorts,
+    *,
+    with_router: bool = True,
 ) -> Iterator[Service]:
     """Triton, the gateway and Envoy while the block runs; callers stop before the servers that they call.
+
+    Without a router Triton is not started: the gateway answers with its default LLMs until it is.
 
     Raises:
         PortError: a port is in use; the message names it.
@@ -129,9 +138,12 @@ def service(
         ports.console,
         claim(ports.ext_proc, "the gateway's for Envoy", "--gateway-port"),
     )
+    triton_claimed = triton_ports.claimed(LOCALHOST)
+    triton = TritonServer(repository, log=folder / "logs" / "triton.log", ports=triton_claimed)
+    triton_address = f"{LOCALHOST}:{triton_claimed.grpc}"
     with (
-        TritonServer(repository, log=folder / "logs" / "triton.log", ports=triton_ports) as triton,
-        _gateway(endpoints_file, folder, triton.grpc_address, claimed) as gateway,
+        _stopped_at_the_end(triton, start=with_router),
+        _gateway(endpoints_file, folder, triton_address, claimed, with_router=with_router) as gateway,
         _envoy(endpoints_file, folder, claimed) as envoy,
     ):
         yield Service(
@@ -142,6 +154,16 @@ def service(
             gateway=gateway,
             envoy=envoy,
         )
+
+
+@contextmanager
+def _stopped_at_the_end(triton: TritonServer, *, start: bool) -> Iterator[None]:
+    try:
+        if start:
+            triton.start()
+        yield
+    finally:
+        triton.stop()
 
 
 @contextmanager
@@ -168,7 +190,9 @@ def console(running: Service, folder: Path, port: int) -> Iterator[str]:
 
 
 @contextmanager
-def _gateway(endpoints_file: Path, folder: Path, triton_address: str, ports: FrontPorts) -> Iterator[ChildProcess]:
+def _gateway(
+    endpoints_file: Path, folder: Path, triton_address: str, ports: FrontPorts, *, with_router: bool
+) -> Iterator[ChildProcess]:
     ports_file = folder / "gateway.json"
     ports_file.unlink(missing_ok=True)
     command = [
@@ -180,6 +204,7 @@ def _gateway(endpoints_file: Path, folder: Path, triton_address: str, ports: Fro
         f"--ext-proc-port={ports.ext_proc}",
         f"--metrics-port={ports.gateway_metrics}",
         f"--ports-file={ports_file}",
+        *([] if with_router else ["--start-without-router"]),
     ]
     log = folder / "logs" / "gateway.log"
     gateway = ChildProcess("gateway", command, log=log, environment=_GATEWAY_DEFAULTS | os.environ)
