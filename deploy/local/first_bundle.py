@@ -1,6 +1,6 @@
 """Serving before there is a bundle: the gateway answers with its default LLMs, and Triton starts with the first bundle.
 
-Whether a bundle belongs to endpoints.yaml is told by the names of the LLMs alone.
+The names of the LLMs alone decide whether a bundle belongs to endpoints.yaml.
 """
 
 from pathlib import Path
