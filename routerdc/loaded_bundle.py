@@ -5,7 +5,7 @@ Serving does not come here: it runs the exported engine. Parity of the two is ex
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,14 @@ class Router:
         with torch.inference_mode():
             embedding = torch.from_numpy(self.embed(queries, batch_size)).to(self.device)
             return self.model.score(embedding).cpu().numpy()
+
+    def familiarity(self, queries: Sequence[str], batch_size: int = 64) -> npt.NDArray[np.float32] | None:
+        """How like the training queries each query is, (n,) in [0, 1]; None where the bundle does not know it."""
+        if (known := self.model.familiarity) is None:
+            return None
+        with torch.inference_mode():
+            embedding = torch.from_numpy(self.embed(queries, batch_size)).to(self.device)
+            return cast(npt.NDArray[np.float32], known(embedding).cpu().numpy())
 
     def embed(self, queries: Sequence[str], batch_size: int = 64) -> npt.NDArray[np.float32]:
         """Query embeddings, (n, dim) float32, of unit length; rows are computed sorted by length."""

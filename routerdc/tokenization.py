@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 Side = Literal["left", "right", "middle"]
-"""Where what is over the limit is cut off. "middle" keeps head and tail: to be measured, nothing serves it."""
+"""Where a text that is over the limit is cut off. "middle" keeps head and tail."""
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,8 @@ def _summary(response: pb.RouteResponse) -> str:
     parts = [f"{reason}: {response.reason_detail}"]
     if response.HasField("margin"):
         parts.append(f"margin {response.margin:.4f}")
+    if response.HasField("familiarity"):
+        parts.append(f"familiarity {response.familiarity:.2f}")
     if response.token_count:
         parts.append(f"{response.token_count} tokens{' (truncated)' if response.truncated else ''}")
     parts.append(f"{response.timings.total_ns / 1e6:.2f} ms in the gateway")

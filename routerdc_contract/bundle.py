@@ -1,7 +1,8 @@
 """The bundle: one folder that holds a trained router, and the contract between training and serving.
 
     manifest.json        this module's `Manifest`
-    router.safetensors   head (`llm_embeddings` (n_llms, dim), `llm_bias` (n_llms,)) and every encoder-side tensor
+    router.safetensors   head (`llm_embeddings` (n_llms, dim), `llm_bias` (n_llms,); where familiarity is known also
+                         `familiarity.anchors` (n, dim), `.gate` (2,), `.prior` (n_llms,)) and every encoder-side tensor
                          that is not one of the pinned encoder's own (adapters, projection, fine-tuned layers)
     tokenizer.json       a Hugging Face fast tokenizer
     graph/               derived: the encoder as ONNX without its weights, made by `routerdc export graph`
@@ -9,7 +10,9 @@
     README.md            the model card
 
 Scores of a query embedding e (unit length): `scores[j] = scale * cos(e, llm_embeddings[j]) + llm_bias[j]`; the choice
-is the argmax.
+is the argmax. A bundle that knows how familiar a query is leaves its prior only so far: `prior[j] + familiarity *
+(scores[j] - prior[j])`, where familiarity rises from 0 to 1 as the cosine with the nearest anchor, `max(anchors @ e)`,
+goes from `gate[0]` to `gate[1]`.
 Column j belongs to `manifest.llms[j].name`: names are the only identity an LLM has outside one bundle.
 
 This module knows files and JSON. It does not know tensors, torch, ONNX or how a bundle is trained.
@@ -61,7 +64,7 @@ class TokenizerSpec(Frozen):
 
     sha256: Sha256
     max_tokens: int = Field(ge=8)
-    truncation_side: Literal["left", "right"]
+    truncation_side: Literal["left", "right", "middle"] = Field(description="middle: head and tail are kept")
 
 
 class Calibration(Frozen):

@@ -17,6 +17,7 @@ SCORES: Final = "scores"  # FP32 [n_llms], in the order of the configuration's p
 TOKEN_COUNT: Final = "token_count"  # noqa: S105 - INT32 [1], tokens the encoder saw
 TRUNCATED: Final = "truncated"  # BOOL [1]
 EMBEDDING: Final = "embedding"  # FP32 [dim], unit length
+FAMILIARITY: Final = "familiarity"  # FP32 [1], 0: unlike the training queries, 1: like them; NaN: not known
 BUNDLE_ID: Final = "bundle_id"  # BYTES [1]: during a rollover two bundles answer, and each answer says which one it is
 
 # Parameters in the configuration of `routerdc`

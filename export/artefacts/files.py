@@ -3,7 +3,8 @@
 encoder.onnx      in the precision asked for, its types in the graph (export.onnx.assemble)
 encoder.weights   its tensors; only those of the encoder, so a newly trained head leaves the file as it is
 encoder.xml       in place of both where OpenVINO serves (export.steps.openvino), with encoder.bin
-head.npz          llm_embeddings (n_llms, dim), llm_bias (n_llms,)
+head.npz          llm_embeddings (n_llms, dim), llm_bias (n_llms,); where the bundle knows how familiar a query is, the
+                  tensors of `FAMILIARITY_TENSORS`, too
 tokenizer.json    the bundle's
 router.json       bundle_id, llms, scale, max_tokens, truncation_side
 
@@ -33,6 +34,7 @@ IR_FILE = "encoder.xml"
 HEAD_FILE = "head.npz"
 ROUTER_FILE = "router.json"
 HEAD_TENSORS = ("llm_embeddings", "llm_bias")
+FAMILIARITY_TENSORS = ("familiarity.anchors", "familiarity.gate", "familiarity.prior")
 
 
 def graph_inputs(manifest: Manifest) -> dict[str, str]:
@@ -45,7 +47,8 @@ def write_router_files(bundle: Path, manifest: Manifest, folder: Path) -> None:
     from safetensors.numpy import load_file
 
     tensors = load_file(bundle / WEIGHTS_FILE)
-    np.savez(folder / HEAD_FILE, **{name: tensors[name] for name in HEAD_TENSORS})
+    familiarity = {name: tensors[name] for name in FAMILIARITY_TENSORS if name in tensors}
+    np.savez(folder / HEAD_FILE, **{name: tensors[name] for name in HEAD_TENSORS}, **familiarity)
     shutil.copyfile(bundle / TOKENIZER_FILE, folder / TOKENIZER_FILE)
     (folder / ROUTER_FILE).write_text(json.dumps(_router(manifest), indent=2, ensure_ascii=False) + "\n", "utf-8")
 

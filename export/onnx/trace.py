@@ -60,6 +60,7 @@ def torch_answers(router: "Router", queries: list[str]) -> Answers:
         embedding=router.embed(queries),
         scores=router.score(queries),
         token_count=np.array([len(row) for row in ids], dtype=np.int32),
+        familiarity=router.familiarity(queries),
     )
 
 

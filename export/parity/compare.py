@@ -24,12 +24,15 @@ class Answers:
     """(n, n_llms)"""
     token_count: npt.NDArray[np.int32]
     """(n,)"""
+    familiarity: npt.NDArray[np.float32] | None = None
+    """(n,); None where the bundle does not know it"""
 
     def write(self, path: Path) -> None:
         """Writes a safetensors file."""
         from safetensors.numpy import save_file
 
-        save_file({name: np.ascontiguousarray(array) for name, array in vars(self).items()}, path)
+        known = {name: array for name, array in vars(self).items() if array is not None}
+        save_file({name: np.ascontiguousarray(array) for name, array in known.items()}, path)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -49,6 +52,8 @@ class Limits:
     """largest difference of a score, in units of `scale` (so of a cosine)"""
     batch_error: float = 1e-5
     """the same between a query alone and beside a long one"""
+    familiarity_error: float = 1e-3
+    """largest difference of a query's familiarity"""
 
     @property
     def rounding(self) -> float:
@@ -59,11 +64,11 @@ class Limits:
 ABOVE_MEASURED = 10
 """The allowed score errors are so many times those that the shipped bundle shows (docs/explanation/cpu-engine.md)."""
 FP32 = Limits(agreement=1.0, score_error=1e-4)
-INT8 = Limits(agreement=0.985, score_error=1e-1, batch_error=1e-2)
+INT8 = Limits(agreement=0.985, score_error=1e-1, batch_error=1e-2, familiarity_error=0.3)
 LIMITS: dict[Precision, Limits] = {
     "fp32": FP32,
-    "fp16": Limits(agreement=0.995, score_error=2e-3, batch_error=1e-3),
-    "bf16": Limits(agreement=0.995, score_error=1e-2, batch_error=1e-2),
+    "fp16": Limits(agreement=0.995, score_error=2e-3, batch_error=1e-3, familiarity_error=0.02),
+    "bf16": Limits(agreement=0.995, score_error=1e-2, batch_error=1e-2, familiarity_error=0.1),
     "int8": INT8,
     "int8-gpu": INT8,
 }
@@ -84,6 +89,8 @@ class Parity:
     """of a score, between a query alone and beside a long one; None: not looked at"""
     ties: float = 0.0
     """share of queries with another choice, of which the reference scores hardly differ (`Limits.rounding`)"""
+    max_familiarity_error: float | None = None
+    """None where neither side knows how familiar a query is; infinite where one side alone does"""
 
 
 def same_choices(
@@ -116,6 +123,7 @@ def compare(
         max_embedding_error=_max_error(reference.embedding, candidate.embedding),
         token_count_differences=int((reference.token_count != candidate.token_count).sum()),
         max_batch_error=None if batch_error is None else batch_error / scale,
+        max_familiarity_error=_familiarity_error(reference, candidate),
     )
 
 
@@ -136,6 +144,8 @@ def check(parity: Parity, limits: Limits, artefact: str) -> None:
         problems.append(
             f"score error {parity.max_batch_error:.2e} beside a long query, allowed {limits.batch_error:.2e}"
         )
+    if parity.max_familiarity_error is not None and not parity.max_familiarity_error <= limits.familiarity_error:
+        problems.append(f"familiarity error {parity.max_familiarity_error:.2e}, allowed {limits.familiarity_error:.2e}")
     if problems:
         raise ParityError(f"{artefact} does not agree with torch on {parity.queries} queries: {'; '.join(problems)}")
 
@@ -146,6 +156,14 @@ def choice_problem(agreement: float, ties: float, limits: Limits) -> str:
         return ""
     tied = f" and {ties:.2%} tied" if ties else ""
     return f"argmax agreement {agreement:.2%}{tied}, needed {limits.agreement:.2%}"
+
+
+def _familiarity_error(reference: Answers, candidate: Answers) -> float | None:
+    if reference.familiarity is None and candidate.familiarity is None:
+        return None
+    if reference.familiarity is None or candidate.familiarity is None:
+        return float("inf")
+    return _max_error(reference.familiarity, candidate.familiarity)
 
 
 def _max_error(reference: npt.NDArray[np.float32], candidate: npt.NDArray[np.float32]) -> float:

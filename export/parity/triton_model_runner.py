@@ -39,7 +39,8 @@ def served_answers(code: Path, artefacts: Path, engine: str, slice_tokens: int, 
     """
     with served_code(code) as pipeline:
         routing = _route(_load(pipeline, artefacts, engine, slice_tokens), queries)
-    return Answers(embedding=routing.embedding, scores=routing.scores, token_count=routing.token_count)
+    familiarity = None if np.isnan(routing.familiarity).any() else routing.familiarity
+    return Answers(routing.embedding, routing.scores, routing.token_count, familiarity)
 
 
 def batch_error(code: Path, artefacts: Path, engine: str, queries: Sequence[str]) -> float:

@@ -19,6 +19,7 @@ class Reason(enum.Enum):
     ABSTAINED = "abstained"
     STICKY = "sticky"
     NO_ROUTER = "no_router"  # no bundle has been published yet
+    UNFAMILIAR = "unfamiliar"
     NAMED = "named"  # an OpenAI request names the LLM itself
 
 
@@ -40,6 +41,7 @@ class Decision(NamedTuple):
     reason: Reason
     reason_detail: str = ""
     margin: float | None = None
+    familiarity: float | None = None
     token_count: int = 0
     truncated: bool = False
     bundle_id: str = ""

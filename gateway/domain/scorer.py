@@ -31,6 +31,8 @@ class Scores(NamedTuple):
     values: tuple[float, ...]
     token_count: int
     truncated: bool
+    familiarity: float | None = None
+    """how like its training queries the bundle finds the query, in [0, 1]; None where it does not know"""
 
 
 class Scored(NamedTuple):

@@ -34,6 +34,7 @@ def route_response(decision: Decision) -> pb.RouteResponse:
         endpoint=candidates[0].endpoint,
         candidates=candidates,
         margin=decision.margin,
+        familiarity=decision.familiarity,
         reason=_REASONS[decision.reason],
         reason_detail=decision.reason_detail,
         token_count=decision.token_count,

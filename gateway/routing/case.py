@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gateway.domain.decision import Candidate, Decision, Reason
 from gateway.domain.query import RouteQuery
-from gateway.domain.scorer import Bundle
+from gateway.domain.scorer import Bundle, Scored
 from gateway.policy import defaults, eligibility, ranking
 from gateway.policy.choice import Choice, Rule, Thresholds, choose
 from gateway.policy.confidence import confidence
@@ -15,6 +15,8 @@ from gateway.pool.pool import Pool
 from gateway.routing.history import Past, ScoredConversation
 
 _REASONS = {Rule.STICKY: Reason.STICKY, Rule.ABSTAINED: Reason.ABSTAINED}
+UNFAMILIAR_BELOW = 0.5
+"""The scores of a query less familiar than that say more of the LLMs in general than of the query."""
 
 
 class Case(NamedTuple):
@@ -75,9 +77,10 @@ def decide(case: Case, conversation: ScoredConversation) -> Decision:
     return Decision(
         request_id=query.request_id,
         candidates=candidates,
-        reason=_REASONS.get(choice.rule, Reason.CACHED if scored.cached else Reason.ROUTED),
+        reason=_reason(choice, scored),
         reason_detail=choice.detail + (" after cost" if case.cost and choice.rule is Rule.BEST else "") + case.note,
         margin=choice.margin,
+        familiarity=scores.familiarity,
         token_count=scores.token_count,
         truncated=scores.truncated or (query.conversation is not None and query.conversation.truncated),
         bundle_id=scores.bundle.bundle_id,
@@ -104,6 +107,13 @@ def undecided(case: Case, reason: Reason, detail: str) -> Decision:
         reason_detail=detail + case.note,
         total_ns=time.perf_counter_ns() - case.arrived_ns,
     )
+
+
+def _reason(choice: Choice, scored: Scored) -> Reason:
+    familiarity = scored.scores.familiarity
+    if choice.rule is Rule.BEST and familiarity is not None and familiarity < UNFAMILIAR_BELOW:
+        return Reason.UNFAMILIAR
+    return _REASONS.get(choice.rule, Reason.CACHED if scored.cached else Reason.ROUTED)
 
 
 def _replayed(case: Case, bundle: Bundle, past: Sequence[Past], eligible: frozenset[str]) -> str | None:

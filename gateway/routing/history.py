@@ -80,12 +80,21 @@ def _combined(turns: Sequence[Turn], rows: Sequence[Sequence[Scored]]) -> Scored
     truncated = any(scored.scores.truncated for scored in rows[-1]) or len(rows[-1]) > 1
     every = [scored for row in rows for scored in row]
     combined = Scored(
-        Scores(newest.bundle, upto[-1], tokens, truncated),
+        Scores(newest.bundle, upto[-1], tokens, truncated, _familiarity([row for _, row in known], weights)),
         cached=all(scored.cached for scored in every),
         queue_ns=max(scored.queue_ns for scored in every),
         score_ns=max(scored.score_ns for scored in every),
     )
     return ScoredConversation(combined, past[:-1], past[-1].chat_tokens)
+
+
+def _familiarity(rows: Sequence[Sequence[Scored]], weights: Sequence[float]) -> float | None:
+    """Of the blended scores: it blends as they do; None where the bundle does not know it of a row."""
+    values = [[(scored.scores.familiarity,) for scored in row] for row in rows]
+    known = [[(one,) for (one,) in row if one is not None] for row in values]
+    if values != known:
+        return None
+    return blended([mean(row) for row in known], weights)[0]
 
 
 def _is_of(bundle: Bundle, row: Sequence[Scored]) -> bool:

@@ -142,6 +142,7 @@ def _line(query: RouteQuery, decision: Decision, with_query: bool) -> bytes:
         "reason": decision.reason.value,
         "candidates": [_candidate(candidate) for candidate in decision.candidates],
         "margin": decision.margin,
+        "familiarity": decision.familiarity,
         "token_count": decision.token_count,
         "truncated": decision.truncated,
         "bundle_id": decision.bundle_id or None,

@@ -17,7 +17,8 @@ import torch
 from labelling.plan.coverage import clusters_of
 from labelling.plan.sparse import plan
 from routerdc.data.dataset import Dataset, Metric, load_all, pool
-from routerdc.training.fit import Encoder, fit, open_encoder
+from routerdc.training.encoder import Encoder, open_encoder
+from routerdc.training.fit import fit
 from routerdc.training.recipe import Recipe, load_recipe
 
 Table = npt.NDArray[np.float32]

@@ -11,7 +11,7 @@ Features = Callable[[Sequence[str]], Floats]
 
 def router_features(recipe_name: str = "default") -> Features:
     """Features, (n, width) float32 of unit length, of the encoder that `recipe_name` trains on; kept on disk."""
-    from routerdc.training.fit import open_encoder
+    from routerdc.training.encoder import open_encoder
     from routerdc.training.recipe import load_recipe
 
     encoder = open_encoder(load_recipe(recipe_name).encoder)

@@ -15,7 +15,7 @@ from labelling.prior.recogniser import Recogniser
 from labelling.prior.table import PriorTable
 from routerdc.bundle_io import save_bundle
 from routerdc.model import RouterConfig, RouterModel
-from routerdc.training.fit import open_encoder
+from routerdc.training.encoder import open_encoder
 from routerdc.training.model_card import write_model_card
 from routerdc_contract.bundle import Calibration, LlmSpec, Manifest
 

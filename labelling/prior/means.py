@@ -8,7 +8,7 @@ from labelling.prior.domains import DOMAINS
 from labelling.prior.recogniser import Recogniser
 from labelling.prior.table import Belief, PriorTable
 from routerdc.data.dataset import Dataset, pool
-from routerdc.training.fit import open_encoder
+from routerdc.training.encoder import open_encoder
 
 PRIOR_ROWS = 8.0
 """How many rows' worth of belief an LLM's mean over everything is in each domain."""

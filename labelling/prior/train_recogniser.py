@@ -17,7 +17,7 @@ from labelling.prior.domains import DOMAINS
 from labelling.prior.recogniser import SHARPNESS, WEIGHTS
 from routerdc.data.formats.files import read_rows
 from routerdc.model import Projection, RouterConfig
-from routerdc.training.fit import open_encoder
+from routerdc.training.encoder import open_encoder
 from routerdc.training.preparation.inputs import fold_standardisation
 from routerdc.training.preparation.templates import without_template
 from routerdc.training.recipe import load_recipe

@@ -22,7 +22,8 @@ from routerdc.evaluation.measures.references import Embed, best_single, oracle, 
 from routerdc.evaluation.measures.report import Report, SetSummary
 from routerdc.evaluation.measures.selection import Contender, Floats
 from routerdc.evaluation.reports.verdict import verdict
-from routerdc.training.fit import Encoder, fit, open_encoder
+from routerdc.training.encoder import Encoder, open_encoder
+from routerdc.training.fit import fit
 from routerdc.training.recipe import Recipe
 
 GROUP = "cross-validated"

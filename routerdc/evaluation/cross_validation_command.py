@@ -29,7 +29,7 @@ def cross_validate(
     from routerdc.evaluation.frozen_encoder import frozen_encoder
     from routerdc.evaluation.reports.terminal import show
     from routerdc.evaluation.reports.writing import write
-    from routerdc.training.fit import open_encoder
+    from routerdc.training.encoder import open_encoder
     from routerdc.training.recipe import RecipeError, load_recipe
     from routerdc_contract.bundle import BundleError
 

@@ -109,7 +109,7 @@ def measure(
     """Leave each LLM of DATA out of training, add it back from few queries, and compare with training with it."""
     from routerdc.data.formats.rows import DataError
     from routerdc.pool.growth import GrowthOverSeeds, measure_growth
-    from routerdc.training.fit import open_encoder
+    from routerdc.training.encoder import open_encoder
     from routerdc.training.recipe import RecipeError, load_recipe
 
     try:

@@ -16,8 +16,9 @@ from routerdc.data.dataset import Dataset, pool
 from routerdc.evaluation.reports.tables import Table, markdown_table
 from routerdc.model import RouterModel
 from routerdc.pool.change import with_llm
-from routerdc.training.fit import Encoder, fit
-from routerdc.training.judge import chosen_quality
+from routerdc.training.encoder import Encoder
+from routerdc.training.fit import fit
+from routerdc.training.judge import graded_choice
 from routerdc.training.preparation.rows import Ints
 from routerdc.training.preparation.targets import Floats
 from routerdc.training.recipe import Recipe
@@ -139,7 +140,7 @@ class _Measured:
         for dataset in self.judged:
             with torch.no_grad():
                 scores = model.score(self.embedding(model, dataset)).numpy()
-            means.append(np.nanmean(chosen_quality(scores, dataset.aligned(llms).quality())))
+            means.append(np.nanmean(graded_choice(scores, dataset.aligned(llms).quality())))
         return 100 * float(np.mean(means))
 
     def embedding(self, model: RouterModel, dataset: Dataset) -> torch.Tensor:

@@ -38,6 +38,7 @@ def train(
     from routerdc.training.fit import fit
     from routerdc.training.loop import CheckpointError
     from routerdc.training.model_card import write_model_card
+    from routerdc.training.preparation.effects import without_ungraded
     from routerdc.training.recipe import RecipeError, load_recipe
     from routerdc_contract.bundle import BundleError
 
@@ -45,11 +46,9 @@ def train(
         recipe = load_recipe(recipe_name)
         if encoder:
             recipe = recipe.with_encoder(encoder)
-        if recipe.encoder.truncation_side == "middle":
-            raise RecipeError("encoder.truncation_side: middle is for tune-compute only: a bundle needs left or right")
         if steps:
             recipe = recipe.changed(optimizer={"steps": steps})
-        datasets = reading.load_all(data)
+        datasets, ungraded = without_ungraded(reading.load_all(data))
         skipped = sum(len(dataset.skipped) for dataset in datasets)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         trained = fit(datasets, recipe, seed, device=device, checkpoint=checkpoint)
@@ -59,8 +58,8 @@ def train(
         raise click.ClickException(str(error)) from None
     if skipped:
         click.echo(f"{skipped} bad rows skipped")
-    _print_held_out(manifest.metrics)
-    click.echo(f"bundle {manifest.bundle_id} in {out}")
+    for llm, grades in ungraded.items():
+        click.echo(f"{llm}: left out of the pool, it has {grades} grades: grade more rows, or use `routerdc pool add`")
 
 
 def _print_held_out(metrics: dict[str, dict[str, dict[str, float]]]) -> None:

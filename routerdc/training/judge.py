@@ -14,9 +14,14 @@ SOFTNESS = 0.05  # in probability: LLMs this close share the choice
 Array = npt.NDArray[Any]
 
 
-def chosen_quality(scores: Array, quality: Array) -> Array:
-    """Quality of the argmax, (n,); NaN where the chosen LLM's is unknown. Both inputs are (n, n_llms)."""
-    return np.asarray(quality[np.arange(len(quality)), scores.argmax(axis=1)])
+def graded_choice(scores: Array, quality: Array) -> Array:
+    """Quality of the best-scored LLM among those that are graded, (n,); NaN where none is. Both are (n, n_llms).
+
+    A choice without a grade cannot be judged; to leave such rows out would flatter who makes it.
+    """
+    known = ~(np.isnan(quality) | np.isnan(scores))
+    chosen = np.where(known, scores, -np.inf).argmax(axis=1)
+    return np.where(known.any(axis=1), quality[np.arange(len(quality)), chosen], np.nan)
 
 
 def per_data_set(values: Array, data_set: Array) -> dict[int, float]:
@@ -27,7 +32,7 @@ def per_data_set(values: Array, data_set: Array) -> dict[int, float]:
 
 def macro_quality(scores: Array, quality: Array, data_set: Array) -> float:
     """Mean over data sets of the mean quality of the choice."""
-    return float(np.mean(list(per_data_set(chosen_quality(scores, quality), data_set).values())))
+    return float(np.mean(list(per_data_set(graded_choice(scores, quality), data_set).values())))
 
 
 def expected_quality(scores: Array, quality: Array, data_set: Array) -> float:

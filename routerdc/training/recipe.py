@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from routerdc.encoder_source import MINILM_SOURCES
 from routerdc.losses.weighted_sample_llm import Of
 from routerdc.tokenization import Side
+from routerdc.training.preparation.smoothing import Strength
 from routerdc.training.preparation.targets import Judge
 from routerdc_contract.frozen import Frozen
 from routerdc_contract.yaml_model import NotYamlError, parse_yaml, problems
@@ -26,10 +27,7 @@ class RecipeError(ValueError):
 
 
 class EncoderRecipe(Frozen):
-    """The pretrained encoder. `sources`: see `bundle.EncoderSpec`; `trained`: fine-tuned, or kept frozen.
-
-    `truncation_side` "middle" (head and tail are kept) can be measured, not served: no bundle is written with it.
-    """
+    """The pretrained encoder. `sources`: see `bundle.EncoderSpec`; `trained`: fine-tuned, or kept frozen."""
 
     name: str
     sources: tuple[str, ...] = Field(min_length=1)
@@ -48,6 +46,7 @@ class HeadRecipe(Frozen):
     dim: int | None = Field(default=None, ge=1, description="null: the encoder's width")
     scale: float = Field(gt=0)
     bias: bool
+    familiarity: bool = Field(default=False, description="leave the prior only as far as a query is familiar")
 
 
 class PublishedLoss(Frozen):
@@ -89,10 +88,11 @@ class DataRecipe(Frozen):
     equally often instead.
     """
 
-    labels: Literal["score", "quality", "shrunk"]
+    labels: Literal["score", "quality", "smoothed", "shrunk"]
+    smoothing: Strength | None = None
     residuals: Judge = "choice"
     clusters: Literal["given", "data_set", "kmeans"]
-    n_clusters: int = Field(ge=1)
+    n_clusters: int | None = Field(ge=1, description="null: as many as there are kinds of queries, 8 to 32")
     rows_per_data_set: int | None = Field(default=None, ge=1)
     without_templates: bool = Field(description="learn also from copies whose prompt template is taken away")
     held_out: float = Field(ge=0, lt=0.5, description="share kept for calibration and early stopping")

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from routerdc.data.dataset import Dataset, pool
-from routerdc.training.fit import Encoder, fit, open_encoder
-from routerdc.training.judge import chosen_quality, per_data_set
+from routerdc.training.encoder import Encoder, open_encoder
+from routerdc.training.fit import fit
+from routerdc.training.judge import graded_choice, per_data_set
 from routerdc.training.preparation.clusters import kmeans_clusters
 from routerdc.training.preparation.rows import Ints
 from routerdc.training.preparation.targets import Floats
@@ -59,7 +60,7 @@ def _judged_by_folds(
         choices = _trained_scores(learn, judged, recipe, seed, encoder)
         for index, (dataset, scores) in enumerate(zip(judged, choices, strict=True)):
             quality = dataset.aligned(pool(datasets)).quality()
-            earned[index][fold_of[index] == fold] = chosen_quality(scores, quality)
+            earned[index][fold_of[index] == fold] = graded_choice(scores, quality)
     return Validation({dataset.name: float(np.nanmean(part)) for dataset, part in zip(datasets, earned, strict=True)})
 
 
@@ -70,7 +71,7 @@ def leave_one_out(datasets: Sequence[Dataset], recipe: Recipe, seed: int, encode
     for left_out in datasets:
         others = [dataset for dataset in datasets if dataset is not left_out]
         (scores,) = _trained_scores(others, [left_out], recipe, seed, encoder)
-        earned = chosen_quality(scores, left_out.aligned(llms).quality())
+        earned = graded_choice(scores, left_out.aligned(llms).quality())
         quality[left_out.name] = per_data_set(earned, np.zeros(len(earned)))[0]
     return Validation(quality)
 

@@ -25,19 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!routerdc_contract/v1/router.proto\x12\x0brouterdc.v1\x1a\x17google/rpc/status.proto\")\n\x0b\x43ontentPart\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"U\n\x0b\x43hatMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\'\n\x05parts\x18\x03 \x03(\x0b\x32\x18.routerdc.v1.ContentPart\":\n\x0c\x43hatMessages\x12*\n\x08messages\x18\x01 \x03(\x0b\x32\x18.routerdc.v1.ChatMessage\"\xe6\x02\n\x0cRouteRequest\x12\x0f\n\x05query\x18\x01 \x01(\tH\x00\x12)\n\x04\x63hat\x18\x02 \x01(\x0b\x32\x19.routerdc.v1.ChatMessagesH\x00\x12\x14\n\x0c\x61llowed_llms\x18\x03 \x03(\t\x12\x18\n\x0b\x63ost_weight\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\x0emax_candidates\x18\x05 \x01(\r\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x13\n\x0b\x64\x65nied_llms\x18\x07 \x03(\t\x12\x16\n\tmax_price\x18\x08 \x01(\x01H\x02\x88\x01\x01\x12\x17\n\nmin_margin\x18\t \x01(\x01H\x03\x88\x01\x01\x12\x12\n\nsession_id\x18\n \x01(\t\x12\x1b\n\x0emin_confidence\x18\x0b \x01(\x01H\x04\x88\x01\x01\x42\x07\n\x05inputB\x0e\n\x0c_cost_weightB\x0c\n\n_max_priceB\r\n\x0b_min_marginB\x11\n\x0f_min_confidence\"*\n\x08\x45ndpoint\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"\x90\x01\n\tCandidate\x12\x0b\n\x03llm\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x16\n\x0e\x61\x64justed_score\x18\x03 \x01(\x02\x12\'\n\x08\x65ndpoint\x18\x04 \x01(\x0b\x32\x15.routerdc.v1.Endpoint\x12\x17\n\nconfidence\x18\x05 \x01(\x02H\x00\x88\x01\x01\x42\r\n\x0b_confidence\"W\n\x0cStageTimings\x12\x10\n\x08total_ns\x18\x01 \x01(\x03\x12\x10\n\x08queue_ns\x18\x02 \x01(\x03\x12\x10\n\x08score_ns\x18\x03 \x01(\x03\x12\x11\n\tpolicy_ns\x18\x04 \x01(\x03\"\xc8\x02\n\rRouteResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0b\n\x03llm\x18\x02 \x01(\t\x12\'\n\x08\x65ndpoint\x18\x03 \x01(\x0b\x32\x15.routerdc.v1.Endpoint\x12*\n\ncandidates\x18\x04 \x03(\x0b\x32\x16.routerdc.v1.Candidate\x12\x13\n\x06margin\x18\x05 \x01(\x02H\x00\x88\x01\x01\x12#\n\x06reason\x18\x06 \x01(\x0e\x32\x13.routerdc.v1.Reason\x12\x15\n\rreason_detail\x18\x07 \x01(\t\x12\x13\n\x0btoken_count\x18\x08 \x01(\r\x12\x11\n\ttruncated\x18\t \x01(\x08\x12\x11\n\tbundle_id\x18\n \x01(\t\x12*\n\x07timings\x18\x0b \x01(\x0b\x32\x19.routerdc.v1.StageTimingsB\t\n\x07_margin\"\x80\x01\n\x0bRouteResult\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x08response\x18\x02 \x01(\x0b\x32\x1a.routerdc.v1.RouteResponseH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"@\n\x11RouteBatchRequest\x12+\n\x08requests\x18\x01 \x03(\x0b\x32\x19.routerdc.v1.RouteRequest\"?\n\x12RouteBatchResponse\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.routerdc.v1.RouteResult\"\x8e\x01\n\x14ReportOutcomeRequest\x12\'\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x15.routerdc.v1.Endpoint\x12%\n\x07outcome\x18\x02 \x01(\x0e\x32\x14.routerdc.v1.Outcome\x12\x17\n\nlatency_ms\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\r\n\x0b_latency_ms\"B\n\x15ReportOutcomeResponse\x12)\n\x05state\x18\x01 \x01(\x0e\x32\x1a.routerdc.v1.EndpointState\"\x11\n\x0fListLlmsRequest\"t\n\x0e\x45ndpointStatus\x12\'\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x15.routerdc.v1.Endpoint\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.routerdc.v1.EndpointState\x12\x0e\n\x06weight\x18\x03 \x01(\r\"\xd4\x01\n\x03Llm\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\tendpoints\x18\x02 \x03(\x0b\x32\x15.routerdc.v1.Endpoint\x12\x12\n\x05price\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07healthy\x18\x04 \x01(\x08\x12\x1b\n\x0e\x63ontext_tokens\x18\x05 \x01(\rH\x01\x88\x01\x01\x12\x36\n\x11\x65ndpoint_statuses\x18\x06 \x03(\x0b\x32\x1b.routerdc.v1.EndpointStatusB\x08\n\x06_priceB\x11\n\x0f_context_tokens\"Z\n\x10ListLlmsResponse\x12\x1e\n\x04llms\x18\x01 \x03(\x0b\x32\x10.routerdc.v1.Llm\x12\x11\n\tbundle_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65\x66\x61ult_llm\x18\x03 \x01(\t*\xaf\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n\rREASON_ROUTED\x10\x01\x12\x11\n\rREASON_CACHED\x10\x02\x12\x13\n\x0fREASON_FALLBACK\x10\x03\x12\x13\n\x0fREASON_ONLY_ONE\x10\x04\x12\x14\n\x10REASON_ABSTAINED\x10\x05\x12\x11\n\rREASON_STICKY\x10\x06\x12\x14\n\x10REASON_NO_ROUTER\x10\x07*t\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x11\n\rOUTCOME_ERROR\x10\x02\x12\x13\n\x0fOUTCOME_TIMEOUT\x10\x03\x12\x18\n\x14OUTCOME_RATE_LIMITED\x10\x04*\xbd\x01\n\rEndpointState\x12\x1e\n\x1a\x45NDPOINT_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x45NDPOINT_STATE_HEALTHY\x10\x01\x12\x1c\n\x18\x45NDPOINT_STATE_RETURNING\x10\x02\x12\x1a\n\x16\x45NDPOINT_STATE_EJECTED\x10\x03\x12\x17\n\x13\x45NDPOINT_STATE_DOWN\x10\x04\x12\x1d\n\x19\x45NDPOINT_STATE_OUT_OF_USE\x10\x05\x32\x80\x03\n\x06Router\x12>\n\x05Route\x12\x19.routerdc.v1.RouteRequest\x1a\x1a.routerdc.v1.RouteResponse\x12M\n\nRouteBatch\x12\x1e.routerdc.v1.RouteBatchRequest\x1a\x1f.routerdc.v1.RouteBatchResponse\x12\x46\n\x0bRouteStream\x12\x19.routerdc.v1.RouteRequest\x1a\x18.routerdc.v1.RouteResult(\x01\x30\x01\x12V\n\rReportOutcome\x12!.routerdc.v1.ReportOutcomeRequest\x1a\".routerdc.v1.ReportOutcomeResponse\x12G\n\x08ListLlms\x12\x1c.routerdc.v1.ListLlmsRequest\x1a\x1d.routerdc.v1.ListLlmsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!routerdc_contract/v1/router.proto\x12\x0brouterdc.v1\x1a\x17google/rpc/status.proto\")\n\x0b\x43ontentPart\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"U\n\x0b\x43hatMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\'\n\x05parts\x18\x03 \x03(\x0b\x32\x18.routerdc.v1.ContentPart\":\n\x0c\x43hatMessages\x12*\n\x08messages\x18\x01 \x03(\x0b\x32\x18.routerdc.v1.ChatMessage\"\xe6\x02\n\x0cRouteRequest\x12\x0f\n\x05query\x18\x01 \x01(\tH\x00\x12)\n\x04\x63hat\x18\x02 \x01(\x0b\x32\x19.routerdc.v1.ChatMessagesH\x00\x12\x14\n\x0c\x61llowed_llms\x18\x03 \x03(\t\x12\x18\n\x0b\x63ost_weight\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\x0emax_candidates\x18\x05 \x01(\r\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x13\n\x0b\x64\x65nied_llms\x18\x07 \x03(\t\x12\x16\n\tmax_price\x18\x08 \x01(\x01H\x02\x88\x01\x01\x12\x17\n\nmin_margin\x18\t \x01(\x01H\x03\x88\x01\x01\x12\x12\n\nsession_id\x18\n \x01(\t\x12\x1b\n\x0emin_confidence\x18\x0b \x01(\x01H\x04\x88\x01\x01\x42\x07\n\x05inputB\x0e\n\x0c_cost_weightB\x0c\n\n_max_priceB\r\n\x0b_min_marginB\x11\n\x0f_min_confidence\"*\n\x08\x45ndpoint\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"\x90\x01\n\tCandidate\x12\x0b\n\x03llm\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x16\n\x0e\x61\x64justed_score\x18\x03 \x01(\x02\x12\'\n\x08\x65ndpoint\x18\x04 \x01(\x0b\x32\x15.routerdc.v1.Endpoint\x12\x17\n\nconfidence\x18\x05 \x01(\x02H\x00\x88\x01\x01\x42\r\n\x0b_confidence\"W\n\x0cStageTimings\x12\x10\n\x08total_ns\x18\x01 \x01(\x03\x12\x10\n\x08queue_ns\x18\x02 \x01(\x03\x12\x10\n\x08score_ns\x18\x03 \x01(\x03\x12\x11\n\tpolicy_ns\x18\x04 \x01(\x03\"\xf2\x02\n\rRouteResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0b\n\x03llm\x18\x02 \x01(\t\x12\'\n\x08\x65ndpoint\x18\x03 \x01(\x0b\x32\x15.routerdc.v1.Endpoint\x12*\n\ncandidates\x18\x04 \x03(\x0b\x32\x16.routerdc.v1.Candidate\x12\x13\n\x06margin\x18\x05 \x01(\x02H\x00\x88\x01\x01\x12#\n\x06reason\x18\x06 \x01(\x0e\x32\x13.routerdc.v1.Reason\x12\x15\n\rreason_detail\x18\x07 \x01(\t\x12\x13\n\x0btoken_count\x18\x08 \x01(\r\x12\x11\n\ttruncated\x18\t \x01(\x08\x12\x11\n\tbundle_id\x18\n \x01(\t\x12*\n\x07timings\x18\x0b \x01(\x0b\x32\x19.routerdc.v1.StageTimings\x12\x18\n\x0b\x66\x61miliarity\x18\x0c \x01(\x02H\x01\x88\x01\x01\x42\t\n\x07_marginB\x0e\n\x0c_familiarity\"\x80\x01\n\x0bRouteResult\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x08response\x18\x02 \x01(\x0b\x32\x1a.routerdc.v1.RouteResponseH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"@\n\x11RouteBatchRequest\x12+\n\x08requests\x18\x01 \x03(\x0b\x32\x19.routerdc.v1.RouteRequest\"?\n\x12RouteBatchResponse\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.routerdc.v1.RouteResult\"\x8e\x01\n\x14ReportOutcomeRequest\x12\'\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x15.routerdc.v1.Endpoint\x12%\n\x07outcome\x18\x02 \x01(\x0e\x32\x14.routerdc.v1.Outcome\x12\x17\n\nlatency_ms\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\r\n\x0b_latency_ms\"B\n\x15ReportOutcomeResponse\x12)\n\x05state\x18\x01 \x01(\x0e\x32\x1a.routerdc.v1.EndpointState\"\x11\n\x0fListLlmsRequest\"t\n\x0e\x45ndpointStatus\x12\'\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x15.routerdc.v1.Endpoint\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.routerdc.v1.EndpointState\x12\x0e\n\x06weight\x18\x03 \x01(\r\"\xd4\x01\n\x03Llm\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\tendpoints\x18\x02 \x03(\x0b\x32\x15.routerdc.v1.Endpoint\x12\x12\n\x05price\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07healthy\x18\x04 \x01(\x08\x12\x1b\n\x0e\x63ontext_tokens\x18\x05 \x01(\rH\x01\x88\x01\x01\x12\x36\n\x11\x65ndpoint_statuses\x18\x06 \x03(\x0b\x32\x1b.routerdc.v1.EndpointStatusB\x08\n\x06_priceB\x11\n\x0f_context_tokens\"Z\n\x10ListLlmsResponse\x12\x1e\n\x04llms\x18\x01 \x03(\x0b\x32\x10.routerdc.v1.Llm\x12\x11\n\tbundle_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65\x66\x61ult_llm\x18\x03 \x01(\t*\xc6\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n\rREASON_ROUTED\x10\x01\x12\x11\n\rREASON_CACHED\x10\x02\x12\x13\n\x0fREASON_FALLBACK\x10\x03\x12\x13\n\x0fREASON_ONLY_ONE\x10\x04\x12\x14\n\x10REASON_ABSTAINED\x10\x05\x12\x11\n\rREASON_STICKY\x10\x06\x12\x14\n\x10REASON_NO_ROUTER\x10\x07\x12\x15\n\x11REASON_UNFAMILIAR\x10\x08*t\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x11\n\rOUTCOME_ERROR\x10\x02\x12\x13\n\x0fOUTCOME_TIMEOUT\x10\x03\x12\x18\n\x14OUTCOME_RATE_LIMITED\x10\x04*\xbd\x01\n\rEndpointState\x12\x1e\n\x1a\x45NDPOINT_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x45NDPOINT_STATE_HEALTHY\x10\x01\x12\x1c\n\x18\x45NDPOINT_STATE_RETURNING\x10\x02\x12\x1a\n\x16\x45NDPOINT_STATE_EJECTED\x10\x03\x12\x17\n\x13\x45NDPOINT_STATE_DOWN\x10\x04\x12\x1d\n\x19\x45NDPOINT_STATE_OUT_OF_USE\x10\x05\x32\x80\x03\n\x06Router\x12>\n\x05Route\x12\x19.routerdc.v1.RouteRequest\x1a\x1a.routerdc.v1.RouteResponse\x12M\n\nRouteBatch\x12\x1e.routerdc.v1.RouteBatchRequest\x1a\x1f.routerdc.v1.RouteBatchResponse\x12\x46\n\x0bRouteStream\x12\x19.routerdc.v1.RouteRequest\x1a\x18.routerdc.v1.RouteResult(\x01\x30\x01\x12V\n\rReportOutcome\x12!.routerdc.v1.ReportOutcomeRequest\x1a\".routerdc.v1.ReportOutcomeResponse\x12G\n\x08ListLlms\x12\x1c.routerdc.v1.ListLlmsRequest\x1a\x1d.routerdc.v1.ListLlmsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'routerdc_contract.v1.router_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REASON']._serialized_start=2157
-  _globals['_REASON']._serialized_end=2332
-  _globals['_OUTCOME']._serialized_start=2334
-  _globals['_OUTCOME']._serialized_end=2450
-  _globals['_ENDPOINTSTATE']._serialized_start=2453
-  _globals['_ENDPOINTSTATE']._serialized_end=2642
+  _globals['_REASON']._serialized_start=2199
+  _globals['_REASON']._serialized_end=2397
+  _globals['_OUTCOME']._serialized_start=2399
+  _globals['_OUTCOME']._serialized_end=2515
+  _globals['_ENDPOINTSTATE']._serialized_start=2518
+  _globals['_ENDPOINTSTATE']._serialized_end=2707
   _globals['_CONTENTPART']._serialized_start=75
   _globals['_CONTENTPART']._serialized_end=116
   _globals['_CHATMESSAGE']._serialized_start=118
@@ -53,25 +53,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STAGETIMINGS']._serialized_start=817
   _globals['_STAGETIMINGS']._serialized_end=904
   _globals['_ROUTERESPONSE']._serialized_start=907
-  _globals['_ROUTERESPONSE']._serialized_end=1235
-  _globals['_ROUTERESULT']._serialized_start=1238
-  _globals['_ROUTERESULT']._serialized_end=1366
-  _globals['_ROUTEBATCHREQUEST']._serialized_start=1368
-  _globals['_ROUTEBATCHREQUEST']._serialized_end=1432
-  _globals['_ROUTEBATCHRESPONSE']._serialized_start=1434
-  _globals['_ROUTEBATCHRESPONSE']._serialized_end=1497
-  _globals['_REPORTOUTCOMEREQUEST']._serialized_start=1500
-  _globals['_REPORTOUTCOMEREQUEST']._serialized_end=1642
-  _globals['_REPORTOUTCOMERESPONSE']._serialized_start=1644
-  _globals['_REPORTOUTCOMERESPONSE']._serialized_end=1710
-  _globals['_LISTLLMSREQUEST']._serialized_start=1712
-  _globals['_LISTLLMSREQUEST']._serialized_end=1729
-  _globals['_ENDPOINTSTATUS']._serialized_start=1731
-  _globals['_ENDPOINTSTATUS']._serialized_end=1847
-  _globals['_LLM']._serialized_start=1850
-  _globals['_LLM']._serialized_end=2062
-  _globals['_LISTLLMSRESPONSE']._serialized_start=2064
-  _globals['_LISTLLMSRESPONSE']._serialized_end=2154
-  _globals['_ROUTER']._serialized_start=2645
-  _globals['_ROUTER']._serialized_end=3029
+  _globals['_ROUTERESPONSE']._serialized_end=1277
+  _globals['_ROUTERESULT']._serialized_start=1280
+  _globals['_ROUTERESULT']._serialized_end=1408
+  _globals['_ROUTEBATCHREQUEST']._serialized_start=1410
+  _globals['_ROUTEBATCHREQUEST']._serialized_end=1474
+  _globals['_ROUTEBATCHRESPONSE']._serialized_start=1476
+  _globals['_ROUTEBATCHRESPONSE']._serialized_end=1539
+  _globals['_REPORTOUTCOMEREQUEST']._serialized_start=1542
+  _globals['_REPORTOUTCOMEREQUEST']._serialized_end=1684
+  _globals['_REPORTOUTCOMERESPONSE']._serialized_start=1686
+  _globals['_REPORTOUTCOMERESPONSE']._serialized_end=1752
+  _globals['_LISTLLMSREQUEST']._serialized_start=1754
+  _globals['_LISTLLMSREQUEST']._serialized_end=1771
+  _globals['_ENDPOINTSTATUS']._serialized_start=1773
+  _globals['_ENDPOINTSTATUS']._serialized_end=1889
+  _globals['_LLM']._serialized_start=1892
+  _globals['_LLM']._serialized_end=2104
+  _globals['_LISTLLMSRESPONSE']._serialized_start=2106
+  _globals['_LISTLLMSRESPONSE']._serialized_end=2196
+  _globals['_ROUTER']._serialized_start=2710
+  _globals['_ROUTER']._serialized_end=3094
 # @@protoc_insertion_point(module_scope)

@@ -44,6 +44,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """another LLM is better, but not by enough to change the session's"""
     REASON_NO_ROUTER: _Reason.ValueType  # 7
     """no bundle has been published for these LLMs yet: the configured default"""
+    REASON_UNFAMILIAR: _Reason.ValueType  # 8
+    """the query is unlike the training queries: the best LLM in general, after cost and rules"""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper): ...
 
@@ -62,6 +64,8 @@ REASON_STICKY: Reason.ValueType  # 6
 """another LLM is better, but not by enough to change the session's"""
 REASON_NO_ROUTER: Reason.ValueType  # 7
 """no bundle has been published for these LLMs yet: the configured default"""
+REASON_UNFAMILIAR: Reason.ValueType  # 8
+"""the query is unlike the training queries: the best LLM in general, after cost and rules"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 class _Outcome:
@@ -395,6 +399,7 @@ class RouteResponse(_message.Message):
     TRUNCATED_FIELD_NUMBER: _builtins.int
     BUNDLE_ID_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
+    FAMILIARITY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     llm: _builtins.str
     margin: _builtins.float
@@ -410,6 +415,10 @@ class RouteResponse(_message.Message):
     """the query was longer than the bundle's token limit"""
     bundle_id: _builtins.str
     """empty when it was not scored"""
+    familiarity: _builtins.float
+    """How like the training queries the query is: 0 means that the scores are the LLMs' quality in general, 1 that they are
+    about the query; unset where nothing was scored or the bundle does not know.
+    """
     @_builtins.property
     def endpoint(self) -> Global___Endpoint: ...
     @_builtins.property
@@ -432,13 +441,19 @@ class RouteResponse(_message.Message):
         truncated: _builtins.bool = ...,
         bundle_id: _builtins.str = ...,
         timings: Global___StageTimings | None = ...,
+        familiarity: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_margin", b"_margin", "endpoint", b"endpoint", "margin", b"margin", "timings", b"timings"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_familiarity", b"_familiarity", "_margin", b"_margin", "endpoint", b"endpoint", "familiarity", b"familiarity", "margin", b"margin", "timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_margin", b"_margin", "bundle_id", b"bundle_id", "candidates", b"candidates", "endpoint", b"endpoint", "llm", b"llm", "margin", b"margin", "reason", b"reason", "reason_detail", b"reason_detail", "request_id", b"request_id", "timings", b"timings", "token_count", b"token_count", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_familiarity", b"_familiarity", "_margin", b"_margin", "bundle_id", b"bundle_id", "candidates", b"candidates", "endpoint", b"endpoint", "familiarity", b"familiarity", "llm", b"llm", "margin", b"margin", "reason", b"reason", "reason_detail", b"reason_detail", "request_id", b"request_id", "timings", b"timings", "token_count", b"token_count", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__familiarity: _TypeAlias = _typing.Literal["familiarity"]  # noqa: Y015
+    _WhichOneofArgType__familiarity: _TypeAlias = _typing.Literal["_familiarity", b"_familiarity"]  # noqa: Y015
     _WhichOneofReturnType__margin: _TypeAlias = _typing.Literal["margin"]  # noqa: Y015
     _WhichOneofArgType__margin: _TypeAlias = _typing.Literal["_margin", b"_margin"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__familiarity) -> _WhichOneofReturnType__familiarity | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__margin) -> _WhichOneofReturnType__margin | None: ...
 
 Global___RouteResponse: _TypeAlias = RouteResponse  # noqa: Y015

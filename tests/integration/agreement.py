@@ -9,7 +9,7 @@ from tritonclient.grpc import InferenceServerClient, InferResult
 from export.artefacts.files import REFERENCE_FILE
 from export.parity.compare import LIMITS, Answers, check, compare
 from routerdc_contract.bundle import GRAPH_FOLDER, Manifest
-from routerdc_contract.tensors import EMBEDDING, SCORES, TOKEN_COUNT
+from routerdc_contract.tensors import EMBEDDING, FAMILIARITY, SCORES, TOKEN_COUNT
 from tests.integration.conftest import BUNDLE
 from tests.support.kserve import infer
 
@@ -26,7 +26,10 @@ def check_with_torch(results: Sequence[InferResult], manifest: Manifest, name: s
         np.concatenate([result.as_numpy(tensor) for result in results]) for tensor in (EMBEDDING, SCORES, TOKEN_COUNT)
     )
     reference = Answers.read(BUNDLE / GRAPH_FOLDER / REFERENCE_FILE)
-    check(compare(reference, Answers(embedding, scores, token_count[:, 0]), manifest.scale), LIMITS["int8"], name)
+    familiarity = np.concatenate([result.as_numpy(FAMILIARITY)[:, 0] for result in results])
+    known = None if np.isnan(familiarity).all() else familiarity
+    answers = Answers(embedding, scores, token_count[:, 0], known)
+    check(compare(reference, answers, manifest.scale), LIMITS["int8"], name)
 
 
 def scores_together_and_alone(client: InferenceServerClient, queries: Sequence[str]) -> tuple[Floats, Floats]:

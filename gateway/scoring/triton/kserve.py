@@ -30,6 +30,7 @@ class Row(NamedTuple):
     scores: tuple[float, ...]
     token_count: int
     truncated: bool
+    familiarity: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,13 @@ class ModelInfo:
 
     bundle: Bundle
     max_batch: int
+    familiarity: bool = False
+    """whether the model has that output, which an older export lacks"""
 
 
-def infer_request(queries: Sequence[str]) -> Any:
-    """ModelInferRequest for `queries`: input `query` BYTES [len(queries), 1]."""
-    request = service_pb2.ModelInferRequest.FromString(_header(len(queries)))
+def infer_request(queries: Sequence[str], *, familiarity: bool = False) -> Any:
+    """ModelInferRequest for `queries`: input `query` BYTES [len(queries), 1]; asks for `familiarity`, too."""
+    request = service_pb2.ModelInferRequest.FromString(_header(len(queries), familiarity))
     elements = [query.encode() for query in queries]
     request.raw_input_contents.append(b"".join([_length(len(e)) + e for e in elements]))
     return request
@@ -67,6 +70,7 @@ def rows(response: Any, n_queries: int) -> list[Row]:
         [tuple(scores[i : i + width]) for i in range(0, len(scores), width)],
         _numbers(raw, tensors.TOKEN_COUNT, "I"),
         [flag != 0 for flag in raw[tensors.TRUNCATED]],
+        _familiarity(raw, n_queries),
     )
     answer = [Row(*row) for row in zip(*columns, strict=True)]
     if len(answer) != n_queries:
@@ -99,7 +103,8 @@ def model_info(config: Any) -> ModelInfo:
         raise ValueError(f"parameter {tensors.PARAMETER_LLMS} of model {config.name} is not a list of distinct names")
     calibration = _calibration(parameters.get(tensors.PARAMETER_CALIBRATION, ""), len(llms))
     max_tokens = _max_tokens(parameters.get(tensors.PARAMETER_MAX_TOKENS, ""))
-    return ModelInfo(Bundle(bundle_id, tuple(llms), calibration, max_tokens), max(1, config.max_batch_size))
+    bundle = Bundle(bundle_id, tuple(llms), calibration, max_tokens)
+    return ModelInfo(bundle, max(1, config.max_batch_size), tensors.FAMILIARITY in outputs)
 
 
 def version(text: str) -> tuple[int, int]:
@@ -109,14 +114,21 @@ def version(text: str) -> tuple[int, int]:
 
 
 @cache
-def _header(rows: int) -> bytes:
+def _header(rows: int, familiarity: bool) -> bytes:
     """A request without its queries, serialized: putting one together again takes three times as long as parsing it."""
     header = service_pb2.ModelInferRequest(model_name=tensors.ROUTER_MODEL)
     header.inputs.add(name=tensors.QUERY, datatype="BYTES", shape=[rows, 1])
-    for name in _OUTPUTS:
+    for name in (*_OUTPUTS, *([tensors.FAMILIARITY] if familiarity else [])):
         header.outputs.add(name=name)
     serialized: bytes = header.SerializeToString()
     return serialized
+
+
+def _familiarity(raw: Mapping[str, bytes], n_queries: int) -> list[float | None]:
+    """None where it was not asked for, or the bundle does not know it (NaN)."""
+    if tensors.FAMILIARITY not in raw:
+        return [None] * n_queries
+    return [None if math.isnan(one) else one for one in _numbers(raw, tensors.FAMILIARITY, "f")]
 
 
 def _calibration(text: str, n_llms: int) -> tuple[tuple[float, float] | None, ...]:

@@ -75,6 +75,7 @@ class TritonScorer:
         self._current: Bundle | None = None
         self.max_batch = 1  # the model's own limit, known after the first probe
         self.cancellable = False  # until its version is known
+        self._familiarity = False  # whether the model has that output
         self._learning = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -112,11 +113,12 @@ class TritonScorer:
         self.cancellable = kserve.version(server.version) >= _CANCELLABLE_SINCE
         self._learn(info.bundle)
         self.max_batch = info.max_batch
+        self._familiarity = info.familiarity
         return info.bundle
 
     async def score_batch(self, queries: Sequence[str]) -> list[Scores]:
         """See `BatchScorer.score_batch`. Cancelling it cancels the request in Triton."""
-        request = kserve.infer_request(queries)
+        request = kserve.infer_request(queries, familiarity=self._familiarity)
         response = await self._ask(self._stub.ModelInfer, request, self._timeout_seconds)
         try:
             rows = kserve.rows(response, len(queries))
@@ -130,7 +132,7 @@ class TritonScorer:
             raise ScorerFailedError(
                 f"{len(row.scores)} scores for the {len(bundle.llms)} LLMs of bundle {row.bundle_id}"
             )
-        return Scores(bundle, row.scores, row.token_count, row.truncated)
+        return Scores(bundle, row.scores, row.token_count, row.truncated, row.familiarity)
 
     async def _names_of(self, bundle_id: str) -> Bundle:
         """The names that belong to a bundle seen for the first time; one question for all who wait."""

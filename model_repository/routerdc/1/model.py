@@ -76,6 +76,7 @@ def _columns(routing: Routing, bundle_id: str) -> dict[str, npt.NDArray[Any]]:
         "token_count": routing.token_count[:, None],
         "truncated": routing.truncated[:, None],
         "embedding": routing.embedding,
+        "familiarity": routing.familiarity[:, None],
         "bundle_id": np.full((len(routing.choice), 1), bundle_id.encode(), dtype=np.object_),
     }
 

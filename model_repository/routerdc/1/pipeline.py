@@ -37,6 +37,8 @@ class Routing:
     """(n,)"""
     embedding: npt.NDArray[np.float32]
     """(n, dim), unit length"""
+    familiarity: npt.NDArray[np.float32]
+    """(n,) in [0, 1]; NaN where the bundle does not know it"""
 
 
 class Pipeline:
@@ -87,13 +89,14 @@ class Pipeline:
         """Answers to `texts` (at least one), in their order."""
         tokens = self._tokenization.encode(texts)
         embedding = self._embed([row.ids for row in tokens])
-        scores = self._head.scores(embedding)
+        scores, familiarity = self._head(embedding)
         return Routing(
             choice=scores.argmax(axis=1).astype(np.int32),
             scores=scores,
             token_count=np.array([len(row.ids) for row in tokens], dtype=np.int32),
             truncated=np.array([row.truncated for row in tokens], dtype=np.bool_),
             embedding=embedding,
+            familiarity=familiarity,
         )
 
     def _embed(self, ids: list[npt.NDArray[np.int32]]) -> npt.NDArray[np.float32]:

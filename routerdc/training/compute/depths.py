@@ -12,7 +12,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from routerdc.tokenization import Batch, Side, token_ids
-from routerdc.training.fit import Encoder, open_encoder
+from routerdc.training.encoder import Encoder, open_encoder
 from routerdc.training.preparation.features import FeatureStore, Floats, cache_file, pooled
 from routerdc.training.recipe import EncoderRecipe
 

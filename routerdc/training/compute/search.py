@@ -18,7 +18,7 @@ from tqdm import tqdm
 from routerdc.data.dataset import Dataset
 from routerdc.tokenization import Side, token_ids
 from routerdc.training.compute.depths import encode_once
-from routerdc.training.fit import Encoder, open_encoder
+from routerdc.training.encoder import Encoder, open_encoder
 from routerdc.training.preparation.features import CACHE_FOLDER
 from routerdc.training.preparation.templates import without_template
 from routerdc.training.recipe import Recipe
@@ -92,12 +92,10 @@ def cheapest_good(points: Sequence[Point], tolerance: float = TOLERANCE_POINTS) 
     """The cheapest point, of those that can be served, within `tolerance` per cent points of the best of them.
 
     Quality is that on seen data sets. Unseen data sets are shown, not chosen by: there are as few of them as there are
-    data sets, and one that goes to another LLM as a whole moves their mean by more than any depth does. Head and tail
-    ("middle") are shown to say whether serving them would pay.
+    data sets, and one that goes to another LLM as a whole moves their mean by more than any depth does.
     """
-    served = [point for point in points if point.truncation_side != "middle"] or points
-    best = max(point.seen for point in served)
-    good = [point for point in served if point.seen >= best - tolerance]
+    best = max(point.seen for point in points)
+    good = [point for point in points if point.seen >= best - tolerance]
     return min(good, key=lambda point: point.gflop_per_query)
 
 

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from routerdc.data.dataset import Dataset, pool
 from routerdc.training.preparation.clusters import kmeans_clusters, published_clusters
+from routerdc.training.preparation.place import Place
+from routerdc.training.preparation.smoothing import Basis, smoothed_quality
 from routerdc.training.preparation.targets import Floats, shrunk_quality
 from routerdc.training.preparation.templates import without_template
 from routerdc.training.recipe import DataRecipe
@@ -56,7 +58,10 @@ class TrainingData:
 
 
 def lay_out(datasets: Sequence[Dataset], recipe: DataRecipe, features: Features, seed: int) -> TrainingData:
-    """Splits, labels and repeats rows as `recipe` says; labels of held-out rows are never looked at for targets."""
+    """Splits, labels and repeats rows as `recipe` says; labels of held-out rows are never looked at for targets.
+
+    Nothing may be left to choose in `recipe` (`routerdc.training.choices`).
+    """
     llms = pool(datasets)
     rows = _table([dataset.aligned(llms) for dataset in datasets], recipe.labels == "score")
     held = _held_out(rows.data_set, recipe.held_out, seed)
@@ -66,6 +71,8 @@ def lay_out(datasets: Sequence[Dataset], recipe: DataRecipe, features: Features,
     if recipe.labels == "shrunk":
         targets = shrunk_quality(features(learn.queries), learn.quality, learn.clusters, seed, recipe.residuals)
         learn = _relabelled(learn, targets)
+    elif recipe.labels == "smoothed":
+        learn = _relabelled(learn, _smoothed(features(learn.queries), learn.quality, recipe, seed))
     if recipe.rows_per_data_set:
         learn = learn.take(_repeated(learn.data_set, recipe.rows_per_data_set, seed))
     if recipe.without_templates:
@@ -105,6 +112,8 @@ def _clustered(
 ) -> Rows:
     if recipe.clusters == "data_set" and len(datasets) > 1:
         return learn
+    if recipe.n_clusters is None:
+        raise ValueError("data.n_clusters: is chosen before rows are laid out")
     if recipe.clusters in ("data_set", "kmeans"):
         clusters = kmeans_clusters(features(learn.queries), recipe.n_clusters, seed)
     elif all(dataset.cluster_ids is not None for dataset in datasets):
@@ -113,6 +122,13 @@ def _clustered(
     else:
         clusters = published_clusters(features(learn.queries), recipe.n_clusters, seed)
     return Rows(learn.queries, learn.labels, learn.quality, clusters, learn.data_set)
+
+
+def _smoothed(features: Floats, quality: Floats, recipe: DataRecipe, seed: int) -> Floats:
+    if recipe.smoothing is None:
+        raise ValueError("data.smoothing: is chosen before rows are laid out")
+    place = Place.of(features, seed)
+    return smoothed_quality(Basis.of(place(features), place.anchors), quality, recipe.smoothing)
 
 
 def _relabelled(rows: Rows, labels: Floats) -> Rows:

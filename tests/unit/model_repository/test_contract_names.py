@@ -42,6 +42,7 @@ def test_artefact_names_are_the_ones_export_writes() -> None:
         files.ROUTER_FILE,
     )
     assert (head.LLM_EMBEDDINGS, head.LLM_BIAS) == files.HEAD_TENSORS
+    assert (head.ANCHORS, head.GATE, head.PRIOR) == files.FAMILIARITY_TENSORS
 
 
 def test_reference_answers_lie_where_export_writes_them() -> None:
@@ -59,6 +60,7 @@ def test_the_configuration_declares_the_contracts_tensors() -> None:
         tensors.TOKEN_COUNT: ("TYPE_INT32", [1]),
         tensors.TRUNCATED: ("TYPE_BOOL", [1]),
         tensors.EMBEDDING: ("TYPE_FP32", [-1]),
+        tensors.FAMILIARITY: ("TYPE_FP32", [1]),
         tensors.BUNDLE_ID: ("TYPE_STRING", [1]),
     }
 

@@ -39,7 +39,7 @@ class FakePipeline:
         self.texts += texts
         choice = np.array([len(text) for text in texts], np.int32)
         zeros = np.zeros((len(texts), 1), np.float32)
-        return Routing(choice, zeros, choice, np.zeros(len(texts), bool), zeros)
+        return Routing(choice, zeros, choice, np.zeros(len(texts), bool), zeros, zeros[:, 0])
 
 
 @pytest.fixture

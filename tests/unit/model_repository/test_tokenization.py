@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from tokenization import Side, Tokenization
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+from routerdc.tokenization import token_ids
+
 BUNDLE_TOKENIZER = Path(__file__).parents[3] / "bundles/default/tokenizer.json"
 CORPUS = ["the quick brown fox jumps over the lazy dog", "def f(x):\n    return x + 1", "中文 和 English", "números"]
 
@@ -95,7 +97,33 @@ def test_a_megabyte_without_spaces_costs_what_can_count_and_is_truncated(
     assert (len(tokens.ids) <= 64, tokens.truncated) == (True, True)
 
 
-@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("kind", KINDS)
+@settings(deadline=None)
+@given(text=TEXTS, max_tokens=st.integers(8, 24))
+@example(text="word " * 500 + "last", max_tokens=9)
+@example(text="x" * 300 + " tail", max_tokens=8)
+def test_cut_in_the_middle_head_and_tail_are_those_of_training(kind: str, text: str, max_tokens: int) -> None:
+    assume(len(text) <= (max_tokens - 2) * 64 or "word" in text)
+    tokens = Tokenization(KINDS[kind], max_tokens, "middle").encode([text, "short", text])[2]
+    (expected,) = token_ids(KINDS[kind], [text], max_tokens, "middle")
+    assert tokens.ids.tolist() == expected
+
+
+def test_of_a_long_text_only_head_and_tail_are_tokenized(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenization = Tokenization(wordpiece(), 64, "middle")
+    tokenize, lengths = tokenization._ids, []
+
+    def spy(texts: list[str]) -> list[list[int]]:
+        lengths.extend([len(text) for text in texts])
+        return tokenize(texts)
+
+    monkeypatch.setattr(tokenization, "_ids", spy)
+    tokens = tokenization.encode(["some words " * 10_000])[0]
+    assert (len(tokens.ids), tokens.truncated) == (64, True)
+    assert sum(lengths) < 2_000
+
+
+@pytest.mark.parametrize("side", ["left", "right", "middle"])
 def test_truncated_is_true_exactly_when_tokens_were_cut_off(side: Side) -> None:
     tokenization = Tokenization(wordpiece(), 8, side)
     fits, too_long, blank_end = tokenization.encode(["one two three four five six", "one " * 7, "six " * 6 + " " * 999])

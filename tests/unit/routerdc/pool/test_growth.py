@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from routerdc.pool.command import pool
 from routerdc.pool.growth import Growth, GrowthOverSeeds, GrowthReport, measure_growth
-from routerdc.training.fit import open_encoder
+from routerdc.training.encoder import open_encoder
 from tests.support.tiny import tiny_datasets, tiny_recipe
 
 

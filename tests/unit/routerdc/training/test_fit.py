@@ -54,7 +54,7 @@ def test_same_seed_same_bits_and_another_seed_differs(encoder_folder: Path, name
 def test_a_run_resumed_from_its_checkpoint_ends_with_the_same_bits(
     tmp_path: Path, encoder_folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("routerdc.training.fit.CHECKPOINT_EVERY_STEPS", 4)
+    monkeypatch.setattr("routerdc.training.run.CHECKPOINT_EVERY_STEPS", 4)
     evaluate = {"evaluate_every": 3} if name == "default" else {}
     recipe = tiny_recipe(encoder_folder, name, optimizer={"steps": 10, **evaluate})
     whole = fit(tiny_datasets(20), recipe, seed=0, cache=None)
@@ -81,7 +81,7 @@ def _interrupted_at_step(step: int, recipe: Recipe, checkpoint: Path, monkeypatc
 def test_a_checkpoint_of_another_run_is_refused(
     tmp_path: Path, encoder_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("routerdc.training.fit.CHECKPOINT_EVERY_STEPS", 4)
+    monkeypatch.setattr("routerdc.training.run.CHECKPOINT_EVERY_STEPS", 4)
     recipe = tiny_recipe(encoder_folder, optimizer={"steps": 4})
     fit(tiny_datasets(20), recipe, seed=0, cache=None, checkpoint=tmp_path / "run.pt")
     with pytest.raises(CheckpointError, match="another recipe, data or seed"):
@@ -119,7 +119,7 @@ def test_a_trained_encoder_gets_gradients_and_its_changes_are_in_the_bundle(
 def test_training_on_a_device_resumes_there_and_ends_as_a_bundle_for_every_machine(
     tmp_path: Path, encoder_folder: Path, name: str, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("routerdc.training.fit.CHECKPOINT_EVERY_STEPS", 2)
+    monkeypatch.setattr("routerdc.training.run.CHECKPOINT_EVERY_STEPS", 2)
     steps: list[tuple[int, str]] = []
     whole = loop._Run.step
 

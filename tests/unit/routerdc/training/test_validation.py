@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from routerdc.training.fit import open_encoder
+from routerdc.training.encoder import open_encoder
 from routerdc.training.validation import cross_validated, leave_kinds_out, leave_one_out
 from tests.support.tiny import tiny_datasets, tiny_recipe
 

@@ -1,3 +1,4 @@
+import math
 import struct
 
 import pytest
@@ -91,3 +92,21 @@ def test_an_output_that_is_cut_off_is_refused(name: str) -> None:
             response.raw_output_contents.append(raw)
         with pytest.raises(ValueError, match=f"{name} |rows for|argument"):
             kserve.rows(response, 1)
+
+
+def test_familiarity_is_asked_for_where_the_model_has_it_and_none_where_the_bundle_does_not_know_it() -> None:
+    asked = [output.name for output in kserve.infer_request(["a", "b"], familiarity=True).outputs]
+    assert asked == [*(output.name for output in kserve.infer_request(["a", "b"]).outputs), tensors.FAMILIARITY]
+    response = service_pb2.ModelInferResponse()
+    for output, raw in {
+        tensors.SCORES: struct.pack("<2f", 0.5, 0.25),
+        tensors.TOKEN_COUNT: struct.pack("<2I", 3, 4),
+        tensors.TRUNCATED: b"\x00\x01",
+        tensors.FAMILIARITY: struct.pack("<2f", 0.75, math.nan),
+        tensors.BUNDLE_ID: b"\x01\x00\x00\x00b" * 2,
+    }.items():
+        response.outputs.add(name=output)
+        response.raw_output_contents.append(raw)
+    assert [row.familiarity for row in kserve.rows(response, 2)] == [0.75, None]
+    del response.outputs[3], response.raw_output_contents[3]
+    assert [row.familiarity for row in kserve.rows(response, 2)] == [None, None]

@@ -8,7 +8,7 @@ import pytest
 from routerdc.tokenization import Side
 from routerdc.training.compute import depths
 from routerdc.training.compute.depths import encode_once
-from routerdc.training.fit import open_encoder
+from routerdc.training.encoder import open_encoder
 from routerdc.training.preparation.features import Floats, pooled
 from tests.support.tiny import tiny_encoder, tiny_recipe
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from routerdc.encoder_source import pin_encoder
-from routerdc.training.fit import open_encoder
+from routerdc.training.encoder import open_encoder
 from routerdc.training.preparation.features import FeatureCache, cache_file
 from tests.support.tiny import tiny_recipe
 

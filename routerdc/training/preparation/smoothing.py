@@ -1,0 +1,139 @@
+"""Quality smoothed over similar queries: what a router should believe of a query, rather than what one draw showed.
+
+One answer per query is mostly luck, so labels are smoothed before they are learned. Kernel ridge regression (a Gaussian
+process with two widths) predicts what is left of quality after the additive effects of LLM and row:
+
+    target[i, j] = llm[j] + ease(i) + Σ_a k(i, a) · weight[a, j],    k(i, a) = exp((cos(i, a) - 1) / width)
+
+The wide kernel finds domains, the narrow one tasks within them, and far from all anchors both vanish: what remains is
+the LLM's quality on average. `Strength` is how many rows' worth of belief stands against each kernel; it is chosen by
+cross-validation over rows and over left-out kinds of queries (`best_strength`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from routerdc.training.judge import macro_quality
+from routerdc.training.preparation.effects import additive_effects
+
+NARROW, WIDE = 0.1, 1.0  # widths of the kernels, in cosines
+NARROW_STRENGTHS = (3.0, 10.0, 30.0, None)
+WIDE_STRENGTHS = (10.0, 30.0, 100.0, None)
+JITTER = 1e-4  # keeps the kernel among anchors positive definite
+FOLDS = 5
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+
+class Strength(NamedTuple):
+    """Rows of belief against each kernel's finding anything; None: the kernel is not used."""
+
+    narrow: float | None
+    wide: float | None
+
+
+GRID = tuple(Strength(narrow, wide) for narrow in NARROW_STRENGTHS for wide in WIDE_STRENGTHS)
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Kernel features of rows such that their inner products are the (Nyström) kernels, narrow beside wide."""
+
+    features: Floats
+    """(n, 2 · n_anchors)"""
+
+    @classmethod
+    def of(cls, coordinates: Floats, anchors: Floats) -> "Basis":
+        """Both arguments are of unit length: (n, dim) and (n_anchors, dim)."""
+        return cls(np.concatenate([_features(coordinates, anchors, width) for width in (NARROW, WIDE)], axis=1))
+
+    def scale(self, strength: Strength) -> Floats:
+        """(2 · n_anchors,): factors on the features that make ridge regression of strength 1 believe `strength`."""
+        half = self.features.shape[1] // 2
+        return np.repeat(np.array([0.0 if rows is None else rows**-0.5 for rows in strength], np.float32), half)
+
+
+def _features(coordinates: Floats, anchors: Floats, width: float) -> Floats:
+    among = np.exp((anchors @ anchors.T - 1).astype(np.float64) / width) + JITTER * np.eye(len(anchors))
+    root = np.linalg.inv(np.linalg.cholesky(among)).T.astype(np.float32)
+    return np.asarray(np.exp((coordinates @ anchors.T - 1) / width) @ root, dtype=np.float32)
+
+
+def smoothed_quality(basis: Basis, quality: Floats, strength: Strength) -> Floats:
+    """Targets, (n, n_llms) in [0, 1]; NaN only in the column of an LLM without any grade."""
+    every = np.ones(len(quality), dtype=bool)
+    return np.clip(_Regression(basis, quality, every).predict(every, strength), 0, 1).astype(np.float32)
+
+
+def best_strength(basis: Basis, quality: Floats, data_set: Ints, kinds: Ints, seed: int) -> Strength:
+    """The strength with the highest mean of two qualities of choice: by folds of rows, and by left-out kinds.
+
+    Every data set weighs the same; of equals the one that believes less is taken.
+
+    Args:
+        basis: of all rows, n.
+        quality: (n, n_llms), NaN where unknown.
+        data_set: (n,).
+        kinds: (n,) the fold of each row's kind, as `folds_of_kinds` gives it.
+        seed: of the folds of rows.
+    """
+    by_row = np.random.default_rng(seed).permutation(len(quality)) % FOLDS
+    earned = dict.fromkeys(GRID, 0.0)
+    for fold_of in (by_row, kinds):
+        scores = {strength: np.zeros_like(quality) for strength in GRID}
+        for judged in _folds(fold_of):
+            regression = _Regression(basis, quality, ~judged)
+            for strength in GRID:
+                scores[strength][judged] = regression.predict(judged, strength)
+        for strength in GRID:
+            earned[strength] += macro_quality(scores[strength], quality, data_set) / 2
+    return max(reversed(GRID), key=earned.__getitem__)
+
+
+def folds_of_kinds(kinds: Sequence[object], seed: int) -> Ints:
+    """(n,): a fold for each row, such that no kind is in two folds; as many as there are kinds, at most `FOLDS`."""
+    names = sorted(set(kinds), key=repr)
+    order = np.random.default_rng(seed).permutation(len(names))
+    fold_of = {names[index]: place % FOLDS for place, index in enumerate(order)}
+    return np.array([fold_of[kind] for kind in kinds], dtype=np.int64)
+
+
+def _folds(fold_of: Ints) -> Iterator[npt.NDArray[np.bool_]]:
+    for fold in np.unique(fold_of):
+        judged = fold_of == fold
+        if not judged.all():
+            yield judged
+
+
+class _Regression:
+    """Additive effects of the rows in `learn`, and what kernel ridge regression makes of the rest, at any strength.
+
+    Unknown residuals are filled with their own predictions, round after round, so they pull on nothing (EM).
+    """
+
+    ROUNDS = 6
+
+    def __init__(self, basis: Basis, quality: Floats, learn: npt.NDArray[np.bool_]) -> None:
+        self._basis, self._known = basis, basis.features[learn]
+        self._effects = additive_effects(quality[learn])
+        residual = quality[learn] - self._effects.expected
+        self._columns = np.column_stack([residual, self._effects.ease]).astype(np.float32)
+        self._missing = np.isnan(self._columns)
+        self._gram = self._known.T @ self._known
+
+    def predict(self, rows: npt.NDArray[np.bool_], strength: Strength) -> Floats:
+        """Expected quality, (rows, n_llms)."""
+        scale = self._basis.scale(strength)
+        inverse = np.linalg.inv(scale[:, None] * self._gram * scale + np.eye(len(scale), dtype=np.float32))
+        solve = scale[:, None] * inverse * scale
+        columns = np.nan_to_num(self._columns)
+        weights = solve @ (self._known.T @ columns)
+        for _ in range(self.ROUNDS if self._missing.any() else 0):
+            columns[self._missing] = (self._known @ weights)[self._missing]
+            weights = solve @ (self._known.T @ columns)
+        smooth = self._basis.features[rows] @ weights
+        return np.asarray(self._effects.llm + smooth[:, -1:] + smooth[:, :-1], dtype=np.float32)

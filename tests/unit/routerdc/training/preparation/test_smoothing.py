@@ -1,0 +1,82 @@
+"""Smoothed labels: domains and tasks are found, luck is not, and far from all rows only the average is left."""
+
+import numpy as np
+import pytest
+
+from routerdc.training.preparation.place import Place, unit
+from routerdc.training.preparation.smoothing import (
+    GRID,
+    Basis,
+    Strength,
+    best_strength,
+    folds_of_kinds,
+    smoothed_quality,
+)
+
+STRONG = Strength(3.0, 10.0)
+EVEN, ODD = [0.9, 0.2] * 3, [0.2, 0.8] * 3
+
+
+def _tasks(tasks: int = 8, rows: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features around one direction a task, scores of six LLMs, each good at half of the tasks, and tasks."""
+    generator = np.random.default_rng(seed)
+    task = np.repeat(np.arange(tasks), rows)
+    features = 3 * np.eye(tasks, 24)[task] + 0.3 * generator.standard_normal((len(task), 24))
+    chance = np.where((task % 2 == 0)[:, None], EVEN, ODD)
+    return features.astype(np.float32), (generator.random(chance.shape) < chance).astype(np.float32), task
+
+
+def _basis(features: np.ndarray) -> Basis:
+    place = Place.of(features, seed=0)
+    return Basis.of(place(features), place.anchors)
+
+
+def test_targets_are_the_tasks_means_rather_than_single_draws() -> None:
+    features, quality, task = _tasks()
+    targets = smoothed_quality(_basis(features), quality, STRONG)
+    assert targets.shape == quality.shape
+    np.testing.assert_allclose(targets[task % 2 == 0].mean(axis=0), EVEN, atol=0.1)
+    assert targets[task == 0].std(axis=0).max() < 0.12  # of single draws: 0.3 to 0.4
+
+
+def test_without_any_belief_targets_are_the_llms_means() -> None:
+    features, quality, _ = _tasks()
+    targets = smoothed_quality(_basis(features), quality, Strength(None, None))
+    np.testing.assert_allclose(targets, np.tile(quality.mean(axis=0), (len(quality), 1)), atol=1e-5)
+
+
+def test_missing_scores_pull_on_nothing() -> None:
+    features, quality, _ = _tasks()
+    some = quality.copy()
+    some[::2, 0] = np.nan
+    whole, part = (smoothed_quality(_basis(features), table, STRONG) for table in (quality, some))
+    assert not np.isnan(part).any()
+    assert np.abs(whole - part).mean(axis=0).max() < 0.1  # of single draws: 0.3
+
+
+def test_cross_validation_believes_tasks_that_are_there_and_not_noise() -> None:
+    features, quality, task = _tasks()
+    data_set, kinds = np.zeros(len(task), dtype=np.int64), folds_of_kinds(task.tolist(), 0)
+    assert best_strength(_basis(features), quality, data_set, kinds, seed=0) != Strength(None, None)
+    noise = (np.random.default_rng(1).random(quality.shape) < EVEN).astype(np.float32)
+    assert best_strength(_basis(features), noise, data_set, kinds, seed=0) == Strength(None, None) == GRID[-1]
+
+
+@pytest.mark.parametrize(("kinds", "folds"), [(3, 3), (40, 5)])
+def test_a_kind_lies_in_one_fold(kinds: int, folds: int) -> None:
+    names = [f"kind {i % kinds}" for i in range(400)]
+    fold_of = folds_of_kinds(names, seed=0)
+    assert len(np.unique(fold_of)) == folds
+    assert all(
+        len({fold for name, fold in zip(names, fold_of, strict=True) if name == kind}) == 1 for kind in set(names)
+    )
+
+
+def test_anchors_are_near_the_rows_they_stand_for_and_far_from_others() -> None:
+    features, _, _ = _tasks()
+    place = Place.of(features, seed=0)
+    assert np.quantile(place.nearness(features), 0.05) > 0.9
+    elsewhere = np.random.default_rng(2).standard_normal((50, 24)).astype(np.float32)
+    assert np.median(place.nearness(elsewhere)) < 0.7
+    np.testing.assert_allclose(np.linalg.norm(place.anchors, axis=1), 1, atol=1e-5)
+    assert unit(np.zeros((1, 3), np.float32)).tolist() == [[0, 0, 0]]
