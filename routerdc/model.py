@@ -109,7 +109,7 @@ class Familiarity(nn.Module):
         """Familiarity, (batch,), of unit embeddings (batch, dim)."""
         nearest = (embedding @ self.anchors.T).amax(dim=1)
         low, high = self.gate
-        return ((nearest - low) / (high - low)).clamp(0, 1)
+        return cast(Tensor, ((nearest - low) / (high - low)).clamp(0, 1))
 
 
 class RouterModel(nn.Module):
@@ -156,7 +156,7 @@ class RouterModel(nn.Module):
         if self.familiarity is None:
             return scores
         prior = self.familiarity.prior
-        return prior + self.familiarity(embedding).unsqueeze(-1) * (scores - prior)
+        return cast(Tensor, prior + self.familiarity(embedding).unsqueeze(-1) * (scores - prior))
 
 
 def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:

@@ -67,6 +67,7 @@ def with_llm(
         model,
         torch.cat([model.llm_embeddings.detach(), row[None].float()]),
         torch.cat([model.llm_bias.detach(), cautious[None].float()]),
+        _prior_with(model, embedding[known], row, cautious),
     )
     return changed, Calibration(slope=1.0, intercept=CAUTION * error.item())  # scores are logits but for the caution
 
@@ -82,14 +83,25 @@ def without_llm(model: RouterModel, llms: Sequence[str], name: str) -> RouterMod
     if len(llms) == 1:
         raise PoolError(f"{name}: is the only LLM in the pool")
     kept = [column for column, llm in enumerate(llms) if llm != name]
-    return _resized(model, model.llm_embeddings.detach()[kept], model.llm_bias.detach()[kept])
+    prior = None if model.familiarity is None else model.familiarity.prior[kept]
+    return _resized(model, model.llm_embeddings.detach()[kept], model.llm_bias.detach()[kept], prior)
 
 
-def _resized(model: RouterModel, llm_embeddings: Tensor, llm_bias: Tensor) -> RouterModel:
+def _prior_with(model: RouterModel, embedding: Tensor, row: Tensor, bias: Tensor) -> Tensor | None:
+    """The prior with one more LLM, whose scores on the average query are its own; None where there is no prior."""
+    if model.familiarity is None:
+        return None
+    average = (model.config.scale * embedding.double() @ row.double() + bias.double()).mean()
+    return torch.cat([model.familiarity.prior, average[None].float()])
+
+
+def _resized(model: RouterModel, llm_embeddings: Tensor, llm_bias: Tensor, prior: Tensor | None) -> RouterModel:
     changed = RouterModel(copy.deepcopy(model.encoder), replace(model.config, n_llms=len(llm_bias)))
     changed.projection = copy.deepcopy(model.projection)
     changed.llm_embeddings = torch.nn.Parameter(llm_embeddings.clone())
     changed.llm_bias = torch.nn.Parameter(llm_bias.clone())
+    if model.familiarity is not None and changed.familiarity is not None and prior is not None:
+        changed.familiarity.load_state_dict({**model.familiarity.state_dict(), "prior": prior})
     return changed.eval()
 
 

@@ -20,7 +20,7 @@ def bundle(encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """A router that knows `adder` and `idler`, and has never heard of `coder`."""
     folder = tmp_path_factory.mktemp("pool") / "two"
     datasets = [dataset.aligned(["adder", "idler"]) for dataset in tiny_datasets()]
-    fit(datasets, tiny_recipe(encoder_folder), seed=0, cache=None).write(folder, "two")
+    fit(datasets, tiny_recipe(encoder_folder, data={"labels": "shrunk"}), seed=0, cache=None).write(folder, "two")
     return folder
 
 
@@ -138,3 +138,21 @@ def test_an_unknown_llm_cannot_be_removed_and_the_last_one_neither(bundle: Path,
     result = CliRunner().invoke(pool, ["remove", "nobody", "--bundle", str(bundle), "--out", str(tmp_path / "x")])
     assert result.exit_code == 2
     assert "has no LLM 'nobody'; it has" in result.output
+
+
+def test_a_pool_that_knows_familiarity_keeps_it_and_gives_a_newcomer_a_prior(
+    encoder_folder: Path, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe(encoder_folder, head={"familiarity": True})
+    fit([dataset.aligned(["adder", "idler"]) for dataset in tiny_datasets()], recipe, seed=0, cache=None).write(
+        tmp_path, "two"
+    )
+    router, three = _with_coder(tmp_path, _scored(25))
+    queries = ["zzz zzz zzz", *tiny_datasets(seed=3)[1].queries]
+    before, embedding = router.model.familiarity, torch.from_numpy(router.embed(queries))
+    assert before is not None
+    torch.testing.assert_close(three.familiarity(embedding), before(embedding))
+    assert three.familiarity.prior[:2].tolist() == before.prior.tolist()
+    far = three.score(embedding)[0]
+    torch.testing.assert_close(far, three.familiarity.prior)
+    assert without_llm(three, ["adder", "idler", "coder"], "adder").familiarity.prior.shape == (2,)
