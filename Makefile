@@ -97,13 +97,15 @@ release: $(VENV)/.dev $(RELEASE)/bin/twine  ## build wheel and source archive, c
 
 test: check test-unit test-service  ## check, then all tests
 
-test-unit: $(VENV)/.dev  ## tests that start no service, in a random order, on all cores
+test-unit: $(VENV)/.dev  ## the tests that need no engine and no service, in a random order, on all cores
 	$(BIN)/pytest tests/unit -p randomly -n auto --dist worksteal
 
-# Real engines, Tritons and stacks: the parts of the export one beside the other, then what measures or needs a machine of its own.
-test-service: $(VENV)/.dev  ## integration (a real Triton), e2e (the whole stack), chaos and fuzz
-	$(BIN)/pytest tests/integration/export -n auto --dist loadfile
-	$(BIN)/pytest tests/integration tests/e2e tests/chaos tests/fuzz --ignore tests/integration/export
+# What is made of files alone runs side by side; what starts services or measures time has the machine to itself.
+MADE_OF_FILES := tests/integration/export tests/integration/model_repository tests/integration/routerdc
+
+test-service: $(VENV)/.dev  ## integration (real engines, a real Triton), e2e (the whole stack), chaos and fuzz
+	$(BIN)/pytest $(MADE_OF_FILES) -n auto --dist loadfile
+	$(BIN)/pytest tests/integration tests/e2e tests/chaos tests/fuzz $(addprefix --ignore ,$(MADE_OF_FILES))
 
 # Public data sets: `make data` fetches them; DATA=FOLDER uses those of another folder, for tests too.
 DATA ?= data

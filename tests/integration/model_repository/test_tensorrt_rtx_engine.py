@@ -15,7 +15,7 @@ from export.onnx.assemble import write_artefacts
 from export.tensorrt.builder import build_plan
 from export.tensorrt.profiles import profiles
 from routerdc_contract.bundle import Manifest
-from tests.unit.model_repository.fake_gpu import DIM, FakeCuda, FakeTensorRt
+from tests.integration.model_repository.fake_gpu import DIM, FakeCuda, FakeTensorRt
 
 DEFAULT_BUNDLE = Path(__file__).parents[3] / "bundles/default"
 
