@@ -53,9 +53,16 @@ def test_every_backend_is_used() -> None:
 
 def test_no_llm_gets_what_its_callers_are_known_by() -> None:
     for rule in spec("HTTPRoute", "openai")["rules"][:-1]:
-        (header_filter,) = rule["filters"]
-        removed = set(header_filter["requestHeaderModifier"]["remove"])
+        removed = set(rule["filters"][0]["requestHeaderModifier"]["remove"])
         assert removed >= {*CALLERS_CREDENTIALS, "x-routerdc-session", mutations.LLM_HEADER, mutations.MODEL_HEADER}
+
+
+def test_answers_name_their_llm_and_say_nothing_else_in_our_name() -> None:
+    for rule in spec("HTTPRoute", "openai")["rules"][:-1]:
+        (matched,) = rule["matches"][0]["headers"]
+        modifier = rule["filters"][1]["responseHeaderModifier"]
+        assert modifier["set"] == [matched]
+        assert {"x-routerdc-reason", "x-routerdc-time-ms", "x-routerdc-truncated"} <= set(modifier["remove"])
 
 
 def test_callers_cannot_choose_past_the_gateway() -> None:
@@ -76,7 +83,7 @@ def test_the_gateway_is_asked_with_whole_bodies_and_may_say_what_it_decided() ->
     (backend,) = external["backendRefs"]
     ports = {port["name"]: port["port"] for port in named(overlay("cpu"), "Service", backend["name"])["spec"]["ports"]}
     assert backend["port"] == ports["ext-proc"]
-    assert external["processingMode"] == {"request": {"body": "Buffered"}, "response": {}}
+    assert external["processingMode"] == {"request": {"body": "Buffered"}}
     assert external["metadata"]["writableNamespaces"] == [mutations.METADATA, mutations.CANDIDATES_METADATA]
     assert external["failOpen"] is False
     timeout_ms = int(external["messageTimeout"].removesuffix("s")) * 1000
