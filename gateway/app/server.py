@@ -17,6 +17,7 @@ from gateway.app import build, readiness
 from gateway.app.health import Health
 from gateway.app.heartbeat import beat
 from gateway.app.http_server import http_server
+from gateway.app.memory import c_library_trim, give_back
 from gateway.app.metrics_server import metrics_server
 from gateway.app.ports import Ports, write_ports
 from gateway.app.query_path import build_router
@@ -139,6 +140,7 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         servers.add(servicer, processor, health.service)
         await health.update()
         await stack.enter_async_context(reloader.watching(settings.files.reload_interval_seconds))
+        trimming = asyncio.create_task(give_back(c_library_trim()))
         watching = asyncio.create_task(health.watch(settings.scoring.health_interval_seconds))
         prober = build.prober(settings, lambda: pool.current)
         await stack.enter_async_context(prober.watching())
@@ -153,6 +155,7 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         finally:
             log.info("draining", **settings.shutdown.model_dump())
             watching.cancel()
+            trimming.cancel()
             health.drain()
             await asyncio.sleep(settings.shutdown.drain_delay_seconds)
             servicer.drain()

@@ -1,0 +1,40 @@
+"""Gives memory back to the system after a peak: the C library keeps what Python and grpc have freed.
+
+Only glibc has `malloc_trim`; with another C library nothing happens.
+"""
+
+import asyncio
+import ctypes
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gateway.config.file_reads import start_read
+
+LOOK_SECONDS = 1.0
+GROWTH_BYTES = 32 * 1024 * 1024  # since the last time; less is not worth it
+_PAGE_BYTES = 4096
+_STATM = Path("/proc/self/statm")
+
+
+def resident_bytes() -> int:
+    """The memory that this process holds."""
+    return int(_STATM.read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
+
+
+def c_library_trim() -> Callable[[int], Any] | None:
+    """`malloc_trim`, where there is one; None also where the memory held cannot be read."""
+    return getattr(ctypes.CDLL(None), "malloc_trim", None) if _STATM.exists() else None
+
+
+async def give_back(trim: Callable[[int], Any] | None, resident: Callable[[], int] = resident_bytes) -> None:
+    """Looks for ever; where the process has grown, what is free in it goes back to the system, in a thread."""
+    if trim is None:
+        return
+    least = resident()
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        if resident() - least > GROWTH_BYTES:
+            await start_read("malloc_trim", lambda: trim(0))
+            least = resident()
+        least = min(least, resident())
