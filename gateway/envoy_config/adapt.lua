@@ -44,12 +44,23 @@ local function edits_at(spans)
   return edits
 end
 
+-- Edits one after the other: "first last length text". Numbers count bytes; a text may hold anything.
+local function unpacked(packed)
+  local edits, at = {}, 1
+  while at <= #packed do
+    local first, last, length, text = packed:match("^(%d+) (%d+) (%d+) ()", at)
+    edits[#edits + 1] = { first = tonumber(first), last = tonumber(last), text = packed:sub(text, text + length - 1) }
+    at = text + length
+  end
+  return edits
+end
+
 -- What is to be replaced in the body for this cluster. The gateway has written the first candidate's model and parameters
 -- into it, and says what differs for others. A gateway that knows this cluster by another model has read another
 -- endpoints.yaml than Envoy: what it says does not fit.
 local function edits_of(routed)
   if routed.spans then return edits_at(routed.spans) end
-  local edits = routed.edits and routed.edits[CLUSTER] or {}
+  local edits = unpacked(routed.edits and routed.edits[CLUSTER] or "")
   if #edits == 0 and routed.model ~= MODEL then error("the gateway knows " .. CLUSTER .. " by another model") end
   return edits
 end

@@ -5,7 +5,8 @@ Kubernetes Gateway API inference extension (proposal 004-endpoint-picker-protoco
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from envoy.config.core.v3 import base_pb2
@@ -72,14 +73,25 @@ def request_mutation(routed: Routed, *, endpoint_picker: bool) -> pb.CommonRespo
 
 def metadata(routed: Routed, *, endpoint_picker: bool) -> struct_pb2.Struct:
     """Dynamic metadata of a routed request."""
-    edits = {attempt: list(map(_edit, edits)) for attempt, edits in routed.edits.items()}
-    told = {"llm": routed.llm, "model": routed.model, "edits": edits, **_told(routed)}
-    groups = [{"name": name, "clusters": [{"cluster_name": name, "weight": 1}]} for name in routed.attempts]
-    spaces: dict[str, Any] = {METADATA: told, CANDIDATES_METADATA: {"priority_groups": groups}}
+    struct = struct_pb2.Struct()  # filled field by field: Struct.update takes four times as long
+    told = struct.fields[METADATA].struct_value.fields
+    for name, value in {"llm": routed.llm, "model": routed.model, **_told(routed)}.items():
+        told[name].string_value = value
+    for attempt, edits in routed.edits.items():
+        told["edits"].struct_value.fields[attempt].string_value = _packed(edits)
+    struct.fields[CANDIDATES_METADATA].struct_value.CopyFrom(_groups(routed.attempts))
     if endpoint_picker:
-        spaces[ENDPOINT_METADATA] = {ENDPOINT_HEADER: ",".join(routed.endpoints)}
+        picked = struct.fields[ENDPOINT_METADATA].struct_value.fields
+        picked[ENDPOINT_HEADER].string_value = ",".join(routed.endpoints)
+    return struct
+
+
+@lru_cache(maxsize=1024)
+def _groups(attempts: tuple[str, ...]) -> struct_pb2.Struct:
+    """What Envoy's priority group cluster specifier reads: one group for each attempt. Not to be changed."""
     struct = struct_pb2.Struct()
-    struct.update(spaces)
+    clusters: list[Any] = [{"name": name, "clusters": [{"cluster_name": name, "weight": 1}]} for name in attempts]
+    struct.update({"priority_groups": clusters})
     return struct
 
 
@@ -106,9 +118,9 @@ def error(problem: OpenAiError, protocol: ApiProtocol = ApiProtocol.OPENAI) -> p
     return immediate(problem.status, problem.body(protocol), headers)
 
 
-def _edit(edit: Edit) -> dict[str, int | str]:
-    """For adapt.lua: what replaces the bytes from `first` to `last`, `last` not included, counted from 0."""
-    return {"first": edit.start, "last": edit.end, "text": edit.text.decode()}
+def _packed(edits: Sequence[Edit]) -> str:
+    """For adapt.lua, one after the other: from which byte to which (not included), how long the text is, the text."""
+    return "".join(f"{edit.start} {edit.end} {len(edit.text)} {edit.text.decode()}" for edit in edits)
 
 
 def _told(routed: Routed) -> dict[str, str]:

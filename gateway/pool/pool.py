@@ -4,8 +4,7 @@ Built from endpoints.yaml, replaced as a whole when that changes. Knows nothing 
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator
 
 from gateway.config.endpoints_file import Endpoint, EndpointsFile
 from gateway.domain.outcomes import EndpointState
@@ -13,6 +12,7 @@ from gateway.domain.scorer import Bundle
 from gateway.errors import BundleMismatchError, NoLlmError
 from gateway.policy.capabilities import ApiProtocol, effective
 from gateway.policy.choice import Thresholds
+from gateway.pool.clusters import clusters_of
 from gateway.pool.endpoint_health import EndpointHealth
 from gateway.pool.weighted_round_robin import WeightedRoundRobin
 
@@ -34,8 +34,8 @@ class Pool:
         listed = ((n, llm.capabilities) for n, llm in file.llms.items())
         self.capabilities = {n: effective(capabilities) for n, capabilities in listed if capabilities is not None}
         self.speakers = {p: frozenset(n for n, llm in file.llms.items() if p in llm.protocols) for p in ApiProtocol}
-        self.parameters = {n: _as_json(llm.parameters) for n, llm in file.llms.items()}
-        self.parameter_names = frozenset(name for parameters in self.parameters.values() for name in parameters)
+        self.members = dict(_members(file))
+        self.parameter_names = frozenset(name for llm in file.llms.values() for name in llm.parameters)
         self.endpoint_health = health or EndpointHealth()
         self._in_use = {n: [e for e in llm.endpoints if e.in_use] for n, llm in file.llms.items()}
         self._with_endpoints = frozenset(name for name, endpoints in self._in_use.items() if endpoints)
@@ -120,8 +120,12 @@ class Pool:
         return scored
 
 
-def _as_json(parameters: Mapping[str, Any]) -> dict[str, bytes]:
-    return {name: json.dumps(value).encode() for name, value in parameters.items()}
+def _members(file: EndpointsFile) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Members of every body that goes to a cluster, by its name: its model, and its LLM's parameters, as JSON."""
+    for name, llm in file.llms.items():
+        for cluster in clusters_of(name, llm):
+            members = {"model": cluster.endpoints[0].model} | llm.parameters
+            yield cluster.name, {member: json.dumps(value).encode() for member, value in members.items()}
 
 
 def _difference(bundle_id: str, in_bundle: Collection[str], in_file: Collection[str]) -> str:

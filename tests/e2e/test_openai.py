@@ -219,7 +219,7 @@ async def test_compressed_body_is_routed_and_a_bomb_refused(plane: Plane, coding
     answer = await _post(plane, compress(body), coding)
     assert answer.status_code == 200
     assert plane.llms["beta"].received[0].body == body.replace(b"auto", b"beta/model")
-    answer = await _post(plane, compress(b" " * 64 * MIB + body), coding)
+    answer = await _post(plane, compress(b" " * 9 * MIB + body), coding)
     assert answer.status_code == 413
     assert "inflates to more than the limit" in answer.json()["error"]["message"]
 

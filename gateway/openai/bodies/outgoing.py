@@ -1,11 +1,10 @@
 """Which body each attempt at an LLM gets: names of clusters, and what is to be replaced for them."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gateway.config.endpoints_file import Endpoint
-from gateway.openai.bodies.edits import Edit, Editor, Values
+from gateway.openai.bodies.edits import Edit, Editor
 from gateway.openai.bodies.reading import Reading
 from gateway.pool import clusters
 from gateway.pool.pool import Pool
@@ -28,16 +27,7 @@ def outgoing(pool: Pool, data: bytes, reading: Reading, candidates: Candidates) 
         OpenAiError: 400: see `Editor`.
     """
     attempts = clusters.attempts(pool.llms, candidates)
-    values = dict(_values(pool, candidates))
-    names = dict.fromkeys(name for attempt in attempts for name in values[attempt])
-    editor, first = Editor(data, reading.spans, reading.inside, names), values[attempts[0]]
-    edits = {attempt: editor.edits(first, values[attempt]) for attempt in attempts[1:]}
+    names = dict.fromkeys(name for attempt in attempts for name in pool.members[attempt])
+    editor, first = Editor(data, reading.spans, reading.inside, names), pool.members[attempts[0]]
+    edits = {attempt: editor.edits(first, pool.members[attempt]) for attempt in attempts[1:]}
     return Outgoing(editor.body(first), attempts, {attempt: found for attempt, found in edits.items() if found})
-
-
-def _values(pool: Pool, candidates: Candidates) -> Iterator[tuple[str, Values]]:
-    """What each cluster of the candidates' LLMs has for its own: its model name, and the parameters of its LLM."""
-    for llm, _ in candidates:
-        for cluster in clusters.clusters_of(llm, pool.llms[llm]):
-            model = json.dumps(cluster.endpoints[0].model).encode()
-            yield cluster.name, {"model": model} | pool.parameters[llm]

@@ -106,5 +106,5 @@ class Reader:
 async def _start() -> asyncio.subprocess.Process:
     pipe = asyncio.subprocess.PIPE
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway.openai.bodies.reading_process", stdin=pipe, stdout=pipe
+        sys.executable, "-P", "-m", "gateway.openai.bodies.reading_process", stdin=pipe, stdout=pipe
     )
