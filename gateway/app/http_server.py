@@ -25,7 +25,13 @@ async def http_server(
     if listen.http_port is None:
         yield None
         return
-    runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS)
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        handler_cancellation=True,
+        shutdown_timeout=_SHUTDOWN_SECONDS,
+        auto_decompress=False,  # a compressed body would be inflated before its size is looked at
+    )
     await runner.setup()
     try:
         try:

@@ -1,5 +1,6 @@
 """The aiohttp application: paths, API keys, and errors as JSON. What is decided, and how, is not known here."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -25,6 +26,7 @@ from routerdc_contract.v1 import router_pb2 as pb
 log = structlog.get_logger("gateway.http_api")
 
 _ROOM_BYTES = 256 * 1024  # of a body beside the text to route
+BODY_SECONDS = 10.0  # for a body to arrive
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Model = TypeVar("Model", bound=BaseModel)
@@ -52,7 +54,7 @@ class HttpApi:
 
     async def route(self, request: web.Request) -> web.Response:
         """RouteRequest → RouteResponse."""
-        message = _message(await request.read())
+        message = _message(await _body(request))
         explain = request.query.get("explain") == "true"
         auth.charge(1)
         pool = self._router.pool
@@ -69,7 +71,7 @@ class HttpApi:
 
     async def systemone(self, request: web.Request) -> web.Response:
         """System One's protocol."""
-        read = _read(systemone.SystemOneRequest, await request.read())
+        read = _read(systemone.SystemOneRequest, await _body(request))
         questions = systemone.read(read, self._router.pool)
         query = self._query(systemone.asked(read), "state")
         found, decision = await deciding.answers(self._router, query, questions, self._limits.deadline_of(None))
@@ -77,7 +79,7 @@ class HttpApi:
 
     async def decisions(self, request: web.Request) -> web.Response:
         """OpenAI's Decisions API."""
-        read = _read(openai_decisions.DecisionsRequest, await request.read())
+        read = _read(openai_decisions.DecisionsRequest, await _body(request))
         questions = openai_decisions.read(read, self._router.pool)
         query = self._query(openai_decisions.asked(read), "input")
         found, decision = await deciding.answers(self._router, query, questions, self._limits.deadline_of(None))
@@ -120,6 +122,21 @@ class HttpApi:
             return errors.response(401, str(error), headers={"WWW-Authenticate": "Bearer"})
         except Exception as error:
             return errors.of_error(error, answering.of(error, "", self.metrics))
+
+
+async def _body(request: web.Request) -> bytes:
+    """The body, as it was sent: not compressed, and in time.
+
+    Raises:
+        HTTPUnsupportedMediaType, HTTPRequestTimeout, HTTPRequestEntityTooLarge: it is not like that.
+    """
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise web.HTTPUnsupportedMediaType(reason="content-encoding: compressed bodies are not read here")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(reason=f"the body did not arrive within {BODY_SECONDS:g} s") from None
 
 
 def _message(body: bytes) -> pb.RouteRequest:

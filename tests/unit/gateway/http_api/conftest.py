@@ -46,7 +46,7 @@ async def serve(start: Callable[..., Awaitable[Running]]) -> AsyncIterator[Serve
         file = endpoints_file(virtual_models=TIERS, **changes)
         running = await start(scorer or FakeScorer(bundle=CALIBRATED), file=file)
         api = HttpApi(running.servicer._router, running.metrics, LIMITS, callers)
-        runner = web.AppRunner(api.application(), handler_cancellation=True)
+        runner = web.AppRunner(api.application(), handler_cancellation=True, auto_decompress=False)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         runners.append((runner, aiohttp.ClientSession()))

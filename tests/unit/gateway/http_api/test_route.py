@@ -1,3 +1,5 @@
+import asyncio
+import gzip
 import json
 from hashlib import sha256
 from typing import Any
@@ -7,7 +9,7 @@ from google.protobuf import json_format
 
 from gateway.config.api_keys_file import ApiKeysFile
 from gateway.errors import ScorerUnavailableError
-from gateway.http_api import openapi
+from gateway.http_api import application, openapi
 from gateway.limits.caller import Callers
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.support.fake_scorer import FakeScorer
@@ -99,3 +101,17 @@ async def test_the_description_names_every_field_of_the_contract(serve: Serve) -
     for message in (pb.RouteRequest, pb.RouteResponse, pb.Candidate, pb.ChatMessage):
         properties = described["components"]["schemas"][message.DESCRIPTOR.name]["properties"]
         assert set(properties) == set(message.DESCRIPTOR.fields_by_name)
+
+
+async def test_a_body_that_is_compressed_or_does_not_come_is_refused(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    http = await serve()
+    bomb = gzip.compress(b" " * 50_000_000)
+    assert (await http.post("/v1/route", bomb, headers={"content-encoding": "gzip"}))[0] == 415
+    monkeypatch.setattr(application, "BODY_SECONDS", 0.1)
+    host, _, port = http.base.removeprefix("http://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /v1/route HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
+    assert b" 408 " in await asyncio.wait_for(reader.readline(), 5)
+    writer.close()
