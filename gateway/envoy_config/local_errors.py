@@ -21,7 +21,6 @@ _OURS = ("", "direct_response", "lua_response")
 def errors_in_openai_form(options: Options) -> hcm_pb2.LocalReplyConfig:
     """One text for each status that callers bring about; Envoy's own words for the rest, which is about endpoints."""
     told = {
-        400: "this is no HTTP request that can be served; details: %RESPONSE_CODE_DETAILS%",
         408: f"the request did not arrive as a whole within {options.request_timeout_seconds} s",
         413: f"body: larger than the limit of {options.max_body_bytes} bytes",
         426: "this version of HTTP is not served; use HTTP/1.1 or HTTP/2",
@@ -29,6 +28,9 @@ def errors_in_openai_form(options: Options) -> hcm_pb2.LocalReplyConfig:
     }
     codes = {408: "request_timeout", 413: "request_too_large", 431: "headers_too_large"}
     client = [_mapper(f"response.code == {status}", _error(text, codes.get(status))) for status, text in told.items()]
+    client.append(
+        _mapper("response.code < 500", _error("this request cannot be served: %RESPONSE_CODE_DETAILS%", None))
+    )
     undecided = _error("the router is not reachable", "router_unavailable", kind="server_error")
     other = _error("%LOCAL_REPLY_BODY%", "%RESPONSE_FLAGS_LONG%", kind="server_error")
     without_decision = "response.code == 503 && response.code_details.startsWith('ext_proc')"

@@ -3,11 +3,12 @@
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 import pytest_asyncio
+import zstandard
 from aiohttp import web
 
 from tests.e2e.envoy_fixtures import MIB, Plane, data_plane
@@ -131,17 +132,20 @@ REQUEST = b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n"
         (REQUEST + b"content-length: 100\r\n\r\n{", 408, "request_timeout"),
         (b"POST /v1/chat/completions HTTP/1.1\r\n\r\n", 400, None),
         (b"NONSENSE\r\n\r\n", 400, None),
+        (REQUEST + b"connection: upgrade\r\nupgrade: websocket\r\n\r\n", 403, None),
     ],
-    ids=["long header", "many headers", "413 chunked", "413", "408", "no host", "nonsense"],
+    ids=["long header", "many headers", "413 chunked", "413", "408", "no host", "nonsense", "upgrade"],
 )
 async def test_refusals_are_json(plane: Plane, text: bytes, status: int, code: str | None) -> None:
     got, body = await raw(plane, text)
     assert (got, body["error"]["type"], body["error"]["code"]) == (status, "invalid_request_error", code)
 
 
-@pytest.mark.parametrize("running", ["orphaned"], indirect=True)
-async def test_compressed_bodies_are_read_without_a_gateway_too(plane: Plane) -> None:
-    answer = await ask(plane, "POST", "/v1/chat/completions", gzip.compress(BODY), **{"content-encoding": "gzip"})
+@pytest.mark.parametrize(
+    ("coding", "compress"), [("gzip", gzip.compress), ("zstd", zstandard.compress)], ids=["gzip", "zstd"]
+)
+async def test_compressed_bodies_are_read(plane: Plane, coding: str, compress: Callable[[bytes], bytes]) -> None:
+    answer = await ask(plane, "POST", "/v1/chat/completions", compress(BODY), **{"content-encoding": coding})
     assert (answer.status_code, answer.json()["model"]) == (200, "alpha")
     (request,) = plane.llms["alpha"].received
     assert "content-encoding" not in {name.lower() for name in request.headers}
