@@ -53,17 +53,20 @@ def add(name: str, scores: Path, bundle: Path, out: Path, price: float | None) -
     from routerdc.data.formats.rows import DataError
     from routerdc.loaded_bundle import Router
     from routerdc.pool.change import PoolError, with_llm
+    from routerdc.pool.newcomer import FEWEST_QUERIES, judge
     from routerdc_contract.bundle import LlmSpec
 
     try:
         router, scored = Router.load(bundle), load(scores)
         embedding = torch.from_numpy(router.embed(scored.queries))
         model, calibration = with_llm(router.model, router.llms, embedding, scored, name)
+        newcomer = judge(router.model, router.llms, embedding, scored, name)
         spec = LlmSpec(name=name, price=price, calibration=calibration)
         manifest = _write(router, model, (*router.manifest.llms, spec), f"added {name}, {len(scored)} queries", out)
     except (BundleError, DataError, PoolError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"bundle {manifest.bundle_id} in {out}: {len(manifest.llms)} LLMs")
+    click.echo(newcomer or f"{name}: fewer than {FEWEST_QUERIES} scored queries, too few to say how good it is")
 
 
 @pool.command()

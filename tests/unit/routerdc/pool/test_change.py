@@ -51,6 +51,8 @@ def test_an_added_llm_wins_the_queries_it_answers_and_only_those(bundle: Path, t
         pool, ["add", "coder", "--scores", str(scores), "--bundle", str(bundle), "--out", str(tmp_path / "three")]
     )
     assert result.exit_code == 0, result.output
+    assert "on 50 queries that it was not learned from, it would be chosen for " in result.output
+    assert "where it is chosen" in result.output
     router = Router.load(tmp_path / "three")
     sums, code = tiny_datasets(seed=7)
     assert router.llms == ("adder", "idler", "coder")
