@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ async def rollout(tmp_path: Path) -> AsyncIterator[tuple[list[GatewayProcess], l
             await asyncio.to_thread(envoy.start)
             client = openai.AsyncOpenAI(base_url=envoy.base_url, api_key="x", max_retries=0, timeout=120)
             clients.append(await stack.enter_async_context(client))
-            await until(lambda client=client: _serves(client), 60)
+            await until(partial(_serves, client), 60)
         yield gateways, clients
 
 
@@ -93,6 +94,10 @@ async def _serves(client: openai.AsyncOpenAI) -> bool:
     except openai.APIStatusError:
         return False
     return True
+
+
+def _gone(gateway: GatewayProcess) -> bool:
+    return not gateway.process.running
 
 
 async def _stream(client: openai.AsyncOpenAI, begun: list[None]) -> str:
@@ -116,7 +121,7 @@ async def test_no_stream_is_cut(
     await until(lambda: all(begun), 60)
     for gateway in gateways:
         gateway.signal(number)
-        await until(lambda gateway=gateway: not gateway.process.running, 20)
+        await until(partial(_gone, gateway), 20)
         assert not any(stream.done() for stream in streams)  # every one has seen every gateway go
         await asyncio.to_thread(gateway.start)
     texts = await asyncio.gather(*streams)
