@@ -211,6 +211,26 @@ async def test_without_a_gateway_other_models_are_refused_and_the_known_are_list
     assert [model.id async for model in orphaned.client.models.list()] == ["auto", "careful", "alpha", "beta", "gamma"]
 
 
+def without_gamma(config: dict[str, Any]) -> None:
+    """The configuration of an Envoy that has read an endpoints.yaml without the LLM gamma."""
+    resources = config["static_resources"]
+    resources["clusters"] = [one for one in resources["clusters"] if one["name"] != "gamma#1"]
+    manager = resources["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    for route in manager["route_config"]["virtual_hosts"][0]["routes"]:
+        if "metadata" in route:
+            (known,) = route["metadata"]["filter_metadata"].values()
+            known["clusters"].pop("gamma#1", None)
+
+
+async def test_what_a_gateway_knows_before_envoy_does_is_left_out(tmp_path: Path) -> None:
+    async with data_plane(tmp_path, alter=without_gamma) as plane:
+        plane.prefer("hello", "gamma", "alpha", "beta")
+        assert (await plane.client.chat.completions.create(model="auto", messages=HELLO)).model == "alpha"
+        assert json.loads(plane.llms["alpha"].received[0].body)["model"] == "alpha/model"
+        with pytest.raises(openai.InternalServerError, match="does not know an endpoint of this model"):
+            await plane.client.chat.completions.create(model="gamma", messages=HELLO)
+
+
 async def test_without_a_gateway_each_llm_still_gets_its_own_parameters(tmp_path: Path) -> None:
     async with data_plane(tmp_path, default=["alpha", "beta"]) as plane:
         endpoints = yaml.safe_load((tmp_path / "endpoints.yaml").read_text())
