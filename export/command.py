@@ -20,6 +20,7 @@ from export.steps.step import Step
 from export.targets import PRECISIONS, TARGETS, Precision, Target, precision_for
 from export.tensorrt.builder import Flavour
 from routerdc_contract.bundle import ENGINE_FOLDER, BundleError
+from routerdc_contract.output_path import OutputPath
 
 STEPS = ("graph", "engine", "plan", "openvino", "repository")
 
@@ -35,7 +36,7 @@ STEPS = ("graph", "engine", "plan", "openvino", "repository")
 )
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputPath(file_okay=False),
     default=Path("build"),
     show_default=True,
     help="Gets the folders engine/ and model_repository/, and that of a TensorRT target or of openvino.",

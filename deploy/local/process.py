@@ -59,11 +59,11 @@ class ChildProcess:
         """Starts the child in a session of its own, so that Ctrl-C reaches only us and we stop it in our order.
 
         Raises:
-            ProcessError: it runs already.
+            ProcessError: it runs already, or its log cannot be written.
         """
         if self.running:
             raise ProcessError(f"{self.name} runs already")
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._make_log_folder()
         tied = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), *self._command]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -75,6 +75,13 @@ class ChildProcess:
                 stderr=log,
                 start_new_session=True,
             )
+
+    def _make_log_folder(self) -> None:
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            self.log.touch()
+        except OSError as error:
+            raise ProcessError(f"{self.log}: the log of {self.name} cannot be written: {error.strerror}") from None
 
     @property
     def running(self) -> bool:

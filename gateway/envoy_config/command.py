@@ -18,6 +18,7 @@ from gateway.envoy_config.options import BodyMode, Options
 from gateway.envoy_config.watch import Watcher, move_into_place
 from gateway.envoy_config.watched import folder_of
 from gateway.errors import EndpointsError
+from routerdc_contract.output_path import OutputPath
 
 _DEFAULTS = Options()
 _API_KEYS = f"{ENV_PREFIX}API_KEYS_FILE"
@@ -57,7 +58,7 @@ def _chosen(flag: str, kind: click.ParamType[Any], text: str | None = None) -> D
 
 @click.command("envoy-config")
 @_path("--endpoints", "The endpoints.yaml that the gateway reads too.", required=True)
-@_path("--out", "YAML, or JSON for .json. [default: stdout]")
+@click.option("--out", type=OutputPath(dir_okay=False), help="YAML, or JSON for .json. [default: stdout]")
 @_chosen("--listen", _ADDRESS, "Where clients connect.")
 @_chosen("--admin", _ADDRESS, "Envoy's own pages.")
 @click.option("--metrics", type=_ADDRESS, help="Where Prometheus finds Envoy's metrics (/metrics).")

@@ -8,6 +8,7 @@ import click
 
 from labelling.commands.collect import DEFAULT_STORE
 from labelling.errors import GradingError, LabellingError
+from routerdc_contract.output_path import OutputPath
 
 if TYPE_CHECKING:
     from labelling.grade.grader import Grader
@@ -22,9 +23,7 @@ KINDS = ["exact", "normalised", "numeric", "choice", "json", "regex"]  # of labe
     "--store", "store_path", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=DEFAULT_STORE,
     show_default=True, help="What `routerdc collect` has kept.",
 )  # fmt: skip
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="The table to write (.jsonl), for `train`."
-)
+@click.option("--out", type=OutputPath(dir_okay=False), help="The table to write (.jsonl), for `train`.")
 @click.option("--reference", type=click.Choice(KINDS), help="Compare with the prompt's reference answer.")
 @click.option(
     "--tolerance", type=click.FloatRange(min=0), default=1e-6, show_default=True, help="Relative, of numbers."

@@ -6,6 +6,7 @@ import click
 
 from labelling.commands.collect import DEFAULT_STORE
 from labelling.errors import LabellingError
+from routerdc_contract.output_path import OutputPath
 
 FORMATS = ["lm-eval", "inspect", "promptfoo", "mlflow", "helm", "litellm", "langfuse", "routerbench", "llmrouterbench"]
 
@@ -17,9 +18,7 @@ FORMATS = ["lm-eval", "inspect", "promptfoo", "mlflow", "helm", "litellm", "lang
     "--store", "store_path", type=click.Path(path_type=Path, dir_okay=False), default=DEFAULT_STORE, show_default=True,
     help="Where answers and grades are kept.",
 )  # fmt: skip
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="The table to write (.jsonl), for `train`."
-)
+@click.option("--out", type=OutputPath(dir_okay=False), help="The table to write (.jsonl), for `train`.")
 @click.option("--metric", help="Which score to take where the file has several; default: the first.")
 @click.option("--llm", help="The LLM's name, where the file does not say it or says it otherwise.")
 def import_results(

@@ -7,15 +7,14 @@ import click
 import yaml
 
 from labelling.errors import LabellingError, PriorError
+from routerdc_contract.output_path import OutputPath
 
 EXAMPLE = "flagships-2025"
 
 
 @click.command()
 @click.argument("table", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="The new bundle; with --from, the table (.yaml)."
-)
+@click.option("--out", required=True, type=OutputPath(), help="The new bundle; with --from, the table (.yaml).")
 @click.option("--name", help="Name of the bundle; default: the name of its folder.")
 @click.option(
     "--from", "data", multiple=True, type=click.Path(path_type=Path, exists=True),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from routerdc.data.options import Reading, reading
+from routerdc_contract.output_path import OutputPath
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -57,7 +58,7 @@ def check(paths: tuple[Path, ...], reading: Reading) -> None:
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputPath(file_okay=False),
     default=Path("data"),
     show_default=True,
     help="Gets a folder for each data set.",

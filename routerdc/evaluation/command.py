@@ -8,6 +8,7 @@ import click
 from routerdc.data.formats.rows import DataError
 from routerdc.data.options import Reading, reading
 from routerdc_contract.bundle import BundleError, Manifest
+from routerdc_contract.output_path import OutputPath
 
 DEFAULT_BUNDLE = Path("bundles/default")
 DEFAULT_OUT = Path("build/evaluation")
@@ -34,7 +35,7 @@ DEFAULT_OUT = Path("build/evaluation")
 @click.option("--device", default="cpu", show_default=True, help="Where encoders run: cpu, cuda, …")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of bootstrap, typos and shuffled options.")
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), default=DEFAULT_OUT, show_default=True,
+    "--out", type=OutputPath(file_okay=False), default=DEFAULT_OUT, show_default=True,
     help="Folder for report.html, report.json, report.md and its plots.",
 )  # fmt: skip
 def evaluate(

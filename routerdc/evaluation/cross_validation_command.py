@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from routerdc.data.options import Reading, reading
+from routerdc_contract.output_path import OutputPath
 
 DEFAULT_OUT = Path("build/cross-validation")
 
@@ -15,7 +16,7 @@ DEFAULT_OUT = Path("build/cross-validation")
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(min=2))
 @click.option("--seed", default=0, show_default=True, help="Of the folds, the training and the bootstrap.")
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), default=DEFAULT_OUT, show_default=True,
+    "--out", type=OutputPath(file_okay=False), default=DEFAULT_OUT, show_default=True,
     help="Folder for report.html, report.json, report.md and its plots.",
 )  # fmt: skip
 @reading

@@ -9,6 +9,7 @@ import click
 from routerdc.data.options import Reading, reading
 from routerdc_contract.bundle import BundleError, Manifest
 from routerdc_contract.names import name_fault
+from routerdc_contract.output_path import OutputPath
 
 if TYPE_CHECKING:
     from routerdc.loaded_bundle import Router
@@ -22,7 +23,7 @@ _BUNDLE = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="The router to start from; it stays as it is.",
 )
-_OUT = click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The new bundle.")
+_OUT = click.option("--out", required=True, type=OutputPath(file_okay=False), help="The new bundle.")
 
 
 @click.group()
@@ -97,7 +98,7 @@ def remove(name: str, bundle: Path, out: Path) -> None:
 @click.option("--queries", multiple=True, type=click.IntRange(min=1), default=(20, 50, 100, 300), show_default=True)
 @click.option("--draws", default=4, show_default=True, type=click.IntRange(min=1), help="Of the scored queries.")
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Times all of it, from seed 0.")
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Gets table and numbers.")
+@click.option("--out", required=True, type=OutputPath(file_okay=False), help="Gets table and numbers.")
 @reading
 def measure(
     data: tuple[Path, ...],

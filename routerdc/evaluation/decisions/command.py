@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from routerdc.data.options import Reading, reading
+from routerdc_contract.output_path import OutputPath
 
 SHOWN_BAD_LINES = 20
 
@@ -19,7 +20,7 @@ SHOWN_BAD_LINES = 20
 )  # fmt: skip
 @reading
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="JSON file for every number.")
+@click.option("--out", type=OutputPath(dir_okay=False), help="JSON file for every number.")
 def evaluate_decisions(
     logs: tuple[Path, ...], test_paths: tuple[Path, ...], reading: Reading, seed: int, out: Path | None
 ) -> None:

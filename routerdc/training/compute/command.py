@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from routerdc.data.options import Reading, reading
+from routerdc_contract.output_path import OutputPath
 
 if TYPE_CHECKING:
     from routerdc.tokenization import Side
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("tune-compute")
 @click.argument("data", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--recipe", "recipe_name", default="default", show_default=True, help="A shipped recipe, or a YAML file.")
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Gets table and plot.")
+@click.option("--out", required=True, type=OutputPath(file_okay=False), help="Gets table and plot.")
 @click.option("--layers", multiple=True, type=click.IntRange(min=0), default=(2, 3, 4, 6), show_default=True)
 @click.option(
     "--max-tokens", multiple=True, type=click.IntRange(min=8), default=(32, 64, 128, 256, 512), show_default=True
