@@ -18,6 +18,13 @@ from gateway.policy.capabilities import ApiProtocol
 
 EXT_PROC = "envoy.filters.http.ext_proc"
 _NOT_REACHABLE = OpenAiError(503, "the router is not reachable", code="router_unavailable")
+_STORED = "/v1/(responses|conversations|chat/completions|messages/batches)"
+_NOT_STORED_HERE = OpenAiError(
+    404,
+    "what is stored is at the provider of the LLM that answered (x-routerdc-llm): ask there, with your own key; "
+    "only new requests are routed",
+    code="stored_at_the_provider",
+)
 
 Match: TypeAlias = route_components_pb2.RouteMatch
 
@@ -32,6 +39,7 @@ def local_answers(known: WithoutGateway, options: Options) -> Iterator[route_com
             yield _answer(Match(path=path, headers=[_method("GET", "HEAD")]), 200, answer, asked=True)
     yield _error(Match(**models, headers=[_method("GET", "HEAD")]), _NOT_REACHABLE, asked=True)
     yield from _methods(models, "GET, HEAD, OPTIONS")
+    yield _error(Match(safe_regex=_regex(f"{_STORED}/.*")), _NOT_STORED_HERE)
     what = f"there is POST {', '.join(APIS)}, GET {MODELS}"
     yield _error(Match(prefix="/"), OpenAiError(404, what))
 

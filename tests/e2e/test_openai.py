@@ -160,6 +160,12 @@ async def test_other_paths_get_404_in_openai_form(plane: Plane) -> None:
         await plane.client.embeddings.create(model="auto", input="hi")
 
 
+async def test_stored_responses_are_not_here_and_the_answer_says_where(plane: Plane) -> None:
+    with pytest.raises(openai.NotFoundError, match="x-routerdc-llm") as caught:
+        await plane.client.responses.retrieve("resp_1")
+    assert caught.value.code == "stored_at_the_provider"
+
+
 async def test_body_of_8_mib_arrives_whole(plane: Plane) -> None:
     head, tail = b'{"model": "auto", "messages": [{"role": "user", "content": "hi"}], "user": "', b'"}'
     body = head + b"x" * (8 * MIB - len(head) - len(tail)) + tail
