@@ -4,6 +4,7 @@
     llms:
       mistral-7b:
         price: 0.2                           # US dollars per million tokens; optional
+        output_price: 0.6                    # optional, and input_price: what `routerdc collect` counts instead
         context_tokens: 8192                 # optional; longer queries go to other LLMs
         capabilities: [tools, json_schema]   # optional: vision, audio, video, files, tools, json_object, json_schema;
                                              # unset: every one. Requests that need another one go to other LLMs
@@ -92,6 +93,8 @@ class Llm(Frozen):
     """One LLM of the pool."""
 
     price: float | None = Field(default=None, ge=0, description="US dollars per million tokens")
+    input_price: float | None = Field(default=None, ge=0, description="of prompts; read by `routerdc collect`")
+    output_price: float | None = Field(default=None, ge=0, description="of answers; read by `routerdc collect`")
     context_tokens: int | None = Field(default=None, ge=1, le=2**31, description="longest input; unset: no limit")
     capabilities: tuple[Capability, ...] | None = Field(default=None, description="unset: every one")
     protocols: tuple[ApiProtocol, ...] = Field(default=(ApiProtocol.OPENAI,), min_length=1)

@@ -75,7 +75,7 @@ def _todo(
     """Cells to ask by LLM, shuffled the same way every time."""
     todo: dict[str, list[Cell]] = {name: [] for name in askers}
     for prompt, llm in cells:
-        cell = Cell(prompt, llm, askers[llm].model, settings)
+        cell = Cell(prompt, llm, askers[llm].model, askers[llm].llm.settings(settings))
         if cell.key not in done:
             todo[llm].append(cell)
     for llm, queue in todo.items():
@@ -106,7 +106,7 @@ class _Run:
             return False
         self._store.begin(cell, reservation.most)
         try:
-            answer = await asker.ask(messages, self._settings, cell.key, reservation)
+            answer = await asker.ask(messages, cell.settings, cell.key, reservation)
         except FatalError as error:
             self._stopped[cell.llm] = str(error)
             self._store.forget(cell)

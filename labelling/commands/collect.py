@@ -121,7 +121,9 @@ def _open_cells(chosen: "Plan", pool: "PoolFile", store: "Store", options: dict[
     done = store.done(retry_missing=options["retry_missing"])
     models = {name: next(e.model for e in llm.endpoints if e.in_use) for name, llm in pool.llms.items()}
     return [
-        (key, llm) for key, llm in chosen.cells if Cell(key, llm, models[llm], settings_of(options)).key not in done
+        (key, llm)
+        for key, llm in chosen.cells
+        if Cell(key, llm, models[llm], pool.llms[llm].settings(settings_of(options))).key not in done
     ]
 
 

@@ -46,7 +46,15 @@ class Judge:
     """An LLM that is asked for verdicts in JSON, within a budget."""
 
     def __init__(self, file: JudgeFile, store: Store, max_usd: float | None, manner: Manner) -> None:
-        """`max_usd`: of everything the store has ever cost, answers and verdicts."""
+        """Opens the judge. `max_usd`: of everything the store has ever cost, answers and verdicts.
+
+        Raises:
+            GradingError: a budget is set and the judge has no price.
+        """
+        if max_usd is not None and file.prices is None:
+            raise GradingError(
+                "--max-usd: the judge has no price: set price (or input_price and output_price), 0 for free"
+            )
         self.rubric = file.rubric
         self._llm, self._store = file, store
         self._asker = Asker(file, manner)

@@ -4,13 +4,16 @@ The gateway owns this file and checks all of it; here only what asking needs is 
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from labelling.errors import PoolError
+
+_LENGTHS = {"max_tokens", "max_completion_tokens"}
 
 
 class _Read(BaseModel):
@@ -51,8 +54,16 @@ class Llm(_Read):
     price: Annotated[float, Field(ge=0)] | None = None
     input_price: Annotated[float, Field(ge=0)] | None = None
     output_price: Annotated[float, Field(ge=0)] | None = None
-    context_tokens: int | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
     endpoints: tuple[Endpoint, ...] = Field(min_length=1)
+
+    def settings(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """What is sent beside a chat: as asked for, and the LLM's own `parameters`, as live traffic gets them.
+
+        The longest answer is as asked for: the budget counts on it.
+        """
+        own = {name: value for name, value in self.parameters.items() if name not in _LENGTHS}
+        return {**asked, **own}
 
     @property
     def prices(self) -> tuple[float, float] | None:

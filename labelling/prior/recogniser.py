@@ -20,7 +20,7 @@ from routerdc.training.recipe import EncoderRecipe
 
 WEIGHTS = "recogniser.safetensors"
 SHARPNESS = 12.0
-"""Logit of a domain on whose axis an embedding lies exactly."""
+"""Logit of a domain on whose axis an embedding lies, where probabilities are asked for."""
 Floats = npt.NDArray[np.float32]
 
 

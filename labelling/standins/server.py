@@ -6,7 +6,7 @@ What it does to calls can be changed while it runs, as an endpoint's faults come
 import asyncio
 import json
 import re
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,8 @@ from aiohttp import web
 from labelling.prompts.prompt import text_of
 from labelling.standins.skills import JUDGE_ERROR, SKILLS, chance, knows
 from labelling.standins.tasks import kind_of, right_answer
+
+KEPT_BODIES = 100
 
 
 @dataclass
@@ -36,6 +38,7 @@ class StandIns:
         self.answered: Counter[tuple[str, str]] = Counter()
         self.calls: Counter[str] = Counter()
         self.keys: list[str] = []
+        self.bodies: deque[dict[str, Any]] = deque(maxlen=KEPT_BODIES)
         self._judge_error = judge_error
 
     def application(self) -> web.Application:
@@ -47,7 +50,8 @@ class StandIns:
     async def _complete(self, request: web.Request) -> web.Response:
         llm, body = request.match_info["llm"], json.loads(await request.read())
         self.calls[llm] += 1
-        self.keys.append(request.headers.get("Authorization", ""))
+        self.bodies.append(body)
+        self.keys = [*self.keys, request.headers.get("Authorization", "")][-KEPT_BODIES:]
         if self.faults.statuses:
             status = self.faults.statuses.pop(0)
             return web.json_response({"error": {"message": "told to fail"}}, status=status, headers=self.faults.headers)

@@ -30,6 +30,7 @@ ALONE: dict[tuple[str, ...], tuple[list[str], list[str]]] = {
     ("console",): (["console"], ["console"]),
     ("run",): (["demo", "serve", "triton", "export", "gateway", "route"], ["deploy.local"]),
     ("loadtest",): ([], ["loadtest.open_loop", "loadtest.closed_loop", "loadtest.users", "loadtest.shapes"]),
+    ("label",): (["collect", "grade", "import", "prior", "refresh", "stand-ins"], ["labelling"]),
     ("train",): (["train", "evaluate", "data", "pool", "cross-validate", "tune-compute"], ["routerdc"]),
 }
 

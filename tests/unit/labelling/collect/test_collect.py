@@ -14,8 +14,9 @@ import pytest
 
 from labelling.asking.asker import Manner
 from labelling.asking.budget import Budget, Reservation
+from labelling.collect.estimate import estimate, habits
 from labelling.collect.run import Report, collect
-from labelling.pool.endpoints import PoolFile
+from labelling.pool.endpoints import PoolFile, read_pool
 from labelling.prompts.prompt import Prompt
 from labelling.standins.tasks import prompts as tasks
 from labelling.store.store import Store
@@ -106,12 +107,23 @@ async def test_keys_come_from_the_environment(tmp_path: Path, monkeypatch: pytes
     async with served(tmp_path) as standins:
         path = tmp_path / "endpoints.yaml"
         path.write_text(path.read_text().replace("model: almanac", "model: almanac\n      api_key_env: OUR_KEY"))
-        from labelling.pool.endpoints import read_pool
-
         monkeypatch.setenv("OUR_KEY", "secret-1")
         with Store(tmp_path / "labels.db") as store:
             await ask(store, read_pool(path).only(("almanac",)), 1)
     assert standins.state.keys == ["Bearer secret-1"]
+
+
+async def test_an_llms_own_parameters_are_sent_and_make_another_answer(tmp_path: Path) -> None:
+    async with served(tmp_path) as standins:
+        path = tmp_path / "endpoints.yaml"
+        with Store(tmp_path / "labels.db") as store:
+            await ask(store, standins.pool.only(("almanac",)), 1)
+            path.write_text(
+                path.read_text().replace("  almanac:", "  almanac:\n    parameters: {seed: 7, max_tokens: 9}")
+            )
+            report = await ask(store, read_pool(path).only(("almanac",)), 1)
+    assert report.answered == 1
+    assert [(body["max_tokens"], body.get("seed")) for body in standins.state.bodies] == [(50, None), (50, 7)]
 
 
 async def test_the_budget_is_never_exceeded(tmp_path: Path) -> None:
@@ -140,6 +152,19 @@ async def test_no_run_of_a_thousand_exceeds_its_budget() -> None:
 
         await asyncio.gather(*(call() for _ in range(20)))
         assert budget.spent <= limit + 1e-12, seed
+
+
+async def test_once_a_few_have_answered_the_estimate_is_within_a_fifth_of_what_is_spent(tmp_path: Path) -> None:
+    async with served(tmp_path) as standins:
+        with Store(tmp_path / "labels.db") as store:
+            await ask(store, standins.pool, 12)
+            rest = chats(72)[12:]
+            cells = [(prompt, llm) for prompt in rest for llm in standins.pool.llms]
+            expected = estimate(cells, standins.pool, habits(store, standins.pool.llms), SETTINGS["max_tokens"])
+            report = await ask(store, standins.pool, 72)
+    assert expected.assumed == ()
+    assert expected.expected_usd == pytest.approx(report.spent_usd, rel=0.2)
+    assert expected.most_usd > report.spent_usd
 
 
 async def test_after_kill_nine_no_answer_is_lost_and_no_answered_call_is_made_again(tmp_path: Path) -> None:

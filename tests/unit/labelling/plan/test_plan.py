@@ -1,19 +1,21 @@
 """The plan: which prompts, and which cells."""
 
 import numpy as np
+import numpy.typing as npt
 
 from labelling.plan.coverage import clusters_of, covering, spread
 from labelling.plan.duplicates import distinct
 from labelling.plan.sparse import plan
 from labelling.prompts.prompt import Prompt
 
+Floats = npt.NDArray[np.float32]
 
-def blobs(sizes: list[int]) -> np.ndarray:
+
+def blobs(sizes: list[int]) -> Floats:
     draw = np.random.default_rng(0)
     centres = np.eye(len(sizes), 16) * 10
-    return np.concatenate([c + 0.1 * draw.normal(size=(n, 16)) for c, n in zip(centres, sizes, strict=True)]).astype(
-        np.float32
-    )
+    parts = [c + 0.1 * draw.normal(size=(n, 16)) for c, n in zip(centres, sizes, strict=True)]
+    return np.asarray(np.concatenate(parts), dtype=np.float32)
 
 
 def test_few_prompts_still_cover_every_kind() -> None:
