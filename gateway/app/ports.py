@@ -109,8 +109,8 @@ def port_in_use(host: str, port: int, flag: str) -> PortInUseError:
     """The error that says so, and which `flag` chooses another port."""
     variable = ENV_PREFIX + flag.replace("-", "_").upper()
     return PortInUseError(
-        f"cannot listen on {host}:{port}: somebody else does, or it is no address of this machine; stop that program "
-        f"or choose another port with --{flag} or {variable} (0: any)"
+        f"cannot listen on {bracketed(host)}:{port}: another program does, or it is no address of this machine; "
+        f"stop that program or choose another port with --{flag} or {variable} (0: any)"
     )
 
 

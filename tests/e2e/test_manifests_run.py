@@ -107,6 +107,7 @@ def start(triton: dict[str, int], tmp_path: Path) -> Iterator[Start]:
         here = {
             "ROUTERDC_PORT": str(ports[0]),
             "ROUTERDC_METRICS_PORT": str(ports[1]),
+            "ROUTERDC_EXT_PROC_PORT": "0",
             "ROUTERDC_ENDPOINTS_FILE": str(tmp_path / "endpoints.yaml"),
             "ROUTERDC_TRITON_ADDRESS": f"dns:///localhost:{triton['grpc']}",
             "ROUTERDC_DEADLINE_MS": "20000",
