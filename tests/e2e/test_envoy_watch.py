@@ -108,7 +108,7 @@ async def _lists(client: openai.AsyncOpenAI, names: tuple[str, ...]) -> bool:
     return await models(client) == ["auto", *names]
 
 
-async def test_llm_that_comes_later_has_its_key(tmp_path: Path) -> None:
+async def test_llm_that_comes_later_has_its_key_and_takes_a_rotated_one(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("sk-late\n")
     async with AsyncExitStack() as stack:
         pool, client, llms = await running(stack, tmp_path)
@@ -116,6 +116,14 @@ async def test_llm_that_comes_later_has_its_key(tmp_path: Path) -> None:
         await until(lambda: _lists(client, ("beta",)))
         await client.chat.completions.create(model="beta", messages=HELLO)
         assert llms["beta"].received[0].headers["Authorization"] == "Bearer sk-late"
+        (tmp_path / "draft").write_text("sk-rotated\n")
+        os.replace(tmp_path / "draft", tmp_path / "key")
+
+        async def rotated() -> bool:
+            await client.chat.completions.create(model="beta", messages=HELLO)
+            return llms["beta"].received[-1].headers["Authorization"] == "Bearer sk-rotated"
+
+        await until(rotated)
 
 
 async def test_broken_file_changes_nothing(tmp_path: Path) -> None:
