@@ -6,6 +6,7 @@ import os
 import sys
 from collections import Counter
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ async def test_changes_reach_a_running_envoy_and_no_request_fails(tmp_path: Path
                 group.create_task(load())
             for names in (("alpha", "beta"), ("beta", "alpha"), ("beta",), ("gamma", "beta"), NAMES):
                 pool.write(*names)
-                await until(lambda names=names: _lists(client, names))
+                await until(partial(_lists, client, names))
                 await asyncio.sleep(0.3)
             pool.write("alpha", served_by={"alpha": "gamma"})
             await until(lambda: _lists(client, ("alpha",)))

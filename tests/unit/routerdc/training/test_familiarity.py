@@ -59,8 +59,9 @@ def test_an_unfamiliar_query_gets_the_prior_and_a_familiar_one_the_routers_own_s
 def test_a_trained_bundle_falls_back_to_the_best_single_llm_on_queries_unlike_its_own(
     tmp_path: Path, encoder_folder: Path
 ) -> None:
-    everything = {"head": {"familiarity": True}, "data": {"smoothing": None, "n_clusters": None}}
-    trained = fit(tiny_datasets(), tiny_recipe(encoder_folder, **everything), seed=0, cache=None)
+    chosen = {"smoothing": None, "n_clusters": None}
+    recipe = tiny_recipe(encoder_folder, head={"familiarity": True}, data=chosen)
+    trained = fit(tiny_datasets(), recipe, seed=0, cache=None)
     trained.write(tmp_path, "tiny")
     router = Router.load(tmp_path)
     seen, unseen = tiny_datasets(seed=1)[0].queries, ["zzz zzz zzz", "qqq qqq qqq"]

@@ -1,14 +1,16 @@
 """Scores that are missing not at random may not make an LLM look better, or worse, than it is."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from routerdc.training.preparation.effects import additive_effects, without_ungraded
 from tests.support.tiny import tiny_datasets
 
 
-def _graded(rows: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def _graded(rows: int = 4000, seed: int = 0) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Three LLMs on rows of two difficulties; quality, and which rows are easy."""
     generator = np.random.default_rng(seed)
     easy = np.arange(rows) % 2 == 0

@@ -1,6 +1,9 @@
 """Smoothed labels: domains and tasks are found, luck is not, and far from all rows only the average is left."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from routerdc.training.preparation.place import Place, unit
@@ -13,11 +16,12 @@ from routerdc.training.preparation.smoothing import (
     smoothed_quality,
 )
 
+Array = npt.NDArray[Any]
 STRONG = Strength(3.0, 10.0)
 EVEN, ODD = [0.9, 0.2] * 3, [0.2, 0.8] * 3
 
 
-def _tasks(tasks: int = 8, rows: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _tasks(tasks: int = 8, rows: int = 60, seed: int = 0) -> tuple[Array, Array, Array]:
     """Features around one direction a task, scores of six LLMs, each good at half of the tasks, and tasks."""
     generator = np.random.default_rng(seed)
     task = np.repeat(np.arange(tasks), rows)
@@ -26,7 +30,7 @@ def _tasks(tasks: int = 8, rows: int = 60, seed: int = 0) -> tuple[np.ndarray, n
     return features.astype(np.float32), (generator.random(chance.shape) < chance).astype(np.float32), task
 
 
-def _basis(features: np.ndarray) -> Basis:
+def _basis(features: Array) -> Basis:
     place = Place.of(features, seed=0)
     return Basis.of(place(features), place.anchors)
 
