@@ -140,6 +140,13 @@ bundle: $(VENV)/.dev | $(DATA)/routerdc  ## train the shipped bundle again from 
 	$(BIN)/routerdc export engine --bundle bundles/default \
 		--queries $(DATA)/routerdc/test_in_distribution --queries $(DATA)/routerdc/test_out_of_distribution
 
+NINE := o3-mini,deepseek-r1,qwq-32b,claude-3.5-sonnet,llama-4-maverick,llama-4-scout,mistral-small-3.1-24b-instruct,llama-3.3-70b-instruct,gemma-3-27b-it
+
+bundle-reasoning: $(VENV)/.dev  ## train the bundle of nine LLMs of 2025 again, and trace it for serving
+	$(BIN)/routerdc train $(DATA)/reasoning_gym/train.jsonl --llms $(NINE) --out bundles/reasoning --name reasoning-minilm-9llm
+	$(BIN)/routerdc export graph --bundle bundles/reasoning
+	$(BIN)/routerdc export engine --bundle bundles/reasoning
+
 tune-compute: $(VENV)/.dev | $(DATA)/routerdc  ## quality against depth and tokens on the paper's training data: docs/evaluation/compute (an hour on two cores)
 	$(BIN)/routerdc tune-compute $(DATA)/routerdc/train --side right --side left --side middle \
 		--out docs/evaluation/compute

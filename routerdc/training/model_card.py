@@ -16,6 +16,9 @@ def write_model_card(folder: Path, manifest: Manifest) -> None:
 
 def _head(manifest: Manifest) -> str:
     encoder, tokenizer = manifest.encoder, manifest.tokenizer
+    cut = (
+        "keep head and tail" if tokenizer.truncation_side == "middle" else f"are cut on the {tokenizer.truncation_side}"
+    )
     depth = "all layers" if encoder.layers is None else f"its first {encoder.layers} layers"
     return "\n".join(
         [
@@ -26,7 +29,7 @@ def _head(manifest: Manifest) -> str:
             "",
             f"- encoder: `{encoder.name}`, {depth}, {encoder.pooling} pooling, pinned by the SHA-256 of its weights; "
             "the bundle itself holds only what training added or changed",
-            f"- limit: {tokenizer.max_tokens} tokens, longer queries are cut on the {tokenizer.truncation_side}",
+            f"- limit: {tokenizer.max_tokens} tokens, longer queries {cut}",
             f"- embedding: {manifest.dim} numbers; score = {manifest.scale:g} · cosine + bias of the LLM",
         ]
     )
@@ -106,7 +109,8 @@ def _table(title: str, rows: dict[str, Any]) -> str:
 
 def _limits() -> str:
     return (
-        "## Limits\n\nIt knows these LLMs on queries like those it learned from. A query of another kind gets the "
-        "choice of the nearest known kind. P(correct) is calibrated on held-out queries of the training data; under "
+        "## Limits\n\nIt knows these LLMs on queries like those it learned from. Where the bundle knows how familiar a "
+        "query is, a query of another kind gets the best single LLM; otherwise it gets the choice of the nearest known "
+        "kind. P(correct) is calibrated on held-out queries of the training data; under "
         "other queries it is a guess. Nothing here judges whether a query is safe to answer."
     )

@@ -19,6 +19,7 @@ class FakeScorer:
     bundle: Bundle = BUNDLE
     cancellable: bool = True
     values: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    familiarity: dict[str, float] = field(default_factory=dict)
     faults: dict[str, BaseException] = field(default_factory=dict)
     delays_seconds: dict[str, float] = field(default_factory=dict)
     batches: list[list[str]] = field(default_factory=list)
@@ -41,4 +42,8 @@ class FakeScorer:
         for query in queries:
             if query in self.faults:
                 raise self.faults[query]
-        return [Scores(self.bundle, self.values.get(query, (0.5, 0.9, 0.1)), len(query), False) for query in queries]
+        return [self._scores(query) for query in queries]
+
+    def _scores(self, query: str) -> Scores:
+        values = self.values.get(query, (0.5, 0.9, 0.1))
+        return Scores(self.bundle, values, len(query), truncated=False, familiarity=self.familiarity.get(query))

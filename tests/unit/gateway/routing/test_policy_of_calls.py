@@ -98,3 +98,16 @@ async def test_the_default_answers_where_confidence_is_too_low_and_every_candida
 async def test_a_bundle_without_calibration_tells_no_confidence_and_abstains_from_nobody(start: Start) -> None:
     response = await (await start()).stub.Route(pb.RouteRequest(query="q", min_confidence=1))
     assert (response.llm, response.candidates[0].HasField("confidence")) == ("beta", False)
+
+
+@pytest.mark.parametrize(
+    ("familiarity", "reason"), [(0.2, pb.REASON_UNFAMILIAR), (0.5, pb.REASON_ROUTED), (None, pb.REASON_ROUTED)]
+)
+async def test_an_unfamiliar_query_is_named_so_and_its_familiarity_is_returned(
+    start: Start, familiarity: float | None, reason: pb.Reason.ValueType
+) -> None:
+    known = {} if familiarity is None else {"q": familiarity}
+    response = await (await start(FakeScorer(familiarity=known))).stub.Route(pb.RouteRequest(query="q"))
+    assert (response.llm, response.reason) == ("beta", reason)
+    assert response.HasField("familiarity") is (familiarity is not None)
+    assert response.familiarity == pytest.approx(familiarity or 0.0)
