@@ -90,9 +90,9 @@ def test_an_llm_named_twice_is_refused_wherever_names_come_from(tmp_path: Path) 
 @pytest.mark.parametrize("group", ["scores", "costs"])
 def test_scores_and_costs_that_are_no_numbers_are_refused_with_the_row(tmp_path: Path, group: str) -> None:
     row: dict[str, Any] = {"question": "q", "scores": {"a": 1.0}, "costs": {"a": 1.0}}
-    row[group] = {"a": math.nan}
+    row[group] = {"a": math.inf}
     (tmp_path / "rows.jsonl").write_text(json.dumps(row), encoding="utf-8")
-    with pytest.raises(DataError, match=rf"row 1: {group}\['a'\]: nan is not a finite number"):
+    with pytest.raises(DataError, match=rf"row 1: {group}\['a'\]: inf is not a finite number"):
         load(tmp_path / "rows.jsonl")
 
 
