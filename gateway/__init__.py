@@ -4,7 +4,8 @@ Rooms, each of which knows only those below it (checked by import-linter, see py
 
     app                   builds the service, listens, reloads, drains
     envoy_config          renders Envoy's configuration
-    openai, grpc_api      the doors
+    http_api              the door for HTTP: /v1/route and the decision protocols
+    openai, grpc_api      the doors for Envoy and for gRPC callers
     routing, scoring      the use case; cache, coalescer and Triton
     telemetry             metrics, traces, logs
     pool, limits          LLMs and endpoints; refusals under load

@@ -1,6 +1,6 @@
 """The way of a query, top to bottom: the one place where its stations are put together.
 
-     1. door           gateway/openai or gateway/grpc_api: reads the request and checks every field
+     1. door           gateway/openai, grpc_api or http_api: reads the request and checks every field
      2. quota          Caller.charge: how often this API key may ask                             → refused
      3. query          domain/conversation.py: what is routed of a chat; or the text as it came
      4. budget         QueryBudget: queries in flight, a fair share for each caller              → refused
