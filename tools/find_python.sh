@@ -5,7 +5,8 @@
 #
 # A Python works if its version is supported and if it can make a virtual environment with pip in it. Each is tried,
 # because a name on PATH is not enough: pyenv's shims exist for versions that are not active. A Python that comes with
-# its shared library is preferred, because the embedded Triton loads it.
+# its shared library is preferred, because the embedded Triton loads it; before that, one for which a folder in
+# PIP_FIND_LINKS has a wheel of torch: the build without CUDA saves 3 GB, and is not on PyPI.
 set -eu
 
 VERSIONS="3.13 3.12 3.11"
@@ -30,6 +31,17 @@ print(int(is_shared()), "%d.%02d.%02d" % sys.version_info[:3], sys.executable)
 # Prints "shared version path" of the Python "$1" if it works.
 checked() {
     "$1" -I -c "$CHECK" "$VERSIONS" 2>/dev/null
+}
+
+# Prints 1 if a folder in PIP_FIND_LINKS has a wheel of torch for the version that a line of `checked` names, else 0.
+has_torch() {
+    tag=cp3$(echo "$1" | sed 's/^[^ ]* 3\.0*\([0-9]*\)\..*/\1/')
+    for folder in ${PIP_FIND_LINKS:-}; do
+        for wheel in "$folder"/torch-*-"$tag"-*.whl; do
+            if [ -e "$wheel" ]; then echo 1 && return; fi
+        done
+    done
+    echo 0
 }
 
 # Prints every Python on PATH, and those of pyenv and uv, which need not be on it.
@@ -57,7 +69,9 @@ fi
 if [ -n "${1:-}" ]; then
     found=$(checked "$1") || fail "$1 does not work here: the project needs Python $VERSIONS with venv and ensurepip (on Debian: python3-venv)"
 else
-    found=$(candidates | sort -u | while read -r python; do checked "$python" || true; done | sort -r | head -n 1)
+    found=$(candidates | sort -u | while read -r python; do
+        if line=$(checked "$python"); then echo "$(has_torch "$line") $line"; fi
+    done | sort -r | head -n 1 | cut -d ' ' -f 2-)
     [ -n "$found" ] || fail "no Python of this machine works: install Python $VERSIONS with venv and ensurepip (on Debian: python3-venv), or name one: make run PYTHON=/path/to/python3"
 fi
 path=${found#* * }

@@ -47,6 +47,16 @@ def test_the_newest_wins_and_one_with_its_shared_library_before_one_without(tmp_
     assert find("3.13", path=f"{tmp_path}:/usr/bin:/bin").stdout.split() == ["/made/python3.13"]
 
 
+def test_one_for_which_a_wheel_of_torch_is_at_hand_comes_first(tmp_path: Path) -> None:
+    for version in ("3.11", "3.13"):
+        program(tmp_path / "bin", f"python{version}", f"echo 1 {version}.07 /made/python{version}")
+    path = f"{tmp_path}/bin:/usr/bin:/bin"
+    assert find(path=path, PIP_FIND_LINKS=str(tmp_path)).stdout.split() == ["/made/python3.13"]
+    (tmp_path / "torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl").touch()
+    assert find(path=path, PIP_FIND_LINKS=f"/nowhere {tmp_path}").stdout.split() == ["/made/python3.11"]
+    assert find("3.13", path=path, PIP_FIND_LINKS=str(tmp_path)).stdout.split() == ["/made/python3.13"]
+
+
 def test_pythons_of_pyenv_are_found_although_they_are_not_on_path(tmp_path: Path) -> None:
     program(tmp_path / "versions/3.13.9/bin", "python3.13", "echo 1 9.99 /made/by/pyenv")
     assert find(PYENV_ROOT=str(tmp_path)).stdout.strip() == "/made/by/pyenv"
