@@ -1,10 +1,9 @@
 """`routerdc envoy-config`: Envoy's whole configuration, rendered from endpoints.yaml.
 
-    command → watch → bootstrap → listener, routes, clusters, gateway_cluster, overload, metrics, watched
-
-    listener → http_filters, headers, access_log, local_errors, tracing
-    routes → local_answers, without_gateway, failures
-    clusters → lua_filters, headers, failures, upstream
+    command → watch → bootstrap
+    bootstrap → http: listener, filters, routes, local answers, overload
+    http → upstreams: clusters of LLMs and of the gateway
+    upstreams, http → lua; headers, failures, without_gateway, watched, options, dump
 
 All of them build Envoy's own protobufs; dump turns these into text. In Lua: read_model, resting and fail_open run
 before a request's route is final, adapt and rest for every attempt, cors for web pages. Knows files and protobufs,

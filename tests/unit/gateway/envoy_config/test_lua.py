@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lupa.luajit21 import LuaRuntime
 
-from gateway.envoy_config.lua_filters import literal
+from gateway.envoy_config.lua.filters import literal
 from gateway.openai.answers import OpenAiError
 from gateway.openai.bodies.members import parse
 from tests.unit.gateway.openai.bodies.test_members import objects, styles
@@ -21,7 +21,7 @@ MIB = 2**20
 
 @pytest.fixture(scope="module")
 def read() -> Read:
-    source = (resources.files("gateway.envoy_config") / "read_model.lua").read_text()
+    source = (resources.files("gateway.envoy_config.lua") / "read_model.lua").read_text()
     lua = LuaRuntime(encoding=None)
     read_model, nothing = lua.execute(source.encode() + b"\nreturn read_model"), lua.table()
 

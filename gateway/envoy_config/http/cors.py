@@ -2,7 +2,7 @@
 
 from envoy.extensions.filters.http.lua.v3 import lua_pb2
 
-from gateway.envoy_config import lua_filters
+from gateway.envoy_config.lua import filters as lua_filters
 from gateway.envoy_config.options import Options
 
 CORS = f"{lua_filters.NAME}.cors"

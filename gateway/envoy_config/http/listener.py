@@ -5,14 +5,14 @@ from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 
 from gateway.envoy_config import headers, watched
-from gateway.envoy_config.access_log import access_log
-from gateway.envoy_config.clusters import buffer_bytes
 from gateway.envoy_config.dump import address, packed, seconds
-from gateway.envoy_config.http_filters import http_filters
-from gateway.envoy_config.local_errors import errors_in_openai_form
+from gateway.envoy_config.http.access_log import access_log
+from gateway.envoy_config.http.http_filters import http_filters
+from gateway.envoy_config.http.local_errors import errors_in_openai_form
+from gateway.envoy_config.http.routes import ROUTES_NAME, routes
+from gateway.envoy_config.http.tracing import tracing
 from gateway.envoy_config.options import Options
-from gateway.envoy_config.routes import ROUTES_NAME, routes
-from gateway.envoy_config.tracing import tracing
+from gateway.envoy_config.upstreams.clusters import buffer_bytes
 from gateway.envoy_config.without_gateway import WithoutGateway
 
 _HEADERS_TIMEOUT_SECONDS = 10

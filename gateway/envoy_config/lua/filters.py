@@ -12,7 +12,7 @@ from envoy.config.core.v3 import base_pb2
 from envoy.extensions.filters.http.lua.v3 import lua_pb2
 
 NAME = "envoy.filters.http.lua"
-_FOLDER = resources.files("gateway.envoy_config")
+_FOLDER = resources.files("gateway.envoy_config.lua")
 
 LuaValue = str | int | bool | Sequence["LuaValue"] | Mapping[str, "LuaValue"]
 

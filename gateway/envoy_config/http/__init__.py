@@ -1,0 +1,1 @@
+"""Envoy's listener: its filters, routes, local answers, limits and access log."""

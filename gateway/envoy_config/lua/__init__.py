@@ -1,0 +1,1 @@
+"""The Lua filters, and how they are put together."""
