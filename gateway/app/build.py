@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gateway.app import tls
+from gateway.app.listening import tls
+from gateway.app.listening.tls import CertificateFiles, ServerTls
 from gateway.app.reload import Reloader
 from gateway.app.source import Source
-from gateway.app.tls import CertificateFiles, ServerTls
 from gateway.config import api_keys_file
 from gateway.config.api_keys_file import ApiKeysFile
 from gateway.config.endpoints_file import EndpointsFile

@@ -15,15 +15,15 @@ import uvloop
 
 from gateway.app import build, readiness
 from gateway.app.health import Health
-from gateway.app.heartbeat import beat
-from gateway.app.http_server import http_server
-from gateway.app.memory import c_library_trim, give_back
-from gateway.app.metrics_server import metrics_server
-from gateway.app.ports import Ports, write_ports
+from gateway.app.listening.http_server import http_server
+from gateway.app.listening.metrics_server import metrics_server
+from gateway.app.listening.ports import Ports, write_ports
+from gateway.app.listening.servers import Servers
+from gateway.app.process.heartbeat import beat
+from gateway.app.process.memory import c_library_trim, give_back
+from gateway.app.process.shutdown import MARGIN_SECONDS, end_within
 from gateway.app.query_path import build_router
 from gateway.app.reload import Reloader
-from gateway.app.servers import Servers
-from gateway.app.shutdown import MARGIN_SECONDS, end_within
 from gateway.config import endpoints_file
 from gateway.config.settings import Settings
 from gateway.grpc_api.auth import Authentication

@@ -12,9 +12,9 @@ from typing import Any
 import structlog
 
 from gateway.app import server
-from gateway.app.heartbeat import Pulse
-from gateway.app.ports import Ports
-from gateway.app.shutdown import MARGIN_SECONDS
+from gateway.app.listening.ports import Ports
+from gateway.app.process.heartbeat import Pulse
+from gateway.app.process.shutdown import MARGIN_SECONDS
 from gateway.config.settings import Settings
 from gateway.errors import StartupError, WorkerError
 from gateway.telemetry import logs

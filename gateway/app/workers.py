@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 
 import structlog
 
-from gateway.app.ports import bindable, port_in_use, write_ports
+from gateway.app.listening.ports import bindable, port_in_use, write_ports
 from gateway.app.worker import Worker
 from gateway.config.settings import Settings
 

@@ -14,7 +14,7 @@ import uvloop
 from grpc import aio
 
 from gateway.app import build
-from gateway.app.ports import bind, public_options
+from gateway.app.listening.ports import bind, public_options
 from gateway.app.query_path import build_scorer
 from gateway.config.endpoints_file import EndpointsFile
 from gateway.config.settings import Settings

@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from gateway.app import memory
-from gateway.app.memory import GROWTH_BYTES, c_library_trim, give_back, resident_bytes
+from gateway.app.process import memory
+from gateway.app.process.memory import GROWTH_BYTES, c_library_trim, give_back, resident_bytes
 from tests.support.waiting import until
 
 

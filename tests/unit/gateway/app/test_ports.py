@@ -7,8 +7,8 @@ import grpc
 import pytest
 from grpc import aio
 
-from gateway.app import ports
-from gateway.app.ports import Ports, public_options, write_ports
+from gateway.app.listening import ports
+from gateway.app.listening.ports import Ports, public_options, write_ports
 from gateway.config.settings import Settings
 from gateway.errors import SettingsError
 

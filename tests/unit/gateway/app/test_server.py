@@ -15,9 +15,9 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from gateway.app import metrics_server
 from gateway.app.health import FOLLOWING
-from gateway.app.ports import Ports
+from gateway.app.listening import metrics_server
+from gateway.app.listening.ports import Ports
 from gateway.app.server import serving
 from gateway.config import settings
 from gateway.domain.scorer import Bundle

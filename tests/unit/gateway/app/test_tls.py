@@ -11,7 +11,7 @@ import trustme
 from click.testing import CliRunner
 from cryptography import x509
 
-from gateway.app import tls
+from gateway.app.listening import tls
 from gateway.app.server import serving
 from gateway.config import settings
 from gateway.errors import SettingsError, TlsError

@@ -14,7 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import make_wsgi_app
 
-from gateway.app.ports import bindable, port_in_use
+from gateway.app.listening.ports import bindable, port_in_use
 from gateway.config.settings import Settings
 from gateway.telemetry.metrics import Metrics
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from grpc import aio
 
-from gateway.app.tls import ServerTls
+from gateway.app.listening.tls import ServerTls
 from gateway.config.settings import ENV_PREFIX, Settings
 from gateway.errors import PortInUseError, SettingsError
 

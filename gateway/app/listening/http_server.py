@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from gateway.app.ports import bindable, port_in_use
+from gateway.app.listening.ports import bindable, port_in_use
 from gateway.config.groups import Listen
 
 _SHUTDOWN_SECONDS = 5.0

@@ -12,8 +12,8 @@ from grpc import aio
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_reflection.v1alpha import reflection
 
-from gateway.app.ports import bind, ext_proc_options, public_options
-from gateway.app.tls import ServerTls
+from gateway.app.listening.ports import bind, ext_proc_options, public_options
+from gateway.app.listening.tls import ServerTls
 from gateway.config.settings import Settings
 from gateway.grpc_api import registration
 from gateway.grpc_api.health import HealthService

@@ -1,0 +1,1 @@
+"""Where the process listens: ports, the gRPC, HTTP and metrics servers, TLS."""

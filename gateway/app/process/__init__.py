@@ -1,0 +1,1 @@
+"""The process itself: heartbeat to its supervisor, memory that goes back, an end within its grace."""
