@@ -15,6 +15,11 @@ def platt(scores: Tensor, quality: Tensor) -> list[Calibration | None]:
     return [_fit(scores[:, column].double(), quality[:, column].double()) for column in range(scores.shape[1])]
 
 
+def pooled_platt(scores: Tensor, quality: Tensor) -> Calibration:
+    """One line for all LLMs together; the identity where no outcome is known. Both are (n, n_llms)."""
+    return _fit(scores.flatten().double(), quality.flatten().double()) or Calibration(slope=1.0, intercept=0.0)
+
+
 def _fit(scores: Tensor, quality: Tensor) -> Calibration | None:
     known = ~quality.isnan()
     if not bool(known.any()):

@@ -15,6 +15,7 @@ from routerdc.model import HALF, RouterModel
 from routerdc.training.judge import graded_choice
 from routerdc.training.preparation.effects import additive_effects
 from routerdc.training.preparation.place import Place
+from routerdc_contract.bundle import Calibration
 
 SEEN_SHARE = 0.05
 """Share of queries like the training's that may count as less than wholly familiar: sets the upper end of the gate."""
@@ -92,6 +93,15 @@ def best_gate(candidates: Sequence[Gate], unseen: Sequence[Unseen]) -> Gate:
         if lower > bound:
             best, bound = gate, lower
     return best
+
+
+def rescaled(model: RouterModel, line: Calibration) -> RouterModel:
+    """A copy of `model` with scores slope * score + intercept; no choice changes. The least slope is `LEAST`."""
+    slope = max(line.slope, LEAST)
+    changed = RouterModel(model.encoder, replace(model.config, scale=model.config.scale * slope))
+    changed.projection, changed.llm_embeddings = model.projection, model.llm_embeddings
+    changed.llm_bias = torch.nn.Parameter(model.llm_bias.detach() * slope + line.intercept)
+    return changed.eval()
 
 
 def with_familiarity(model: RouterModel, place: Place, gate: Gate, prior: Floats) -> RouterModel:

@@ -12,10 +12,10 @@ from tokenizers import Tokenizer
 from routerdc.bundle_io import save_bundle
 from routerdc.data.dataset import Dataset
 from routerdc.model import RouterModel
-from routerdc.training.calibration import platt
+from routerdc.training.calibration import platt, pooled_platt
 from routerdc.training.choices import chosen_gate, with_choices
 from routerdc.training.encoder import Encoder
-from routerdc.training.familiarity import Gate, prior_scores, with_familiarity
+from routerdc.training.familiarity import Gate, prior_scores, rescaled, with_familiarity
 from routerdc.training.judge import graded_choice, per_data_set
 from routerdc.training.preparation.effects import additive_effects
 from routerdc.training.preparation.features import CACHE_FOLDER
@@ -87,13 +87,15 @@ def fit(
     run = Run(datasets, seed, device, cache, encoder)
     recipe = with_choices(run, recipe)
     gate, unseen = chosen_gate(run, recipe)
-    judged = _gated(run.train(recipe, checkpoint), gate, seed)
+    judged = run.train(recipe, checkpoint)
+    line = _line(judged)
+    judged = _gated(judged, gate, line, seed)
     metrics, calibrations = _judged(judged)
     final = judged
     if recipe.data.held_out and not recipe.optimizer.evaluate_every:
         everything = recipe.changed(data={"held_out": 0.0})
         final = run.train(everything, checkpoint and checkpoint.with_suffix(".all" + checkpoint.suffix))
-        final = _gated(final, gate, seed)
+        final = _gated(final, gate, line, seed)
     return Trained(
         model=final.model,
         tokenizer=final.encoder.tokenizer,
@@ -118,11 +120,25 @@ def _grading(datasets: Sequence[Dataset]) -> dict[str, Any]:
     return {dataset.name: dict(dataset.grading) for dataset in datasets if dataset.grading}
 
 
-def _gated(outcome: Outcome, gate: Gate | None, seed: int) -> Outcome:
+def _line(outcome: Outcome) -> Calibration:
+    """What makes scores logits of P(correct) on held-out rows: those learned from smoothed labels are too even."""
+    scores = _scores(outcome)
+    return pooled_platt(scores, torch.from_numpy(outcome.data.held_out.quality))
+
+
+def _scores(outcome: Outcome) -> torch.Tensor:
+    """Of the held-out rows, (n, n_llms)."""
+    with torch.no_grad():
+        return outcome.model.score(embed_all(outcome.model, outcome.held_out))
+
+
+def _gated(outcome: Outcome, gate: Gate | None, line: Calibration, seed: int) -> Outcome:
+    """Behind the gate, scores and prior must be in one unit, logits: `line` brings the scores to it."""
     if gate is None:
         return outcome
     prior = prior_scores(outcome.data.learn.quality, outcome.data.learn.data_set)
-    return replace(outcome, model=with_familiarity(outcome.model, outcome.place(seed), gate, prior))
+    model = with_familiarity(rescaled(outcome.model, line), outcome.place(seed), gate, prior)
+    return replace(outcome, model=model)
 
 
 def _judged(outcome: Outcome) -> tuple[dict[str, Any], list[Calibration | None]]:
@@ -130,8 +146,7 @@ def _judged(outcome: Outcome) -> tuple[dict[str, Any], list[Calibration | None]]
     data, rows = outcome.data, outcome.data.held_out
     if not len(rows):
         return {}, [None] * len(data.llms)
-    with torch.no_grad():
-        scores = outcome.model.score(embed_all(outcome.model, outcome.held_out))
+    scores = _scores(outcome)
     sets = range(len(data.names))
     best = np.stack([additive_effects(data.learn.quality[data.learn.data_set == one]).llm for one in sets])
     single = np.nanmean(best, axis=0)

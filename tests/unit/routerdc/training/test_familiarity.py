@@ -8,9 +8,10 @@ import torch
 
 from routerdc.loaded_bundle import Router
 from routerdc.model import RouterConfig, RouterModel
-from routerdc.training.familiarity import OPEN, Gate, Unseen, best_gate, gates, prior_scores, with_familiarity
+from routerdc.training.familiarity import OPEN, Gate, Unseen, best_gate, gates, prior_scores, rescaled, with_familiarity
 from routerdc.training.fit import fit
 from routerdc.training.preparation.place import Place
+from routerdc_contract.bundle import Calibration
 from tests.support.tiny import tiny_datasets, tiny_recipe
 
 NEAR, FAR = 0.9, 0.2
@@ -75,3 +76,14 @@ def test_a_trained_bundle_falls_back_to_the_best_single_llm_on_queries_unlike_it
     assert trained.recipe.data.smoothing is not None
     assert trained.training["gate"][0] < trained.training["gate"][1]
     assert trained.metrics["unseen_kinds"]["router"]["rows"] == 120
+
+
+def test_rescaled_scores_are_on_the_line_and_choose_the_same() -> None:
+    torch.manual_seed(0)
+    model = RouterModel(torch.nn.Identity(), RouterConfig(n_llms=3, features=8, dim=4, projection="linear", scale=5.0))
+    model.llm_bias.data = torch.tensor([0.5, -0.5, 0.0])
+    features = torch.randn(20, 8)
+    line = Calibration(slope=1.75, intercept=0.25)
+    before, after = (one.score(one.project(features)) for one in (model, rescaled(model, line)))
+    torch.testing.assert_close(after, 1.75 * before + 0.25)
+    assert rescaled(model, Calibration(slope=-1.0, intercept=0.0)).config.scale > 0
