@@ -4,6 +4,7 @@ A stand-in knows the right answer to these prompts and to no others.
 """
 
 import datetime
+import itertools
 import random
 import re
 from collections.abc import Callable
@@ -59,7 +60,7 @@ def _capitals(draw: random.Random) -> str:
 
 
 def _spelling(draw: random.Random) -> str:
-    return f"Spell the letters of these words backwards: {' '.join(draw.sample(_WORDS, 2))}"
+    return f"Spell the letters of these words backwards: {' '.join(draw.sample(_WORDS, 3))}"
 
 
 KINDS: dict[str, Callable[[random.Random], str]] = {
@@ -75,9 +76,9 @@ KINDS: dict[str, Callable[[random.Random], str]] = {
 def prompts(count: int, seed: int = 0) -> list[tuple[str, str]]:
     """`count` distinct (prompt, kind), the kinds in turn."""
     draw, found = random.Random(seed), dict[str, str]()  # noqa: S311
-    kinds = list(KINDS)
+    turns = itertools.cycle(KINDS)
     while len(found) < count:
-        kind = kinds[len(found) % len(kinds)]
+        kind = next(turns)  # a kind whose prompts are used up leaves its turns to the others
         found.setdefault(KINDS[kind](draw), kind)
     return list(found.items())
 
