@@ -8,7 +8,7 @@ The first folder gets the backends, the second the command `tritonserver`.
 import sys
 from pathlib import Path
 
-from deploy.local.triton_install import find_triton
+from deploy.local.triton.install import find_triton
 
 
 def install(backends: Path, commands: Path) -> None:

@@ -18,8 +18,8 @@ from deploy.local.ports import PortError
 from deploy.local.process import ProcessError
 from deploy.local.repository import REPOSITORY, published_bundle
 from deploy.local.stack import ROUTERDC, FrontPorts, Service, console, demo_endpoints, export_bundle, service
-from deploy.local.triton import TritonPorts
-from deploy.local.triton_install import UnsupportedPlatformError
+from deploy.local.triton.install import UnsupportedPlatformError
+from deploy.local.triton.server import TritonPorts
 from routerdc_contract.bundle import BundleError
 
 SHIPPED_BUNDLE = Path(__file__).parents[2] / "bundles" / "default"
@@ -105,7 +105,7 @@ def serve(endpoints_file: Path, precision: str | None, bundle: Path, folder: Pat
 @_service_options
 def demo(check: bool, bundle: Path, folder: Path, **ports: int) -> None:
     """Starts everything with demo endpoints in place of LLMs, and routes real queries."""
-    from deploy.local.samples import print_samples, route_samples
+    from deploy.local.demo.samples import print_samples, route_samples
     from routerdc_client import RouteError
 
     with _running() as stack:

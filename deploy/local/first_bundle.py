@@ -10,7 +10,7 @@ import yaml
 
 from deploy.local.process import ProcessError
 from deploy.local.repository import repository_llms
-from deploy.local.triton import TritonServer
+from deploy.local.triton.server import TritonServer
 from routerdc_contract.bundle import Manifest
 
 

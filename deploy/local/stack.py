@@ -18,7 +18,7 @@ import yaml
 from deploy.local.envoy import Envoy
 from deploy.local.ports import LOCALHOST, claim
 from deploy.local.process import ChildProcess, ProcessError
-from deploy.local.triton import TritonPorts, TritonServer
+from deploy.local.triton.server import TritonPorts, TritonServer
 from routerdc_contract.bundle import Manifest
 
 ROUTERDC = Path(sys.executable).with_name("routerdc")
@@ -84,7 +84,7 @@ def demo_endpoints(bundle: Path, folder: Path) -> Iterator[Path]:
     names = Manifest.read(bundle).llm_names
     ports_file = folder / "demo_endpoints.json"
     ports_file.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "deploy.local.demo_endpoints", "--ports-file", str(ports_file)]
+    command = [sys.executable, "-m", "deploy.local.demo.endpoints", "--ports-file", str(ports_file)]
     command += [argument for name in names for argument in ("--llm", name)]
     with ChildProcess("demo endpoints", command, log=folder / "logs" / "demo_endpoints.log") as child:
         child.wait_ready(ports_file.is_file, START_TIMEOUT_SECONDS)

@@ -24,7 +24,7 @@ import grpc
 import yaml
 from tritonclient.grpc import service_pb2_grpc
 
-from deploy.local.triton import TritonServer
+from deploy.local.triton.server import TritonServer
 from gateway.scoring.triton import kserve
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.local.triton import TritonServer
+from deploy.local.triton.server import TritonServer
 from routerdc_contract.bundle import Manifest
 from tests.chaos.ledger import FULL, Ledger
 from tests.integration.conftest import manifest, model_repository, triton_platform

@@ -25,7 +25,7 @@ import openai
 from deploy.local.command import SHIPPED_BUNDLE
 from deploy.local.process import ProcessError
 from deploy.local.stack import FrontPorts, Service, demo_endpoints, export_bundle, service
-from deploy.local.triton import ANY_FREE_PORTS
+from deploy.local.triton.server import ANY_FREE_PORTS
 from loadtest import machine
 from loadtest.closed_loop import usage
 from routerdc_client import AsyncRouterClient, RouteError, route_request

@@ -9,7 +9,7 @@ from typing import Any
 
 from grpc import aio
 
-from deploy.local.triton import TritonServer
+from deploy.local.triton.server import TritonServer
 from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
 from tests.chaos.conftest import StartGateway

@@ -16,7 +16,7 @@ import grpc
 import trustme
 from grpc import aio
 
-from deploy.local.triton import TritonServer
+from deploy.local.triton.server import TritonServer
 from routerdc_client.calls import CHANNEL_OPTIONS as CLIENT_OPTIONS
 from routerdc_contract.bundle import Manifest
 from tests.chaos.conftest import StartGateway, endpoints_yaml, full_only

@@ -12,7 +12,7 @@ import pytest
 from grpc import aio
 from tritonclient.grpc import service_pb2_grpc
 
-from deploy.local.triton import TritonServer
+from deploy.local.triton.server import TritonServer
 from routerdc_client import route_request
 from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc

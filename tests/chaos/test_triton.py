@@ -16,7 +16,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from deploy.local.triton import TritonPorts, TritonServer
+from deploy.local.triton.server import TritonPorts, TritonServer
 from routerdc_contract import tensors
 from routerdc_contract.bundle import Manifest
 from tests.chaos.conftest import StartGateway, endpoints_yaml, full_only

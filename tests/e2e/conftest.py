@@ -9,7 +9,7 @@ import pytest
 
 from deploy.local.command import SHIPPED_BUNDLE
 from deploy.local.stack import FrontPorts, Service, demo_endpoints, export_bundle, service
-from deploy.local.triton import ANY_FREE_PORTS
+from deploy.local.triton.server import ANY_FREE_PORTS
 from routerdc_client import RouterClient
 
 

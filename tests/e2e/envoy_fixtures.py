@@ -21,7 +21,7 @@ from envoy.service.ext_proc.v3 import external_processor_pb2
 from grpc import aio
 from grpc_health.v1 import health_pb2
 
-from deploy.local.demo_endpoints import Behaviour, DemoEndpoint
+from deploy.local.demo.endpoints import Behaviour, DemoEndpoint
 from deploy.local.envoy import Envoy
 from gateway.config import endpoints_file as endpoints
 from gateway.envoy_config.command import envoy_config

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from deploy.local.command import SHIPPED_BUNDLE
-from deploy.local.sample_queries import SAMPLE_QUERIES
+from deploy.local.demo.sample_queries import SAMPLE_QUERIES
 from deploy.local.stack import ROUTERDC
 from tests.e2e.conftest import Stack
 

@@ -14,7 +14,7 @@ import openai
 import pytest
 import yaml
 
-from deploy.local.demo_endpoints import DemoEndpoint
+from deploy.local.demo.endpoints import DemoEndpoint
 from deploy.local.envoy import Envoy
 from deploy.local.process import ChildProcess
 from tests.e2e.envoy_fixtures import RecordingEndpoint

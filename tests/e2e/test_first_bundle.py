@@ -8,7 +8,7 @@ from deploy.local.command import SHIPPED_BUNDLE
 from deploy.local.first_bundle import FirstBundle, is_for
 from deploy.local.repository import REPOSITORY
 from deploy.local.stack import FrontPorts, demo_endpoints, export_bundle, service
-from deploy.local.triton import ANY_FREE_PORTS
+from deploy.local.triton.server import ANY_FREE_PORTS
 from routerdc_client import RouterClient
 from routerdc_contract.bundle import Manifest
 from routerdc_contract.v1 import router_pb2 as pb

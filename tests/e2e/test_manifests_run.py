@@ -19,8 +19,8 @@ from deploy.local.command import SHIPPED_BUNDLE
 from deploy.local.ports import claim
 from deploy.local.process import ChildProcess
 from deploy.local.stack import ROUTERDC
-from deploy.local.triton import ANY_FREE_PORTS
-from deploy.local.triton_install import find_triton
+from deploy.local.triton.install import find_triton
+from deploy.local.triton.server import ANY_FREE_PORTS
 from routerdc_client import RouterClient
 from tests.support.rendered import (
     VERSIONS,

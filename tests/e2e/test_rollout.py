@@ -13,7 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from deploy.local.demo_endpoints import DemoEndpoint
+from deploy.local.demo.endpoints import DemoEndpoint
 from deploy.local.envoy import Envoy
 from gateway.envoy_config.command import envoy_config
 from tests.e2e.envoy_fixtures import RecordingEndpoint

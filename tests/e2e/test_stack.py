@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from deploy.local.command import SHIPPED_BUNDLE
-from deploy.local.samples import route_samples
+from deploy.local.demo.samples import route_samples
 from export.parity.compare import LIMITS
 from routerdc_client import AsyncRouterClient, RouteError, RouterClient, route_request
 from routerdc_contract.bundle import Manifest

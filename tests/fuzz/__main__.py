@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 
 from deploy.local.command import SHIPPED_BUNDLE
 from deploy.local.stack import export_bundle
-from deploy.local.triton import TritonServer
+from deploy.local.triton.server import TritonServer
 from gateway.telemetry import logs
 from loadtest import machine
 from tests.fuzz import triton

@@ -7,7 +7,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import strategies as st
 from tritonclient.grpc import service_pb2
 
-from deploy.local.triton import TritonServer
+from deploy.local.triton.server import TritonServer
 from routerdc_contract import tensors
 from tests.fuzz.entrances import HANGS_AFTER_SECONDS, OUR_FAULT, Entrance, OurFaultError
 from tests.fuzz.texts import damaged, texts

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from tritonclient.grpc import InferenceServerClient
 
-from deploy.local.triton import TritonServer
-from deploy.local.triton_install import UnsupportedPlatformError, find_triton
+from deploy.local.triton.install import UnsupportedPlatformError, find_triton
+from deploy.local.triton.server import TritonServer
 from export.steps.repository import RepositoryStep
 from export.steps.runner import make
 from routerdc_contract.bundle import ENGINE_FOLDER, Manifest

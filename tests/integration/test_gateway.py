@@ -15,7 +15,7 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tritonclient.grpc import InferenceServerClient
 
-from deploy.local.triton import TritonServer
+from deploy.local.triton.server import TritonServer
 from export.parity.samples import sample_queries
 from gateway.app.server import serving
 from gateway.config import settings

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.triton import TritonServer
+from deploy.local.triton.server import TritonServer
 from export.parity.samples import sample_queries
 from loadtest.perf_analyzer import PerfAnalyzer, UnavailableError
 

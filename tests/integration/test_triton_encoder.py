@@ -17,7 +17,7 @@ from tritonclient.grpc import InferenceServerClient
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 from tritonclient.utils import InferenceServerException
 
-from deploy.local.triton import TritonServer
+from deploy.local.triton.server import TritonServer
 from export.artefacts.files import ENGINE_FILE, ENGINE_WEIGHTS_FILE
 from export.parity.samples import sample_queries
 from export.publish.command import publish

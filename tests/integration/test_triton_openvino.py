@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tritonclient.grpc import InferenceServerClient
 
-from deploy.local.triton import TritonServer
+from deploy.local.triton.server import TritonServer
 from export.parity.samples import sample_queries
 from export.steps.engine import EngineStep
 from export.steps.openvino import OpenvinoStep

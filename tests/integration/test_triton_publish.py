@@ -18,7 +18,7 @@ import yaml
 from tritonclient.grpc.aio import InferenceServerClient
 
 from deploy.local.stack import ROUTERDC
-from deploy.local.triton import TritonServer
+from deploy.local.triton.server import TritonServer
 from export.triton.config import parameter, read_config
 from gateway.app.server import serving
 from gateway.config import settings

@@ -13,14 +13,14 @@ from click.testing import CliRunner
 
 from deploy.local.ports import LOCALHOST, PortError
 from deploy.local.process import ProcessError
-from deploy.local.triton import TritonPorts, TritonServer
-from deploy.local.triton_command import triton as triton_command
+from deploy.local.triton.command import triton as triton_command
+from deploy.local.triton.server import TritonPorts, TritonServer
 from tests.support.processes import is_alive, wait_until
 
 PARENT = """
 import sys, time
 from pathlib import Path
-from deploy.local.triton import TritonServer
+from deploy.local.triton.server import TritonServer
 with TritonServer(Path(sys.argv[1]), log=Path(sys.argv[2])) as server:
     print(server.process.pid, flush=True)
     time.sleep(600)

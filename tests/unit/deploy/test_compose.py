@@ -15,7 +15,7 @@ import click
 import pytest
 import yaml
 
-from deploy.local import demo_endpoints
+from deploy.local.demo import endpoints as demo_endpoints
 from deploy.local.ports import claim
 from gateway.config import endpoints_file
 from routerdc_contract.bundle import Manifest
@@ -81,7 +81,7 @@ def test_demo_endpoints_are_where_endpoints_yaml_has_them() -> None:
 
 def test_demo_endpoints_listen_where_they_are_told(tmp_path: Path) -> None:
     first = claim(0, "a demo endpoint", "")
-    command = [sys.executable, "-m", "deploy.local.demo_endpoints", "--llm=one", f"--ports-file={tmp_path / 'ports'}"]
+    command = [sys.executable, "-m", "deploy.local.demo.endpoints", "--llm=one", f"--ports-file={tmp_path / 'ports'}"]
     with subprocess.Popen([*command, "--host=127.0.0.1", f"--first-port={first}"], cwd=ROOT) as process:
         due = time.monotonic() + 60
         while not (tmp_path / "ports").exists() and process.poll() is None and time.monotonic() < due:

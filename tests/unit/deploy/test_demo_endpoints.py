@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from deploy.local.demo_endpoints import DemoEndpoint
+from deploy.local.demo.endpoints import DemoEndpoint
 
 Client = TestClient[web.Request, web.Application]
 CHAT = {"model": "anything", "messages": [{"role": "user", "content": "hello"}]}

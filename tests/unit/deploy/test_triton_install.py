@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import triton_install, triton_wheel
-from deploy.local.triton_install import TritonInstall, UnsupportedPlatformError, find_triton
+from deploy.local.triton import install as triton_install
+from deploy.local.triton import wheel as triton_wheel
+from deploy.local.triton.install import TritonInstall, UnsupportedPlatformError, find_triton
 
 
 @pytest.fixture

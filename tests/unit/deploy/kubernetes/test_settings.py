@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import triton as local_triton
+from deploy.local.triton import server as local_triton
 from export.command import export as export_command
 from gateway.config import endpoints_file
 from gateway.config.settings import ENV_PREFIX, Settings, fields

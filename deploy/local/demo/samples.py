@@ -16,7 +16,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.sample_queries import SAMPLE_QUERIES
+from deploy.local.demo.sample_queries import SAMPLE_QUERIES
 from routerdc_client import RouterClient
 from routerdc_contract.v1 import router_pb2 as pb
 

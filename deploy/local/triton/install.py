@@ -12,7 +12,7 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.triton_wheel import FetchError, package_folder
+from deploy.local.triton.wheel import FetchError, package_folder
 
 PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 STUB = "triton_python_backend_stub"

@@ -1,11 +1,11 @@
 """Stand-ins for LLM endpoints that speak OpenAI's and Anthropic's APIs: honest about being demos, with scripted faults.
 
-    python -m deploy.local.demo_endpoints --llm NAME [--llm NAME …] --ports-file FILE [--host ADDRESS --first-port PORT]
+    python -m deploy.local.demo.endpoints --llm NAME [--llm NAME …] --ports-file FILE [--host ADDRESS --first-port PORT]
 
 Every LLM gets a port of its own on 127.0.0.1, chosen by the system; when all of them listen, FILE holds {name: port} as
 JSON. `PUT /demo/behaviour` on an endpoint changes how it answers from then on (see `Behaviour`). This module knows
 nothing of routing: it answers whatever arrives, and says in its answer which LLM it stands in for. What it says stands
-in demo_answers.py.
+in answers.py.
 """
 
 import asyncio
@@ -19,7 +19,8 @@ import click
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from deploy.local import demo_answers, demo_anthropic
+from deploy.local.demo import answers as demo_answers
+from deploy.local.demo import anthropic as demo_anthropic
 
 MAX_BODY_BYTES = 16 * 2**20
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from deploy.local.ports import LOCALHOST, claim
 from deploy.local.process import ChildProcess, LocalServer, ProcessError
-from deploy.local.triton_install import TritonInstall, find_triton
+from deploy.local.triton.install import TritonInstall, find_triton
 
 START_TIMEOUT_SECONDS = 120.0
 EXIT_TIMEOUT_SECONDS = 10
@@ -73,7 +73,7 @@ class TritonServer(LocalServer):
         Raises:
             FileNotFoundError: there is no such repository.
             deploy.local.ports.PortError: a port is in use.
-            deploy.local.triton_install.UnsupportedPlatformError: this machine cannot run it.
+            deploy.local.triton.install.UnsupportedPlatformError: this machine cannot run it.
             deploy.local.process.ProcessError: it did not become ready; the message holds the end of its log.
         """
         if not self._repository.is_dir():

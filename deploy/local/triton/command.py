@@ -8,8 +8,8 @@ import click
 
 from deploy.local.ports import LOCALHOST, PortError
 from deploy.local.process import ProcessError
-from deploy.local.triton import TritonPorts, TritonServer
-from deploy.local.triton_install import UnsupportedPlatformError
+from deploy.local.triton.install import UnsupportedPlatformError
+from deploy.local.triton.server import TritonPorts, TritonServer
 
 DEFAULT = TritonPorts()
 

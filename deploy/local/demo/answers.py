@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from deploy.local import demo_anthropic
+from deploy.local.demo import anthropic as demo_anthropic
 
 CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
 INPUT_FIELDS = {

@@ -1,0 +1,1 @@
+"""The embedded Triton: found or fetched, started, stopped."""
