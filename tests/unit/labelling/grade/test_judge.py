@@ -62,7 +62,7 @@ async def test_a_pointwise_judge_is_as_wrong_as_it_is_known_to_be_and_grades_not
             found = agreement(store, grader.name, right, "judge")
             await judge.close()
     assert (first.graded, second.graded) == (300, 0)
-    assert wrong == pytest.approx(0.1, abs=0.05)
+    assert wrong == pytest.approx(0.1, abs=0.08)  # equal wrong answers to a task share one verdict: 60 tasks
     assert found.enough
     assert found.kappa.low < found.kappa.value < found.kappa.high
 
