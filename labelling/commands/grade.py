@@ -82,7 +82,7 @@ def grade(store_path: Path, out: Path | None, **options: Any) -> None:
 
 
 def _sample(store: "Store", options: dict[str, Any]) -> None:
-    from labelling.grade.gold import write_sample
+    from labelling.grade.judge.gold import write_sample
 
     if options["gold"] is None:
         raise GradingError("--gold-sample: name the file to write with --gold")
@@ -92,7 +92,7 @@ def _sample(store: "Store", options: dict[str, Any]) -> None:
 
 async def _graded(store: "Store", options: dict[str, Any]) -> bool:
     """Grades everything; whether the grades can be trusted as far as anybody knows."""
-    from labelling.grade.gold import read_gold
+    from labelling.grade.judge.gold import read_gold
     from labelling.grade.run import grade_all
 
     gold = read_gold(options["gold"]) if options["gold"] else None
@@ -108,7 +108,7 @@ async def _graded(store: "Store", options: dict[str, Any]) -> bool:
 
 def _judge(store: "Store", options: dict[str, Any]) -> Any:
     from labelling.asking.asker import Manner
-    from labelling.grade.judging import Judge, read_judge
+    from labelling.grade.judge.judging import Judge, read_judge
 
     judge = Judge(read_judge(options["judge"]), store, options["max_usd"], Manner(options["concurrency"]))
     if judge.model in store.models():
@@ -117,7 +117,9 @@ def _judge(store: "Store", options: dict[str, Any]) -> Any:
 
 
 async def _grader(options: dict[str, Any], judge: Any) -> "Grader":
-    from labelling.grade import code, command, pairwise, pointwise, process, reference
+    from labelling.grade import command, reference
+    from labelling.grade.judge import pairwise, pointwise
+    from labelling.grade.programs import code, process
 
     limits = process.Limits(options["time_limit"], options["memory_mib"])
     if judge is not None:
@@ -132,7 +134,7 @@ async def _grader(options: dict[str, Any], judge: Any) -> "Grader":
 
 
 def _compared(store: "Store", grader: str, gold: dict[str, float], model: str | None) -> bool:
-    from labelling.grade.gold import ENOUGH_KAPPA, agreement
+    from labelling.grade.judge.gold import ENOUGH_KAPPA, agreement
 
     found = agreement(store, grader, gold, model)
     store.add_agreement(grader, found.summary())

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from labelling.errors import GradingError
 from labelling.grade.grader import Answers
-from labelling.grade.process import Ended, Limits, run
+from labelling.grade.programs.process import Ended, Limits, run
 from labelling.prompts.prompt import Prompt
 from labelling.store.records import Grade
 
@@ -65,7 +65,7 @@ def of_function(spec: str, limits: Limits) -> CommandGrader:
     file, _, function = spec.rpartition(":")
     if not Path(file).is_file():
         raise GradingError(f"--function {spec}: no such file; write FILE.py:FUNCTION")
-    command: Sequence[str] = (sys.executable, "-m", "labelling.grade.function_child", file, function)
+    command: Sequence[str] = (sys.executable, "-m", "labelling.grade.programs.function_child", file, function)
     return CommandGrader(tuple(command), limits, f"function {spec}")
 
 

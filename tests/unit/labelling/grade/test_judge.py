@@ -11,12 +11,12 @@ from labelling.asking.asker import Manner
 from labelling.collect.run import collect
 from labelling.commands.grade import grade
 from labelling.errors import GradingError
-from labelling.grade.bias import length_bias, self_preference
-from labelling.grade.gold import agreement
-from labelling.grade.judging import Judge, JudgeFile, tagged
-from labelling.grade.kappa import kappa
-from labelling.grade.pairwise import PairwiseJudge
-from labelling.grade.pointwise import PointwiseJudge
+from labelling.grade.judge.bias import length_bias, self_preference
+from labelling.grade.judge.gold import agreement
+from labelling.grade.judge.judging import Judge, JudgeFile, tagged
+from labelling.grade.judge.kappa import kappa
+from labelling.grade.judge.pairwise import PairwiseJudge
+from labelling.grade.judge.pointwise import PointwiseJudge
 from labelling.grade.run import grade_all
 from labelling.pool.endpoints import Endpoint
 from labelling.standins.skills import knows

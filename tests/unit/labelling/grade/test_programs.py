@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from labelling.errors import GradingError
-from labelling.grade.code import code_grader
 from labelling.grade.command import of_command, of_function
-from labelling.grade.process import Limits
+from labelling.grade.programs.code import code_grader
+from labelling.grade.programs.process import Limits
 from labelling.prompts.prompt import Prompt
 from labelling.store.records import Grade
 

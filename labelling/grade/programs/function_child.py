@@ -1,4 +1,6 @@
-"""Runs one's own Python function on an answer: `python -m labelling.grade.function_child FILE FUNCTION`, JSON on stdin.
+"""Runs one's own Python function on an answer.
+
+    python -m labelling.grade.programs.function_child FILE FUNCTION        JSON on stdin
 
 The function is called with the fields of the JSON object as keyword arguments that it has; it returns a number from 0
 to 1, or true or false.

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from labelling.errors import GradingError
 from labelling.grade.grader import Answers
-from labelling.grade.process import Ended, Limits, run
+from labelling.grade.programs.process import Ended, Limits, run
 from labelling.prompts.prompt import Prompt
 from labelling.store.records import Grade
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from labelling.errors import GradingError
-from labelling.grade.bias import Bias, length_bias, self_preference
-from labelling.grade.kappa import Kappa, kappa
+from labelling.grade.judge.bias import Bias, length_bias, self_preference
+from labelling.grade.judge.kappa import Kappa, kappa
 from labelling.prompts.prompt import text_of
 from labelling.store.records import Stored
 from labelling.store.store import Store

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from labelling.grade.grader import Answers
-from labelling.grade.judging import Judge, conversation, tagged
+from labelling.grade.judge.judging import Judge, conversation, tagged
 from labelling.prompts.prompt import Prompt
 from labelling.store.records import Grade
 
