@@ -34,6 +34,7 @@ def _service_options(command: Command) -> Command:
     for option in (
         _port("--envoy-port", front.envoy),
         _port("--console-port", front.console),
+        _port("--gateway-http-port", front.gateway_http),
         _port("--gateway-metrics-port", front.gateway_metrics),
         _port("--gateway-port", front.gateway),
         _port("--triton-metrics-port", triton.metrics),
@@ -142,7 +143,12 @@ def _start(
         repository = folder / REPOSITORY
         click.echo(_without_router(folder, endpoints_file), err=True)
     triton_ports = TritonPorts(ports["triton_http_port"], ports["triton_grpc_port"], ports["triton_metrics_port"])
-    front_ports = FrontPorts(ports["gateway_port"], ports["gateway_metrics_port"], ports["envoy_port"])
+    front_ports = FrontPorts(
+        ports["gateway_port"],
+        ports["gateway_metrics_port"],
+        ports["envoy_port"],
+        gateway_http=ports["gateway_http_port"],
+    )
     parts = service(repository, endpoints_file, folder, triton_ports, front_ports, with_router=with_router)
     running = stack.enter_context(parts)
     url = stack.enter_context(console(running, folder, ports["console_port"]))
@@ -174,6 +180,7 @@ def _without_router(folder: Path, endpoints_file: Path) -> str:
 def _addresses(running: Service, url: str) -> str:
     return (
         f"Serving until Ctrl-C: {running.gateway_address} (gRPC) and {running.openai_base_url} (OpenAI, model auto)\n"
+        f"Decisions over HTTP: http://{running.gateway_http_address}/v1/route\n"
         f"Console, which shows why a query goes where it goes: {url}\n"
         f"Metrics: http://{running.gateway_metrics_address}/metrics (gateway)"
         + (f", http://{running.triton.metrics_address}/metrics (Triton)" if running.triton.started else "")

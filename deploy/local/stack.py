@@ -40,6 +40,7 @@ class FrontPorts:
     envoy: int = 10000
     console: int = 9465
     ext_proc: int = 0  # between Envoy and the gateway; nobody else calls there
+    gateway_http: int = 9466
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Service:
 
     gateway_address: str
     gateway_metrics_address: str
+    gateway_http_address: str
     openai_base_url: str
     triton: TritonServer
     gateway: ChildProcess
@@ -137,6 +139,7 @@ def service(
         claim(ports.envoy, "Envoy", "--envoy-port"),
         ports.console,
         claim(ports.ext_proc, "the gateway's for Envoy", "--gateway-port"),
+        claim(ports.gateway_http, "the gateway's HTTP", "--gateway-http-port"),
     )
     triton_claimed = triton_ports.claimed(LOCALHOST)
     triton = TritonServer(repository, log=folder / "logs" / "triton.log", ports=triton_claimed)
@@ -149,6 +152,7 @@ def service(
         yield Service(
             gateway_address=f"{LOCALHOST}:{claimed.gateway}",
             gateway_metrics_address=f"{LOCALHOST}:{claimed.gateway_metrics}",
+            gateway_http_address=f"{LOCALHOST}:{claimed.gateway_http}",
             openai_base_url=envoy.base_url,
             triton=triton,
             gateway=gateway,
@@ -203,6 +207,7 @@ def _gateway(
         f"--port={ports.gateway}",
         f"--ext-proc-port={ports.ext_proc}",
         f"--metrics-port={ports.gateway_metrics}",
+        f"--http-port={ports.gateway_http}",
         f"--ports-file={ports_file}",
         *([] if with_router else ["--start-without-router"]),
     ]

@@ -201,7 +201,7 @@ def main(minutes: float, per_second: float, out: Path) -> None:
         folder = Path(name)
         repository = export_bundle(SHIPPED_BUNDLE, folder)
         with demo_endpoints(SHIPPED_BUNDLE, folder) as endpoints_file:
-            parts = service(repository, endpoints_file, folder, ANY_FREE_PORTS, FrontPorts(0, 0, 0))
+            parts = service(repository, endpoints_file, folder, ANY_FREE_PORTS, FrontPorts(0, 0, 0, gateway_http=0))
             with parts as running:
                 samples, traffic = asyncio.run(soak(running, minutes, per_second))
     (out / "soak.md").write_text(_report(facts, samples, traffic, minutes, per_second), encoding="utf-8")

@@ -30,7 +30,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         with pytest.MonkeyPatch.context() as environment:
             # What is tested is what comes out, on machines that may be busy: no query falls back for want of time.
             environment.setenv("ROUTERDC_DEADLINE_MS", "20000")
-            parts = service(repository, endpoints_file, folder, ANY_FREE_PORTS, FrontPorts(0, 0, 0))
+            parts = service(repository, endpoints_file, folder, ANY_FREE_PORTS, FrontPorts(0, 0, 0, gateway_http=0))
             running = started.enter_context(parts)
         yield Stack(running, endpoints_file, repository)
 

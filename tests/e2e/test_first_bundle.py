@@ -28,7 +28,12 @@ async def test_defaults_answer_at_every_door_until_a_bundle_is_exported(tmp_path
     with demo_endpoints(SHIPPED_BUNDLE, tmp_path) as endpoints:
         assert is_for(SHIPPED_BUNDLE, endpoints)
         parts = service(
-            tmp_path / REPOSITORY, endpoints, tmp_path, ANY_FREE_PORTS, FrontPorts(0, 0, 0), with_router=False
+            tmp_path / REPOSITORY,
+            endpoints,
+            tmp_path,
+            ANY_FREE_PORTS,
+            FrontPorts(0, 0, 0, gateway_http=0),
+            with_router=False,
         )
         with parts as running, RouterClient(running.gateway_address) as client:
             first = FirstBundle(running.triton, tmp_path, endpoints)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import grpc
 import pytest
@@ -137,3 +137,14 @@ def test_no_log_holds_a_prompt(stack: Stack, client: RouterClient) -> None:
 def test_records_beside_the_artefacts_say_what_int8_costs(stack: Stack) -> None:
     record = json.loads((stack.repository / "routerdc" / "export.json").read_text())
     assert record["parity"]["agreement"] >= LIMITS["int8"].agreement
+
+
+def test_a_decision_is_given_over_http(stack: Stack) -> None:
+    body = json.dumps({"query": "Solve 3(x - 4) = 2x + 7."}).encode()
+    request = Request(
+        f"http://{stack.service.gateway_http_address}/v1/route", data=body, headers={"content-type": "application/json"}
+    )
+    with urlopen(request, timeout=10) as answer:  # noqa: S310 - a server of this test
+        decision = json.load(answer)
+    assert decision["endpoint"]["address"].startswith("http://127.0.0.1:")
+    assert decision["llm"]
