@@ -48,10 +48,12 @@ def received(plane: Plane) -> list[Any]:
         b'"model": "auto", "Model": "gpt-5"',
         rb'"model": "auto", "model\u0000": "gpt-5"',
         b'"model": "auto", "x": [/* " */], "model": "gpt-5", "y": [1 /* " */]',
+        b'"model": "auto", "models": ["gpt-5"]',
+        rb'"model": "auto", "fallback\u0073": [{"model": "gpt-5"}]',
     ],
 )
 @pytest.mark.parametrize("first_fails", [False, True])
-async def test_two_keys_that_may_be_read_as_model_are_refused(plane: Plane, members: bytes, first_fails: bool) -> None:
+async def test_models_that_are_named_beside_model_are_refused(plane: Plane, members: bytes, first_fails: bool) -> None:
     plane.llms["alpha"].behave(status=503 if first_fails else 200)
     answer = await post(plane, b"{" + members + b", " + MESSAGES + b"}")
     assert answer.status_code == 400

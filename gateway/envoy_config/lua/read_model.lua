@@ -1,11 +1,12 @@
 -- Reads the model of a JSON body, as strictly as the gateway does (gateway/openai/bodies/members.py) and as the laxest LLM server would:
 -- keys count unescaped, up to a NUL and in any case, because some servers read them so. What two readers could read
--- differently is refused.
+-- differently is refused, and so is what names models beside `model`.
 
 -- A Lua string is read as bytes (FFI): of the longest bodies ten times as fast. Positions count from 0; behind the last
 -- byte of a Lua string stands a NUL, at which every loop here ends.
 local ffi = require("ffi")
 local QUOTE, BACKSLASH, COMMA, COLON, OPEN, CLOSE = 34, 92, 44, 58, 123, 125
+local OTHER_MODELS = { models = true, fallbacks = true }
 local ESCAPES = { b = "\b", f = "\f", n = "\n", r = "\r", t = "\t" }
 
 -- What a byte outside strings is: 0 no JSON (a comment, another kind of quote, the end), 1 plain, 2 opens, 3 closes,
@@ -86,10 +87,9 @@ local function unescaped(text)
   return (text:gsub("\237([\160-\175])([\128-\191])\237([\176-\191])([\128-\191])", joined))
 end
 
--- Whether a key is one of `wanted` or may be read as one, and which.
-local function meant(key, wanted)
-  local read_as = key:match("^%Z*"):lower()
-  return read_as == "model" and read_as or (wanted[key] and key)
+-- What some LLM server takes a key for.
+local function may_be_read_as(key)
+  return key:match("^%Z*"):lower()
 end
 
 -- The model's name, and where the values of `model` and of the keys in `wanted` stand that are there: from the first byte,
@@ -106,7 +106,11 @@ local function read_model(json, wanted)
     local key, value = unescaped(json:sub(at + 2, close)), skip_space(bytes, colon + 1)
     local stop = value_end(json, bytes, size, value)
     if stop == size then return nil, "body: not a JSON object" end
-    local what = meant(key, wanted)
+    local read_as = may_be_read_as(key)
+    if OTHER_MODELS[read_as] then
+      return nil, read_as .. ": names further models; leave it out: the router tries other LLMs of its pool"
+    end
+    local what = read_as == "model" and read_as or (wanted[key] and key)
     if what then
       if spans[what] then return nil, what .. ": is there twice, and which of the two counts depends on who reads it; send one" end
       spans[what] = { first = value, last = stop + 1 }

@@ -18,6 +18,9 @@ from gateway.openai.answers import OpenAiError, invalid
 MAX_MARKS = 1_000_000
 """Most commas and opening brackets in the members that routing reads: each may become a Python object."""
 
+OTHER_MODELS = ("models", "fallbacks")
+"""Members in which LLM servers that route themselves take the names of models to try after `model`."""
+
 Span = tuple[int, int]
 
 _OPEN = re.compile(rb"[ \t\n\r]*\{")
@@ -74,7 +77,8 @@ def parse(data: bytes) -> Members:
     """Finds the members.
 
     Raises:
-        OpenAiError: 400: it is not a JSON object with every key once and a `model` that is a string, not empty.
+        OpenAiError: 400: it is not a JSON object with every key once and a `model` that is a string, not empty; or it
+            names further models.
     """
     try:
         if not data.isascii():
@@ -86,7 +90,9 @@ def parse(data: bytes) -> Members:
         model = _VALUE.decode(data[slice(*spans["model"])].decode()) if "model" in spans else None
     except (ValueError, RecursionError) as error:
         raise _not_json(error) from None
-    named = [key for key in spans if _may_be_read_as_model(key)]
+    if others := next((key for key in spans if _may_be_read_as(key) in OTHER_MODELS), None):
+        raise invalid(others[:100], "names further models; leave it out: the router tries other LLMs of its pool")
+    named = [key for key in spans if _may_be_read_as(key) == "model"]
     if len(named) > 1:
         raise invalid("model", "is there twice, and which of the two counts depends on who reads it; send one")
     if named != ["model"] or not isinstance(model, str) or not model:
@@ -94,12 +100,12 @@ def parse(data: bytes) -> Members:
     return Members(data, spans, inside, model)
 
 
-def _may_be_read_as_model(key: str) -> bool:
-    """Whether some LLM server takes `key` for `model`: JSON readers in Go ignore case, some in C stop at a NUL.
+def _may_be_read_as(key: str) -> str:
+    """What some LLM server takes `key` for: JSON readers in Go ignore case, some in C stop at a NUL.
 
     Envoy's own reader, which takes over while no gateway answers, has the same rule (read_model.lua).
     """
-    return key.partition("\0")[0].lower() == "model"
+    return key.partition("\0")[0].lower()
 
 
 def _not_json(error: Exception) -> OpenAiError:

@@ -95,6 +95,8 @@ def test_what_the_gateway_accepts_is_accepted(read: Read, body: bytes) -> None:
         b'{"model": "a", "model": "a"}',
         rb'{"model": "a", "mod\u0065l": "b"}',
         rb'{"mod\u0065l": "a", "\u006dodel": "b"}',
+        b'{"model": "a", "Models": ["b"]}',
+        rb'{"fallback\u0073": [{"model": "b"}], "model": "a"}',
         b'{"model": "a", "Model": "b"}',  # Go's reader does not mind the case
         b'{"MODEL": "a"}',
         rb'{"model": "a", "model\u0000x": "b"}',  # to some readers in C a string ends there

@@ -126,6 +126,9 @@ def test_a_key_that_is_there_twice_is_refused_however_it_is_written(keys: list[s
         (b'{"model": ""}', "model", "is required"),
         (b'{"model": "a", "model": "b"}', "model", "is there twice"),
         (b'{"model": "a", "mod\\u0065l": "a"}', "model", "is there twice"),
+        (b'{"model": "a", "models": ["gpt-5"]}', "models", "leave it out"),
+        (b'{"Model\\u0073": ["gpt-5"], "model": "a"}', "Models", "leave it out"),
+        (b'{"model": "a", "fallbacks": [{"model": "gpt-5"}]}', "fallbacks", "leave it out"),
     ],
 )
 def test_refusal_names_the_field_and_the_place(body: bytes, param: str | None, said: str) -> None:
