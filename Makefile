@@ -64,14 +64,14 @@ check-pythons:  ## make run on every supported Python of this machine, and wheel
 
 INTEGRATIONS := .cache/integrations
 
-$(INTEGRATIONS)/.installed: tests/e2e/integrations.txt | $(BIN)/python
+$(INTEGRATIONS)/.installed: tests/e2e/stack/integrations.txt | $(BIN)/python
 	$(BIN)/python -m venv $(INTEGRATIONS)
-	$(INTEGRATIONS)/bin/pip --quiet --disable-pip-version-check install --no-compile -r tests/e2e/integrations.txt
+	$(INTEGRATIONS)/bin/pip --quiet --disable-pip-version-check install --no-compile -r tests/e2e/stack/integrations.txt
 	npm install --prefix $(INTEGRATIONS) --silent --no-audit --no-fund ai@6.0.326 @ai-sdk/openai-compatible@2.0.92
 	touch $@
 
 check-integrations: $(VENV)/.dev $(INTEGRATIONS)/.installed  ## run the examples for LangChain, LlamaIndex, LiteLLM and others (needs npm)
-	$(BIN)/pytest -rs tests/e2e/test_integrations.py
+	$(BIN)/pytest -rs tests/e2e/stack/test_integrations.py
 
 wheel: $(BIN)/python  ## build the wheel, which works alone in any environment: build/dist
 	rm -rf build/dist
@@ -91,7 +91,7 @@ release: $(VENV)/.dev $(RELEASE)/bin/twine  ## build wheel and source archive, c
 	rm -rf build/dist
 	$(RELEASE)/bin/python -m build --outdir build/dist .
 	$(RELEASE)/bin/twine check --strict build/dist/*
-	$(BIN)/pytest tests/e2e/test_wheel.py
+	$(BIN)/pytest tests/e2e/stack/test_wheel.py
 	git tag -a v$(VERSION) -m "routerdc-triton $(VERSION)"
 	@echo "tagged v$(VERSION); publish it: git push origin v$(VERSION); $(RELEASE)/bin/twine upload build/dist/*"
 
@@ -225,7 +225,7 @@ $(KUBERNETES)/.fetched: deploy/kubernetes/custom-resources/package-lock.json | $
 
 # Needs kubectl, npm, and promtool or Debian's apt-get.
 check-kubernetes: $(VENV)/.dev $(KUBERNETES)/.fetched  ## manifests: custom resources' own types, alerts in Prometheus, a linter, and all that make test has
-	$(BIN)/pytest -rs tests/unit/deploy/kubernetes tests/e2e/test_{envoy_gateway,manifests_run,prometheus,read_only_root,scrape}.py
+	$(BIN)/pytest -rs tests/unit/deploy/kubernetes tests/e2e/operations tests/e2e/envoy/test_envoy_gateway.py
 
 CONTAINER_ENGINE ?= podman
 # Host of NVIDIA's registry (NGC), with a slash behind it: only its images need it.

@@ -4,8 +4,8 @@ import asyncio
 from pathlib import Path
 
 from tests.chaos.ledger import Ledger
+from tests.e2e.envoy.slow_senders import BODY_BYTES, FLAGS, MAX_HEAP_MIB, SECONDS, SENDERS, memory_mib, peak_mib
 from tests.e2e.envoy_fixtures import MIB, data_plane
-from tests.e2e.slow_senders import BODY_BYTES, FLAGS, MAX_HEAP_MIB, SECONDS, SENDERS, memory_mib, peak_mib
 
 FAULT = f"{SENDERS} callers send {BODY_BYTES // MIB} MiB each but for the last byte"
 

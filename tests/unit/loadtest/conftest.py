@@ -1,6 +1,6 @@
 """Locust patches the standard library for gevent when it is imported: the other tests here must not see that.
 
-What runs with the patches is tested in tests/e2e/test_loadtest.py, in processes of its own.
+What runs with the patches is tested in tests/e2e/stack/test_loadtest.py, in processes of its own.
 """
 
 import pytest

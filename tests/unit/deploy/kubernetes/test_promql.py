@@ -1,6 +1,6 @@
 """Alerts, autoscalers and dashboards ask for metrics, labels and values that there are.
 
-The end-to-end tests hold the same against a scrape of the running services (tests/e2e/test_scrape.py).
+The end-to-end tests hold the same against a scrape of the running services (tests/e2e/operations/test_scrape.py).
 """
 
 import re

@@ -1,6 +1,6 @@
 """Sends one hostile request to a real Envoy from each of several addresses, and prints what came of it, as JSON.
 
-    unshare --map-root-user --net python -m tests.e2e.from_addresses FOLDER
+    unshare --map-root-user --net python -m tests.e2e.envoy.from_addresses FOLDER
 
 Runs in a network of its own, in which it may have any address. Envoy stands alone there: no gateway, one LLM.
 """

@@ -28,7 +28,7 @@ FLAGS = [
     "--disable-sync",
 ]
 QUERY = "A bakery sells 36 loaves in the morning and half as many in the afternoon. How many in all?"
-# Pictures for the docs are made by: SCREENSHOTS=docs/img pytest tests/e2e/test_console.py
+# Pictures for the docs are made by: SCREENSHOTS=docs/img pytest tests/e2e/stack/test_console.py
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")

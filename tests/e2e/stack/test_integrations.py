@@ -17,7 +17,7 @@ from deploy.local.command import SHIPPED_BUNDLE
 from routerdc_contract.bundle import Manifest
 from tests.e2e.conftest import Stack
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs/how-to/integrations.md"
 BASE_URL = "http://127.0.0.1:10000/v1"
 INSTALLED = ROOT / ".cache/integrations"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.from_addresses import ADDRESSES
+from tests.e2e.envoy.from_addresses import ADDRESSES
 
 _ISOLATED = ["unshare", "--map-root-user", "--net"]
 
@@ -25,7 +25,7 @@ def test_nobody_steers_envoy_from_any_address(tmp_path: Path) -> None:
         or subprocess.run([*_ISOLATED, "true"], check=False).returncode
     ):
         pytest.skip("this machine gives no network of one's own (unshare, ip), in which to have any address")
-    command = [*_ISOLATED, sys.executable, "-m", "tests.e2e.from_addresses", str(tmp_path)]
+    command = [*_ISOLATED, sys.executable, "-m", "tests.e2e.envoy.from_addresses", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     unmoved = {"status": 200, "attempts": 1, "steered": [], "alien_stats": False}

@@ -16,7 +16,7 @@ from labelling.standins.skills import SKILLS
 from labelling.standins.tasks import prompts
 from routerdc.loaded_bundle import Router
 
-PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "first-router.md"
+PAGE = Path(__file__).parents[3] / "docs" / "tutorial" / "first-router.md"
 _PORTS = ("ENVOY_PORT", "GATEWAY_PORT")
 _ANY = ("CONSOLE_PORT", "GATEWAY_METRICS_PORT", "TRITON_METRICS_PORT", "TRITON_GRPC_PORT", "TRITON_HTTP_PORT")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 REQUIREMENTS = ("pyproject.toml", "constraints.txt")
 ANY_PORTS = [f"--{name}-port=0" for name in ("triton-http", "triton-grpc", "triton-metrics")]
 ANY_PORTS += [f"--{name}-port=0" for name in ("gateway", "gateway-metrics", "envoy", "console")]

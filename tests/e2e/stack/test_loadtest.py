@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.e2e.conftest import Stack
 
-LOADTEST = Path(__file__).parents[2] / "loadtest"
+LOADTEST = Path(__file__).parents[3] / "loadtest"
 FILE = LOADTEST / "locustfile.py"
 TIMEOUT_SECONDS = 120
 

@@ -17,7 +17,7 @@ mount -o remount,ro,bind /
 mount -t tmpfs -o size=2g tmpfs /tmp
 mount -t tmpfs -o size=256m tmpfs /dev/shm
 ! touch "$2/written" 2> /dev/null
-exec "$1" -m pytest -q -p no:cacheprovider --rootdir "$2" "$2/tests/e2e/test_manifests_run.py" -k routed
+exec "$1" -m pytest -q -p no:cacheprovider --rootdir "$2" "$2/tests/e2e/operations/test_manifests_run.py" -k routed
 """
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.envoy.slow_senders import FLAGS, MAX_HEAP_MIB, memory_mib, peak_mib
 from tests.e2e.envoy_fixtures import Plane, data_plane
-from tests.e2e.slow_senders import FLAGS, MAX_HEAP_MIB, memory_mib, peak_mib
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio
