@@ -59,6 +59,8 @@ def train(
         raise click.ClickException(str(error)) from None
     if skipped:
         click.echo(f"{skipped} bad rows skipped")
+    _print_held_out(manifest.metrics)
+    click.echo(f"bundle {manifest.bundle_id} in {out}")
     for llm, grades in ungraded.items():
         click.echo(f"{llm}: left out of the pool, it has {grades} grades: grade more rows, or use `routerdc pool add`")
 

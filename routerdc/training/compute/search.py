@@ -89,7 +89,7 @@ def measure(
 
 
 def cheapest_good(points: Sequence[Point], tolerance: float = TOLERANCE_POINTS) -> Point:
-    """The cheapest point, of those that can be served, within `tolerance` per cent points of the best of them.
+    """The cheapest point within `tolerance` per cent points of the best one.
 
     Quality is that on seen data sets. Unseen data sets are shown, not chosen by: there are as few of them as there are
     data sets, and one that goes to another LLM as a whole moves their mean by more than any depth does.
