@@ -7,7 +7,7 @@ cannot be used is counted and logged once, the old state stays, and every look t
 as when endpoints.yaml comes before the bundle that it belongs to.
 
 Each source is watched by itself, and a look that does not end (a dead file server) is counted, logged and told by
-`hanging`: the others go on. Does not know what is in the files.
+`hanging`: the others go on. It is given up once another file is at its path. Does not know what is in the files.
 """
 
 import asyncio
@@ -105,16 +105,27 @@ class Reloader:
             else:
                 log.warning("not reloaded: the old content stays in use", file=source.name, problem=source.problem)
 
-    async def _within(self, source: Source[Any], look: "asyncio.Future[T]") -> T:
-        """What `look` finds. If it hangs, that is reported, and it is waited for until it ends."""
+    async def _within(self, source: Source[Any], look: "asyncio.Future[T]") -> T | None:
+        """What `look` finds. If it hangs, that is reported, and it is waited for until it ends, or others are there."""
         done, _ = await asyncio.wait({look}, timeout=self._timeout_seconds)
         if not done:
             self._hanging[source.name] = str(FileHangsError(source.name, self._timeout_seconds))
             self._metrics.reload(source.name, ok=False)
             log.error("a file hangs: the old content stays in use", file=source.name, problem=self.hanging(source.name))
         try:
-            return await look
+            return await look if done else await self._unless_replaced(source, look)
         finally:
             if self._hanging.pop(source.name, None) is not None:
                 self._metrics.watched(source.name)
-                log.info("the file answers again", file=source.name)
+                log.info("the file answers again, or another is there", file=source.name)
+
+    async def _unless_replaced(self, source: Source[Any], look: "asyncio.Future[T]") -> T | None:
+        """What `look` finds; None once other files are there, which it would never see: its thread is left behind."""
+        while not look.done():
+            is_other = start_read(source.name, source.is_other)
+            await asyncio.wait({look, is_other}, return_when=asyncio.FIRST_COMPLETED)
+            if is_other.done() and is_other.result():
+                look.cancel()
+                return None
+            await asyncio.wait({look}, timeout=self._timeout_seconds)
+        return await look

@@ -67,6 +67,10 @@ class Source(Generic[T]):
                 problem = str(error)
         self._used, self.problem = found.version, problem
 
+    def is_other(self) -> bool:
+        """Whether other files are there than at the last look, whatever is in them."""
+        return _places(self._version()) != _places(self._seen)
+
     def _version(self) -> _Version:
         return [_version(path) for path in self._paths]
 
@@ -78,3 +82,8 @@ def _version(path: Path) -> tuple[int, ...] | None:
     except OSError:
         return None
     return stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+
+def _places(version: _Version) -> _Version:
+    """Device and inode alone: a FIFO's time changes while it is written to."""
+    return [found and found[:2] for found in version]

@@ -202,6 +202,17 @@ async def test_a_file_that_hangs_is_told_and_the_others_go_on(file: Path, metric
         await until(lambda: reloader.hanging("word") is None)
 
 
+async def test_the_file_that_replaces_one_that_hangs_is_read(file: Path, metrics: Metrics) -> None:
+    reloader, used = Reloader(metrics, timeout_seconds=0.1), list[str]()
+    reloader.source("word", [file], lambda: read_word(file)).on_change(used.append)
+    async with reloader.watching(INTERVAL_SECONDS):
+        replace_by_fifo(file)
+        await until(lambda: reloader.hanging("word"))
+        put(file, "two")
+        await until(lambda: used == ["two"])
+        assert (is_good(metrics), reloader.hanging("word")) == (True, None)
+
+
 def test_a_file_that_hangs_at_the_start_is_an_error(file: Path, metrics: Metrics) -> None:
     replace_by_fifo(file)
     with pytest.raises(FileHangsError, match=r"word: .*FIFO"):
