@@ -113,19 +113,21 @@ class Reloader:
             self._metrics.reload(source.name, ok=False)
             log.error("a file hangs: the old content stays in use", file=source.name, problem=self.hanging(source.name))
         try:
-            return await look if done else await self._unless_replaced(source, look)
+            if not done and await self._is_replaced(source, look):
+                look.cancel()  # its thread is left behind
+                return None
+            return await look
         finally:
             if self._hanging.pop(source.name, None) is not None:
                 self._metrics.watched(source.name)
                 log.info("the file answers again, or another is there", file=source.name)
 
-    async def _unless_replaced(self, source: Source[Any], look: "asyncio.Future[T]") -> T | None:
-        """What `look` finds; None once other files are there, which it would never see: its thread is left behind."""
+    async def _is_replaced(self, source: Source[Any], look: "asyncio.Future[Any]") -> bool:
+        """Waits until `look` ends, or (then true) other files are there, which it would never see."""
         while not look.done():
             is_other = start_read(source.name, source.is_other)
-            await asyncio.wait({look, is_other}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([look, is_other], return_when=asyncio.FIRST_COMPLETED)
             if is_other.done() and is_other.result():
-                look.cancel()
-                return None
-            await asyncio.wait({look}, timeout=self._timeout_seconds)
-        return await look
+                return True
+            await asyncio.wait([look], timeout=self._timeout_seconds)
+        return False

@@ -186,6 +186,12 @@ def replace_by_fifo(path: Path) -> None:
     fifo.rename(path)
 
 
+def replace_by_file(path: Path, word: str) -> None:
+    other = path.with_name("replacement")
+    other.write_text(word)
+    other.rename(path)
+
+
 async def test_a_file_that_hangs_is_told_and_the_others_go_on(file: Path, metrics: Metrics, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_text("one")
@@ -208,7 +214,7 @@ async def test_the_file_that_replaces_one_that_hangs_is_read(file: Path, metrics
     async with reloader.watching(INTERVAL_SECONDS):
         replace_by_fifo(file)
         await until(lambda: reloader.hanging("word"))
-        put(file, "two")
+        replace_by_file(file, "two")
         await until(lambda: used == ["two"])
         assert (is_good(metrics), reloader.hanging("word")) == (True, None)
 
