@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.envoy_config.failures import KEY_FAULTS, MISPLACED, RETRIED, TRANSIENT
 from tests.e2e.envoy_fixtures import Plane, data_plane
+from tests.support.envoy_series import ENVOY_SERIES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 HELLO: Any = [{"role": "user", "content": "hello"}]
@@ -43,6 +45,20 @@ async def test_every_failure_has_the_next_candidate_asked(plane: Plane) -> None:
         plane.llms["alpha"].behave(status=status)
         assert (await ask(plane))[:2] == (200, "beta"), status
     assert asked(plane) == [len(RETRIED) - len(KEY_FAULTS)] * 2 + [0]
+
+
+async def test_metrics_tell_which_llm_answers_what_when_the_next_is_asked(plane: Plane) -> None:
+    plane.llms["alpha"].behave(status=401)
+    assert (await ask(plane))[:2] == (200, "beta")
+    page = await plane.client._client.get(f"http://{plane.envoy.admin_address}/stats/prometheus")
+    samples = [sample for family in text_string_to_metric_families(page.text) for sample in family.samples]
+    for name, labels in ENVOY_SERIES.items():
+        told = [sample for sample in samples if sample.name.removesuffix("_total") == name]
+        assert f"{name}{{" in page.text, "the parser's suffix for counters is not Envoy's"
+        assert all(sample.labels.keys() == labels for sample in told)
+        assert [
+            (s.labels["envoy_cluster_name"].split("#")[0], s.labels["envoy_response_code"], s.value) for s in told
+        ] == [("alpha", "401", 1)]
 
 
 async def test_faults_of_a_request_are_its_own(plane: Plane) -> None:

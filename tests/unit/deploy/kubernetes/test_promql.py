@@ -14,6 +14,7 @@ from gateway.domain.outcomes import CallOutcome, EndpointState, ShadowOutcome
 from gateway.envoy_config.failures import RETRIED
 from gateway.scoring.triton.balancer import TritonState
 from gateway.telemetry import metrics
+from tests.support.envoy_series import ENVOY_SERIES
 from tests.support.promql import (
     TARGET_LABELS,
     autoscaler_queries,
@@ -29,8 +30,7 @@ from tests.support.series import series
 from tests.support.triton_series import TRITON_SERIES
 
 pytestmark = needs_kubectl
-OF_ENVOY = {"envoy_cluster_retry_upstream_rq": {"envoy_cluster_name", "envoy_response_code"}}
-KNOWN = series() | TRITON_SERIES | OF_ENVOY
+KNOWN = series() | TRITON_SERIES | ENVOY_SERIES
 OF_PROMETHEUS = {"up": set[str]()}
 CAUSES = {kind.cause for kind in errors.ScorerError.__subclasses__()}
 VALUES: dict[tuple[str, str], set[str]] = {
