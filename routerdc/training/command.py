@@ -39,7 +39,7 @@ def train(
     from routerdc.training.fit import fit
     from routerdc.training.loop import CheckpointError
     from routerdc.training.model_card import write_model_card
-    from routerdc.training.preparation.effects import without_ungraded
+    from routerdc.training.preparation.effects import require_rows, without_ungraded
     from routerdc.training.recipe import RecipeError, load_recipe
     from routerdc_contract.bundle import BundleError
 
@@ -50,6 +50,7 @@ def train(
         if steps:
             recipe = recipe.changed(optimizer={"steps": steps})
         datasets, ungraded = without_ungraded(reading.load_all(data))
+        require_rows(datasets)
         skipped = sum(len(dataset.skipped) for dataset in datasets)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         trained = fit(datasets, recipe, seed, device=device, checkpoint=checkpoint)

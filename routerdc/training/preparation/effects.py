@@ -13,9 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from routerdc.data.dataset import Dataset, pool
+from routerdc.data.formats.rows import DataError
 
 FEWEST_GRADES = 50
 """An LLM with fewer graded rows is left out of training, if another LLM of the pool has more than twice as many."""
+FEWEST_ROWS = 20
+"""With fewer, one held-out row would judge the router, and folds of the others would be empty."""
 Floats = npt.NDArray[np.float32]
 
 
@@ -69,3 +72,16 @@ def without_ungraded(datasets: Sequence[Dataset]) -> tuple[list[Dataset], dict[s
     some = [~np.isnan(dataset.scores).all(axis=1) if dataset.llms else np.zeros(len(dataset), bool) for dataset in kept]
     parts = [dataset.select(rows) for dataset, rows in zip(kept, some, strict=True) if rows.any()]
     return [replace(part) for part in parts], left_out
+
+
+def require_rows(datasets: Sequence[Dataset]) -> None:
+    """Refuses data from which nothing can be learned and still be judged.
+
+    Raises:
+        DataError: there are fewer than `FEWEST_ROWS` rows.
+    """
+    if (rows := sum(map(len, datasets))) < FEWEST_ROWS:
+        raise DataError(
+            f"{rows} graded rows are too few to train and judge a router: grade at least {FEWEST_ROWS} "
+            "(a few hundred are worth it), or make a bundle without training by `routerdc prior`"
+        )

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
-from routerdc.training.preparation.effects import additive_effects, without_ungraded
+from routerdc.data.formats.rows import DataError
+from routerdc.training.preparation.effects import additive_effects, require_rows, without_ungraded
 from tests.support.tiny import tiny_datasets
 
 
@@ -64,3 +66,9 @@ def test_where_all_llms_have_few_grades_none_is_left_out() -> None:
     kept, left_out = without_ungraded(datasets)
     assert left_out == {}
     assert [dataset.llms for dataset in kept] == [dataset.llms for dataset in datasets]
+
+
+def test_too_few_rows_are_refused_in_words() -> None:
+    require_rows(tiny_datasets(rows=10))
+    with pytest.raises(DataError, match=r"18 graded rows are too few .* at least 20"):
+        require_rows(tiny_datasets(rows=9))
