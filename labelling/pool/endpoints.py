@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from labelling.errors import PoolError
+from routerdc_contract.yaml_model import YamlError, load_yaml_model
 
 _LENGTHS = {"max_tokens", "max_completion_tokens"}
 
@@ -102,11 +102,6 @@ def read_pool(path: Path) -> PoolFile:
         PoolError: it cannot be read; the message names file and field.
     """
     try:
-        return PoolFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise PoolError(f"{path}: cannot be read: {error}") from None
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False, include_context=False)
-        raise PoolError(
-            "; ".join(f"{path}: {'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in faults)
-        ) from None
+        return load_yaml_model(PoolFile, path)
+    except YamlError as error:
+        raise PoolError(str(error)) from None

@@ -14,11 +14,11 @@ from typing import Annotated, Self
 
 import numpy as np
 import numpy.typing as npt
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from labelling.errors import PriorError
 from labelling.prior.domains import DOMAINS
+from routerdc_contract.yaml_model import YamlError, load_yaml_model
 
 Quality = Annotated[float, Field(ge=0, le=1)]
 SUREST = 0.99
@@ -67,11 +67,6 @@ def read_table(path: Path) -> PriorTable:
         PriorError: it cannot be used; the message names file and field.
     """
     try:
-        return PriorTable.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise PriorError(f"{path}: cannot be read: {error}") from None
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False, include_context=False)
-        raise PriorError(
-            "; ".join(f"{path}: {'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in faults)
-        ) from None
+        return load_yaml_model(PriorTable, path)
+    except YamlError as error:
+        raise PriorError(str(error)) from None

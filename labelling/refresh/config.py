@@ -14,11 +14,11 @@ watch: [./still-well.sh]          # optional: exit status 0 means well; else the
 
 from pathlib import Path
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from labelling.errors import RefreshError
 from routerdc_contract.frozen import Frozen
+from routerdc_contract.yaml_model import YamlError, load_yaml_model
 
 
 class Publish(Frozen):
@@ -55,9 +55,6 @@ def read_config(path: Path) -> RefreshConfig:
         RefreshError: it cannot be read; the message names file and field.
     """
     try:
-        return RefreshConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RefreshError(f"{path}: cannot be read: {error}") from None
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False, include_context=False)
-        raise RefreshError("; ".join(f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in faults)) from None
+        return load_yaml_model(RefreshConfig, path)
+    except YamlError as error:
+        raise RefreshError(str(error)) from None

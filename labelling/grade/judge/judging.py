@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from labelling.asking.asker import Asker, FatalError, Manner
 from labelling.asking.budget import Budget, Reservation
@@ -16,6 +15,7 @@ from labelling.errors import GradingError
 from labelling.pool.endpoints import Llm
 from labelling.prompts.prompt import Message, Prompt, canonical, text_of
 from labelling.store.store import Store
+from routerdc_contract.yaml_model import YamlError, load_yaml_model
 
 MOST_VERDICT_TOKENS = 1024
 DEFAULT_RUBRIC = "An answer is good if it is correct, does what was asked, and leaves nothing important out."
@@ -34,12 +34,9 @@ def read_judge(path: Path) -> JudgeFile:
         GradingError: it cannot be read; the message names file and field.
     """
     try:
-        return JudgeFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise GradingError(f"{path}: cannot be read: {error}") from None
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False, include_context=False)
-        raise GradingError("; ".join(f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in faults)) from None
+        return load_yaml_model(JudgeFile, path)
+    except YamlError as error:
+        raise GradingError(str(error)) from None
 
 
 class Judge:

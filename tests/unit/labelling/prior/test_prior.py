@@ -75,7 +75,8 @@ def test_a_table_of_means_holds_what_the_data_hold(recogniser: Recogniser) -> No
         ("about: x\nllms: {a: {quality: {cooking: 1}}, b: {quality: {default: 1}}}", "no domain cooking"),
         ("about: x\nllms: {a: {quality: {coding: 1}}, b: {quality: {default: 1}}}", "nothing for"),
         ("about: x\nllms: {a: {quality: {default: 80}}, b: {quality: {default: 1}}}", "less than or equal to 1"),
-        ("llms: [", "cannot be read"),
+        ("llms: [", "not YAML"),
+        ("llms: {}\nllms: {}", "llms: appears twice"),
     ],
 )
 def test_a_wrong_table_is_named_with_its_field(tmp_path: Path, text: str, message: str) -> None:
