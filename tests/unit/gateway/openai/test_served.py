@@ -24,18 +24,10 @@ async def test_body_of_8_mib_is_routed_and_a_larger_one_refused(tmp_path: Path) 
     endpoints = tmp_path / "endpoints.yaml"
     endpoints.write_text(yaml.safe_dump(json.loads(endpoints_file().model_dump_json())), encoding="utf-8")
     async with fake_triton() as triton:
-        flags = {
-            "port": 0,
-            "metrics_port": 0,
-            "ext_proc_port": 0,
-            "triton_address": triton.address,
-            "endpoints_file": endpoints,
-        }
+        flags = PORTS | {"triton_address": triton.address, "endpoints_file": endpoints}
         async with (
             serving(settings.load(None, flags | {"deadline_ms": 5000})) as ports,
-            aio.insecure_channel(
-                f"127.0.0.1:{ports.ext_proc}", [("grpc.max_receive_message_length", 16 * MIB)]
-            ) as channel,
+            aio.insecure_channel(f"127.0.0.1:{ports.ext_proc}", [RECEIVE_16_MIB]) as channel,
         ):
             stub = external_processor_pb2_grpc.ExternalProcessorStub(channel)
             routed = await one(stub, 8 * MIB)
@@ -50,13 +42,7 @@ async def test_keys_are_those_of_http_requests_not_envoys(tmp_path: Path) -> Non
     key = {"name": "team", "sha256": hashlib.sha256(b"sk-team").hexdigest()}
     keys.write_text(yaml.safe_dump({"keys": [key]}), encoding="utf-8")
     async with fake_triton() as triton:
-        flags = {
-            "port": 0,
-            "metrics_port": 0,
-            "ext_proc_port": 0,
-            "triton_address": triton.address,
-            "endpoints_file": endpoints,
-        }
+        flags = PORTS | {"triton_address": triton.address, "endpoints_file": endpoints}
         async with (
             serving(settings.load(None, flags | {"api_keys_file": keys})) as ports,
             aio.insecure_channel(f"127.0.0.1:{ports.ext_proc}") as channel,
