@@ -185,6 +185,16 @@ async def data_plane(
         yield Plane(client, envoy, scorer, recording, metrics, server, access_log)
 
 
+@asynccontextmanager
+async def maybe_orphaned(param: str, folder: Path, *, flags: Sequence[str] = ()) -> AsyncIterator[Plane]:
+    """A data plane with all three LLMs as defaults and its gateway, or, if `param` is "orphaned", one whose gateway
+    has gone."""
+    async with data_plane(folder, flags=flags, default=["alpha", "beta", "gamma"]) as plane:
+        if param == "orphaned":
+            await plane.gateway.stop(None)
+        yield plane
+
+
 def _endpoints(
     recording: Mapping[str, RecordingEndpoint],
     changes: Mapping[str, Mapping[str, Any]],

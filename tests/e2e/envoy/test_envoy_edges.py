@@ -11,7 +11,7 @@ import pytest_asyncio
 import zstandard
 from aiohttp import web
 
-from tests.e2e.envoy_fixtures import MIB, Plane, data_plane
+from tests.e2e.envoy_fixtures import MIB, Plane, maybe_orphaned
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 BODY = b'{"model": "auto", "messages": [{"role": "user", "content": "hello"}]}'
@@ -23,10 +23,7 @@ ORIGIN = "https://chat.example.com"
 async def running(request: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane]:
     """A data plane with its gateway, and one whose gateway has gone."""
     flags = ["--request-timeout-seconds", "2", "--cors-origin", ORIGIN, "--max-body-bytes", str(MIB)]
-    folder = tmp_path_factory.mktemp(request.param)
-    async with data_plane(folder, flags=flags, default=["alpha", "beta", "gamma"]) as plane:
-        if request.param == "orphaned":
-            await plane.gateway.stop(None)
+    async with maybe_orphaned(request.param, tmp_path_factory.mktemp(request.param), flags=flags) as plane:
         yield plane
 
 

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from tests.e2e.envoy_fixtures import Plane, data_plane
+from tests.e2e.envoy_fixtures import Plane, maybe_orphaned
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 MESSAGES = b'"messages": [{"role": "user", "content": "hello"}]'
@@ -17,9 +17,7 @@ MESSAGES = b'"messages": [{"role": "user", "content": "hello"}]'
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["normal", "orphaned"])
 async def running(request: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane]:
     """A data plane with its gateway, and one whose gateway has gone."""
-    async with data_plane(tmp_path_factory.mktemp(request.param), default=["alpha", "beta", "gamma"]) as plane:
-        if request.param == "orphaned":
-            await plane.gateway.stop(None)
+    async with maybe_orphaned(request.param, tmp_path_factory.mktemp(request.param)) as plane:
         yield plane
 
 
