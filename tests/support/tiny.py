@@ -1,5 +1,6 @@
 """Tiny things to train with: an encoder of two layers with random weights, and data with two kinds of queries."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,17 @@ def tiny_datasets(rows: int = 60, seed: int = 0) -> list[Dataset]:
         return Dataset(name, tuple(queries), ("adder", "coder", "idler"), scores, metric=Metric.PASS_RATE)
 
     return [dataset("sums", ["add", "sum"], 0), dataset("code", ["code", "print"], 1)]
+
+
+def write_datasets(folder: Path, datasets: list[Dataset]) -> None:
+    """Writes each data set as NAME.json into a new folder, as `routerdc train` reads it."""
+    folder.mkdir()
+    for dataset in datasets:
+        rows = [
+            {"question": query, "scores": dict(zip(dataset.llms, map(float, row), strict=True))}
+            for query, row in zip(dataset.queries, dataset.scores, strict=True)
+        ]
+        (folder / f"{dataset.name}.json").write_text(json.dumps(rows))
 
 
 SETTLED: dict[str, dict[str, Any]] = {

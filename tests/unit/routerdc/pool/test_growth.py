@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from routerdc.pool.command import pool
 from routerdc.pool.growth import Growth, GrowthOverSeeds, GrowthReport, measure_growth
 from routerdc.training.encoder import open_encoder
-from tests.support.tiny import tiny_datasets, tiny_recipe
+from tests.support.tiny import tiny_datasets, tiny_recipe, write_datasets
 
 
 def test_an_llm_that_is_needed_is_missed_until_it_is_added_and_one_that_is_not_costs_nothing(
@@ -53,13 +53,7 @@ def test_the_command_writes_table_and_numbers_and_judges_on_held_out_rows_withou
     encoder_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = tmp_path / "data"
-    data.mkdir()
-    for dataset in tiny_datasets(30):
-        rows = [
-            {"question": query, "scores": dict(zip(dataset.llms, map(float, row), strict=True))}
-            for query, row in zip(dataset.queries, dataset.scores, strict=True)
-        ]
-        (data / f"{dataset.name}.json").write_text(json.dumps(rows))
+    write_datasets(data, tiny_datasets(30))
     recipe = tiny_recipe(encoder_folder, optimizer={"steps": 5})
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
     monkeypatch.chdir(tmp_path)  # features are kept in the current folder

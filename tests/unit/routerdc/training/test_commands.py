@@ -10,7 +10,7 @@ from routerdc.training.command import train
 from routerdc.training.compute.command import tune_compute
 from routerdc.training.compute.search import Point, cheapest_good
 from routerdc_contract.bundle import Manifest
-from tests.support.tiny import tiny_datasets, tiny_recipe
+from tests.support.tiny import tiny_datasets, tiny_recipe, write_datasets
 
 
 @pytest.fixture
@@ -18,13 +18,7 @@ def files(tmp_path: Path, encoder_folder: Path, monkeypatch: pytest.MonkeyPatch)
     """(folder of data, recipe file), in an empty current folder."""
     monkeypatch.chdir(tmp_path)
     data = tmp_path / "data"
-    data.mkdir()
-    for dataset in tiny_datasets(30):
-        rows = [
-            {"question": query, "scores": dict(zip(dataset.llms, map(float, row), strict=True))}
-            for query, row in zip(dataset.queries, dataset.scores, strict=True)
-        ]
-        (data / f"{dataset.name}.json").write_text(json.dumps(rows))
+    write_datasets(data, tiny_datasets(30))
     recipe = tiny_recipe(encoder_folder, optimizer={"steps": 5})
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
     return data, tmp_path / "mine.yaml"
