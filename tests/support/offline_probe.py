@@ -1,6 +1,6 @@
 """Runs code in a network namespace without routes, and says what it looked up and what it left in its home folder.
 
-    unshare --map-root-user --net --mount python offline_probe.py SECONDS CODE
+    unshare --map-root-user --net --mount python offline_probe.py CODE
 
 Prints JSON: {"asked": host names, "home": files}. The only name server there is one of its own, which knows no name.
 """
