@@ -13,7 +13,7 @@ from deploy.local.triton.server import TritonServer
 from routerdc_contract.bundle import Manifest
 from tests.chaos.ledger import FULL, Ledger
 from tests.integration.conftest import manifest, model_repository, triton_platform
-from tests.support.gateway_process import GatewayProcess
+from tests.support.gateways.process import GatewayProcess
 
 __all__ = ["manifest", "model_repository", "triton_platform"]
 

@@ -31,7 +31,7 @@ from loadtest.closed_loop import usage
 from routerdc_client import AsyncRouterClient, RouteError, route_request
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.chaos.load import unique_query
-from tests.support.gateway_process import resident_mib
+from tests.support.gateways.process import resident_mib
 
 WARM_UP_SHARE = 0.2
 SAMPLE_SECONDS = 5.0

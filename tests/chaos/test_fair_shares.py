@@ -15,7 +15,7 @@ from routerdc_contract.v1 import router_pb2_grpc
 from tests.chaos.conftest import StartGateway
 from tests.chaos.ledger import FULL, Ledger
 from tests.chaos.load import REAL, Call, Load, channel, routing, unique_query
-from tests.support.gateway_process import GatewayProcess
+from tests.support.gateways.process import GatewayProcess
 
 Seconds = Callable[[float, float], float]
 

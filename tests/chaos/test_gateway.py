@@ -22,7 +22,7 @@ from routerdc_contract.bundle import Manifest
 from tests.chaos.conftest import StartGateway, endpoints_yaml, full_only
 from tests.chaos.ledger import FULL, Ledger
 from tests.chaos.load import REAL, Ask, Call, Load, channel, routing
-from tests.support.gateway_process import GatewayProcess
+from tests.support.gateways.process import GatewayProcess
 from tests.support.waiting import until
 
 Seconds = Callable[[float, float], float]

@@ -10,9 +10,9 @@ from deploy.local.process import ChildProcess
 from tests.chaos.conftest import StartGateway, endpoints_yaml
 from tests.chaos.ledger import FULL, Ledger
 from tests.chaos.load import Call, Load, channel, percentile_ms, routing
-from tests.support.fake_scorer import BUNDLE
-from tests.support.fake_triton import fake_triton
-from tests.support.gateway_process import GatewayProcess
+from tests.support.fakes.scorer import BUNDLE
+from tests.support.fakes.triton import fake_triton
+from tests.support.gateways.process import GatewayProcess
 
 Seconds = Callable[[float, float], float]
 

@@ -19,8 +19,8 @@ from routerdc_contract.v1 import router_pb2_grpc
 from tests.chaos.conftest import StartGateway, endpoints_yaml, full_only
 from tests.chaos.ledger import FULL, Ledger
 from tests.chaos.load import REAL, Call, Load, channel, is_refusal, percentile_ms, routing, unique_query
-from tests.support.fake_scorer import BUNDLE
-from tests.support.fake_triton import FakeTriton
+from tests.support.fakes.scorer import BUNDLE
+from tests.support.fakes.triton import FakeTriton
 from tests.support.waiting import until
 
 Seconds = Callable[[float, float], float]

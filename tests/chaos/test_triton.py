@@ -22,9 +22,9 @@ from routerdc_contract.bundle import Manifest
 from tests.chaos.conftest import StartGateway, endpoints_yaml, full_only
 from tests.chaos.ledger import FULL, Ledger
 from tests.chaos.load import REAL, Call, Load, channel, routing
-from tests.support.fake_scorer import BUNDLE
-from tests.support.fake_triton import FakeTriton, fake_triton
-from tests.support.gateway_process import GatewayProcess, lasting_port
+from tests.support.fakes.scorer import BUNDLE
+from tests.support.fakes.triton import FakeTriton, fake_triton
+from tests.support.gateways.process import GatewayProcess, lasting_port
 
 Seconds = Callable[[float, float], float]
 

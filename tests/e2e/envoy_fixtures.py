@@ -36,7 +36,7 @@ from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.tracing import Tracing
-from tests.support.fake_scorer import BUNDLE, FakeScorer
+from tests.support.fakes.scorer import BUNDLE, FakeScorer
 from tests.support.waiting import until
 
 MIB = 2**20

@@ -50,8 +50,8 @@ from routerdc.data.dataset import DataError, load
 from routerdc_contract.bundle import BundleError, Manifest
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.fuzz import shapes
-from tests.support.fake_scorer import FakeScorer
-from tests.support.running_gateway import endpoints_file
+from tests.support.fakes.scorer import FakeScorer
+from tests.support.gateways.running import endpoints_file
 
 OUR_FAULT = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED, grpc.StatusCode.DATA_LOSS}
 HANGS_AFTER_SECONDS = 10.0

@@ -20,7 +20,7 @@ from routerdc.data.dataset import DataError, load
 from routerdc_contract.bundle import BundleError, Manifest
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.fuzz.entrances import body, call
-from tests.support.fake_scorer import BUNDLE
+from tests.support.fakes.scorer import BUNDLE
 
 LLMS = frozenset(BUNDLE.llms)
 LIMIT = 1_000_000

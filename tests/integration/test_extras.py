@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.environment import Environment
+from tests.support.environments.extras import Environment
 
 START = """
 import importlib, pkgutil

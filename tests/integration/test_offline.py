@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-PROBE = Path(__file__).parents[1] / "support" / "offline_probe.py"
+PROBE = Path(__file__).parents[1] / "support" / "environments" / "offline_probe.py"
 MODEL_CODE = Path(__file__).parents[2] / "model_repository" / "routerdc" / "1"
 UNSHARE = ["unshare", "--map-root-user", "--net", "--mount"]
 WAIT_SECONDS = 10  # the first events leave after a few

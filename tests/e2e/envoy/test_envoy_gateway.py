@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from tests.e2e.envoy_fixtures import Plane, data_plane
-from tests.support.fake_scorer import BUNDLE
+from tests.support.fakes.scorer import BUNDLE
 from tests.support.rendered import Object, named, needs_kubectl, overlay
 
 pytestmark = needs_kubectl

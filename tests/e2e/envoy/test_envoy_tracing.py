@@ -9,7 +9,7 @@ import pytest
 
 from gateway.telemetry.tracing import Tracing
 from tests.e2e.envoy_fixtures import Plane, data_plane
-from tests.support.otlp_collector import Collector, otlp_collector
+from tests.support.fakes.otlp_collector import Collector, otlp_collector
 from tests.support.waiting import until
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

@@ -17,9 +17,9 @@ from deploy.local.demo.endpoints import DemoEndpoint
 from deploy.local.envoy import Envoy
 from gateway.envoy_config.command import envoy_config
 from tests.e2e.envoy_fixtures import RecordingEndpoint
-from tests.support.fake_scorer import BUNDLE
-from tests.support.fake_triton import fake_triton
-from tests.support.gateway_process import GatewayProcess, lasting_port
+from tests.support.fakes.scorer import BUNDLE
+from tests.support.fakes.triton import fake_triton
+from tests.support.gateways.process import GatewayProcess, lasting_port
 from tests.support.waiting import until
 
 VARIANTS: dict[str, list[str]] = {

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.envoy_config.failures import KEY_FAULTS, MISPLACED, RETRIED, TRANSIENT
 from tests.e2e.envoy_fixtures import Plane, data_plane
-from tests.support.envoy_series import ENVOY_SERIES
+from tests.support.series.envoy import ENVOY_SERIES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 HELLO: Any = [{"role": "user", "content": "hello"}]

@@ -16,8 +16,8 @@ from deploy.local.ports import claim
 from deploy.local.process import ChildProcess
 from routerdc_client import RouterClient
 from tests.e2e.conftest import Stack
-from tests.support.promql import autoscaler_queries, dashboard_queries, recorded, rules
 from tests.support.rendered import ROOT, needs_kubectl, of_kind, overlay
+from tests.support.series.promql import autoscaler_queries, dashboard_queries, recorded, rules
 
 FETCHED = ROOT / ".cache" / "kubernetes" / "prometheus" / "usr" / "bin" / "prometheus"
 PROMETHEUS = str(FETCHED) if FETCHED.is_file() else shutil.which("prometheus")

@@ -13,11 +13,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from routerdc_client import RouterClient
 from routerdc_contract.tensors import ROUTER_MODEL
 from tests.e2e.conftest import Stack
-from tests.support.envoy_series import ENVOY_SERIES
-from tests.support.promql import autoscaler_queries, dashboard_queries, rules, selectors
 from tests.support.rendered import needs_kubectl
-from tests.support.series import series
-from tests.support.triton_series import TRITON_SERIES
+from tests.support.series.envoy import ENVOY_SERIES
+from tests.support.series.gateway import series
+from tests.support.series.promql import autoscaler_queries, dashboard_queries, rules, selectors
+from tests.support.series.triton import TRITON_SERIES
 
 pytestmark = needs_kubectl
 # There is one of each of these only once something has happened that a healthy stack does not do.

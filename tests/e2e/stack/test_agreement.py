@@ -17,7 +17,7 @@ from routerdc_client import RouterClient, route_request
 from routerdc_contract.bundle import ENGINE_FOLDER
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.e2e.conftest import Stack
-from tests.support.shared_data import ROUTERDC, needs_routerdc
+from tests.support.data.public import ROUTERDC, needs_routerdc
 
 QUERIES = 500
 BATCH = 50

@@ -20,8 +20,8 @@ from gateway.app import workers as supervisor
 from gateway.config import settings
 from gateway.errors import PortInUseError, WorkerError
 from routerdc_client import AsyncRouterClient
-from tests.support.fake_triton import FakeTriton, fake_triton
-from tests.support.running_gateway import write
+from tests.support.fakes.triton import FakeTriton, fake_triton
+from tests.support.gateways.running import write
 from tests.support.waiting import until
 
 

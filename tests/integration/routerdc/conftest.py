@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.tiny import tiny_encoder
+from tests.support.data.tiny import tiny_encoder
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from routerdc.training.fit import Trained, fit
 from routerdc.training.judge import macro_quality
 from routerdc.training.loop import CheckpointError
 from routerdc.training.recipe import Recipe
-from tests.support.tiny import tiny_datasets, tiny_recipe
+from tests.support.data.tiny import tiny_datasets, tiny_recipe
 
 
 def _weights(trained: Trained) -> dict[str, torch.Tensor]:

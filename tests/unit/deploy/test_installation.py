@@ -4,7 +4,7 @@ import re
 from importlib.metadata import distribution
 from pathlib import Path
 
-from tests.support.environment import closure
+from tests.support.environments.extras import closure
 
 LIMIT_MB = 600
 BUILT_MB = 25  # the model repository

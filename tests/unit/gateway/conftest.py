@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import structlog
 
-from tests.support.running_gateway import LIMITS, Running, endpoints_file, start
+from tests.support.gateways.running import LIMITS, Running, endpoints_file, start
 
 __all__ = ["LIMITS", "Running", "endpoints_file", "start"]
 

@@ -26,7 +26,7 @@ from gateway.routing.router import NO_TEXT, Router
 from gateway.telemetry.metrics import Metrics
 from routerdc_client import route_request
 from routerdc_contract.v1 import router_pb2 as pb
-from tests.support.fake_scorer import FakeScorer
+from tests.support.fakes.scorer import FakeScorer
 from tests.unit.gateway.conftest import endpoints_file
 
 Answer = tuple[list[str], str, str]  # LLMs in order, reason, detail

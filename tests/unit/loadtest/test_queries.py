@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.queries import QueriesError, QueryMix, QuerySettings, read_queries
-from tests.support.shared_data import ROUTERDC, needs_routerdc
+from tests.support.data.public import ROUTERDC, needs_routerdc
 
 
 def drawn(count: int, seed: int | None = 1, **settings: object) -> list[str]:

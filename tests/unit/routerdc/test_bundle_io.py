@@ -10,7 +10,7 @@ from routerdc.encoder_source import pin_encoder
 from routerdc.loaded_bundle import Router
 from routerdc.model import RouterConfig, RouterModel, load_encoder
 from routerdc_contract.bundle import BundleError, EncoderSpec, LlmSpec, Manifest
-from tests.support.tiny import tiny_tokenizer
+from tests.support.data.tiny import tiny_tokenizer
 
 
 def _save(folder: Path, encoder_folder: Path, fine_tuned: bool = False) -> tuple[Manifest, RouterModel]:

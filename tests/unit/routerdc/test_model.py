@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from routerdc.model import RouterConfig, RouterModel, load_encoder
-from tests.support.tiny import tiny_encoder
+from tests.support.data.tiny import tiny_encoder
 
 ARCHITECTURES = ["bert", "xlm-roberta", "deberta-v2", "modernbert"]
 

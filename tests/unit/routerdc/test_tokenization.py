@@ -1,7 +1,7 @@
 import pytest
 
 from routerdc.tokenization import Side, token_ids
-from tests.support.tiny import tiny_tokenizer
+from tests.support.data.tiny import tiny_tokenizer
 
 QUERY = " ".join(f"w{i}" for i in range(20))
 

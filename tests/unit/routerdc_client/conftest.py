@@ -1,5 +1,5 @@
 """The clients are tested against a real server of the gateway's."""
 
-from tests.support.running_gateway import start
+from tests.support.gateways.running import start
 
 __all__ = ["start"]

@@ -7,7 +7,7 @@ import pytest
 
 from routerdc_client import AsyncRouterClient, RouterClient, route_request
 from routerdc_contract.v1 import router_pb2 as pb
-from tests.support.recording_server import recording_server
+from tests.support.fakes.recording_server import recording_server
 
 METHODS = [method.name for method in pb.DESCRIPTOR.services_by_name["Router"].methods]
 ENDPOINT = pb.Endpoint(address="http://beta.test/v1", model="beta")

@@ -7,8 +7,8 @@ import pytest
 from gateway.errors import InvalidRequestError
 from routerdc_client import AsyncRouterClient, RouteError, RouterClient, route_request
 from routerdc_contract.v1 import router_pb2 as pb
-from tests.support.fake_scorer import FakeScorer
-from tests.support.running_gateway import Running
+from tests.support.fakes.scorer import FakeScorer
+from tests.support.gateways.running import Running
 from tests.support.waiting import until
 
 Start = Callable[..., Awaitable[Running]]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.promql import rules
 from tests.support.rendered import ROOT, needs_kubectl, of_kind, overlay
+from tests.support.series.promql import rules
 
 CASES = sorted(Path(__file__).parent.glob("alerts*.yaml"))
 FETCHED = ROOT / ".cache" / "kubernetes" / "prometheus" / "usr" / "bin" / "promtool"

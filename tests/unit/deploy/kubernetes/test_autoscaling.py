@@ -7,7 +7,6 @@ import pytest
 
 from gateway.config.settings import Settings
 from loadtest.autoscaling import chosen
-from tests.support.promql import autoscaler_queries
 from tests.support.rendered import (
     Object,
     container,
@@ -18,6 +17,7 @@ from tests.support.rendered import (
     overlay,
     with_components,
 )
+from tests.support.series.promql import autoscaler_queries
 
 pytestmark = needs_kubectl
 CHOSEN = chosen.read()

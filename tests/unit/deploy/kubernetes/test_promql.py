@@ -14,8 +14,10 @@ from gateway.domain.outcomes import CallOutcome, EndpointState, ShadowOutcome
 from gateway.envoy_config.failures import RETRIED
 from gateway.scoring.triton.balancer import TritonState
 from gateway.telemetry import metrics
-from tests.support.envoy_series import ENVOY_SERIES
-from tests.support.promql import (
+from tests.support.rendered import needs_kubectl
+from tests.support.series.envoy import ENVOY_SERIES
+from tests.support.series.gateway import series
+from tests.support.series.promql import (
     TARGET_LABELS,
     autoscaler_queries,
     dashboard_queries,
@@ -25,9 +27,7 @@ from tests.support.promql import (
     rules,
     selectors,
 )
-from tests.support.rendered import needs_kubectl
-from tests.support.series import series
-from tests.support.triton_series import TRITON_SERIES
+from tests.support.series.triton import TRITON_SERIES
 
 pytestmark = needs_kubectl
 KNOWN = series() | TRITON_SERIES | ENVOY_SERIES

@@ -5,7 +5,6 @@ import re
 import pytest
 import yaml
 
-from tests.support.promql import autoscaler_queries, selectors
 from tests.support.rendered import (
     KUBERNETES,
     beside,
@@ -15,6 +14,7 @@ from tests.support.rendered import (
     pod,
     with_components,
 )
+from tests.support.series.promql import autoscaler_queries, selectors
 
 pytestmark = needs_kubectl
 TEXT = (KUBERNETES / "README.md").read_text(encoding="utf-8")

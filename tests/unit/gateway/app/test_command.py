@@ -18,8 +18,8 @@ from gateway.app.command import gateway
 from gateway.config.settings import fields
 from gateway.errors import ScorerUnavailableError
 from routerdc_client.route_command import route
-from tests.support.fake_scorer import BUNDLE, FakeScorer
-from tests.support.fake_triton import FakeTriton, fake_triton
+from tests.support.fakes.scorer import BUNDLE, FakeScorer
+from tests.support.fakes.triton import FakeTriton, fake_triton
 from tests.support.waiting import until
 from tests.unit.gateway.app.test_server import NOT_SERVING, health_becomes
 from tests.unit.gateway.conftest import Running, endpoints_file

@@ -9,7 +9,7 @@ from gateway.domain.scorer import Bundle
 from gateway.errors import BundleMismatchError, ScorerUnavailableError
 from gateway.telemetry.metrics import Metrics
 from routerdc_contract.services import LIVE
-from tests.support.fake_scorer import BUNDLE
+from tests.support.fakes.scorer import BUNDLE
 from tests.support.waiting import until
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING

@@ -25,8 +25,8 @@ from gateway.errors import EndpointsError, PortInUseError, TritonMissingError
 from routerdc_contract.services import LIVE
 from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
-from tests.support.fake_scorer import BUNDLE
-from tests.support.fake_triton import FakeTriton, fake_triton
+from tests.support.fakes.scorer import BUNDLE
+from tests.support.fakes.triton import FakeTriton, fake_triton
 from tests.support.waiting import until
 from tests.unit.gateway.conftest import endpoints_file
 

@@ -17,8 +17,8 @@ from gateway.config import settings
 from gateway.errors import SettingsError, TlsError
 from routerdc_client import AsyncRouterClient, ClientTls, RouteError
 from routerdc_client.route_command import route
-from tests.support.fake_triton import fake_triton
-from tests.support.running_gateway import write
+from tests.support.fakes.triton import fake_triton
+from tests.support.gateways.running import write
 from tests.support.waiting import until
 
 AUTHORITY = trustme.CA()

@@ -14,8 +14,8 @@ from gateway.config import settings
 from gateway.domain.scorer import Bundle
 from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
-from tests.support.fake_scorer import BUNDLE
-from tests.support.fake_triton import fake_triton
+from tests.support.fakes.scorer import BUNDLE
+from tests.support.fakes.triton import fake_triton
 from tests.support.waiting import until
 from tests.unit.gateway.app.test_server import SERVING, health_becomes
 from tests.unit.gateway.conftest import endpoints_file

@@ -20,8 +20,8 @@ from gateway.errors import CallersError
 from routerdc_client import AsyncRouterClient, RouteError, route_request
 from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
-from tests.support.fake_triton import fake_triton
-from tests.support.running_gateway import write
+from tests.support.fakes.triton import fake_triton
+from tests.support.gateways.running import write
 from tests.support.waiting import until
 
 KEY = "secret-of-the-team"

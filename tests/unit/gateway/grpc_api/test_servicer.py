@@ -12,7 +12,7 @@ from gateway.errors import InvalidRequestError, ScorerUnavailableError
 from gateway.scoring.bisecting import BisectingScorer
 from gateway.scoring.coalescer import Coalescer
 from routerdc_contract.v1 import router_pb2 as pb
-from tests.support.fake_scorer import BUNDLE, FakeScorer
+from tests.support.fakes.scorer import BUNDLE, FakeScorer
 from tests.support.waiting import until
 from tests.unit.gateway.conftest import Running, endpoints_file
 from tests.unit.gateway.scoring.behind_cache import behind_cache

@@ -11,8 +11,8 @@ from aiohttp import web
 from gateway.domain.scorer import Bundle
 from gateway.http_api.application import HttpApi
 from gateway.limits.caller import Callers
-from tests.support.fake_scorer import BUNDLE, FakeScorer
-from tests.support.running_gateway import LIMITS, Running, endpoints_file
+from tests.support.fakes.scorer import BUNDLE, FakeScorer
+from tests.support.gateways.running import LIMITS, Running, endpoints_file
 
 CALIBRATED: Bundle = replace(BUNDLE, calibration=((4.0, 0.0),) * 3)
 """alpha 0.5, beta 0.9, gamma 0.1 score as FakeScorer has it: P = 0.881, 0.973, 0.599."""

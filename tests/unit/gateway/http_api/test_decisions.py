@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from gateway.errors import ScorerUnavailableError
-from tests.support.fake_scorer import FakeScorer
+from tests.support.fakes.scorer import FakeScorer
 from tests.unit.gateway.http_api.conftest import CALIBRATED, Serve
 
 # As LiteLLM 1.110's Auto Router sends it (`classifier_type: oss_classifier`).

@@ -12,7 +12,7 @@ from gateway.errors import ScorerUnavailableError
 from gateway.http_api import application, openapi
 from gateway.limits.caller import Callers
 from routerdc_contract.v1 import router_pb2 as pb
-from tests.support.fake_scorer import FakeScorer
+from tests.support.fakes.scorer import FakeScorer
 from tests.unit.gateway.http_api.conftest import Serve
 
 

@@ -12,7 +12,7 @@ from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observers import LogObserver, MetricsObserver
-from tests.support.fake_scorer import FakeScorer
+from tests.support.fakes.scorer import FakeScorer
 from tests.unit.gateway.conftest import endpoints_file
 
 MakeRouting = Callable[..., Routing]

@@ -13,7 +13,7 @@ from gateway.openai.answers import OpenAiError
 from gateway.openai.apis.chat import Chat
 from gateway.openai.auth import NOBODY, Sender, Senders
 from gateway.openai.routing import Routing
-from tests.support.fake_scorer import FakeScorer
+from tests.support.fakes.scorer import FakeScorer
 from tests.unit.gateway.openai.conftest import MakeRouting
 from tests.unit.gateway.openai.test_exchange import BODY, MODE, answers, body, headers, refusal
 from tests.unit.gateway.openai.test_routing import chat

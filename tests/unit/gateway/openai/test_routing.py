@@ -10,7 +10,7 @@ from gateway.openai.answers import OpenAiError
 from gateway.openai.apis.chat import Chat
 from gateway.openai.apis.messages import Messages
 from gateway.openai.routing import Routing
-from tests.support.fake_scorer import FakeScorer
+from tests.support.fakes.scorer import FakeScorer
 from tests.unit.gateway.conftest import endpoints_file
 from tests.unit.gateway.openai.conftest import MakeRouting
 

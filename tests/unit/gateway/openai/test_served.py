@@ -11,7 +11,7 @@ from grpc import aio
 
 from gateway.app.server import serving
 from gateway.config import settings
-from tests.support.fake_triton import fake_triton
+from tests.support.fakes.triton import fake_triton
 from tests.unit.gateway.conftest import endpoints_file
 from tests.unit.gateway.openai.test_exchange import body, headers
 

@@ -16,7 +16,7 @@ from gateway.openai.auth import Senders
 from gateway.openai.routing import Routing
 from gateway.openai.servicer import FAIL_OPEN, FAILURE_MODE_KEY, ExternalProcessor
 from routerdc_contract.services import EXTERNAL_PROCESSOR
-from tests.support.fake_scorer import FakeScorer
+from tests.support.fakes.scorer import FakeScorer
 from tests.support.waiting import until
 from tests.unit.gateway.openai.conftest import MakeRouting
 from tests.unit.gateway.openai.test_exchange import BODY, ROUTED, body, headers

@@ -18,7 +18,7 @@ from gateway.limits.query_budget import QueryBudget
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
-from tests.support.bundle_scorer import BundleScorer
+from tests.support.gateways.bundle_scorer import BundleScorer
 
 SUMS = [
     f"{name} buys {n} boxes of {n + 9} pencils and gives away {4 * n} of them. How many pencils are left?"

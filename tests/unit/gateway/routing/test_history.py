@@ -17,7 +17,7 @@ from gateway.routing.history import both_ends, score
 from gateway.routing.router import Router
 from gateway.scoring.bisecting import BisectingScorer
 from gateway.scoring.coalescer import Coalescer
-from tests.support.fake_scorer import BUNDLE, FakeScorer
+from tests.support.fakes.scorer import BUNDLE, FakeScorer
 from tests.unit.gateway.conftest import endpoints_file
 
 A, B = "a question about alpha, long enough to count fully", "a question about beta, long enough to count fully too"

@@ -9,7 +9,7 @@ from grpc import aio
 
 from gateway.errors import ScorerUnavailableError
 from routerdc_contract.v1 import router_pb2 as pb
-from tests.support.fake_scorer import BUNDLE, FakeScorer
+from tests.support.fakes.scorer import BUNDLE, FakeScorer
 from tests.unit.gateway.conftest import Running, endpoints_file
 
 Start = Callable[..., Awaitable[Running]]

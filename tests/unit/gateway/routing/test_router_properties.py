@@ -20,7 +20,7 @@ from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
 from gateway.routing.sessions import Sessions
-from tests.support.fake_scorer import BUNDLE, FakeScorer
+from tests.support.fakes.scorer import BUNDLE, FakeScorer
 from tests.unit.gateway.conftest import endpoints_file
 
 LLMS = sorted(BUNDLE.llms)

@@ -14,7 +14,7 @@ from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
 from gateway.routing.sessions import Sessions
 from routerdc_contract.v1 import router_pb2 as pb
-from tests.support.fake_scorer import FakeScorer
+from tests.support.fakes.scorer import FakeScorer
 from tests.unit.gateway.conftest import Running, endpoints_file
 
 Start = Callable[..., Awaitable[Running]]

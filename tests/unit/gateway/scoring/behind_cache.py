@@ -4,7 +4,7 @@ from gateway.scoring.bisecting import BisectingScorer
 from gateway.scoring.cache import CacheLookup, ScoreCache
 from gateway.scoring.coalescer import Coalescer
 from gateway.telemetry.unlocked_metrics import Tally
-from tests.support.fake_scorer import FakeScorer
+from tests.support.fakes.scorer import FakeScorer
 
 
 def behind_cache(

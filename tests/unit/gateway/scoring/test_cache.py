@@ -7,7 +7,7 @@ import pytest
 from gateway.errors import ScorerFailedError, ScorerTimeoutError
 from gateway.scoring.cache import ScoreCache
 from gateway.telemetry.unlocked_metrics import Tally
-from tests.support.fake_scorer import BUNDLE, FakeScorer
+from tests.support.fakes.scorer import BUNDLE, FakeScorer
 from tests.support.waiting import until
 from tests.unit.gateway.scoring.behind_cache import behind_cache
 

@@ -13,7 +13,7 @@ from gateway.errors import (
 )
 from gateway.scoring.bisecting import BisectingScorer
 from gateway.scoring.coalescer import Coalescer
-from tests.support.fake_scorer import FakeScorer
+from tests.support.fakes.scorer import FakeScorer
 
 pytestmark = pytest.mark.looptime  # time passes only when nothing else is left to do, and then at once
 

@@ -8,7 +8,7 @@ from gateway.domain.scorer import Bundle, Scored, Scores
 from gateway.errors import ConcurrencyLimitError, ScorerTimeoutError
 from gateway.limits.adaptive_limit import AdaptiveLimit
 from gateway.scoring.limited import LimitedScorer
-from tests.support.fake_scorer import BUNDLE
+from tests.support.fakes.scorer import BUNDLE
 
 SCORED = Scored(Scores(BUNDLE, (0.1, 0.2, 0.3), 1, False))
 TARGET = 0.05

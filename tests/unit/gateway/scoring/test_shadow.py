@@ -11,7 +11,7 @@ from gateway.domain.scorer import Bundle
 from gateway.errors import ScorerUnavailableError
 from gateway.limits.budget import Budget
 from gateway.scoring.shadow import ShadowedScorer
-from tests.support.fake_scorer import BUNDLE, FakeScorer
+from tests.support.fakes.scorer import BUNDLE, FakeScorer
 from tests.support.waiting import until
 
 

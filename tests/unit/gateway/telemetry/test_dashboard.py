@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.telemetry.metrics import Metrics
-from tests.support.series import series
+from tests.support.series.gateway import series
 
 DASHBOARD = json.loads((Path(__file__).parents[4] / "deploy/dashboards/gateway.json").read_text(encoding="utf-8"))
 OF_PROMETHEUS = {"job", "instance", "le"}

@@ -16,7 +16,7 @@ from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
 from gateway.telemetry.decision_log import DecisionLog, query_hash
 from gateway.telemetry.metrics import Metrics
-from tests.support.fake_scorer import BUNDLE, FakeScorer
+from tests.support.fakes.scorer import BUNDLE, FakeScorer
 from tests.support.waiting import until
 from tests.unit.gateway.conftest import endpoints_file
 

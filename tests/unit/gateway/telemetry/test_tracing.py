@@ -21,9 +21,9 @@ from gateway.config import settings
 from gateway.errors import TracingMissingError
 from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
-from tests.support.fake_triton import FakeTriton, fake_triton
-from tests.support.otlp_collector import Collector, otlp_collector
-from tests.support.running_gateway import write
+from tests.support.fakes.otlp_collector import Collector, otlp_collector
+from tests.support.fakes.triton import FakeTriton, fake_triton
+from tests.support.gateways.running import write
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 

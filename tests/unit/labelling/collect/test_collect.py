@@ -20,7 +20,7 @@ from labelling.pool.endpoints import PoolFile, read_pool
 from labelling.prompts.prompt import Prompt
 from labelling.standins.tasks import prompts as tasks
 from labelling.store.store import Store
-from tests.support.standins import Served, served
+from tests.support.fakes.standins import Served, served
 
 SETTINGS = {"max_tokens": 50}
 

@@ -25,7 +25,7 @@ from labelling.store.records import Answer, Cell, Grade
 from labelling.store.store import Store
 from labelling.table.write import write_table
 from routerdc.data.dataset import load
-from tests.support.standins import Served, served
+from tests.support.fakes.standins import Served, served
 from tests.unit.labelling.collect.test_collect import chats
 
 

@@ -15,7 +15,7 @@ from routerdc.data import fetch as fetching
 from routerdc.data.command import data
 from routerdc.data.dataset import load_all
 from routerdc.data.fetch import FetchError, SourceFile, SourceSet, fetch, sources
-from tests.support.shared_data import DATA
+from tests.support.data.public import DATA
 
 ROWS = b'[{"question": "q", "scores": {"a": 1}}]'
 CSV = (

@@ -10,7 +10,7 @@ from routerdc.evaluation.baselines.frame import BEST_SINGLE
 from routerdc.evaluation.cross_validation import GROUP, Folds, cross_validate
 from routerdc.evaluation.cross_validation_command import cross_validate as command
 from routerdc.training.encoder import open_encoder
-from tests.support.tiny import tiny_datasets, tiny_recipe
+from tests.support.data.tiny import tiny_datasets, tiny_recipe
 from tests.unit.routerdc.evaluation.conftest import dataset
 from tests.unit.routerdc.evaluation.conftest import embed as by_first_word
 

@@ -12,7 +12,7 @@ from routerdc.evaluation import loading
 from routerdc.loaded_bundle import Router
 from routerdc.model import RouterConfig, RouterModel, load_encoder
 from routerdc_contract.bundle import EncoderSpec, LlmSpec
-from tests.support.tiny import tiny_tokenizer
+from tests.support.data.tiny import tiny_tokenizer
 
 QUERIES = ["add sum w1", "code", "print " * 30, "add sum w1"]
 

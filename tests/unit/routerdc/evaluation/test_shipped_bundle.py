@@ -10,7 +10,7 @@ from routerdc.evaluation.measures.judging import Judged, by_queries, judge, prep
 from routerdc.evaluation.measures.references import best_single, single_llm
 from routerdc.evaluation.measures.selection import collapsed_to
 from routerdc.loaded_bundle import Router
-from tests.support.shared_data import ROUTERDC, needs_routerdc
+from tests.support.data.public import ROUTERDC, needs_routerdc
 
 BUNDLE = Path(__file__).parents[4] / "bundles" / "default"
 ROWS_PER_SET = 200

@@ -13,7 +13,7 @@ from routerdc.pool.change import PoolError, with_llm, without_llm
 from routerdc.pool.command import pool
 from routerdc.training.fit import fit
 from routerdc_contract.bundle import Manifest
-from tests.support.tiny import tiny_datasets, tiny_recipe
+from tests.support.data.tiny import tiny_datasets, tiny_recipe
 
 
 @pytest.fixture(scope="module")

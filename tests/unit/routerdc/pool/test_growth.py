@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from routerdc.pool.command import pool
 from routerdc.pool.growth import Growth, GrowthOverSeeds, GrowthReport, measure_growth
 from routerdc.training.encoder import open_encoder
-from tests.support.tiny import tiny_datasets, tiny_recipe, write_datasets
+from tests.support.data.tiny import tiny_datasets, tiny_recipe, write_datasets
 
 
 def test_an_llm_that_is_needed_is_missed_until_it_is_added_and_one_that_is_not_costs_nothing(

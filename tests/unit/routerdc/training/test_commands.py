@@ -10,7 +10,7 @@ from routerdc.training.command import train
 from routerdc.training.compute.command import tune_compute
 from routerdc.training.compute.search import Point, cheapest_good
 from routerdc_contract.bundle import Manifest
-from tests.support.tiny import tiny_datasets, tiny_recipe, write_datasets
+from tests.support.data.tiny import tiny_datasets, tiny_recipe, write_datasets
 
 
 @pytest.fixture

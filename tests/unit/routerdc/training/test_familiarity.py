@@ -12,7 +12,7 @@ from routerdc.training.familiarity import OPEN, Gate, Unseen, best_gate, gates, 
 from routerdc.training.fit import fit
 from routerdc.training.preparation.place import Place
 from routerdc_contract.bundle import Calibration
-from tests.support.tiny import tiny_datasets, tiny_recipe
+from tests.support.data.tiny import tiny_datasets, tiny_recipe
 
 NEAR, FAR = 0.9, 0.2
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from routerdc.training.encoder import open_encoder
 from routerdc.training.validation import cross_validated, leave_kinds_out, leave_one_out
-from tests.support.tiny import tiny_datasets, tiny_recipe
+from tests.support.data.tiny import tiny_datasets, tiny_recipe
 
 
 def test_queries_like_those_learned_from_are_routed_well_and_unseen_data_sets_are_not(

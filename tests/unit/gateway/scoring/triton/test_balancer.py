@@ -11,8 +11,8 @@ from gateway.domain.scorer import Bundle
 from gateway.scoring.triton.balancer import TritonBalancer, TritonState
 from gateway.scoring.triton.discovery import Discovery
 from gateway.scoring.triton.scorer import TritonScorer
-from tests.support.fake_scorer import BUNDLE
-from tests.support.fake_triton import FakeTriton, fake_triton
+from tests.support.fakes.scorer import BUNDLE
+from tests.support.fakes.triton import FakeTriton, fake_triton
 from tests.support.waiting import until
 
 OTHER = Bundle("feedfeedfeedfeed", ("alpha", "delta"))

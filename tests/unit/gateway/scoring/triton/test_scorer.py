@@ -7,8 +7,8 @@ import pytest
 from gateway import errors
 from gateway.domain.scorer import Bundle
 from gateway.scoring.triton.scorer import TritonScorer
-from tests.support.fake_scorer import BUNDLE
-from tests.support.fake_triton import fake_triton
+from tests.support.fakes.scorer import BUNDLE
+from tests.support.fakes.triton import fake_triton
 from tests.support.waiting import until
 
 NEW = Bundle("feedfeedfeedfeed", ("gamma", "alpha", "beta"))

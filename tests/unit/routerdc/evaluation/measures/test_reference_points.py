@@ -10,7 +10,7 @@ from routerdc.data.dataset import Dataset, load_all, pool
 from routerdc.evaluation.measures.judging import IN_DISTRIBUTION, OUT_OF_DISTRIBUTION, EvalSet, judge, prepare_sets
 from routerdc.evaluation.measures.references import best_single, dataset_expert, hindsight_expert, oracle, single_llm
 from routerdc.evaluation.measures.selection import Contender, Floats
-from tests.support.shared_data import ROUTERDC, needs_routerdc
+from tests.support.data.public import ROUTERDC, needs_routerdc
 
 KIN = {"MATH_prealgebra": "gsm8k", "mbpp": "humaneval", "ceval": "cmmlu"}
 

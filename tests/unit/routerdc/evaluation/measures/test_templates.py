@@ -7,7 +7,7 @@ import pytest
 
 from routerdc.evaluation.measures.templates import shuffle_options, strip_template
 from routerdc.evaluation.measures.typos import with_typos
-from tests.support.shared_data import ROUTERDC, needs_routerdc
+from tests.support.data.public import ROUTERDC, needs_routerdc
 
 CHOICE = "Which one?\nA. red\nB. green\nC. blue\nD. none"
 

@@ -10,7 +10,7 @@ from routerdc.training.compute import depths
 from routerdc.training.compute.depths import encode_once
 from routerdc.training.encoder import open_encoder
 from routerdc.training.preparation.features import Floats, pooled
-from tests.support.tiny import tiny_encoder, tiny_recipe
+from tests.support.data.tiny import tiny_encoder, tiny_recipe
 
 QUERIES = ["add w1", "code w1 w2 w3 w4 w5 w6 w7 w8 w9 w10 w11", "sum", "add w1"]
 WAYS: list[tuple[int, Side]] = [(8, "right"), (8, "left"), (12, "right")]

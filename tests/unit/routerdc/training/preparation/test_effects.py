@@ -9,7 +9,7 @@ import pytest
 
 from routerdc.data.formats.rows import DataError
 from routerdc.training.preparation.effects import additive_effects, require_rows, without_ungraded
-from tests.support.tiny import tiny_datasets
+from tests.support.data.tiny import tiny_datasets
 
 
 def _graded(rows: int = 4000, seed: int = 0) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from routerdc.encoder_source import pin_encoder
 from routerdc.training.encoder import open_encoder
 from routerdc.training.preparation.features import FeatureCache, cache_file
-from tests.support.tiny import tiny_recipe
+from tests.support.data.tiny import tiny_recipe
 
 
 class _Counting:

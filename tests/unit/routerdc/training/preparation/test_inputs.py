@@ -9,7 +9,7 @@ from torch import Tensor
 from routerdc.model import RouterConfig, RouterModel, load_encoder
 from routerdc.tokenization import pad
 from routerdc.training.preparation.inputs import SLICES, TokenInputs
-from tests.support.tiny import tiny_encoder
+from tests.support.data.tiny import tiny_encoder
 
 LENGTHS = [3, 12, 5, 5, 16, 2, 9, 4, 7, 11, 6]
 

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from routerdc_contract.v1 import router_pb2 as pb
-from tests.support.fake_triton import fake_triton
-from tests.support.gateway_process import GatewayProcess
-from tests.support.running_gateway import write
+from tests.support.fakes.triton import fake_triton
+from tests.support.gateways.process import GatewayProcess
+from tests.support.gateways.running import write
 
 MIB = 2**20
 WITHOUT_KEY_MIB, WITH_KEY_MIB = 64, 256

@@ -8,7 +8,7 @@ from deploy.local.triton.server import TritonServer
 from export.parity.samples import sample_queries
 from loadtest.perf_analyzer import PerfAnalyzer, UnavailableError
 
-CACHE = Path(__file__).parents[2] / ".cache/perf_analyzer"
+CACHE = Path(__file__).parents[3] / ".cache/perf_analyzer"
 QUERIES = [query for query in sample_queries() if len(query) < 500]
 
 

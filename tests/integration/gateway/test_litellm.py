@@ -13,8 +13,8 @@ import pytest
 
 from gateway.app.server import serving
 from gateway.config import settings
-from tests.support.fake_triton import fake_triton
-from tests.support.running_gateway import endpoints_file
+from tests.support.fakes.triton import fake_triton
+from tests.support.gateways.running import endpoints_file
 from tests.unit.gateway.http_api.conftest import TIERS
 
 PYTHON = os.environ.get("LITELLM_PYTHON")

@@ -11,8 +11,8 @@ from export.parity.compare import LIMITS
 from routerdc_contract.bundle import ENGINE_FOLDER, Manifest
 from routerdc_contract.tensors import CHOICE, SCORES
 from tests.integration.conftest import BUNDLE
+from tests.support.data.public import ROUTERDC, needs_routerdc
 from tests.support.kserve import infer
-from tests.support.shared_data import ROUTERDC, needs_routerdc
 
 N_QUERIES, BATCH = 512, 64
 

@@ -17,7 +17,7 @@ from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
 from gateway.domain.scorer import Bundle
 from routerdc_contract import tensors
-from tests.support.fake_scorer import BUNDLE
+from tests.support.fakes.scorer import BUNDLE
 
 
 @dataclass

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import pytest
 
 from gateway.domain.conversation import Message
-from tests.support.bundle_scorer import BundleScorer
-from tests.support.shared_data import ROUTERDC, needs_routerdc
+from tests.support.data.public import ROUTERDC, needs_routerdc
+from tests.support.gateways.bundle_scorer import BundleScorer
 from tests.unit.gateway.routing.test_dialogues import fresh_router, llm, turns
 
 PER_SET = 60

@@ -24,7 +24,7 @@ from routerdc_contract.tensors import (
     TOKEN_COUNT,
     TRUNCATED,
 )
-from tests.integration.agreement import check_with_torch, scores_together_and_alone
+from tests.integration.triton.agreement import check_with_torch, scores_together_and_alone
 from tests.support.kserve import infer, query_input
 
 GOOD_QUERY = "What is 12 times 7?"

@@ -8,7 +8,7 @@ from typing import Any
 from gateway.domain.query import Priority
 from gateway.domain.scorer import Bundle, Scored, Scores
 
-ENGINE = Path(__file__).parents[2] / "bundles" / "default" / "engine"
+ENGINE = Path(__file__).parents[3] / "bundles" / "default" / "engine"
 
 
 class BundleScorer:

@@ -24,8 +24,8 @@ from routerdc_client import AsyncRouterClient, RouteError, route_request
 from routerdc_contract.bundle import Manifest
 from routerdc_contract.tensors import CHOICE, ROUTER_MODEL, SCORES, TOKEN_COUNT
 from routerdc_contract.v1 import router_pb2 as pb
+from tests.support.data.public import ROUTERDC
 from tests.support.kserve import infer
-from tests.support.shared_data import ROUTERDC
 from tests.support.waiting import until
 
 TEST_DATA = ROUTERDC / "test_in_distribution"

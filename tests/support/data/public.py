@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-DATA = Path(os.environ.get("ROUTERDC_DATA") or Path(__file__).parents[2] / "data")
+DATA = Path(os.environ.get("ROUTERDC_DATA") or Path(__file__).parents[3] / "data")
 ROUTERDC = DATA / "routerdc"
 
 needs_routerdc = pytest.mark.skipif(

@@ -15,8 +15,8 @@ from export.steps.openvino import OpenvinoStep
 from export.steps.repository import RepositoryStep
 from export.steps.runner import make
 from routerdc_contract.bundle import ENGINE_FOLDER, Manifest
-from tests.integration.agreement import check_with_torch, scores_together_and_alone
 from tests.integration.conftest import BUNDLE
+from tests.integration.triton.agreement import check_with_torch, scores_together_and_alone
 from tests.support.kserve import infer
 
 pytest.importorskip("openvino", reason="the extra openvino is not installed")

@@ -21,7 +21,7 @@ from gateway.routing.router import Router
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observers import LogObserver, MetricsObserver
 from routerdc_contract.v1 import router_pb2, router_pb2_grpc
-from tests.support.fake_scorer import BUNDLE, FakeScorer
+from tests.support.fakes.scorer import BUNDLE, FakeScorer
 
 LIMITS = Limits(
     deadline_seconds=5.0,

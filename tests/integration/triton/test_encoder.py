@@ -24,7 +24,7 @@ from export.publish.command import publish
 from export.triton.config import MODEL_FOLDER, read_config
 from routerdc_contract.bundle import Manifest
 from routerdc_contract.tensors import ENCODER_MODEL, ROUTER_MODEL, SCORES
-from tests.integration.agreement import check_with_torch
+from tests.integration.triton.agreement import check_with_torch
 from tests.support.kserve import infer
 
 STAND_IN = Path(__file__).parent / "encoder_stand_in/model.py"

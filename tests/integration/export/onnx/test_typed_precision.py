@@ -11,7 +11,7 @@ from export.parity.compare import LIMITS, Answers, check, compare
 from export.targets import Precision
 from routerdc_contract.bundle import ENGINE_FOLDER, Manifest
 from tests.integration.conftest import BUNDLE
-from tests.support.shared_data import ROUTERDC as DATA
+from tests.support.data.public import ROUTERDC as DATA
 
 N_QUERIES = 1000
 
