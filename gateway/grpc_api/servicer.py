@@ -11,6 +11,7 @@ from google.rpc import status_pb2
 
 from gateway.domain.decision import Decision
 from gateway.domain.query import Priority, RouteQuery
+from gateway.domain.turns import in_turns
 from gateway.errors import ForbiddenError, GatewayError, InvalidRequestError
 from gateway.grpc_api import answering, auth, responses
 from gateway.grpc_api.answering import answered
@@ -44,13 +45,13 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
         """Decides for many queries; a bad one fails alone."""
         self._limits.check_batch(len(request.requests))
         auth.charge(len(request.requests))
-        rows = [self._row(row) for row in request.requests]
+        rows = [self._row(row) async for row in in_turns(request.requests)]
         queries = [row for row in rows if isinstance(row, RouteQuery)]
         decided = iter(await self._router.route_many(queries, self._limits.batch_deadline(context)))
         return pb.RouteBatchResponse(
             results=[
                 self._result(request, next(decided) if isinstance(row, RouteQuery) else row)
-                for request, row in zip(request.requests, rows, strict=True)
+                async for request, row in in_turns(zip(request.requests, rows, strict=True))
             ]
         )
 

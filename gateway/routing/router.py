@@ -14,6 +14,7 @@ from gateway.domain.observer import Observer
 from gateway.domain.outcomes import EndpointState
 from gateway.domain.query import Report, RouteQuery
 from gateway.domain.scorer import Bundle, Scorer
+from gateway.domain.turns import in_turns
 from gateway.errors import InvalidRequestError, NoRouterError, ScorerError
 from gateway.limits.query_budget import QueryBudget
 from gateway.policy import eligibility, ranking
@@ -82,7 +83,7 @@ class Router:
         finally:
             self._budget.give_back(1, query.priority, query.caller)
 
-    async def route_many(self, queries: Sequence[RouteQuery], deadline: float) -> list[Decision | BaseException]:
+    async def route_many(self, queries: Sequence[RouteQuery], deadline: float) -> list[Decision | Exception]:
         """Decides for many queries of one caller: result i belongs to query i, an error where that one failed alone.
 
         Raises:
@@ -93,7 +94,9 @@ class Router:
         share = (len(queries), queries[0].priority, queries[0].caller)
         self._budget.take(*share)
         try:
-            return await asyncio.gather(*(self._decide(query, deadline) for query in queries), return_exceptions=True)
+            async with asyncio.TaskGroup() as group:
+                rows = [group.create_task(self._outcome(query, deadline)) async for query in in_turns(queries)]
+            return [row.result() for row in rows]
         finally:
             self._budget.give_back(*share)
 
@@ -138,6 +141,12 @@ class Router:
         if query.session_id:
             self._sessions.remember(_session(query), decision.candidates[0].llm)
         return self._told(query, decision)
+
+    async def _outcome(self, query: RouteQuery, deadline: float) -> Decision | Exception:
+        try:
+            return await self._decide(query, deadline)
+        except Exception as error:
+            return error
 
     def _case(self, query: RouteQuery, *, priced: bool = True) -> Case:
         """What is known of `query` on its arrival; without prices where nothing will be ranked."""

@@ -1,7 +1,8 @@
 """Coalescer: turns concurrent queries into few batches. A scorer of single queries in front of a scorer of batches.
 
-A batch leaves at once while there is room (`pacing.has_room`); what arrives in the same turn of the event loop goes
-together, and the same query twice in flight is one row. Otherwise queries wait in the `DeadlineQueue`.
+Single queries leave at once while there is room (`pacing.has_room`); what arrives in the same turn of the event loop
+goes together, and the same query twice in flight is one row. Otherwise queries wait in the `DeadlineQueue`. Rows of
+batches leave in slices (`pacing.RowLimit`) while no single query waits: so one waits for the end of a slice at most.
 
 A batch lives as long as somebody waits for it: each caller leaves at its own deadline or when it is cancelled, and with
 the last one the batch is cancelled, too. Where the scorer does not support that, the batch ends by itself and keeps its
@@ -19,6 +20,8 @@ from gateway.scoring.bisecting import BisectingScorer
 from gateway.scoring.deadline_queue import DeadlineQueue, Entry, Outcome
 from gateway.scoring.pacing import AnswerTime, RowLimit, has_room
 
+SLICE_SECONDS = 0.015
+"""About what a few single queries take on a CPU, and longer than a full batch takes on a GPU."""
 _ABANDONED_SECONDS = 1.0  # how long a batch without waiters keeps its place, where it cannot be cancelled
 
 
@@ -47,6 +50,7 @@ class Coalescer:
         scorers: Callable[[], int],
         window: int,
         row_seconds: float,
+        slice_seconds: float = SLICE_SECONDS,
         observe: Callable[[int], None] = lambda batch_size: None,
         keep: Callable[[str, Scores], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -58,8 +62,8 @@ class Coalescer:
             max_batch: how many queries one batch may have now.
             scorers: how many batches are scored side by side at best: the Tritons behind `scorer`.
             window: queries in flight for each of them up to which more are sent at once.
-            row_seconds: as many rows of batches are in flight for each of them as are answered within that time: a
-                single query that comes just then waits no longer for them.
+            row_seconds: as many rows of batches are in flight for each of them as are answered within that time.
+            slice_seconds: the same while single queries come, which wait that long for them at most.
             observe: called with the size of each batch that is sent.
             keep: called with each query that was scored, whether anybody still waits for it or not.
             clock: gives the seconds that deadlines are in; the event loop's timers must run by the same clock.
@@ -68,7 +72,7 @@ class Coalescer:
         self._max_batch = max_batch
         self._scorers = scorers
         self._window = window
-        self._row_limit = RowLimit(row_seconds, initial_rows=window)
+        self._row_limit = RowLimit(min(slice_seconds, row_seconds), row_seconds, initial_rows=window)
         self._observe = observe
         self._keep = keep
         self._clock = clock
@@ -88,6 +92,8 @@ class Coalescer:
         arrived = self._clock()
         if deadline <= arrived:
             raise ScorerTimeoutError("the deadline had passed before the query could be sent")
+        if priority is Priority.INTERACTIVE:
+            self._row_limit.single(arrived)
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Scores] = loop.create_future()
         entry = self._join(query, waiter, deadline, priority)
@@ -128,22 +134,28 @@ class Coalescer:
 
     def _flush(self) -> None:
         self._flush_is_due = False
-        while len(self._queue) and self._has_room():
-            answered_at = self._clock() + self._answer_time.seconds
-            for entry in self._queue.shed(answered_at, unless_all=not self._batches):
-                entry.settle(ScorerOverloadedError("scores would come after the deadline"))
-            entries = self._queue.take(self._max_batch(), self._room_for_rows())
-            if not entries:
-                return
+        while entries := self._next():
             self._send(_Batch(entries))
 
+    def _next(self) -> list[Entry]:
+        """What leaves now, taken from the queue."""
+        if not len(self._queue) or not self._has_room():
+            return []
+        answered_at = self._clock() + self._answer_time.seconds
+        for entry in self._queue.shed(answered_at, unless_all=not self._batches):
+            entry.settle(ScorerOverloadedError("scores would come after the deadline"))
+        return self._queue.take(self._max_batch(), self._room_for_rows())
+
     def _has_room(self) -> bool:
-        queries = sum(len(batch.entries) for batch in self._batches)
-        return has_room(batches=len(self._batches), queries=queries, scorers=self._scorers(), window=self._window)
+        if not self._queue.has_single:
+            return self._room_for_rows() > 0
+        sizes = [len(batch.entries) for batch in self._batches if not batch.rows]
+        return has_room(batches=len(sizes), queries=sum(sizes), scorers=self._scorers(), window=self._window)
 
     def _room_for_rows(self) -> int:
+        """Rows of the next slice."""
         in_flight = sum(batch.rows for batch in self._batches)
-        return max(0, self._row_limit.rows * self._scorers() - in_flight)
+        return min(self._row_limit.rows, self._row_limit.rows * self._scorers() - in_flight)
 
     def _send(self, batch: _Batch) -> None:
         now = self._clock()
@@ -163,7 +175,7 @@ class Coalescer:
             seconds = self._clock() - sent
             self._answer_time.observe(seconds)
             if batch.rows:
-                self._row_limit.observe(len(batch.entries), seconds)
+                self._row_limit.observe(batch.rows, seconds, self._clock())
         except asyncio.CancelledError:
             self._answer_time.observe_at_least(self._clock() - sent)
             raise

@@ -68,13 +68,21 @@ class DeadlineQueue:
         if self._entries.get(entry.query) is entry:
             del self._entries[entry.query]
 
+    @property
+    def has_single(self) -> bool:
+        """Whether a single query waits."""
+        return any(entry.priority is Priority.INTERACTIVE for entry in self._entries.values())
+
     def take(self, most: int, most_rows: int) -> list[Entry]:
-        """Takes out up to `most` entries, the most urgent ones, among them up to `most_rows` rows of batches."""
-        entries = list(self._entries.values())
-        if len(entries) > min(most, most_rows):
-            entries = nsmallest(most, entries, key=_urgency)
-            single = sum(entry.priority is Priority.INTERACTIVE for entry in entries)
-            del entries[single + most_rows :]
+        """Takes out up to `most` single queries, the most urgent ones; where there are none, up to `most_rows` rows.
+
+        Never both: a single query would wait for the rows that share its batch.
+        """
+        singles = [entry for entry in self._entries.values() if entry.priority is Priority.INTERACTIVE]
+        entries = singles or list(self._entries.values())
+        room = most if singles else min(most, most_rows)
+        if len(entries) > room:
+            entries = nsmallest(room, entries, key=_urgency)
         for entry in entries:
             del self._entries[entry.query]
         return entries

@@ -1,7 +1,10 @@
 """Pacing: when another batch may leave, and how long its answer is likely to take."""
 
+import math
+
 SMOOTHING = 0.2
 """Weight of the newest answer in the estimate."""
+_QUIET_SECONDS = 1.0
 
 
 class AnswerTime:
@@ -20,23 +23,33 @@ class AnswerTime:
 
 
 class RowLimit:
-    """How many rows of batches are in flight for each scorer, so that a single query that comes just then waits little.
+    """How many rows of batches are in flight for each scorer: a slice that is answered within a target time.
 
-    Learned from answers: doubled while as many rows as that are answered in time, cut in proportion to how late they
-    are. A fast scorer soon gets full batches, a slow one few rows at a time.
+    A single query that comes while a slice is scored waits for its end, so slices are short while single queries come,
+    and longer, which costs the scorer less, when there were none for a second. Learned from answers: as many rows as
+    would have taken the target time, though never more than twice as many as before.
     """
 
-    def __init__(self, target_seconds: float, initial_rows: int) -> None:
-        """Starts at `initial_rows`; `target_seconds` is the time in which they are to be answered."""
+    def __init__(self, beside_singles_seconds: float, alone_seconds: float, initial_rows: int) -> None:
+        """Starts at `initial_rows`; the times are the targets while single queries come, and while none do."""
         self.rows = initial_rows
-        self._target_seconds = target_seconds
+        self._beside_singles_seconds = beside_singles_seconds
+        self._alone_seconds = alone_seconds
+        self._last_single = -math.inf
 
-    def observe(self, rows: int, seconds: float) -> None:
-        """A batch with `rows` queries was answered after `seconds`."""
-        if seconds > self._target_seconds:
-            self.rows = max(1, min(self.rows, int(rows * self._target_seconds / seconds)))
+    def single(self, now: float) -> None:
+        """A single query came."""
+        self._last_single = now
+
+    def observe(self, rows: int, seconds: float, now: float) -> None:
+        """A slice of `rows` was answered after `seconds`."""
+        alone = now - self._last_single > _QUIET_SECONDS
+        target_seconds = self._alone_seconds if alone else self._beside_singles_seconds
+        in_time = 2 * rows if 2 * seconds < target_seconds else max(1, int(rows * target_seconds / seconds))
+        if seconds > target_seconds:
+            self.rows = min(self.rows, in_time)
         elif rows >= self.rows:
-            self.rows = 2 * rows
+            self.rows = in_time
 
 
 def has_room(*, batches: int, queries: int, scorers: int, window: int) -> bool:
