@@ -52,11 +52,9 @@ def asked(request: DecisionsRequest) -> Asked:
     Raises:
         QuestionError: the input is a list, and not one of messages.
     """
-    if isinstance(request.input, str):
-        return Asked(request.input)
-    if (chat := texts.chat(request.input)) is None:
+    if (found := texts.asked(request.input)) is None:
         raise QuestionError("input", "must be a text or a list of messages")
-    return chat
+    return found
 
 
 def read(request: DecisionsRequest, pool: Pool) -> list[Question]:

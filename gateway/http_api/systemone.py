@@ -1,7 +1,8 @@
 """The System One protocol (`POST /v1/systemone`): a state and named questions, answered with probabilities.
 
-What LiteLLM's Auto Router sends: `{"state": TEXT, "model": …, "questions": {"tier": {"type": "choice",
-"instructions": …, "criteria": {NAME: DESCRIPTION, …}}}}`. Knows the protocol's messages, not how they are answered.
+What LiteLLM's Auto Router and aurelio's semantic-router send: `{"state": TEXT, "model": …, "questions": {"tier":
+{"type": "choice", "instructions": …, "criteria": {NAME: DESCRIPTION, …}}}}`. Knows the protocol's messages, not how
+they are answered.
 """
 
 import json
@@ -18,6 +19,7 @@ from gateway.http_api.texts import Asked
 from gateway.pool.pool import Pool
 
 MAX_OPTIONS = 255
+_YES_OR_NO = (None, {"true": "yes", "false": "no"})  # as aurelio's semantic-router always sends them
 
 
 class SystemOneQuestion(BaseModel):
@@ -41,11 +43,8 @@ class SystemOneRequest(BaseModel):
 
 
 def asked(request: SystemOneRequest) -> Asked:
-    """What is to be routed: text, the messages of a chat, or JSON as it stands."""
-    state = request.state
-    if isinstance(state, list) and (chat := texts.chat(state)) is not None:
-        return chat
-    return Asked(state if isinstance(state, str) else json.dumps(state, ensure_ascii=False))
+    """What is to be routed: text, a chat, or JSON as it stands."""
+    return texts.asked(request.state) or Asked(json.dumps(request.state, ensure_ascii=False))
 
 
 def read(request: SystemOneRequest, pool: Pool) -> list[Question]:
@@ -71,8 +70,11 @@ def _question(question: SystemOneQuestion, pool: Pool, param: str) -> Question:
             raise QuestionError(f"{param}.criteria", f"must have 1 to {MAX_OPTIONS} options as its keys")
         return questions.choice(pool, list(criteria), f"{param}.criteria")
     if question.type == "noul":
-        if question.criteria is not None or not isinstance(question.instructions, str):
-            raise QuestionError(f"{param}.instructions", "must be a text, and criteria are not read")
+        if question.criteria not in _YES_OR_NO:
+            problem = 'must be left out, or be {"true": "yes", "false": "no"}: other meanings of yes are not known here'
+            raise QuestionError(f"{param}.criteria", problem)
+        if not isinstance(question.instructions, str):
+            raise QuestionError(f"{param}.instructions", "must be a text")
         return questions.predicate(pool, question.instructions, f"{param}.instructions")
     raise QuestionError(f"{param}.type", f"{question.type[:50]!r} is not answered here, but choice and noul are")
 

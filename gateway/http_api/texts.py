@@ -1,8 +1,15 @@
-"""What the decision protocols want to have judged: a text, or the messages of a chat in OpenAI's forms."""
+"""What the decision protocols want to have judged: a text or a chat, in the forms in which real callers send them.
 
+A chat is read as such wherever one can be recognised, because a conversation has one rule at every door: as messages,
+as an object with `messages`, as JSON in a text (LangChain sends chats with several roles so), or quoted in a
+classifier's prompt (LiteLLM, see `gateway.http_api.litellm_state`).
+"""
+
+import json
 from typing import Any, NamedTuple
 
 from gateway.domain.conversation import Conversation, Message, conversation
+from gateway.http_api import litellm_state
 
 _TEXT_PARTS = ("text", "input_text", "output_text")
 
@@ -14,21 +21,51 @@ class Asked(NamedTuple):
     conversation: Conversation | None = None
 
 
-def chat(messages: list[Any]) -> Asked | None:
-    """`messages` as a conversation; None where they are no chat messages."""
-    if not messages or not all(isinstance(one, dict) for one in messages):
+def asked(state: str | list[Any] | dict[str, Any]) -> Asked | None:
+    """What is to be routed of `state`; None where it is neither a text nor a chat."""
+    if isinstance(state, str):
+        return _of_messages(litellm_state.messages(state) or _in_json(state)) or Asked(state)
+    given = state if isinstance(state, list) else state.get("messages", [state])
+    return _of_messages(_embedded(given) or _messages(given))
+
+
+def of_parts(parts: list[Any], separator: str = "\n") -> str:
+    """The text of a content array; images and whatever else it holds take no part."""
+    texts = (one.get("text") for one in parts if isinstance(one, dict) and one.get("type") in _TEXT_PARTS)
+    return separator.join(text for text in texts if isinstance(text, str))
+
+
+def _of_messages(messages: list[Message]) -> Asked | None:
+    if not messages:
         return None
-    spoken = [one for one in messages if isinstance(one.get("role"), str) and "content" in one]
-    if not spoken:
-        return None
-    found = conversation([Message(one["role"], _content(one["content"])) for one in spoken])
+    found = conversation(messages)
     return Asked(found.text, found)
 
 
-def of_parts(parts: list[Any]) -> str:
-    """The text of a content array; images and whatever else it holds take no part."""
-    texts = (one.get("text") for one in parts if isinstance(one, dict) and one.get("type") in _TEXT_PARTS)
-    return "\n".join(text for text in texts if isinstance(text, str))
+def _messages(given: Any) -> list[Message]:
+    """`given` as the messages of a chat; empty where it is none. What has no role (a tool's call) takes no part."""
+    if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
+        return []
+    spoken = [one for one in given if isinstance(one.get("role"), str) and "content" in one]
+    return [Message(one["role"], _content(one["content"])) for one in spoken]
+
+
+def _embedded(given: Any) -> list[Message]:
+    """The chat that is JSON in the only message of `given`, with images in between; empty if there is none."""
+    messages = _messages(given)
+    if len(messages) != 1 or messages[0].role != "user":
+        return []
+    content = given[0].get("content")
+    return _in_json(of_parts(content, "") if isinstance(content, list) else messages[0].text)
+
+
+def _in_json(text: str) -> list[Message]:
+    if not text.startswith('[{"'):
+        return []
+    try:
+        return _messages(json.loads(text))
+    except (ValueError, RecursionError):
+        return []
 
 
 def _content(content: Any) -> str:

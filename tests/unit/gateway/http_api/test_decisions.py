@@ -12,7 +12,7 @@ from tests.unit.gateway.http_api.conftest import CALIBRATED, Serve
 
 # As LiteLLM 1.110's Auto Router sends it (`classifier_type: oss_classifier`).
 LITELLM = {
-    "state": "What is 2 + 2?",
+    "state": "\nCaller system prompt, quoted as task context:\nBe nice.\n\nClassify this message:\nWhat is 2 + 2?",
     "model": "jev-latest",
     "questions": {
         "tier": {
@@ -28,15 +28,17 @@ def choice(*names: str) -> dict[str, Any]:
     return {"state": "q", "questions": {"which": {"type": "choice", "criteria": dict.fromkeys(names)}}}
 
 
-def noul(text: str) -> dict[str, Any]:
-    return {"state": "q", "questions": {"ok": {"type": "noul", "instructions": text}}}
+def noul(text: str, **more: Any) -> dict[str, Any]:
+    return {"state": "q", "questions": {"ok": {"type": "noul", "instructions": text} | more}}
 
 
 async def test_tiers_of_litellms_router_are_virtual_models(serve: Serve) -> None:
-    status, body = await (await serve()).post("/v1/systemone", LITELLM)
+    http = await serve()
+    status, body = await http.post("/v1/systemone", LITELLM)
     tier = body["answers"]["tier"]
     assert (status, body["model"], body["usage"]["output_tokens"]) == (200, "jev-latest", 0)
     assert (tier["type"], tier["choice"]) == ("choice", "COMPLEX")
+    assert http.running.scorer.batches == [["What is 2 + 2?"]]
     assert sum(tier["probabilities"].values()) == pytest.approx(1)
     # The odds of beta (0.9) against alpha (0.5), the better one of SIMPLE, with the calibration's slope of 4.
     assert tier["probabilities"]["COMPLEX"] == pytest.approx(1 / (1 + math.exp(-4 * 0.4)))
@@ -61,8 +63,10 @@ async def test_the_likeliest_option_is_the_one_that_route_chooses(serve: Serve) 
 async def test_whether_an_llm_answers_well_is_the_calibrated_probability(
     serve: Serve, text: str, expected: float
 ) -> None:
-    answer = (await (await serve()).post("/v1/systemone", noul(text)))[1]["answers"]["ok"]
-    assert answer == {"type": "noul", "noul": pytest.approx(expected, abs=1e-4)}
+    http = await serve()
+    for body in (noul(text), noul(text, criteria={"true": "yes", "false": "no"})):  # as semantic-router sends it
+        answer = (await http.post("/v1/systemone", body))[1]["answers"]["ok"]
+        assert answer == {"type": "noul", "noul": pytest.approx(expected, abs=1e-4)}
 
 
 @pytest.mark.parametrize(
@@ -72,6 +76,8 @@ async def test_whether_an_llm_answers_well_is_the_calibrated_probability(
         (choice(), "questions.which.criteria"),
         (noul("Is this a refund request?"), "questions.ok.instructions"),
         (noul("Will omega answer this well?"), "questions.ok.instructions"),
+        (noul("Will beta answer this well?", criteria={"true": "no", "false": "yes"}), "questions.ok.criteria"),
+        ({"state": "q", "questions": {"ok": {"type": "noul"}}}, "questions.ok.instructions"),
         ({"state": "q", "questions": {"s": {"type": "score", "criteria": ["low", "high"]}}}, "questions.s.type"),
         ({"state": "q", "questions": {}}, "questions"),
         ({"questions": {"a": {"type": "noul"}}}, "state"),

@@ -1,0 +1,46 @@
+"""The chat that LiteLLM's Auto Router quotes in the text that it asks a classifier about.
+
+Captured from LiteLLM 1.110: the caller's system prompt, some of the earlier user texts, the size of the conversation
+and the newest ask come as one text under headings. Read as one text, headings and system prompt would be routed.
+"""
+
+import re
+from itertools import count
+
+from gateway.domain.conversation import Message
+
+_SYSTEM = "\nCaller system prompt, quoted as task context:\n"
+_EARLIER = "\nRecent conversation (context only, do not classify these):\n"
+_ASK = "\nClassify this message:\n"
+_SIZE = re.compile(r"\n\nConversation so far: ~\d+ tokens across the request$")
+_ROLE = re.compile(r"(user|assistant): ")
+
+
+def messages(state: str) -> list[Message]:
+    """The quoted chat, oldest message first; empty where `state` is not in LiteLLM's form."""
+    if not state.startswith((_SYSTEM, _EARLIER, _ASK, "\nConversation so far: ~")):
+        return []
+    before, found, ask = f"\n{state}".partition(f"\n{_ASK}")
+    if not found:
+        return []
+    system, _, earlier = _SIZE.sub("", before).partition(f"\n{_EARLIER}")
+    quoted = system.removeprefix(f"\n{_SYSTEM}").strip()
+    return [*([Message("system", quoted)] if quoted else []), *_turns(earlier), Message("user", ask)]
+
+
+def _turns(text: str) -> list[Message]:
+    """The numbered texts of the earlier conversation: users' alone, or each with the label of its role."""
+    if not text:
+        return []
+    turns: list[str] = []
+    rest = text.removeprefix("[1] ")
+    for number in count(2):
+        turn, found, rest = rest.partition(f"\n[{number}] ")
+        turns.append(turn)
+        if not found:
+            break
+    labels = [_ROLE.match(turn) for turn in turns]
+    return [
+        Message(label[1], turn[label.end() :]) if label and all(labels) else Message("user", turn)
+        for label, turn in zip(labels, turns, strict=True)
+    ]
