@@ -5,7 +5,6 @@ listen → wait for Triton and check names → serve → SIGTERM: not serving, a
 
 import asyncio
 import gc
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -21,7 +20,7 @@ from gateway.app.listening.ports import Ports, write_ports
 from gateway.app.listening.servers import Servers
 from gateway.app.process.heartbeat import beat
 from gateway.app.process.memory import c_library_trim, give_back
-from gateway.app.process.shutdown import MARGIN_SECONDS, end_within
+from gateway.app.process.shutdown import Ending
 from gateway.app.query_path import build_router
 from gateway.app.reload import Reloader
 from gateway.config import endpoints_file
@@ -66,11 +65,10 @@ async def _run(
 ) -> None:
     loop, serve = asyncio.get_running_loop(), asyncio.current_task()
     assert serve is not None  # noqa: S101 - we are in one
-    stop = partial(_stop, serve, settings.shutdown.drain_delay_seconds + settings.shutdown.grace_seconds)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+    ending = Ending(serve.cancel, settings.shutdown.drain_delay_seconds + settings.shutdown.grace_seconds)
+    ending.on_signals()
     if lifeline is not None:
-        loop.add_reader(lifeline, _end_of_life, lifeline, stop)
+        loop.add_reader(lifeline, _end_of_life, lifeline, ending)
     beating: asyncio.Task[None] | None = None
     with suppress(asyncio.CancelledError):
         async with serving(settings) as ports:
@@ -87,11 +85,6 @@ async def _run(
     log.info("stopped")
 
 
-def _stop(serve: asyncio.Task[None], grace_seconds: float) -> None:
-    end_within(grace_seconds + MARGIN_SECONDS)
-    serve.cancel()
-
-
 def _keep_out_of_collections() -> None:
     """Freezes the objects of the start-up: they live as long as the process.
 
@@ -101,9 +94,9 @@ def _keep_out_of_collections() -> None:
     gc.freeze()
 
 
-def _end_of_life(lifeline: int, stop: Callable[[], None]) -> None:
+def _end_of_life(lifeline: int, ending: Ending) -> None:
     asyncio.get_running_loop().remove_reader(lifeline)
-    stop()
+    ending.begin()
 
 
 @asynccontextmanager
