@@ -13,7 +13,7 @@ MARGIN_SECONDS = 5.0  # after the grace, for what has to be closed
 class Ending:
     """Stops the running event loop's work, and ends the process where that does not come to its end.
 
-    Left to whoever supervises the process is C code that neither returns nor lets the interpreter go.
+    Left to the supervisor of the process is C code that neither returns nor lets the interpreter go.
     """
 
     def __init__(self, stop: Callable[[], object], grace_seconds: float) -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pytest
 import yaml
@@ -16,6 +18,8 @@ from click.testing import CliRunner
 from deploy.local.demo.endpoints import DemoEndpoint
 from deploy.local.envoy import Envoy
 from gateway.envoy_config.command import envoy_config
+from tests.chaos.ledger import FULL, Ledger
+from tests.chaos.load import Call
 from tests.e2e.envoy_fixtures import RecordingEndpoint
 from tests.support.fakes.scorer import BUNDLE
 from tests.support.fakes.triton import fake_triton
@@ -25,10 +29,13 @@ from tests.support.waiting import until
 VARIANTS: dict[str, list[str]] = {
     "open": [],
     "closed": ["--fail-closed"],
-    "duplex": ["--fail-closed", "--body-mode", "duplex"],
+    "open duplex": ["--body-mode", "duplex"],
+    "closed duplex": ["--fail-closed", "--body-mode", "duplex"],
     "response headers sent": ["--fail-closed"],
 }
-STREAMS_EACH = 5
+STREAMS_EACH = 50 if FULL else 4
+CHUNK_DELAY_MS = 1600 if FULL else 600
+STREAM_SECONDS = 30 if FULL else 10
 HELLO: Any = [{"role": "user", "content": "hello"}]
 
 
@@ -47,12 +54,12 @@ def _envoy(folder: Path, variant: str, endpoints: Path, gateways: list[int]) -> 
 
 
 async def _endpoints(stack: AsyncExitStack, folder: Path) -> Path:
-    """Endpoints whose streams take some twenty seconds."""
+    """Endpoints whose streams take longer than STREAM_SECONDS."""
     llms = {}
     for name in BUNDLE.llms:
         llm = RecordingEndpoint(DemoEndpoint(name))
         await llm.start(stack, None)
-        llm.behave(chunk_delay_ms=600)
+        llm.behave(chunk_delay_ms=CHUNK_DELAY_MS)
         llms[name] = {"endpoints": [{"address": f"http://127.0.0.1:{llm.port}/v1", "model": name}]}
     path = folder / "endpoints.yaml"
     path.write_text(yaml.safe_dump({"default": ["alpha"], "llms": llms}), encoding="utf-8")
@@ -100,20 +107,24 @@ def _gone(gateway: GatewayProcess) -> bool:
     return not gateway.process.running
 
 
-async def _stream(client: openai.AsyncOpenAI, begun: list[None]) -> str:
+async def _stream(client: openai.AsyncOpenAI, begun: list[None]) -> Call:
+    sent = time.monotonic()
     stream = await client.chat.completions.create(model="auto", messages=HELLO, stream=True)
-    text = ""
-    async for chunk in stream:
-        begun.append(None)
-        text += chunk.choices[0].delta.content or ""
-        if chunk.choices[0].finish_reason == "stop":
-            return text
-    return f"cut after {text!r}"
+    text, outcome = "", "cut"
+    try:
+        async for chunk in stream:
+            begun.append(None)
+            text += chunk.choices[0].delta.content or ""
+            if chunk.choices[0].finish_reason == "stop" and text.startswith("This is a demo endpoint"):
+                outcome = "whole"
+    except (openai.OpenAIError, httpx.HTTPError) as error:
+        outcome = type(error).__name__
+    return Call(sent, (time.monotonic() - sent) * 1000, outcome)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 async def test_no_stream_is_cut(
-    rollout: tuple[list[GatewayProcess], list[openai.AsyncOpenAI]], number: signal.Signals
+    rollout: tuple[list[GatewayProcess], list[openai.AsyncOpenAI]], number: signal.Signals, ledger: Ledger
 ) -> None:
     gateways, clients = rollout
     begun: list[list[None]] = [[] for _ in range(STREAMS_EACH * len(clients))]
@@ -124,5 +135,8 @@ async def test_no_stream_is_cut(
         await until(partial(_gone, gateway), 20)
         assert not any(stream.done() for stream in streams)  # every one has seen every gateway go
         await asyncio.to_thread(gateway.start)
-    texts = await asyncio.gather(*streams)
-    assert [text for text in texts if not text.startswith("This is a demo endpoint")] == []
+    calls = await asyncio.gather(*streams)
+    assert min(call.waited_ms for call in calls) > STREAM_SECONDS * 1000
+    for i, variant in enumerate(VARIANTS):
+        fault = f"both gateways replaced by {number.name}, {variant}"
+        ledger.never(fault, "no stream is cut", calls[i :: len(VARIANTS)], lambda call: call.outcome != "whole")
