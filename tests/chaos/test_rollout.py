@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import openai
 import pytest
 import yaml
@@ -117,7 +116,7 @@ async def _stream(client: openai.AsyncOpenAI, begun: list[None]) -> Call:
             text += chunk.choices[0].delta.content or ""
             if chunk.choices[0].finish_reason == "stop" and text.startswith("This is a demo endpoint"):
                 outcome = "whole"
-    except (openai.OpenAIError, httpx.HTTPError) as error:
+    except Exception as error:  # whatever it is, the stream was cut
         outcome = type(error).__name__
     return Call(sent, (time.monotonic() - sent) * 1000, outcome)
 
