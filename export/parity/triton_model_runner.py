@@ -19,16 +19,21 @@ from export.parity.compare import Answers
 @contextmanager
 def served_code(folder: Path) -> Iterator[ModuleType]:
     """The module `pipeline` of the model's version in `folder`; its siblings are importable until the block ends."""
-    names = [path.stem for path in folder.glob("*.py")]
-    before = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    names = {path.relative_to(folder).parts[0].removesuffix(".py") for path in folder.rglob("*.py")}
+    before = _forget(names)
     sys.path.insert(0, str(folder))
     try:
         yield import_module("pipeline")
     finally:
         sys.path.remove(str(folder))
-        for name in names:
-            sys.modules.pop(name, None)
+        _forget(names)
         sys.modules.update(before)
+
+
+def _forget(names: set[str]) -> dict[str, ModuleType]:
+    """Removes the loaded modules and packages `names`, with all in them, from what is imported; returns them."""
+    loaded = [name for name in sys.modules if name.partition(".")[0] in names]
+    return {name: sys.modules.pop(name) for name in loaded}
 
 
 def served_answers(code: Path, artefacts: Path, engine: str, slice_tokens: int, queries: Sequence[str]) -> Answers:

@@ -37,7 +37,8 @@ class RepositoryStep(Step):
 
     def inputs(self) -> dict[str, str]:
         """The repository depends on engine and plan (by their records), the models' source files, and the target."""
-        source = {path.name: file_sha256(path) for path in [MODEL_FOLDER / CONFIG_FILE, *_code()]}
+        source = {CONFIG_FILE: file_sha256(MODEL_FOLDER / CONFIG_FILE)}
+        source |= {str(path): file_sha256(MODEL_FOLDER / VERSION / path) for path in _code()}
         inputs = {"engine": engine_fingerprint(self.engine), "target": self.target, **source}
         if self.plan:
             inputs["plan"] = PlanRecord.read(self.plan).plan_sha256
@@ -63,8 +64,9 @@ def _fill_router(model: Path, engine: Path, config: str, *, with_encoder: bool) 
     version = model / VERSION
     version.mkdir(parents=True)
     (model / CONFIG_FILE).write_text(config, encoding="utf-8")
-    for source in _code():
-        shutil.copyfile(source, version / source.name)
+    for path in _code():
+        (version / path).parent.mkdir(exist_ok=True)
+        shutil.copyfile(MODEL_FOLDER / VERSION / path, version / path)
     for artefact in engine.iterdir():
         if with_encoder or artefact.name not in (ENGINE_FILE, ENGINE_WEIGHTS_FILE):
             link(artefact, version / artefact.name)
@@ -90,4 +92,6 @@ def _typed_answers(engine: Path, queries: list[str]) -> Answers:
 
 
 def _code() -> list[Path]:
-    return sorted((MODEL_FOLDER / VERSION).glob("*.py"))
+    """The files of the model's code, relative to its version's folder."""
+    version = MODEL_FOLDER / VERSION
+    return sorted(path.relative_to(version) for path in version.rglob("*.py"))

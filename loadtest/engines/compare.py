@@ -98,9 +98,9 @@ class Engines:
             return _torch(self._bundle, threads)
         if name.startswith("OpenVINO"):
             precision = "bf16" if "bf16" in name else "f32"
-            compute: Compute = import_module("openvino_engine").OpenVinoEngine(graph, threads, precision).embed
+            compute: Compute = import_module("engines.openvino_engine").OpenVinoEngine(graph, threads, precision).embed
         else:
-            compute = import_module("onnxruntime_engine").OnnxRuntimeEngine(graph, threads).embed
+            compute = import_module("engines.onnxruntime_engine").OnnxRuntimeEngine(graph, threads).embed
         return compute
 
     def _dynamic(self) -> Path:
@@ -132,7 +132,7 @@ def _torch(bundle: Path, threads: int) -> Compute:
 
 def parts_of(rows: Rows, slice_tokens: int, threads: int = 1) -> list[Any]:
     """The slices of a batch, as the Triton model makes them for an engine with so many threads."""
-    slicing = import_module("slicing")
+    slicing = import_module("tokens.slicing")
     lengths = [len(row) for row in rows]
     cut = slicing.slices(lengths, slice_tokens, threads)
     return [slicing.pad([rows[i] for i in part], lengths[part[-1]]) for part in cut]

@@ -65,7 +65,7 @@ _DO: dict[str, Callable[..., dict[str, Any]]] = {"shape": shape, "queries": quer
 
 
 def _slice(rows: int, tokens: int) -> Any:
-    from engine import TokenSlice  # the served model's own, on the path once it is loaded
+    from engines.engine import TokenSlice  # the served model's own, on the path once it is loaded
 
     ids = np.random.default_rng(0).integers(1000, 2000, (rows, tokens), dtype=np.int32)
     return TokenSlice(ids, np.ones_like(ids))

@@ -32,7 +32,7 @@ class CountingEngine:
         self.tokens = {"real_tokens": 0, "computed_tokens": 0}
 
     def embed(self, slices: Sequence[Any]) -> Any:
-        """See `engine.Engine` of the model."""
+        """See `engines.engine.Engine` of the model."""
         for part in slices:
             self.tokens["real_tokens"] += int(part.attention_mask.sum())
             self.tokens["computed_tokens"] += part.attention_mask.size

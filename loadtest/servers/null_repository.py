@@ -15,6 +15,6 @@ def null_repository(repository: Path, folder: Path) -> Path:
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(repository, copy)
     version = copy / ROUTER_MODEL / _VERSION
-    shutil.copyfile(null_engine.__file__, version / "onnxruntime_engine.py")
+    shutil.copyfile(null_engine.__file__, version / "engines/onnxruntime_engine.py")
     null_engine.accept_any_score(version / "reference.json")
     return copy

@@ -66,7 +66,7 @@ def test_onnx_runtime_as_it_comes_leaves_a_trace_which_ours_does_not(graph: Path
 @pytest.mark.parametrize(
     "imports",
     [
-        f"import sys\nsys.path.insert(0, {str(MODEL_CODE)!r})\nfrom onnxruntime_engine import onnxruntime",
+        f"import sys\nsys.path.insert(0, {str(MODEL_CODE)!r})\nfrom engines.onnxruntime_engine import onnxruntime",
         "import export\nimport onnxruntime",
     ],
     ids=["model", "export"],

@@ -11,12 +11,12 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from engine import Engine
-from engines import load_engine
+from engines.engine import Engine
+from engines.load import load_engine
 from head import Head
 from settings import Settings
-from slicing import pad, slices, widths
-from tokenization import Tokenization
+from tokens.slicing import pad, slices, widths
+from tokens.tokenization import Tokenization
 
 HEAD_FILE = "head.npz"
 TOKENIZER_FILE = "tokenizer.json"

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine import TokenSlice
+from engines.engine import TokenSlice
+from engines.onnxruntime_cuda_engine import CUDA, OnnxRuntimeCudaEngine
+from engines.onnxruntime_engine import OnnxRuntimeEngine
 from onnxruntime import get_available_providers
-from onnxruntime_cuda_engine import CUDA, OnnxRuntimeCudaEngine
-from onnxruntime_engine import OnnxRuntimeEngine
-from slicing import pad
+from tokens.slicing import pad
 
 from export.artefacts.files import ENGINE_FILE
 from export.onnx.assemble import write_artefacts

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from engine import TokenSlice
-from slicing import pad
+from engines.engine import TokenSlice
+from tokens.slicing import pad
 
 from export.artefacts.files import ENGINE_FILE
 from export.onnx.assemble import write_artefacts
@@ -21,8 +21,8 @@ DEFAULT_BUNDLE = Path(__file__).parents[3] / "bundles/default"
 
 trt: Any = pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX has no wheel for this platform")
 runtime: Any = pytest.importorskip("cuda.bindings.runtime")
-cuda_stream: Any = import_module("cuda_stream")
-TensorRtRtxEngine: Any = import_module("tensorrt_rtx_engine").TensorRtRtxEngine
+cuda_stream: Any = import_module("engines.cuda_stream")
+TensorRtRtxEngine: Any = import_module("engines.tensorrt_rtx_engine").TensorRtRtxEngine
 
 HAS_GPU = runtime.cudaGetDeviceCount()[0] == runtime.cudaError_t.cudaSuccess
 

@@ -6,13 +6,12 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-import engine
-import engines
 import head
 import pipeline
 import pytest
 import queries
 import reference
+from engines import engine, load
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
@@ -35,7 +34,7 @@ def test_tensor_names_are_the_contracts() -> None:
 
 
 def test_artefact_names_are_the_ones_export_writes() -> None:
-    assert (engines.ENGINE_FILE, pipeline.HEAD_FILE, pipeline.TOKENIZER_FILE, pipeline.ROUTER_FILE) == (
+    assert (load.ENGINE_FILE, pipeline.HEAD_FILE, pipeline.TOKENIZER_FILE, pipeline.ROUTER_FILE) == (
         files.ENGINE_FILE,
         files.HEAD_FILE,
         bundle.TOKENIZER_FILE,
@@ -86,12 +85,13 @@ def test_the_encoders_instances_have_every_profile_of_the_shipped_limit() -> Non
 
 def test_the_model_calls_the_encoder_by_the_contracts_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "triton_python_backend_utils", ModuleType("triton_python_backend_utils"))
-    assert import_module("triton_engine").ENCODER_MODEL == tensors.ENCODER_MODEL
+    assert import_module("engines.triton_engine").ENCODER_MODEL == tensors.ENCODER_MODEL
 
 
 def test_the_model_imports_only_what_its_container_has() -> None:
-    code = sorted((CONFIG.parent / "1").glob("*.py"))
-    siblings = {path.stem for path in code}
+    folder = CONFIG.parent / "1"
+    code = sorted(folder.rglob("*.py"))
+    siblings = {path.relative_to(folder).parts[0].removesuffix(".py") for path in code}
     runtimes = {"onnxruntime", "openvino", "tensorrt_rtx_bindings", "cuda"}  # each imported by its engine alone
     installed = {"nanotoken", "numpy", "tokenizers", "triton_python_backend_utils"}
     allowed = {*installed, *runtimes, *siblings, *sys.stdlib_module_names}

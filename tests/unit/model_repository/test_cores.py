@@ -2,7 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
-from cores import usable_cores
+from engines.cores import usable_cores
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
+from engines.engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
+from engines.onnxruntime_engine import SHARED_TOKENS, OnnxRuntimeEngine
 from onnx import helper, numpy_helper
-from onnxruntime_engine import SHARED_TOKENS, OnnxRuntimeEngine
 
 from export.artefacts.files import ENGINE_FILE
 from routerdc_contract.bundle import ENGINE_FOLDER
@@ -49,7 +49,7 @@ def test_slices_are_computed_side_by_side_longest_first(
         widths.append(part.input_ids.shape[1])
         return np.zeros((len(part.input_ids), 2), np.float32)
 
-    monkeypatch.setattr("onnxruntime_engine._embed", embed)
+    monkeypatch.setattr("engines.onnxruntime_engine._embed", embed)
     one_thread.embed(MANY)
     assert widths == [60, 40, 21, 16, 8, 5]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from engine import TokenSlice
+from engines.engine import TokenSlice
 from onnx import TensorProto, helper
 
 pytest.importorskip("openvino", reason="the extra openvino is not installed")
@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_every_slice_is_computed_and_none_overwrites_another(path: Path) -> None:
-    from openvino_engine import OpenVinoEngine
+    from engines.openvino_engine import OpenVinoEngine
 
     random = np.random.default_rng(5)
     shapes = [(1, 3), (4, 8), (2, 8), (4, 8), (1, 3)]

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from engine import TokenSlice
+from engines.engine import TokenSlice
 from head import Head
 from pipeline import Pipeline
 from settings import Settings
-from tokenization import Tokenization
 from tokenizers import Tokenizer
+from tokens.tokenization import Tokenization
 
 BUNDLE_TOKENIZER = Path(__file__).parents[3] / "bundles/default/tokenizer.json"
 

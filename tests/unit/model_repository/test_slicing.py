@@ -1,7 +1,7 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from slicing import pad, slices, widths
+from tokens.slicing import pad, slices, widths
 
 LENGTHS = st.lists(st.integers(1, 600), max_size=80)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from tokenization import Side, Tokenization
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokens.tokenization import Side, Tokenization
 
 from routerdc.tokenization import token_ids
 

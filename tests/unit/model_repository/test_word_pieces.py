@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import word_pieces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
+from tokens import word_pieces
 
 from export.parity.samples import sample_queries
 

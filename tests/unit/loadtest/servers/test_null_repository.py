@@ -24,12 +24,13 @@ def imported(path: Path) -> ModuleType:
 def test_the_copy_has_the_null_engine_and_accepts_its_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     version = tmp_path / "repository/routerdc/1"
     version.mkdir(parents=True)
-    (version / "onnxruntime_engine.py").write_text("class OnnxRuntimeEngine: ...\n")
+    (version / "engines").mkdir()
+    (version / "engines/onnxruntime_engine.py").write_text("class OnnxRuntimeEngine: ...\n")
     (version / "reference.json").write_text(json.dumps({"queries": ["x"], "scores": [[1.0]], "max_score_error": 0.01}))
     np.savez(version / "head.npz", llm_embeddings=np.ones((3, 4), np.float32))
     copy = null_repository(tmp_path / "repository", tmp_path) / "routerdc/1"
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    engine = imported(copy / "onnxruntime_engine.py").OnnxRuntimeEngine(copy / "encoder.onnx", 2)
+    engine = imported(copy / "engines/onnxruntime_engine.py").OnnxRuntimeEngine(copy / "encoder.onnx", 2)
 
     class Slice:
         input_ids = np.zeros((5, 7), np.int32)

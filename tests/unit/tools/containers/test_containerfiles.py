@@ -134,9 +134,9 @@ def test_packages_installed_by_name_are_pinned() -> None:
 def test_the_gpu_image_has_what_the_model_imports_there() -> None:
     """Everything that the model's files import at their top, but what the image itself brings."""
     folder = ROOT / "model_repository/routerdc/1"
-    siblings = {path.stem for path in folder.glob("*.py")}
+    siblings = {path.relative_to(folder).parts[0].removesuffix(".py") for path in folder.rglob("*.py")}
     imported = set()
-    for path in folder.glob("*.py"):
+    for path in folder.rglob("*.py"):
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.Import):
                 imported |= {alias.name.partition(".")[0] for alias in node.names}

@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
-from word_pieces import ids_of
+
+from tokens.word_pieces import ids_of
 
 End = Literal["left", "right"]
 Side = Literal["left", "right", "middle"]

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
-from engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
+
+from engines.engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
 
 ENCODER_MODEL = "routerdc_encoder"
 

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from engine import Engine
 from settings import Settings
+
+from engines.engine import Engine
 
 ENGINE_FILE = "encoder.onnx"
 PLAN_FILE = "model.plan"
@@ -14,22 +15,22 @@ def load_engine(folder: Path, settings: Settings) -> Engine:
     """The engine that `settings` name, with the files in `folder`, a version of the model."""
     match settings.engine:
         case "triton":
-            from triton_engine import TritonEngine  # its imports exist inside Triton only
+            from engines.triton_engine import TritonEngine  # its imports exist inside Triton only
 
             return TritonEngine(version=int(folder.name))
         case "tensorrt-rtx":
-            from tensorrt_rtx_engine import TensorRtRtxEngine
+            from engines.tensorrt_rtx_engine import TensorRtRtxEngine
 
             return TensorRtRtxEngine(folder / PLAN_FILE)
         case "onnxruntime-cuda":
-            from onnxruntime_cuda_engine import OnnxRuntimeCudaEngine
+            from engines.onnxruntime_cuda_engine import OnnxRuntimeCudaEngine
 
             return OnnxRuntimeCudaEngine(folder / ENGINE_FILE)
         case "openvino":
-            from openvino_engine import OpenVinoEngine
+            from engines.openvino_engine import OpenVinoEngine
 
             return OpenVinoEngine(folder / IR_FILE, settings.engine_threads)
         case "onnxruntime":
-            from onnxruntime_engine import OnnxRuntimeEngine
+            from engines.onnxruntime_engine import OnnxRuntimeEngine
 
             return OnnxRuntimeEngine(folder / ENGINE_FILE, settings.engine_threads)

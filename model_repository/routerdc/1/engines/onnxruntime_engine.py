@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from cores import usable_cores
-from engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
-from quiet_onnxruntime import onnxruntime
+
+from engines.cores import usable_cores
+from engines.engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
+from engines.quiet_onnxruntime import onnxruntime
 
 SHARED_TOKENS = 128
 """One thread computes a slice of fewer tokens sooner than several that wait for each other: see

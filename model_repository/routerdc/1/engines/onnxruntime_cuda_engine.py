@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
-from quiet_onnxruntime import onnxruntime
+
+from engines.engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
+from engines.quiet_onnxruntime import onnxruntime
 
 CUDA = "CUDAExecutionProvider"
 _DEVICES = {CUDA: "cuda"}

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import tensorrt_rtx_bindings as trt
-from cuda_stream import DeviceBuffer, Stream, aligned
-from engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
+
+from engines.cuda_stream import DeviceBuffer, Stream, aligned
+from engines.engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
 
 _FLOAT_BYTES = 4
 

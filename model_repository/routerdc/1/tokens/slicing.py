@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from engine import TokenSlice
+from engines.engine import TokenSlice
 
 _SLICES_PER_WORKER = 2
 """where there are few rows: with one, the workers would end as far apart as slices differ"""

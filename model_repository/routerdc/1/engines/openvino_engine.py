@@ -7,8 +7,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import openvino
-from cores import usable_cores
-from engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
+
+from engines.cores import usable_cores
+from engines.engine import ATTENTION_MASK, EMBEDDING, INPUT_IDS, TokenSlice
 
 Results = dict[int, npt.NDArray[np.float32]]
 

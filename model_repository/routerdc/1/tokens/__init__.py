@@ -1,0 +1,1 @@
+"""From texts to what an engine takes: token ids, in slices of similar length."""
