@@ -3,7 +3,6 @@
 Knows how parts fit; does not know when they start and stop: that is server.py's.
 """
 
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,13 +16,9 @@ from gateway.config.api_keys_file import ApiKeysFile
 from gateway.config.endpoints_file import EndpointsFile
 from gateway.config.settings import Settings
 from gateway.errors import TracingMissingError
-from gateway.grpc_api.limits import Limits, StreamLimits
 from gateway.limits.caller import Callers
-from gateway.openai.routing import DataPlane
-from gateway.pool.endpoint_health import EndpointHealth
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
-from gateway.pool.probes import Prober
 from gateway.scoring.triton.balancer import TritonBalancer, TritonState
 from gateway.scoring.triton.discovery import Discovery
 from gateway.scoring.triton.scorer import TritonScorer
@@ -71,11 +66,6 @@ def triton(settings: Settings, metrics: Metrics, tracing: "Tracing | None") -> T
     return balancer
 
 
-def endpoint_health(settings: Settings) -> EndpointHealth:
-    """What is known of the endpoints' health, empty at the start."""
-    return EndpointHealth(settings.endpoints)
-
-
 def certificates(settings: Settings, reloader: Reloader) -> ServerTls | None:
     """TLS whose certificates are read again when they change; None: without TLS."""
     if settings.tls.tls_cert_file is None or settings.tls.tls_key_file is None:
@@ -111,38 +101,3 @@ def replace_pool(pool_ref: PoolRef, triton: TritonBalancer, file: EndpointsFile)
         pool.check(triton.bundle)
     health.keep_only([endpoint for _, endpoint, _ in pool.states()])
     pool_ref.current = pool
-
-
-def limits(settings: Settings) -> Limits:
-    """What one gRPC call may ask for."""
-    chosen = settings.limits
-    return Limits(
-        deadline_seconds=settings.deadlines.single_seconds,
-        batch_deadline_seconds=settings.deadlines.batch_seconds,
-        deadline_reserve_seconds=settings.deadlines.reserve_seconds,
-        max_query_bytes=chosen.max_query_bytes,
-        max_batch_queries=chosen.max_batch_queries,
-        streams=StreamLimits(chosen.max_stream_in_flight, chosen.max_stream_bytes, chosen.max_streams),
-    )
-
-
-def data_plane(settings: Settings) -> DataPlane:
-    """What one request through Envoy may ask for."""
-    return DataPlane(
-        deadline_seconds=settings.deadlines.single_seconds,
-        max_query_bytes=settings.limits.max_query_bytes,
-        max_body_bytes=settings.openai.max_body_bytes,
-        max_held_bytes=settings.openai.max_held_body_bytes,
-        max_candidates=settings.openai.openai_candidates,
-        endpoint_picker=settings.openai.endpoint_picker,
-    )
-
-
-def prober(settings: Settings, pool: Callable[[], Pool]) -> Prober:
-    """Probes the endpoints of `pool()` that have a `probe_path`."""
-    return Prober(
-        pool,
-        interval_seconds=settings.endpoints.probe_interval_seconds,
-        timeout_seconds=settings.endpoints.probe_timeout_seconds,
-        max_concurrent=settings.endpoints.max_probes,
-    )

@@ -27,7 +27,6 @@ from gateway.config.settings import Settings
 from gateway.domain.observer import Observer
 from gateway.domain.scorer import BatchScorer, Scorer
 from gateway.limits.adaptive_limit import AdaptiveLimit
-from gateway.limits.budget import Budget
 from gateway.limits.query_budget import QueryBudget
 from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
@@ -75,7 +74,7 @@ def build_router(
         _shadowed(settings, scorer, metrics, stack),
         budget,
         _observers(settings, metrics, stack, tracing),
-        sessions=Sessions(settings.sessions.max_sessions, settings.sessions.session_ttl_seconds),
+        sessions=Sessions(settings.sessions),
     )
 
 
@@ -88,7 +87,7 @@ def build_scorer(
     scorers: Callable[[], int],
 ) -> Scorer:
     """Stations 9 to 12, in front of `scorer`, which gets batches; see `Coalescer` for the rest."""
-    cache = ScoreCache(max_entries=settings.scoring.cache_entries, ttl_seconds=settings.scoring.cache_ttl_seconds)
+    cache = ScoreCache(settings.cache)
     metrics.watch_cache(lambda: len(cache))
     coalescer: Scorer = Coalescer(
         BisectingScorer(scorer),
@@ -97,7 +96,7 @@ def build_scorer(
         window=settings.scoring.triton_window,
         row_seconds=settings.deadlines.single_seconds / 4,
         observe=metrics.batch,
-        keep=cache.put if settings.scoring.cache_entries else None,
+        keep=cache.put if settings.cache.cache_entries else None,
     )
     limited = coalescer
     if settings.scoring.score_target_ms is not None:
@@ -105,7 +104,7 @@ def build_scorer(
         limited = LimitedScorer(
             coalescer, AdaptiveLimit(target_seconds=target_seconds, max_limit=settings.limits.max_in_flight)
         )
-    if not settings.scoring.cache_entries:
+    if not settings.cache.cache_entries:
         return limited
     return CacheLookup(cache, limited, metrics.cache_hits, metrics.cache_misses)
 
@@ -114,13 +113,7 @@ def _shadowed(settings: Settings, scorer: Scorer, metrics: Metrics, stack: Async
     if settings.shadow.shadow_triton_address is None:
         return scorer
     triton = TritonScorer(settings.shadow.shadow_triton_address, timeout_seconds=settings.deadlines.batch_seconds)
-    shadowed = ShadowedScorer(
-        scorer,
-        triton,
-        share=settings.shadow.shadow_share,
-        budget=Budget(settings.shadow.max_shadow_in_flight, "queries are in flight in the shadow"),
-        observe=metrics.shadow,
-    )
+    shadowed = ShadowedScorer(scorer, triton, settings.shadow, metrics.shadow)
     stack.push_async_exit(triton)
     stack.push_async_exit(shadowed)
     return shadowed

@@ -31,8 +31,10 @@ from gateway.http_api.application import HttpApi
 from gateway.openai.bodies.reader import Reader
 from gateway.openai.routing import Routing
 from gateway.openai.servicer import ExternalProcessor
+from gateway.pool.endpoint_health import EndpointHealth
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
+from gateway.pool.probes import Prober
 from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger("gateway.app.server")
@@ -110,7 +112,7 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
     reloader = Reloader(metrics, settings.files.file_timeout_seconds)
     file = settings.files.endpoints_file
     source = reloader.source("endpoints", [file], partial(endpoints_file.read, file))
-    pool = PoolRef(Pool(source.content, build.endpoint_health(settings)))
+    pool = PoolRef(Pool(source.content, EndpointHealth(settings.endpoints)))
     async with AsyncExitStack() as stack:
         known = build.api_keys(settings, reloader, source, metrics)
         tracing = build.tracing(settings, stack)
@@ -126,19 +128,18 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         source.on_change(partial(build.replace_pool, pool, triton))
         served = partial(readiness.served_bundle, triton, pool, settings)
         health = Health(served, partial(readiness.check, pool, reloader), metrics)
-        servicer = RouterServicer(router, metrics, build.limits(settings))
+        servicer = RouterServicer(router, metrics, settings.limits, settings.deadlines)
         reader = await stack.enter_async_context(Reader())
-        routing = Routing(router, build.data_plane(settings), metrics, known, reader)
+        routing = Routing(router, metrics, settings.openai, settings.limits, settings.deadlines, known, reader)
         processor = ExternalProcessor(routing, None if tracing is None else tracing.requested)
         servers.add(servicer, processor, health.service)
         await health.update()
         await stack.enter_async_context(reloader.watching(settings.files.reload_interval_seconds))
         trimming = asyncio.create_task(give_back(c_library_trim()))
         watching = asyncio.create_task(health.watch(settings.scoring.health_interval_seconds))
-        prober = build.prober(settings, lambda: pool.current)
-        await stack.enter_async_context(prober.watching())
+        await stack.enter_async_context(Prober(lambda: pool.current, settings.endpoints).watching())
         await servers.start()
-        http_api = HttpApi(router, metrics, build.limits(settings), known)
+        http_api = HttpApi(router, metrics, settings.limits, settings.deadlines, known)
         http_tls = None if certificates is None else certificates.context()
         http_port = await stack.enter_async_context(http_server(settings.listen, http_api.application(), http_tls))
         ports = Ports(servers.port, metrics_port, servers.ext_proc_port, http_port)

@@ -4,11 +4,13 @@ Names, defaults, limits and descriptions stand here and nowhere else: flags, var
 page (`python -m gateway.config.reference`) are made from them. Units are in the names.
 """
 
+import time
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from gateway.errors import InvalidRequestError
 from routerdc_contract.frozen import Frozen
 
 _MIB = 1024 * 1024
@@ -95,10 +97,22 @@ class Deadlines(Group):
         """`batch_deadline_ms` in seconds."""
         return self.batch_deadline_ms / 1000
 
-    @property
-    def reserve_seconds(self) -> float:
-        """`deadline_reserve_ms` in seconds."""
-        return self.deadline_reserve_ms / 1000
+    def of_query(self, remaining_seconds: float | None = None) -> float:
+        """When a single query has to be decided (of `time.monotonic()`).
+
+        `remaining_seconds` is how long its caller waits at most; None: as long as it takes.
+        """
+        return self._by(self.deadline_ms, remaining_seconds)
+
+    def of_batch(self, remaining_seconds: float | None = None) -> float:
+        """The same for a RouteBatch."""
+        return self._by(self.batch_deadline_ms, remaining_seconds)
+
+    def _by(self, milliseconds: float, remaining_seconds: float | None) -> float:
+        """So many milliseconds from now, or less where the caller will be gone by then."""
+        if remaining_seconds is not None:
+            milliseconds = min(milliseconds, remaining_seconds * 1000 - self.deadline_reserve_ms)
+        return time.monotonic() + milliseconds / 1000
 
 
 class Limits(Group):
@@ -126,6 +140,17 @@ class Limits(Group):
         if 2 * self.max_batch_queries > self.max_in_flight:
             raise ValueError("max_batch_queries must be at most half of max_in_flight: no caller may hold more of it")
         return self
+
+    def check_batch(self, queries: int) -> None:
+        """Refuses a batch that is too long.
+
+        Raises:
+            InvalidRequestError: it has more than `max_batch_queries`.
+        """
+        if queries > self.max_batch_queries:
+            raise InvalidRequestError(
+                "requests", f"{queries} queries, the limit is {self.max_batch_queries}: split the batch"
+            )
 
 
 class OpenAi(Group):
@@ -169,6 +194,11 @@ class Scoring(Group):
         description="single queries are refused (RESOURCE_EXHAUSTED) while scores take longer than this, about their "
         "p99 without load; none: they get the default LLM",
     )
+
+
+class Cache(Group):
+    """Which scores are kept for the same text."""
+
     cache_entries: int = Field(
         50_000, ge=0, description="queries whose scores are kept (by hash, no texts); 0: no cache"
     )

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from gateway.config.groups import (
+    Cache,
     Deadlines,
     EndpointRules,
     Files,
@@ -53,6 +54,7 @@ class Settings(BaseModel):
     limits: Limits = Limits()
     openai: OpenAi = OpenAi()
     scoring: Scoring = Scoring()
+    cache: Cache = Cache()
     sessions: SessionLimits = SessionLimits()
     endpoints: EndpointRules = EndpointRules()
     shadow: Shadow = Shadow()

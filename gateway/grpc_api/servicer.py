@@ -9,13 +9,13 @@ from typing import Any
 import grpc
 from google.rpc import status_pb2
 
+from gateway.config.groups import Deadlines, Limits
 from gateway.domain.decision import Decision
 from gateway.domain.query import Priority, RouteQuery
 from gateway.domain.turns import in_turns
 from gateway.errors import ForbiddenError, GatewayError, InvalidRequestError
 from gateway.grpc_api import answering, auth, responses
 from gateway.grpc_api.answering import answered
-from gateway.grpc_api.limits import Limits
 from gateway.grpc_api.requests import checked, checked_report
 from gateway.grpc_api.stream import Streams
 from gateway.routing.router import Router
@@ -29,11 +29,12 @@ Context = Any  # grpc.aio.ServicerContext; the generated stubs and types-grpcio 
 class RouterServicer(router_pb2_grpc.RouterServicer):
     """Serves a `Router`."""
 
-    def __init__(self, router: Router, metrics: Metrics, limits: Limits) -> None:
+    def __init__(self, router: Router, metrics: Metrics, limits: Limits, deadlines: Deadlines) -> None:
         self.metrics = metrics
         self._router = router
         self._limits = limits
-        self._streams = Streams(limits.streams)
+        self._deadlines = deadlines
+        self._streams = Streams(limits)
 
     @answered
     async def Route(self, request: pb.RouteRequest, context: Context) -> pb.RouteResponse:  # noqa: N802
@@ -47,7 +48,7 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
         auth.charge(len(request.requests))
         rows = [self._row(row) async for row in in_turns(request.requests)]
         queries = [row for row in rows if isinstance(row, RouteQuery)]
-        decided = iter(await self._router.route_many(queries, self._limits.batch_deadline(context)))
+        decided = iter(await self._router.route_many(queries, self._deadlines.of_batch(context.time_remaining())))
         return pb.RouteBatchResponse(
             results=[
                 self._result(request, next(decided) if isinstance(row, RouteQuery) else row)
@@ -68,7 +69,7 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
 
         caller = auth.caller_of(context)
         if not self._streams.has_room(caller):
-            problem = f"{caller} has {self._limits.streams.max_streams} streams open; close one, or send more in each"
+            problem = f"{caller} has {self._limits.max_streams} streams open; close one, or send more in each"
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, problem)
         if await self._streams.serve(caller, request_iterator, answer, context.write):
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the gateway is shutting down; open the stream again")
@@ -90,7 +91,7 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
 
     async def _decided(self, request: pb.RouteRequest, context: Context) -> Decision:
         auth.charge(1)
-        return await self._router.route(self._checked(request), self._limits.deadline(context))
+        return await self._router.route(self._checked(request), self._deadlines.of_query(context.time_remaining()))
 
     def _checked(self, request: pb.RouteRequest, priority: Priority = Priority.INTERACTIVE) -> RouteQuery:
         query = checked(request, self._router.pool.names, self._limits.max_query_bytes, priority)

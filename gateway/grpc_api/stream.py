@@ -8,8 +8,8 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from gateway.config.groups import Limits
 from gateway.errors import GatewayError, InvalidRequestError
-from gateway.grpc_api.limits import StreamLimits
 from routerdc_contract.v1 import router_pb2 as pb
 
 Request = pb.RouteRequest | GatewayError  # the latter where the wire-format guard refused a message
@@ -20,7 +20,7 @@ Write = Callable[[pb.RouteResult], Awaitable[None]]
 class Streams:
     """All open streams of the server."""
 
-    def __init__(self, limits: StreamLimits) -> None:
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._open: Counter[str] = Counter()
         self._readers: set[asyncio.Task[None]] = set()
@@ -53,7 +53,7 @@ class Streams:
 
 
 class _Stream:
-    def __init__(self, group: asyncio.TaskGroup, answer: Answer, write: Write, limits: StreamLimits) -> None:
+    def __init__(self, group: asyncio.TaskGroup, answer: Answer, write: Write, limits: Limits) -> None:
         self._group = group
         self._answer = answer
         self._write = write
@@ -74,7 +74,7 @@ class _Stream:
                 await self._left.wait()
 
     def _is_full(self) -> bool:
-        return self._in_flight >= self._limits.max_in_flight or self._bytes >= self._limits.max_bytes
+        return self._in_flight >= self._limits.max_stream_in_flight or self._bytes >= self._limits.max_stream_bytes
 
     def _problem(self, request: Request) -> GatewayError | None:
         if isinstance(request, GatewayError):

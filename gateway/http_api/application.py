@@ -9,10 +9,10 @@ from aiohttp import web
 from google.protobuf import json_format
 from pydantic import BaseModel, ValidationError
 
+from gateway.config.groups import Deadlines, Limits
 from gateway.domain.query import Priority, RouteQuery, new_request_id
 from gateway.errors import InvalidRequestError, UnauthenticatedError
 from gateway.grpc_api import answering, auth, responses
-from gateway.grpc_api.limits import Limits
 from gateway.grpc_api.requests import checked, within_limit
 from gateway.http_api import deciding, errors, explaining, openai_decisions, openapi, systemone
 from gateway.http_api.errors import QuestionError, UndecidedError
@@ -35,11 +35,14 @@ Model = TypeVar("Model", bound=BaseModel)
 class HttpApi:
     """Serves a `Router` over HTTP."""
 
-    def __init__(self, router: Router, metrics: Metrics, limits: Limits, callers: Callers | None) -> None:
+    def __init__(
+        self, router: Router, metrics: Metrics, limits: Limits, deadlines: Deadlines, callers: Callers | None
+    ) -> None:
         """`callers`: whose API keys are known; None: anybody may ask."""
         self.metrics = metrics
         self._router = router
         self._limits = limits
+        self._deadlines = deadlines
         self._callers = callers
 
     def application(self) -> web.Application:
@@ -60,7 +63,7 @@ class HttpApi:
         pool = self._router.pool
         query = auth.authorized(checked(message, pool.names, self._limits.max_query_bytes), message.allowed_llms)
         wanted = query._replace(max_candidates=len(pool.names)) if explain else query
-        decision = await self._router.route(wanted, self._limits.deadline_of(None))
+        decision = await self._router.route(wanted, self._deadlines.of_query())
         answer = responses.route_response(decision._replace(candidates=decision.candidates[: query.max_candidates]))
         body = json_format.MessageToDict(
             answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
@@ -74,7 +77,7 @@ class HttpApi:
         read = _read(systemone.SystemOneRequest, await _body(request))
         questions = systemone.read(read, self._router.pool)
         query = self._query(systemone.asked(read), "state")
-        found, decision = await deciding.answers(self._router, query, questions, self._limits.deadline_of(None))
+        found, decision = await deciding.answers(self._router, query, questions, self._deadlines.of_query())
         return web.json_response(systemone.written(read, found, decision.token_count))
 
     async def decisions(self, request: web.Request) -> web.Response:
@@ -82,7 +85,7 @@ class HttpApi:
         read = _read(openai_decisions.DecisionsRequest, await _body(request))
         questions = openai_decisions.read(read, self._router.pool)
         query = self._query(openai_decisions.asked(read), "input")
-        found, decision = await deciding.answers(self._router, query, questions, self._limits.deadline_of(None))
+        found, decision = await deciding.answers(self._router, query, questions, self._deadlines.of_query())
         return web.json_response(openai_decisions.written(read, found, decision.token_count))
 
     async def description(self, request: web.Request) -> web.Response:

@@ -58,7 +58,7 @@ class Collecting:
         data = message.body  # once: each look at it is a copy
         self._read_bytes += len(data)
         self._check_size(more=not message.end_of_stream)
-        if self._body_bytes > self._routing.plane.max_body_bytes:
+        if self._body_bytes > self._routing.openai.max_body_bytes:
             self.close()
         else:
             self._hold(len(data))
@@ -86,12 +86,12 @@ class Collecting:
 
     async def _route(self, *, last: bool) -> Responses:
         if self._coding:  # whatever the body inflates to is paid for in advance
-            self._hold(self._routing.plane.max_body_bytes)
+            self._hold(self._routing.openai.max_body_bytes)
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         routed = await self._routing.route(self._api, body, self._sender, self._coding)
         self.close()
         self.ended = True
-        picker = self._routing.plane.endpoint_picker
+        picker = self._routing.openai.endpoint_picker
         mutation = mutations.request_mutation(routed, endpoint_picker=picker)
         if self._duplex:
             response = mutations.headers_response(mutation)
@@ -115,6 +115,6 @@ class Collecting:
 
     def _check_size(self, *, more: bool) -> None:
         """Refuses a body that is too large: now, or, in duplex mode while `more` of it comes, later."""
-        limit = self._routing.plane.max_body_bytes
+        limit = self._routing.openai.max_body_bytes
         if self._body_bytes > limit * (_DRAINED_LIMITS if more and self._duplex else 1):
             raise too_large(limit)

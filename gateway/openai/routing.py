@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from gateway.config.endpoints_file import Endpoint
+from gateway.config.groups import Deadlines, Limits, OpenAi
 from gateway.config.virtual_models import VirtualModel
 from gateway.domain.query import RouteQuery, new_request_id
 from gateway.errors import ContextOverflowError, ExcludedError, NoLlmError
@@ -35,18 +36,6 @@ from gateway.telemetry.logs import Throttled
 from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger("gateway.openai")
-
-
-@dataclass(frozen=True, slots=True)
-class DataPlane:
-    """How requests that come through Envoy are treated."""
-
-    deadline_seconds: float
-    max_query_bytes: int
-    max_body_bytes: int = 8 * 2**20
-    max_held_bytes: int = 512 * 2**20
-    max_candidates: int = 3
-    endpoint_picker: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +70,10 @@ class Routing:
     def __init__(
         self,
         router: Router,
-        plane: DataPlane,
         metrics: Metrics,
+        openai: OpenAi,
+        limits: Limits,
+        deadlines: Deadlines,
         callers: Callers | None = None,
         reader: Reader | None = None,
     ) -> None:
@@ -90,15 +81,19 @@ class Routing:
 
         Args:
             router: decides.
-            plane: limits.
             metrics: counts.
+            openai: what a request may ask for.
+            limits: of those, the longest text to route.
+            deadlines: of those, a query's.
             callers: whose API keys are known; None: anybody may ask.
             reader: reads bodies; None: one that starts its process when a large body comes.
         """
-        self.plane = plane
+        self.openai = openai
         self.metrics = metrics
         self.senders = Senders(callers)
         self._router = router
+        self._max_query_bytes = limits.max_query_bytes
+        self._deadlines = deadlines
         self._reader = reader or Reader()
         self._warn = Throttled(log, "not routed")
 
@@ -126,7 +121,7 @@ class Routing:
         """
         started = time.perf_counter()
         self.senders.admit(sender)
-        plain = await self._reader.inflate(coding, body, self.plane.max_body_bytes)
+        plain = await self._reader.inflate(coding, body, self.openai.max_body_bytes)
         pool = self._pool
         reading = await self._reader.read(api.path, plain, pool.parameter_names)
         choice = await self._choice(pool, api, reading, sender)
@@ -157,12 +152,12 @@ class Routing:
         rules: tuple[CallerRules, ...] = (virtual.rules, sender.caller.rules)
         permitted = eligibility.permitted(pool.names, pool.prices, rules)
         rules = (*rules, CallerRules(allowed=able(pool, api, permitted, ask)))
-        talk = ask.talk.within(self.plane.max_query_bytes)
+        talk = ask.talk.within(self._max_query_bytes)
         request = RouteQuery(
             text=talk.text,
             rules=rules,
             cost_weight=virtual.cost_weight,
-            max_candidates=self.plane.max_candidates,
+            max_candidates=self.openai.openai_candidates,
             request_id=new_request_id(),
             min_margin=virtual.min_margin,
             min_confidence=virtual.min_confidence,
@@ -173,7 +168,7 @@ class Routing:
             conversation=talk,
         )
         try:
-            decision = await self._router.route(request, time.monotonic() + self.plane.deadline_seconds)
+            decision = await self._router.route(request, self._deadlines.of_query())
         except (ContextOverflowError, ExcludedError, NoLlmError):
             raise
         except Exception as error:  # whatever it is, the request must not fail because of the router

@@ -43,7 +43,7 @@ class ExternalProcessor(external_processor_pb2_grpc.ExternalProcessorServicer): 
         """`on_headers` hears of each HTTP request's headers (names in lower case), in the context of the stream."""
         self._routing = routing
         self._on_headers = on_headers
-        self._memory = Budget(routing.plane.max_held_bytes, "bytes of request bodies are held")
+        self._memory = Budget(routing.openai.max_held_body_bytes, "bytes of request bodies are held")
         self._warn = Throttled(log, "not answered")
 
     async def Process(  # noqa: N802

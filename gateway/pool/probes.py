@@ -1,7 +1,7 @@
 """Active probes: asks endpoints that have a `probe_path` whether they are well, at intervals, and tells their health.
 
 GET on the endpoint's host and port, without a key; an answer below 400 in time is well. Answers are not read. At most
-`max_concurrent` probes at once, and each begins at a moment of its own, so that a large pool is not asked in bursts.
+`max_probes` probes at once, and each begins at a moment of its own, so that a large pool is not asked in bursts.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import structlog
 
 from gateway.config.endpoints_file import Endpoint
 from gateway.config.file_reads import start_read
+from gateway.config.groups import EndpointRules
 from gateway.domain.outcomes import EndpointState
 from gateway.pool.pool import Pool
 
@@ -26,13 +27,11 @@ log = structlog.get_logger("gateway.pool.probes")
 class Prober:
     """Probes the endpoints of whatever pool is in use."""
 
-    def __init__(
-        self, pool: Callable[[], Pool], *, interval_seconds: float, timeout_seconds: float, max_concurrent: int
-    ) -> None:
+    def __init__(self, pool: Callable[[], Pool], rules: EndpointRules) -> None:
         self._pool = pool
-        self._interval_seconds = interval_seconds
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
-        self._slots = asyncio.Semaphore(max_concurrent)
+        self._interval_seconds = rules.probe_interval_seconds
+        self._timeout = aiohttp.ClientTimeout(total=rules.probe_timeout_seconds)
+        self._slots = asyncio.Semaphore(rules.max_probes)
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:

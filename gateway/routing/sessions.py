@@ -8,16 +8,19 @@ import time
 from collections.abc import Callable
 from hashlib import blake2b
 
+from gateway.config.groups import SessionLimits
 from gateway.domain.expiring_lru import ExpiringLru
 
 
 class Sessions:
     """LLMs by session."""
 
-    def __init__(
-        self, max_entries: int = 50_000, ttl_seconds: float = 3600.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._llms: ExpiringLru[bytes, str] = ExpiringLru(max_entries=max_entries, ttl_seconds=ttl_seconds, clock=clock)
+    def __init__(self, limits: SessionLimits | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """None: the limits of the default settings."""
+        limits = limits or SessionLimits()
+        self._llms: ExpiringLru[bytes, str] = ExpiringLru(
+            max_entries=limits.max_sessions, ttl_seconds=limits.session_ttl_seconds, clock=clock
+        )
 
     def __len__(self) -> int:
         return len(self._llms)

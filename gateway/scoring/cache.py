@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from gateway.config.groups import Cache
 from gateway.domain.expiring_lru import ExpiringLru
 from gateway.domain.query import Priority
 from gateway.domain.scorer import Bundle, Scored, Scorer, Scores
@@ -22,9 +23,9 @@ from gateway.telemetry.unlocked_metrics import Tally
 class ScoreCache:
     """Scores by the hash of the query."""
 
-    def __init__(self, *, max_entries: int, ttl_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, limits: Cache, clock: Callable[[], float] = time.monotonic) -> None:
         self._scores: ExpiringLru[int, Scores] = ExpiringLru(
-            max_entries=max_entries, ttl_seconds=ttl_seconds, clock=clock
+            max_entries=limits.cache_entries, ttl_seconds=limits.cache_ttl_seconds, clock=clock
         )
 
     def __len__(self) -> int:

@@ -13,6 +13,7 @@ from typing import Self
 
 import structlog
 
+from gateway.config.groups import Shadow
 from gateway.domain.outcomes import ShadowOutcome
 from gateway.domain.query import Priority
 from gateway.domain.scorer import BatchScorer, Bundle, Scored, Scorer, Scores
@@ -29,16 +30,14 @@ class ShadowedScorer:
         self,
         primary: Scorer,
         shadow: BatchScorer,
-        *,
-        share: float,
-        budget: Budget,
+        limits: Shadow,
         observe: Callable[[ShadowOutcome], None],
     ) -> None:
-        """`share` of the queries, 0 to 1, is for the shadow, too, as far as `budget` has room for them."""
+        """`shadow_share` of the queries is for the shadow, too, as far as it has room for them."""
         self._primary = primary
         self._shadow = shadow
-        self._share = share
-        self._budget = budget
+        self._share = limits.shadow_share
+        self._budget = Budget(limits.max_shadow_in_flight, "queries are in flight in the shadow")
         self._observe = observe
         self._in_flight: set[asyncio.Task[None]] = set()
         self._warn = Throttled(log, "shadow failed")

@@ -24,12 +24,13 @@ from grpc_health.v1 import health_pb2
 from deploy.local.demo.endpoints import Behaviour, DemoEndpoint
 from deploy.local.envoy import Envoy
 from gateway.config import endpoints_file as endpoints
+from gateway.config.groups import Deadlines, Limits, OpenAi
 from gateway.envoy_config.command import envoy_config
 from gateway.grpc_api import registration
 from gateway.grpc_api.health import HealthService
 from gateway.limits.query_budget import QueryBudget
 from gateway.openai.bodies.reader import Reader
-from gateway.openai.routing import DataPlane, Routing
+from gateway.openai.routing import Routing
 from gateway.openai.servicer import ExternalProcessor
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
@@ -128,7 +129,7 @@ async def data_plane(
     flags: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     tls: Mapping[str, ssl.SSLContext] | None = None,
-    plane: DataPlane | None = None,
+    openai_limits: OpenAi | None = None,
     gateway_tls: grpc.ServerCredentials | None = None,
     tracing: Tracing | None = None,
     alter: Callable[[dict[str, Any]], None] = lambda config: None,
@@ -144,7 +145,7 @@ async def data_plane(
         flags: of `routerdc envoy-config`.
         environment: Envoy's.
         tls: of an LLM's endpoint.
-        plane: the gateway's side of it.
+        openai_limits: what the gateway lets a request ask for.
         gateway_tls: the gateway speaks TLS, as localhost.
         tracing: the gateway's.
         alter: changes Envoy's configuration into one that is not ours.
@@ -165,8 +166,8 @@ async def data_plane(
         pool = PoolRef(Pool(endpoints.read(endpoints_file)))
         router = Router(pool, scorer, QueryBudget(100, 0.05), observers)
         reader = await stack.enter_async_context(Reader())
-        limits = plane or DataPlane(deadline_seconds=5, max_query_bytes=MIB)
-        routing = Routing(router, limits, metrics, reader=reader)
+        deadlines = Deadlines(deadline_ms=5000)
+        routing = Routing(router, metrics, openai_limits or OpenAi(), Limits(), deadlines, reader=reader)
         server, port = await _gateway(stack, routing, gateway_tls, tracing)
         config, access_log = folder / "envoy.yaml", folder / "access.log"
         command = ["--endpoints", endpoints_file, "--out", config, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]

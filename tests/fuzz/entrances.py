@@ -27,11 +27,12 @@ from tritonclient.grpc import service_pb2
 
 from gateway.config import api_keys_file
 from gateway.config import endpoints_file as endpoints
+from gateway.config.groups import OpenAi
+from gateway.config.settings import Settings
 from gateway.envoy_config.bootstrap import render
 from gateway.envoy_config.options import Options
 from gateway.errors import BudgetExceededError, CallersError, EndpointsError, UnauthenticatedError
 from gateway.grpc_api import registration
-from gateway.grpc_api.limits import Limits, StreamLimits
 from gateway.grpc_api.servicer import RouterServicer
 from gateway.limits.budget import Budget
 from gateway.limits.caller import Callers
@@ -39,7 +40,7 @@ from gateway.limits.query_budget import QueryBudget
 from gateway.openai.apis import APIS
 from gateway.openai.bodies.reader import Reader
 from gateway.openai.exchange import Exchange
-from gateway.openai.routing import DataPlane, Routing
+from gateway.openai.routing import Routing
 from gateway.pool.clusters import attempts, first_of_each, same_model
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
@@ -55,6 +56,9 @@ from tests.support.gateways.running import endpoints_file
 
 OUR_FAULT = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED, grpc.StatusCode.DATA_LOSS}
 HANGS_AFTER_SECONDS = 10.0
+SETTINGS = Settings().changed(
+    deadline_ms=5000, batch_deadline_ms=5000, max_query_bytes=100_000, max_batch_queries=64, max_stream_in_flight=4
+)
 
 
 @dataclass(frozen=True)
@@ -92,10 +96,9 @@ def _router() -> Router:
 @cache
 def _channel() -> aio.Channel:
     async def serve() -> aio.Channel:
-        limits = Limits(5.0, 5.0, 0.002, 100_000, 64, StreamLimits(4))
         server = aio.server()
         service = pb.DESCRIPTOR.services_by_name["Router"]
-        registration.add(service, RouterServicer(_router(), Metrics(), limits), server)
+        registration.add(service, RouterServicer(_router(), Metrics(), SETTINGS.limits, SETTINGS.deadlines), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         _servers.append(server)
@@ -159,8 +162,8 @@ def stream(data: bytes) -> None:
 def exchange(data: bytes) -> None:
     """Messages of Envoy's in any order, twice over: they are answered, and no body stays in memory."""
     memory = Budget(1_000_000, "bytes")
-    plane = DataPlane(deadline_seconds=5, max_query_bytes=10_000, max_body_bytes=200_000)
-    routing = Routing(_router(), plane, Metrics())
+    openai = OpenAi(max_body_bytes=200_000)
+    routing = Routing(_router(), Metrics(), openai, SETTINGS.limits, SETTINGS.deadlines)
 
     async def talk() -> None:
         one = Exchange(routing, memory)
@@ -179,8 +182,7 @@ def body(data: bytes) -> None:
     """A request's body, to every API and in every coding: routed or answered with a status below 500."""
     coded = [("", data), ("gzip", gzip.compress(data, 1)), ("zstd", zstandard.compress(data)), ("zstd", data)]
     for path, (coding, sent) in product(APIS, coded):
-        plane = DataPlane(deadline_seconds=5, max_query_bytes=10_000)
-        routing = Routing(_router(), plane, Metrics(), reader=_reader())
+        routing = Routing(_router(), Metrics(), SETTINGS.openai, SETTINGS.limits, SETTINGS.deadlines, reader=_reader())
         one = Exchange(routing, Budget(10**8, "bytes"))
         for message in shapes.whole_request(path, sent, coding):
             for answer in _run(one.answer(message)):

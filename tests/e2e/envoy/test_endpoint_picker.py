@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from gateway.openai.routing import DataPlane
+from gateway.config.groups import OpenAi
 from tests.e2e.envoy_fixtures import data_plane
 
-PICKER = DataPlane(deadline_seconds=5, max_query_bytes=1000, endpoint_picker=True)
+PICKER = OpenAi(endpoint_picker=True)
 POLICIES = "type.googleapis.com/envoy.extensions.load_balancing_policies"
 HEADER = {"header": "x-gateway-destination-endpoint"}
 METADATA = {"metadata": {"key": "envoy.lb", "path": [{"key": "x-gateway-destination-endpoint"}]}}
@@ -47,7 +47,7 @@ def one_pool(config: dict[str, Any], source: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("source", [HEADER, METADATA], ids=["header", "metadata"])
 async def test_chosen_endpoint_is_asked(tmp_path: Path, source: dict[str, Any]) -> None:
-    async with data_plane(tmp_path, plane=PICKER, alter=lambda config: one_pool(config, source)) as plane:
+    async with data_plane(tmp_path, openai_limits=PICKER, alter=lambda config: one_pool(config, source)) as plane:
         for number, llm in enumerate(("gamma", "alpha", "beta", "alpha", "gamma")):
             query = f"query {number}"
             plane.prefer(query, llm, *({"alpha", "beta", "gamma"} - {llm}))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,9 +10,9 @@ import yaml
 from grpc import aio
 
 from gateway.config.endpoints_file import EndpointsFile
+from gateway.config.settings import Settings
 from gateway.domain.scorer import Scorer
 from gateway.grpc_api import registration
-from gateway.grpc_api.limits import Limits, StreamLimits
 from gateway.grpc_api.servicer import RouterServicer
 from gateway.limits.query_budget import QueryBudget
 from gateway.pool.pool import Pool
@@ -23,12 +23,8 @@ from gateway.telemetry.observers import LogObserver, MetricsObserver
 from routerdc_contract.v1 import router_pb2, router_pb2_grpc
 from tests.support.fakes.scorer import BUNDLE, FakeScorer
 
-LIMITS = Limits(
-    deadline_seconds=5.0,
-    batch_deadline_seconds=5.0,
-    deadline_reserve_seconds=0.002,
-    max_query_bytes=1000,
-    max_batch_queries=8,
+SETTINGS = Settings().changed(
+    deadline_ms=5000, batch_deadline_ms=5000, max_query_bytes=1000, max_batch_queries=8, max_stream_in_flight=4
 )
 
 
@@ -72,7 +68,7 @@ class Running:
 
 @pytest.fixture
 async def start() -> AsyncIterator[Callable[..., object]]:
-    """Starts servers: `await start(max_in_flight=…, scorer=…, wrap=…, any field of Limits)`."""
+    """Starts servers: `await start(max_in_flight=…, scorer=…, wrap=…, any limit or deadline)`."""
     running: list[tuple[aio.Server, aio.Channel]] = []
 
     async def _start(
@@ -81,14 +77,14 @@ async def start() -> AsyncIterator[Callable[..., object]]:
         max_in_flight: int = 100,
         file: EndpointsFile | None = None,
         sticky_margin: float = 0.0,
-        streams: StreamLimits = StreamLimits(max_in_flight=4),  # noqa: B008 - frozen
         **limits: float,
     ) -> Running:
         fake = scorer or FakeScorer()
         metrics, budget = Metrics(), QueryBudget(max_in_flight, retry_after_seconds=0.05)
         pool = PoolRef(Pool(file or endpoints_file(policy={"sticky_margin": sticky_margin})))
         router = Router(pool, wrap(fake), budget, [MetricsObserver(metrics), LogObserver()])
-        servicer = RouterServicer(router, metrics, replace(LIMITS, streams=streams, **limits))  # type: ignore[arg-type]
+        settings = SETTINGS.changed(**limits)
+        servicer = RouterServicer(router, metrics, settings.limits, settings.deadlines)
         server = aio.server()
         registration.add(router_pb2.DESCRIPTOR.services_by_name["Router"], servicer, server)
         address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"

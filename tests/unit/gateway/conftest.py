@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import structlog
 
-from tests.support.gateways.running import LIMITS, Running, endpoints_file, start
+from tests.support.gateways.running import SETTINGS, Running, endpoints_file, start
 
-__all__ = ["LIMITS", "Running", "endpoints_file", "start"]
+__all__ = ["SETTINGS", "Running", "endpoints_file", "start"]
 
 
 @pytest.fixture(autouse=True)

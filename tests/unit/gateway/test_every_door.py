@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.config.groups import EndpointRules
+from gateway.config.groups import Deadlines, EndpointRules, Limits, OpenAi
 from gateway.domain.conversation import NO_TEXT_IN_LAST
 from gateway.domain.outcomes import CallOutcome
 from gateway.envoy_config.without_gateway import without_gateway
@@ -17,7 +17,7 @@ from gateway.limits.query_budget import QueryBudget
 from gateway.openai.answers import OpenAiError
 from gateway.openai.apis.chat import Chat
 from gateway.openai.auth import Sender
-from gateway.openai.routing import DataPlane, Routing
+from gateway.openai.routing import Routing
 from gateway.policy.capabilities import ApiProtocol
 from gateway.pool.endpoint_health import EndpointHealth
 from gateway.pool.pool import Pool
@@ -51,7 +51,7 @@ async def grpc(router: Router, messages: list[dict[str, Any]], session: str = ""
 
 
 async def envoy(router: Router, messages: list[dict[str, Any]], session: str = "") -> Answer:
-    routing = Routing(router, DataPlane(deadline_seconds=5, max_query_bytes=10**6, max_candidates=9), Metrics())
+    routing = Routing(router, Metrics(), OpenAi(openai_candidates=9), Limits(), Deadlines(deadline_ms=5000))
     body = json.dumps({"model": "auto", "messages": messages}).encode()
     routed = await routing.route(Chat(), body, Sender(session_id=session))
     return [llm for llm, _ in routed.candidates], routed.reason, routed.detail

@@ -137,7 +137,7 @@ async def test_columns_are_read_by_the_names_of_the_bundle_that_answered(start: 
 
 
 async def test_a_slow_scorer_is_not_waited_for_longer_than_configured(start: Start) -> None:
-    running = await start(FakeScorer(delays_seconds={"q": 30}), deadline_seconds=0.05)
+    running = await start(FakeScorer(delays_seconds={"q": 30}), deadline_ms=50)
     response = await running.stub.Route(pb.RouteRequest(query="q"), timeout=20)
     assert response.reason == pb.REASON_FALLBACK
     assert running.metric("routerdc_fallbacks_total", cause="timeout") == 1
@@ -145,7 +145,7 @@ async def test_a_slow_scorer_is_not_waited_for_longer_than_configured(start: Sta
 
 
 async def test_a_caller_with_less_time_gets_the_fallback_within_its_own_deadline(start: Start) -> None:
-    running = await start(FakeScorer(delays_seconds={"q": 30}), deadline_seconds=30, deadline_reserve_seconds=0.2)
+    running = await start(FakeScorer(delays_seconds={"q": 30}), deadline_ms=30_000, deadline_reserve_ms=200)
     response = await running.stub.Route(pb.RouteRequest(query="q"), timeout=0.5)
     assert response.reason == pb.REASON_FALLBACK
 
@@ -195,7 +195,7 @@ async def test_a_batch_answers_row_by_row_and_bad_rows_fail_alone(start: Start) 
 
 
 async def test_a_batch_has_a_deadline_of_its_own(start: Start) -> None:
-    running = await start(FakeScorer(delays_seconds={"q": 0.2}), deadline_seconds=0.01)
+    running = await start(FakeScorer(delays_seconds={"q": 0.2}), deadline_ms=10)
     results = (await running.stub.RouteBatch(pb.RouteBatchRequest(requests=[pb.RouteRequest(query="q")]))).results
     assert results[0].response.reason == pb.REASON_ROUTED
 

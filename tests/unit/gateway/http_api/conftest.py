@@ -12,7 +12,7 @@ from gateway.domain.scorer import Bundle
 from gateway.http_api.application import HttpApi
 from gateway.limits.caller import Callers
 from tests.support.fakes.scorer import BUNDLE, FakeScorer
-from tests.support.gateways.running import LIMITS, Running, endpoints_file
+from tests.support.gateways.running import SETTINGS, Running, endpoints_file
 
 CALIBRATED: Bundle = replace(BUNDLE, calibration=((4.0, 0.0),) * 3)
 """alpha 0.5, beta 0.9, gamma 0.1 score as FakeScorer has it: P = 0.881, 0.973, 0.599."""
@@ -45,7 +45,7 @@ async def serve(start: Callable[..., Awaitable[Running]]) -> AsyncIterator[Serve
     async def _serve(scorer: FakeScorer | None = None, callers: Callers | None = None, **changes: Any) -> Http:
         file = endpoints_file(virtual_models=TIERS, **changes)
         running = await start(scorer or FakeScorer(bundle=CALIBRATED), file=file)
-        api = HttpApi(running.servicer._router, running.metrics, LIMITS, callers)
+        api = HttpApi(running.servicer._router, running.metrics, SETTINGS.limits, SETTINGS.deadlines, callers)
         runner = web.AppRunner(api.application(), handler_cancellation=True, auto_decompress=False)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from gateway.config.settings import Settings
 from gateway.limits.query_budget import QueryBudget
-from gateway.openai.routing import DataPlane, Routing
+from gateway.openai.routing import Routing
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
@@ -25,13 +26,14 @@ def scorer() -> FakeScorer:
 
 @pytest.fixture
 def make_routing(scorer: FakeScorer) -> MakeRouting:
-    """`make_routing(any field of DataPlane, in_flight=…, file={fields of endpoints.yaml})`."""
+    """`make_routing(any setting, in_flight=…, file={fields of endpoints.yaml})`."""
 
-    def make(*, in_flight: int = 10, file: dict[str, Any] | None = None, **plane: Any) -> Routing:
+    def make(*, in_flight: int = 10, file: dict[str, Any] | None = None, **settings: Any) -> Routing:
         metrics = Metrics()
         pool, budget = PoolRef(Pool(endpoints_file(**(file or {})))), QueryBudget(in_flight, 0.05)
         router = Router(pool, scorer, budget, [MetricsObserver(metrics), LogObserver()])
-        return Routing(router, DataPlane(**({"deadline_seconds": 1, "max_query_bytes": 1000} | plane)), metrics)
+        chosen = Settings().changed(**({"deadline_ms": 1000, "max_query_bytes": 1000} | settings))
+        return Routing(router, metrics, chosen.openai, chosen.limits, chosen.deadlines)
 
     return make
 

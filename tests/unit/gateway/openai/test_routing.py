@@ -52,7 +52,7 @@ async def test_virtual_models_are_policies(make_routing: MakeRouting) -> None:
 
 
 async def test_number_of_candidates_is_bounded(make_routing: MakeRouting) -> None:
-    routed = await make_routing(max_candidates=2).route(Chat(), chat("auto"))
+    routed = await make_routing(openai_candidates=2).route(Chat(), chat("auto"))
     assert routed.attempts == ("beta#1", "alpha#1")
 
 

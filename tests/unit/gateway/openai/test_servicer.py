@@ -84,7 +84,7 @@ async def test_defect_ends_the_stream_and_logs_no_prompt(
 async def test_lack_of_memory_ends_the_stream_so_that_envoy_goes_on_alone(
     serve: Serve, make_routing: MakeRouting
 ) -> None:
-    call = (await serve(make_routing(max_held_bytes=10))).Process()
+    call = (await serve(make_routing(max_held_body_bytes=10))).Process()
     await call.write(headers())
     await call.read()
     await call.write(body(BODY))

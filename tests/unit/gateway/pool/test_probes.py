@@ -47,9 +47,15 @@ async def probed(
         address = f"http://{server.host}:{server.port}/v1"
         endpoints = [{"address": address, "model": f"m{i}", "probe_path": probe_path} for i in range(n)]
         file = EndpointsFile.model_validate({"default": ["a"], "llms": {"a": {"endpoints": endpoints}}})
-        pool = Pool(file, EndpointHealth(EndpointRules(max_endpoint_failures=2)))
-        settings = {"interval_seconds": 0.02, "timeout_seconds": 0.2, "max_concurrent": 4} | probing
-        async with Prober(lambda: pool, **settings).watching():  # type: ignore[arg-type]
+        fast = {
+            "probe_interval_seconds": 0.02,
+            "probe_timeout_seconds": 0.2,
+            "max_probes": 4,
+            "max_endpoint_failures": 2,
+        }
+        rules = EndpointRules.model_validate({"max_endpoint_failures": 2} | fast | probing)
+        pool = Pool(file, EndpointHealth(rules))
+        async with Prober(lambda: pool, rules).watching():
             yield pool
 
 
@@ -71,7 +77,7 @@ async def test_an_endpoint_that_fails_its_probes_is_down_until_it_is_well_again(
 
 
 async def test_an_endpoint_that_does_not_answer_in_time_is_down() -> None:
-    async with probed(FakeEndpoint(delay_seconds=30), timeout_seconds=0.02) as pool:
+    async with probed(FakeEndpoint(delay_seconds=30), probe_timeout_seconds=0.02) as pool:
         await state_becomes(pool, EndpointState.DOWN)
 
 
@@ -88,7 +94,7 @@ async def test_an_endpoint_that_is_well_stays_healthy() -> None:
 
 async def test_probes_at_once_are_bounded() -> None:
     fake = FakeEndpoint(status=500, delay_seconds=0.01)
-    async with probed(fake, n=8, max_concurrent=2) as pool:
+    async with probed(fake, n=8, max_probes=2) as pool:
         await state_becomes(pool, EndpointState.DOWN)
     assert fake.most_at_once <= 2
 

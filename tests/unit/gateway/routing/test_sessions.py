@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from grpc import aio
 
+from gateway.config.groups import SessionLimits
 from gateway.domain.query import RouteQuery
 from gateway.errors import ScorerUnavailableError
 from gateway.limits.query_budget import QueryBudget
@@ -22,7 +23,7 @@ Start = Callable[..., Awaitable[Running]]
 
 def test_the_last_llm_of_a_session_is_remembered_for_its_time() -> None:
     now = [0.0]
-    sessions = Sessions(10, ttl_seconds=5, clock=lambda: now[0])
+    sessions = Sessions(SessionLimits(session_ttl_seconds=5), clock=lambda: now[0])
     sessions.remember("s", "a")
     now[0] = 4.9
     sessions.remember("s", "b")
@@ -33,7 +34,7 @@ def test_the_last_llm_of_a_session_is_remembered_for_its_time() -> None:
 
 
 def test_the_least_recently_used_sessions_are_forgotten_first() -> None:
-    sessions = Sessions(max_entries=2)
+    sessions = Sessions(SessionLimits(max_sessions=2))
     for session in ("old", "kept", "old", "new"):
         sessions.remember(session, "a")
     assert [sessions.llm(s) for s in ("old", "kept", "new")] == ["a", None, "a"]

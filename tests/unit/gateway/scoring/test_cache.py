@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.config.groups import Cache
 from gateway.errors import ScorerFailedError, ScorerTimeoutError
 from gateway.scoring.cache import ScoreCache
 from gateway.telemetry.unlocked_metrics import Tally
@@ -44,7 +45,7 @@ async def test_every_query_of_a_batch_is_kept_under_its_own_text() -> None:
 
 async def test_an_entry_older_than_its_time_to_live_is_scored_again() -> None:
     clock = Clock()
-    cached = behind_cache(FakeScorer(), ScoreCache(max_entries=10, ttl_seconds=60, clock=clock))
+    cached = behind_cache(FakeScorer(), ScoreCache(Cache(cache_entries=10, cache_ttl_seconds=60), clock=clock))
     await cached.score("q", soon())
     clock.now = 59.9
     assert (await cached.score("q", soon())).cached
@@ -54,7 +55,7 @@ async def test_an_entry_older_than_its_time_to_live_is_scored_again() -> None:
 
 
 async def test_the_least_recently_used_entry_goes_first() -> None:
-    cache = ScoreCache(max_entries=2, ttl_seconds=60)
+    cache = ScoreCache(Cache(cache_entries=2, cache_ttl_seconds=60))
     cached = behind_cache(FakeScorer(), cache)
     for query in ("a", "b", "a", "c"):
         await cached.score(query, soon())
@@ -64,7 +65,7 @@ async def test_the_least_recently_used_entry_goes_first() -> None:
 
 
 async def test_a_batch_larger_than_the_cache_leaves_its_last_ones() -> None:
-    cache = ScoreCache(max_entries=2, ttl_seconds=60)
+    cache = ScoreCache(Cache(cache_entries=2, cache_ttl_seconds=60))
     cached = behind_cache(FakeScorer(), cache)
     await asyncio.gather(*(cached.score(query, soon()) for query in "abcd"))
     assert [cache.get(query) is not None for query in "abcd"] == [False, False, True, True]
@@ -92,7 +93,7 @@ async def test_errors_are_not_kept() -> None:
 
 async def test_scores_that_came_too_late_for_who_asked_are_kept_for_the_next() -> None:
     scorer = FakeScorer(cancellable=False, delays_seconds={"q": 0.05})
-    cache = ScoreCache(max_entries=10, ttl_seconds=60)
+    cache = ScoreCache(Cache(cache_entries=10, cache_ttl_seconds=60))
     cached = behind_cache(scorer, cache)
     with pytest.raises(ScorerTimeoutError):
         await cached.score("q", time.monotonic() + 0.01)
@@ -102,7 +103,7 @@ async def test_scores_that_came_too_late_for_who_asked_are_kept_for_the_next() -
 
 
 async def test_the_cache_holds_no_prompt() -> None:
-    cache = ScoreCache(max_entries=10, ttl_seconds=60)
+    cache = ScoreCache(Cache(cache_entries=10, cache_ttl_seconds=60))
     await behind_cache(FakeScorer(), cache).score("a secret prompt", soon())
     assert len(cache) == 1
     assert "secret" not in repr(vars(cache))

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from gateway.config.groups import Shadow
 from gateway.domain.outcomes import ShadowOutcome
 from gateway.domain.scorer import Bundle
 from gateway.errors import ScorerUnavailableError
-from gateway.limits.budget import Budget
 from gateway.scoring.shadow import ShadowedScorer
 from tests.support.fakes.scorer import BUNDLE, FakeScorer
 from tests.support.waiting import until
@@ -21,9 +21,8 @@ class Shadowed:
     def __init__(self, shadow: FakeScorer, share: float = 1.0, max_in_flight: int = 4) -> None:
         self.primary, self.shadow = FakeScorer(), shadow
         self.seen: Counter[ShadowOutcome] = Counter()
-        self.scorer = ShadowedScorer(
-            self.primary, shadow, share=share, budget=Budget(max_in_flight, "queries"), observe=self._observe
-        )
+        limits = Shadow(shadow_share=share, max_shadow_in_flight=max_in_flight)
+        self.scorer = ShadowedScorer(self.primary, shadow, limits, self._observe)
 
     def _observe(self, outcome: ShadowOutcome) -> None:
         self.seen[outcome] += 1
