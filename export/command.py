@@ -105,12 +105,12 @@ def _steps(
         case "tensorrt" | "tensorrt-rtx":
             flavour: Flavour = "tensorrt" if target == "tensorrt" else "tensorrt-rtx"
             plan = PlanStep(bundle, out / target, engine, flavour, timing_caches)
-            return [*steps, plan, RepositoryStep(bundle, repository, engine, flavour, plan.folder)]
+            return [*steps, plan, RepositoryStep(bundle, repository, engine, flavour, plan.folder, queries)]
         case "openvino":
             model = OpenvinoStep(bundle, out / target, engine, queries)
-            return [*steps, model, RepositoryStep(bundle, repository, model.folder, "openvino")]
+            return [*steps, model, RepositoryStep(bundle, repository, model.folder, "openvino", queries=queries)]
         case "onnxruntime" | "onnxruntime-cuda":
-            return [*steps, RepositoryStep(bundle, repository, engine, target)]
+            return [*steps, RepositoryStep(bundle, repository, engine, target, queries=queries)]
 
 
 def _result(step: Step, *, forced: bool) -> tuple[Record, bool]:

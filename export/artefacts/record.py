@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from export.parity.compare import Parity
 from export.parity.scored_queries import RealParity
+from export.parity.token_ids import TokenParity
 from routerdc_contract.bundle import file_sha256
 
 RECORD_FILE = "export.json"
@@ -39,6 +40,8 @@ class Record(BaseModel):
     """on the sample queries; None: what was made cannot run on the machine that made it"""
     real_queries: RealParity | None = None
     """the same on scored queries that the user has"""
+    token_ids: TokenParity | None = None
+    """of the served tokenizer on samples, generated texts and the user's queries"""
 
     @classmethod
     def write(
@@ -49,6 +52,7 @@ class Record(BaseModel):
         inputs: dict[str, str],
         parity: Parity | None,
         real_queries: RealParity | None = None,
+        token_ids: TokenParity | None = None,
     ) -> Self:
         """Writes the record of the artefacts that `folder` now holds."""
         record = cls(
@@ -61,6 +65,7 @@ class Record(BaseModel):
             outputs=_hashes(folder),
             parity=parity,
             real_queries=real_queries,
+            token_ids=token_ids,
         )
         (folder / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
         return record

@@ -41,6 +41,15 @@ class RealParity:
     """share of queries with another choice that torch scores about the same (`export.parity.compare.same_choices`)"""
 
 
+def texts_of(sources: Sequence[Path]) -> list[str]:
+    """Every query of the data sets in `sources`.
+
+    Raises:
+        ExportError: a file cannot be used, or a package is missing.
+    """
+    return [query for dataset in _loaded(sources) for query in dataset.queries]
+
+
 def compare_on(
     sources: Sequence[Path], bundle: Path, limits: Limits, answers: Callable[[Sequence[str]], Answers]
 ) -> RealParity:
@@ -49,18 +58,13 @@ def compare_on(
     Raises:
         ExportError: a file cannot be used, or torch is not installed.
     """
+    found = _loaded(sources)
     try:
-        from routerdc.data.dataset import DataError, load_all
         from routerdc.loaded_bundle import Router
     except ModuleNotFoundError as error:
-        raise ExportError(
-            f"--queries needs {error.name}: pip install -c constraints.txt 'routerdc-triton[export,train]'"
-        ) from None
+        raise _missing(error) from None
     manifest = Manifest.read(bundle)
-    try:
-        datasets = [_thinned(dataset.aligned(manifest.llm_names)) for dataset in load_all(sources)]
-    except DataError as error:
-        raise ExportError(f"--queries: {error}") from None
+    datasets = [_thinned(dataset.aligned(manifest.llm_names)) for dataset in found]
     queries = [query for dataset in datasets for query in dataset.queries]
     reference, scores = Router.load(bundle).score(queries), answers(queries).scores
     agreement, ties = same_choices(reference, scores, limits.rounding * manifest.scale)
@@ -87,6 +91,23 @@ def check_real(parity: RealParity, limits: Limits, artefact: str) -> None:
         problems.append(f"choices worth {parity.quality:.2f} %, those of torch {parity.quality_of_torch:.2f} %")
     if problems:
         raise ParityError(f"{artefact} on {parity.queries} real queries: {'; '.join(problems)}")
+
+
+def _loaded(sources: Sequence[Path]) -> "list[Dataset]":
+    if not sources:
+        return []
+    try:
+        from routerdc.data.dataset import DataError, load_all
+    except ModuleNotFoundError as error:
+        raise _missing(error) from None
+    try:
+        return list(load_all(sources))
+    except DataError as error:
+        raise ExportError(f"--queries: {error}") from None
+
+
+def _missing(error: ModuleNotFoundError) -> ExportError:
+    return ExportError(f"--queries needs {error.name}: pip install -c constraints.txt 'routerdc-triton[export,train]'")
 
 
 def _thinned(dataset: "Dataset") -> "Dataset":

@@ -1,6 +1,7 @@
 """Step `repository`: engine + the Triton model's code and configuration → a model repository for tritonserver."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from export.errors import ExportError
 from export.parity.compare import LIMITS, Answers
 from export.parity.reference import write_reference
 from export.parity.samples import sample_queries
+from export.parity.scored_queries import texts_of
+from export.parity.token_ids import compare_tokens, generated_texts
 from export.steps.engine import engine_fingerprint, engine_precision
 from export.steps.evidence import reference_of
 from export.steps.plan import PLAN_FILE, PlanRecord, refuse_foreign
@@ -32,6 +35,8 @@ class RepositoryStep(Step):
     engine: Path
     target: ServedTarget = "onnxruntime"
     plan: Path | None = None
+    queries: Sequence[Path] = ()
+    """data sets whose texts are tokenized both ways, too (`export.parity.token_ids`)"""
     name = "repository"
     record_folder = ROUTER_MODEL
 
@@ -57,7 +62,14 @@ class RepositoryStep(Step):
         queries, precision = sample_queries(), engine_precision(self.engine)
         answers = _typed_answers(self.engine, queries) if self.plan else answers_of(version, queries)
         write_reference(version, answers, LIMITS[precision], manifest.scale)
-        return Evidence(precision, reference_of(self.bundle), answers, is_own=self.plan is None)
+        texts = [*queries, *generated_texts(), *texts_of(self.queries)]
+        return Evidence(
+            precision,
+            reference_of(self.bundle),
+            answers,
+            tokens=compare_tokens(version, self.bundle, texts),
+            is_own=self.plan is None,
+        )
 
 
 def _fill_router(model: Path, engine: Path, config: str, *, with_encoder: bool) -> None:

@@ -8,6 +8,7 @@ from export.artefacts.record import Record
 from export.errors import ParityError
 from export.parity.compare import LIMITS, Parity, check, compare
 from export.parity.scored_queries import check_real
+from export.parity.token_ids import check_tokens
 from export.steps.step import Evidence, Step
 from routerdc_contract.bundle import Manifest
 
@@ -44,6 +45,7 @@ def make(step: Step) -> Record:
             inputs,
             parity if evidence and evidence.is_own else None,
             evidence.real if evidence else None,
+            evidence.tokens if evidence else None,
         )
 
 
@@ -52,6 +54,8 @@ def _gate(step: Step, evidence: Evidence, scale: float) -> Parity:
     parity = compare(
         evidence.reference, evidence.answers, scale, rounding=limits.rounding, batch_error=evidence.batch_error
     )
+    if evidence.tokens:
+        check_tokens(evidence.tokens, name)
     try:
         check(parity, limits, name)
         if evidence.real:

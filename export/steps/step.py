@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from export.parity.compare import Answers
 from export.parity.scored_queries import RealParity
+from export.parity.token_ids import TokenParity
 from export.targets import Precision
 
 
@@ -27,6 +28,8 @@ class Evidence:
     """see `export.artefacts.files.batch_error_of`; None: not measured"""
     real: RealParity | None = None
     """the same on scored queries that the user has; None: there are none"""
+    tokens: TokenParity | None = None
+    """of the code that tokenizes; None: the step has no such code"""
     is_own: bool = True
     """False: the artefact itself cannot run on this machine, so `answers` are those of its graph"""
 

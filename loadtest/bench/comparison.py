@@ -50,6 +50,8 @@ class Comparison:
     reference: tuple[float, ...]
     goal: Goal | None = None
     conditions: str = ""
+    larger_is_better: bool | None = None
+    """of the ratio, where no goal says it; None: unless the unit is one of time"""
 
     def __post_init__(self) -> None:
         if not self.ours or len(self.ours) != len(self.reference):
@@ -64,6 +66,18 @@ class Comparison:
     def added(self) -> list[float]:
         """Of each pair, in `unit`."""
         return [ours - reference for ours, reference in zip(self.ours, self.reference, strict=True)]
+
+    @property
+    def goal_text(self) -> str | None:
+        """The goal in words; None without one."""
+        return self.goal and self.goal.text(self.unit)
+
+    @property
+    def more_is_better(self) -> bool:
+        """Whether a larger figure is the better one; a row without a goal has a direction, too."""
+        if self.goal is not None:
+            return self.goal.least is not None
+        return self.unit != "ms" if self.larger_is_better is None else self.larger_is_better
 
     @property
     def judged(self) -> "Spread":

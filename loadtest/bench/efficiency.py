@@ -111,4 +111,4 @@ def _share(
     ours, reference = zip(*((a.cpu_ms, b.cpu_ms / size) for a, b in pairs), strict=True)
     conditions = f"{callers} callers, {calls * size} queries a round; the engine in batches of {max(size, callers)}"
     name = f"CPU per query of the engine over all servers: {name}"
-    return Comparison(name, "ms", ours, reference, goal, conditions)
+    return Comparison(name, "ms", ours, reference, goal, conditions, larger_is_better=True)

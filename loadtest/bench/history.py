@@ -1,7 +1,7 @@
 """What earlier runs found, a line each, so that a figure that has become worse is seen.
 
-Runs are compared where processor and number of cores are the same. The file holds medians and spreads; every round of
-the newest run stands in a file of its own.
+Runs are compared where the machines are of one class (`loadtest.machine.same_class`). The file holds medians and
+spreads; every round of the newest run stands in a file of its own.
 """
 
 import json
@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.bench.comparison import Comparison, Spread
-
-_SAME_MACHINE = ("cores", "processor")
+from loadtest.machine import same_class
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class Change:
 
     before: Spread
     now: Spread
-    larger_is_better: bool | None  # None: without a goal there is no better
+    larger_is_better: bool
 
     @property
     def share(self) -> float:
@@ -31,7 +30,7 @@ class Change:
     @property
     def verdict(self) -> str:
         """Better or worse, if the spreads do not touch; else nothing."""
-        if self.larger_is_better is None or (self.now.p10 <= self.before.p90 and self.before.p10 <= self.now.p90):
+        if self.now.p10 <= self.before.p90 and self.before.p10 <= self.now.p90:
             return ""
         return "better" if (self.now.median > self.before.median) is self.larger_is_better else "worse"
 
@@ -48,7 +47,7 @@ def line(time: str, machine: Mapping[str, Any], comparisons: Sequence[Comparison
             "reference": Spread.of(list(one.reference)).median,
             "unit": one.unit,
             **asdict(one.judged),
-            "goal": one.goal and one.goal.text(one.unit),
+            "goal": one.goal_text,
             "verdict": one.verdict(machine["cores"]).value,
         }
         for one in comparisons
@@ -57,21 +56,21 @@ def line(time: str, machine: Mapping[str, Any], comparisons: Sequence[Comparison
 
 
 def changes(file: Path, machine: Mapping[str, Any], comparisons: Sequence[Comparison]) -> dict[str, Change]:
-    """By name, against the last run on such a machine that has the same row with the same goal."""
+    """By name, against the last run on such a machine that has the same row, judged by the same figure."""
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    runs = [run for run in map(json.loads, lines) if _same(run["machine"], machine)]
+    runs = [run for run in map(json.loads, lines) if same_class(run["machine"], machine)]
     found = {}
     for one in comparisons:
-        goal = one.goal and one.goal.text(one.unit)
         rows = (run["rows"].get(one.name) for run in reversed(runs))
-        if row := next((row for row in rows if row and row["goal"] == goal), None):
+        if row := next((row for row in rows if row and _judged(row["goal"]) == _judged(one.goal_text)), None):
             found[one.name] = Change(
                 Spread(row["p10"], row["median"], row["p90"]),
                 one.judged,
-                None if one.goal is None else one.goal.least is not None,
+                one.more_is_better,
             )
     return found
 
 
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return all(one.get(fact) == other.get(fact) for fact in _SAME_MACHINE)
+def _judged(goal: str | None) -> str:
+    """What a row's median is of: the ratio, or what was added. A goal may be raised, and the row stays the same."""
+    return (goal or "ratio").partition(" ")[0]

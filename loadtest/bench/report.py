@@ -62,13 +62,12 @@ class Run:
 
     def _row(self, one: Comparison) -> list[str]:
         ours, reference = (Spread.of(list(side)).median for side in (one.ours, one.reference))
-        goal = "" if one.goal is None else one.goal.text(one.unit)
         return [
             one.name,
             f"{rounded(ours, 4)} {one.unit}",
             f"{rounded(reference, 4)} {one.unit}",
             _change(one),
-            goal,
+            one.goal_text or "",
             one.verdict(self.machine["cores"]).value,
             str(self.changes.get(one.name, "")),
         ]

@@ -8,7 +8,7 @@ import pytest
 from loadtest.bench.comparison import Comparison, Goal, Spread
 from loadtest.bench.history import Change, changes, line
 
-MACHINE = {"cores": 2, "processor": "x", "commit": "1"}
+MACHINE = {"cores": 2, "processor": "x", "instructions": ["AVX2", "VNNI"], "clock_ghz": 2.6, "commit": "1"}
 AT_LEAST = Goal("ratio", least=0.6)
 
 
@@ -30,23 +30,43 @@ def test_the_last_run_counts(file: Path) -> None:
     assert str(changes(file, MACHINE, speed(81))["speed"]) == "0.8, +1%"
 
 
-@pytest.mark.parametrize("fact", ["cores", "processor"])
+@pytest.mark.parametrize("fact", ["cores", "processor", "instructions"])
 def test_other_machines_do_not_count(file: Path, fact: str) -> None:
     assert changes(file, MACHINE | {fact: "other"}, speed(60)) == {}
 
 
-def test_a_row_with_another_goal_is_another_row(file: Path) -> None:
-    assert changes(file, MACHINE, speed(60, Goal("ratio", least=0.7))) == {}
+def test_another_clock_is_another_machine_and_an_unknown_one_is_not(file: Path) -> None:
+    assert changes(file, MACHINE | {"clock_ghz": 3.6}, speed(60)) == {}
+    for like in (2.4, 2.9, None):
+        assert "speed" in changes(file, MACHINE | {"clock_ghz": like}, speed(60))
+
+
+def test_a_goal_that_is_raised_leaves_the_row_the_same(file: Path) -> None:
+    assert "worse" in str(changes(file, MACHINE, speed(60, Goal("ratio", least=0.7)))["speed"])
+
+
+def test_a_row_that_is_judged_by_another_figure_is_another_row(file: Path) -> None:
+    assert changes(file, MACHINE, speed(60, Goal("added", most=1))) == {}
 
 
 def test_no_history_no_changes(tmp_path: Path) -> None:
     assert changes(tmp_path / "none", MACHINE, speed(60)) == {}
 
 
-def test_without_a_goal_nothing_is_better_or_worse(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("unit", "larger_is_better", "verdict"),
+    [("calls/s", None, "worse"), ("ms", None, "better"), ("ms", True, "worse"), ("calls/s", False, "better")],
+)
+def test_rows_without_a_goal_become_worse_too(
+    tmp_path: Path, unit: str, larger_is_better: bool | None, verdict: str
+) -> None:
+    def row(ours: float) -> list[Comparison]:
+        rounds = (ours - 1, ours, ours + 1)
+        return [Comparison("row", unit, rounds, (100.0,) * 3, larger_is_better=larger_is_better)]
+
     path = tmp_path / "history.jsonl"
-    path.write_text(line("t", MACHINE, speed(80, None)) + "\n")
-    assert str(changes(path, MACHINE, speed(60, None))["speed"]) == "0.8, -25%"
+    path.write_text(line("t", MACHINE, row(80)) + "\n")
+    assert str(changes(path, MACHINE, row(60))["row"]) == f"0.8, -25% {verdict}"
 
 
 def test_less_is_better_where_the_goal_is_an_upper_bound() -> None:
