@@ -56,8 +56,8 @@ def same_class(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """
     if any(one.get(fact) != other.get(fact) for fact in ("processor", "cores", "instructions")):
         return False
-    clocks = [machine.get("clock_ghz") for machine in (one, other)]
-    return None in clocks or max(clocks) <= min(clocks) * (1 + _CLOCK_TOLERANCE)
+    clocks = [float(clock) for machine in (one, other) if (clock := machine.get("clock_ghz"))]
+    return len(clocks) < 2 or max(clocks) <= min(clocks) * (1 + _CLOCK_TOLERANCE)
 
 
 def _processor() -> str:
