@@ -51,7 +51,7 @@ STEPS = ("graph", "engine", "plan", "openvino", "repository")
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
-    show_default="int8 for onnxruntime and openvino, else fp32",
+    show_default="int8 for onnxruntime and openvino, fp16 for TensorRT, fp32 for onnxruntime-cuda",
     help="Of the encoder's weights and matrix products.",
 )
 @click.option(

@@ -15,9 +15,11 @@ DEFAULT_PRECISION: dict[Target, Precision] = {
     "onnxruntime": "int8",
     "openvino": "int8",
     "onnxruntime-cuda": "fp32",
-    "tensorrt": "fp32",
-    "tensorrt-rtx": "fp32",
+    "tensorrt": "fp16",
+    "tensorrt-rtx": "fp16",
 }
+"""What a target computes in where nothing is asked for: the fastest that keeps 98.5 % of torch's choices with int8 on a
+CPU, 99.5 % with fp16 on a GPU. An export that does not reach that share fails and names fp32."""
 _REFUSED: dict[tuple[Target, Precision], str] = {
     ("onnxruntime", "bf16"): "ONNX Runtime lacks bf16 kernels: use int8, which is the fastest on a CPU, or fp32",
     ("openvino", "fp16"): "OpenVINO computes it in fp32 on a CPU: use int8, which is its fastest, or fp32",

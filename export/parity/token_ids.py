@@ -22,7 +22,7 @@ from routerdc_contract.bundle import TOKENIZER_FILE, Manifest
 GENERATED = 1500
 """texts; every second one mixes blocks, every third is longer than any limit"""
 _BLOCK = 128
-_LONG_WORDS = 700
+_LONG_WORDS = 250
 _JOINTS = (" ", " ", " ", "", "\n", "\t", "  ", "\u00a0", "-", "'", "[SEP]")
 
 

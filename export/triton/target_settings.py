@@ -17,12 +17,14 @@ ENCODER_FOLDER = MODEL_FOLDER.parent / ENCODER_MODEL
 PARAMETER_ENGINE = "engine"
 PARAMETER_SLICE_TOKENS = "slice_tokens"
 PARAMETER_WIDTH_MULTIPLE = "width_multiple"
+PARAMETER_ROW_COUNTS = "row_counts"
 REPEATED_WIDTHS = 16
 """Slices are as wide as a multiple of this where shapes should repeat: on GPUs (matrix units want it) and OpenVINO"""
-GRAPH_ROWS = (1, 2, 4, 8)
-"""Slices for which a CUDA graph is captured: small ones, where launching kernels takes longer than computing"""
+GRAPH_ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+"""Rows that slices are filled up to, so that each up to `GRAPH_TOKENS` wide has a CUDA graph: a large GPU computes
+64 rows sooner than their kernels are launched (docs/explanation/scaling.md). It adds less than half to any slice."""
 GRAPH_TOKENS = 128
-"""Widest of them"""
+"""Widest slices with a graph: what is wider computes for longer than its launches take"""
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,17 @@ class Serving:
     instances: int
     """before a GPU some tokenize while the batch of another is computed; each in-process one holds the weights"""
     width_multiple: int = 1
+    row_counts: tuple[int, ...] = ()
 
 
 SERVING: dict[ServedTarget, Serving] = {
     "onnxruntime": Serving("onnxruntime", None, instances=1),
     "openvino": Serving("openvino", None, instances=1, width_multiple=REPEATED_WIDTHS),
     "onnxruntime-cuda": Serving("onnxruntime-cuda", TUNED_TOKENS, instances=2, width_multiple=REPEATED_WIDTHS),
-    "tensorrt": Serving("triton", TUNED_TOKENS, instances=4, width_multiple=REPEATED_WIDTHS),
-    "tensorrt-rtx": Serving("tensorrt-rtx", TUNED_TOKENS, instances=2, width_multiple=REPEATED_WIDTHS),
+    "tensorrt": Serving("triton", TUNED_TOKENS, instances=4, width_multiple=REPEATED_WIDTHS, row_counts=GRAPH_ROWS),
+    "tensorrt-rtx": Serving(
+        "tensorrt-rtx", TUNED_TOKENS, instances=2, width_multiple=REPEATED_WIDTHS, row_counts=GRAPH_ROWS
+    ),
 }
 
 
@@ -54,6 +59,7 @@ def router_config(target: ServedTarget) -> ModelConfig:
     if serving.slice_tokens is not None:
         config.parameters[PARAMETER_SLICE_TOKENS].string_value = str(serving.slice_tokens)
     config.parameters[PARAMETER_WIDTH_MULTIPLE].string_value = str(serving.width_multiple)
+    config.parameters[PARAMETER_ROW_COUNTS].string_value = " ".join(map(str, serving.row_counts))
     config.instance_group[0].count = serving.instances
     return config
 

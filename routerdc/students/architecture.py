@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-LONGEST = 128
-"""Positions that a student knows; no recipe for a student may read more tokens."""
+LONGEST = 512
+"""Positions that a student has, as many as its teacher; those beyond the texts it learned on say nothing (zeros)."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,6 @@ class Size:
     def name(self) -> str:
         """For folders and tables: static-128, narrow-128x1."""
         return f"narrow-{self.width}x{self.layers}" if self.layers else f"static-{self.width}"
-
-    def flops(self, tokens: float) -> float:
-        """Multiplications and additions for one query of so many tokens; look-ups and sums are not counted."""
-        weights = self.layers * (4 * self.width**2 + 2 * self.width * self.feed_forward)
-        return 2 * weights * tokens + 4 * self.layers * self.width * tokens**2
 
 
 def new_student(size: Size, vocabulary: Tensor, seed: int) -> nn.Module:

@@ -15,7 +15,7 @@ from engines.engine import Engine
 from engines.load import load_engine
 from head import Head
 from settings import Settings
-from tokens.slicing import pad, slices, widths
+from tokens.slicing import pad, padded_rows, slices, widths
 from tokens.tokenization import Tokenization
 
 HEAD_FILE = "head.npz"
@@ -52,14 +52,16 @@ class Pipeline:
         head: Head,
         slice_tokens: int,
         width_multiple: int = 1,
+        row_counts: Sequence[int] = (),
     ) -> None:
-        """`slice_tokens`, `width_multiple`: see `Settings`."""
+        """`slice_tokens`, `width_multiple`, `row_counts`: see `Settings`."""
         self.bundle_id = bundle_id
         self._tokenization = tokenization
         self._engine = engine
         self._head = head
         self._slice_tokens = slice_tokens
         self._width_multiple = width_multiple
+        self._row_counts = row_counts
 
     @classmethod
     def load(cls, folder: Path, settings: Settings) -> Self:
@@ -83,6 +85,7 @@ class Pipeline:
             Head.load(folder / HEAD_FILE, router["scale"]),
             settings.slice_tokens,
             settings.width_multiple,
+            settings.row_counts,
         )
 
     def route(self, texts: Sequence[str]) -> Routing:
@@ -102,8 +105,11 @@ class Pipeline:
     def _embed(self, ids: list[npt.NDArray[np.int32]]) -> npt.NDArray[np.float32]:
         width = widths([len(row) for row in ids], self._width_multiple, self._tokenization.max_tokens)
         order = list(slices(width, self._slice_tokens, self._engine.parallel))
-        parts = [pad([ids[row] for row in rows], width[rows[-1]]) for rows in order]
-        sorted_rows = np.concatenate(self._engine.embed(parts))
+        parts = [
+            pad([ids[row] for row in rows], width[rows[-1]], padded_rows(len(rows), self._row_counts)) for rows in order
+        ]
+        embedded = zip(self._engine.embed(parts), order, strict=True)
+        sorted_rows = np.concatenate([part[: len(rows)] for part, rows in embedded])
         embedding = np.empty_like(sorted_rows)
         embedding[np.concatenate(order)] = sorted_rows
         return embedding

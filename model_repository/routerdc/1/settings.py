@@ -17,6 +17,8 @@ class Settings:
     max_query_bytes: a longer query is refused.
     engine_threads: threads of the engine; 0 means every core that this process may use.
     width_multiple: a slice is padded to a multiple of so many tokens: 1 computes the least, more repeats shapes.
+    row_counts: a slice is padded to the next of these rows, for engines that repeat what they recorded for a shape;
+        empty: slices have the rows that they have.
     """
 
     engine: EngineName
@@ -24,6 +26,7 @@ class Settings:
     max_query_bytes: int
     engine_threads: int
     width_multiple: int = 1
+    row_counts: tuple[int, ...] = ()
 
     @classmethod
     def from_model_config(cls, model_config: str) -> Self:
@@ -39,6 +42,7 @@ class Settings:
             max_query_bytes=_number(parameters, "max_query_bytes", 1),
             engine_threads=_number(parameters, "engine_threads", 0),
             width_multiple=_number(parameters, "width_multiple", 1),
+            row_counts=_numbers(parameters, "row_counts"),
         )
 
 
@@ -49,6 +53,17 @@ def _engine(parameters: dict[str, dict[str, str]]) -> EngineName:
             f"config.pbtxt: parameter engine must be one of {', '.join(get_args(EngineName))}, not {name!r}"
         )
     return cast(EngineName, name)
+
+
+def _numbers(parameters: dict[str, dict[str, str]], name: str) -> tuple[int, ...]:
+    text = parameters.get(name, {}).get("string_value", "")
+    try:
+        values = tuple(int(word) for word in text.split())
+    except ValueError:
+        values = (0,)
+    if any(value < 1 for value in values):
+        raise ValueError(f"config.pbtxt: parameter {name} must be whole numbers of at least 1, not {text!r}")
+    return values
 
 
 def _number(parameters: dict[str, dict[str, str]], name: str, lowest: int) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -141,19 +142,20 @@ def _point(datasets: Sequence[Dataset], recipe: Recipe, grid: Grid, device: str,
         layers=recipe.encoder.layers or 0,
         max_tokens=recipe.encoder.max_tokens,
         truncation_side=recipe.encoder.truncation_side,
-        gflop_per_query=_gflop(encoder, datasets, recipe),
+        gflop_per_query=gflop_per_query(encoder, datasets, recipe),
         seen=100 * float(np.mean(seen)),
         unseen=100 * float(np.mean(unseen)) if unseen else None,
     )
 
 
-def _gflop(encoder: Encoder, datasets: Sequence[Dataset], recipe: Recipe) -> float:
+def gflop_per_query(encoder: Encoder, datasets: Sequence[Dataset], recipe: Recipe) -> float:
     """Matrix products of the encoder for the average query, in 10⁹ multiplications and additions."""
     limits = recipe.encoder.max_tokens, recipe.encoder.truncation_side
     lengths = [len(ids) for data in datasets for ids in token_ids(encoder.tokenizer, data.queries, *limits)]
     tokens = np.array(lengths, dtype=np.float64)
     weights = sum(part.weight.numel() for part in encoder.model.modules() if isinstance(part, nn.Linear))
-    attention = 4 * (recipe.encoder.layers or 0) * encoder.width * tokens**2
+    model: Any = encoder.model
+    attention = 4 * model.config.num_hidden_layers * encoder.width * tokens**2
     return float(np.mean(2 * weights * tokens + attention)) / 1e9
 
 

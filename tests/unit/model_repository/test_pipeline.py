@@ -33,10 +33,12 @@ class FirstTokenEngine:
         return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def pipeline_around(engine: FirstTokenEngine, slice_tokens: int = 64, width_multiple: int = 1) -> Pipeline:
+def pipeline_around(
+    engine: FirstTokenEngine, slice_tokens: int = 64, width_multiple: int = 1, row_counts: Sequence[int] = ()
+) -> Pipeline:
     tokenization = Tokenization(Tokenizer.from_file(str(BUNDLE_TOKENIZER)), 32, "right")
     head = Head(np.eye(2, dtype=np.float32), np.zeros(2, dtype=np.float32), 1.0)
-    return Pipeline("0123456789abcdef", tokenization, engine, head, slice_tokens, width_multiple)
+    return Pipeline("0123456789abcdef", tokenization, engine, head, slice_tokens, width_multiple, row_counts)
 
 
 TEXTS = ["dog " * 20, "cat", "house boat", "tree " * 50, "cat " * 3, "river"]
@@ -71,6 +73,13 @@ def test_padded_widths_are_few_and_answers_the_same() -> None:
     assert {width for _, width in engine.shapes} <= {12, 24, 32}  # 32 is the limit
     assert all(rows * width <= 512 for rows, width in engine.shapes)
     np.testing.assert_array_equal(wide.scores, pipeline_around(FirstTokenEngine()).route(texts).scores)
+
+
+def test_rows_are_filled_up_to_a_known_count_and_answers_the_same() -> None:
+    engine = FirstTokenEngine()
+    filled = pipeline_around(engine, slice_tokens=512, width_multiple=32, row_counts=(4, 8)).route(TEXTS)
+    assert engine.shapes == [(8, 32)]  # six texts
+    np.testing.assert_array_equal(filled.scores, pipeline_around(FirstTokenEngine()).route(TEXTS).scores)
 
 
 def test_almost_no_padding_is_computed() -> None:

@@ -19,6 +19,7 @@ def model_config(**parameters: str) -> str:
 
 def test_parameters_become_numbers() -> None:
     assert Settings.from_model_config(model_config()) == Settings("onnxruntime", 512, 1024, 0, 16)
+    assert Settings.from_model_config(model_config(row_counts="1 2 8")).row_counts == (1, 2, 8)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,8 @@ def test_parameters_become_numbers() -> None:
         ),
         ("engine", "", "parameter engine must be one of"),
         ("width_multiple", "0", "parameter width_multiple must be at least 1"),
+        ("row_counts", "1 0", "parameter row_counts must be whole numbers of at least 1, not '1 0'"),
+        ("row_counts", "few", "parameter row_counts must be whole numbers"),
         ("engine_threads", "-1", "parameter engine_threads must be at least 0"),
     ],
 )

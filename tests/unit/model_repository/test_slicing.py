@@ -1,7 +1,7 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from tokens.slicing import pad, slices, widths
+from tokens.slicing import pad, padded_rows, slices, widths
 
 LENGTHS = st.lists(st.integers(1, 600), max_size=80)
 
@@ -42,6 +42,17 @@ def test_padding_is_zero_and_masked() -> None:
     assert input_ids.tolist() == [[5, 6, 7, 0], [8, 0, 0, 0]]
     assert attention_mask.tolist() == [[1, 1, 1, 0], [1, 0, 0, 0]]
     assert input_ids.dtype == attention_mask.dtype == np.int32
+
+
+def test_empty_rows_have_one_token_so_that_no_mean_is_of_nothing() -> None:
+    input_ids, attention_mask = pad([np.array([5, 6], dtype=np.int32)], 2, count=3)
+    assert input_ids.tolist() == [[5, 6], [0, 0], [0, 0]]
+    assert attention_mask.tolist() == [[1, 1], [1, 0], [1, 0]]
+
+
+def test_rows_are_padded_to_the_next_count_that_holds_them() -> None:
+    assert [padded_rows(rows, (1, 2, 8)) for rows in (1, 2, 3, 8, 9)] == [1, 2, 8, 8, 9]
+    assert padded_rows(7, ()) == 7
 
 
 @given(lengths=st.lists(st.integers(1, 100), min_size=1), multiple=st.integers(1, 64))

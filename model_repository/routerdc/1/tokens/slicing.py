@@ -33,10 +33,19 @@ def widths(lengths: Sequence[int], multiple: int, longest: int) -> list[int]:
     return [min(-(-length // multiple) * multiple, longest) for length in lengths]
 
 
-def pad(rows: Sequence[npt.NDArray[np.int32]], width: int) -> TokenSlice:
-    """`rows` as one slice, (batch, `width`); padded on the right with 0, which the mask hides."""
-    lengths = np.array([len(row) for row in rows])
+def padded_rows(rows: int, counts: Sequence[int]) -> int:
+    """The smallest of `counts` that holds so many rows; `rows` where there is none."""
+    return min((count for count in counts if count >= rows), default=rows)
+
+
+def pad(rows: Sequence[npt.NDArray[np.int32]], width: int, count: int = 0) -> TokenSlice:
+    """`rows` as one slice, (batch, `width`); padded on the right with 0, which the mask hides.
+
+    Rows of one token each follow until there are `count`, so that the slice has a shape that the engine knows.
+    """
+    filling = max(count - len(rows), 0)
+    lengths = np.array([*(len(row) for row in rows), *[1] * filling])
     attention_mask = (np.arange(width) < lengths[:, None]).astype(np.int32)
     input_ids = np.zeros_like(attention_mask)
-    input_ids[attention_mask == 1] = np.concatenate(rows)
+    input_ids[: len(rows)][attention_mask[: len(rows)] == 1] = np.concatenate(rows)
     return TokenSlice(input_ids, attention_mask)

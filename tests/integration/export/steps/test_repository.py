@@ -11,8 +11,9 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from export.artefacts.files import ENGINE_FILE
 from export.steps.plan import PLAN_FILE, PlanRecord
-from export.tensorrt.profiles import TUNED_TOKENS
+from export.tensorrt.profiles import MAX_ROWS, TUNED_TOKENS
 from export.triton.config import parameter, read_config
+from export.triton.target_settings import GRAPH_ROWS
 from routerdc_contract.bundle import file_sha256
 from tests.integration.export.conftest import MAX_TOKENS, invoke
 
@@ -76,7 +77,7 @@ def test_tensorrt_gives_the_encoder_a_model_of_its_own(bundle: Path, tmp_path: P
     )
 
 
-def test_the_encoder_warms_up_in_every_bucket_and_repeats_small_slices(
+def test_the_encoder_warms_up_in_every_bucket_and_has_a_graph_for_every_slice(
     bundle: Path, tmp_path: Path, tensorrt: None
 ) -> None:
     out = tmp_path / "out"
@@ -85,9 +86,12 @@ def test_the_encoder_warms_up_in_every_bucket_and_repeats_small_slices(
     warmed = {tuple(sample.inputs["input_ids"].dims) for sample in config.model_warmup}
     assert warmed == {(1, 32), (64, 32), (1, MAX_TOKENS), (64, MAX_TOKENS)}
     graphs = [tuple(spec.input["attention_mask"].dim) for spec in config.optimization.cuda.graph_spec]
-    assert graphs == [(rows, width) for width in (16, 32, MAX_TOKENS) for rows in (1, 2, 4, 8)]
+    assert graphs == [(rows, width) for width in (16, 32, MAX_TOKENS) for rows in GRAPH_ROWS]
+    assert GRAPH_ROWS[-1] == MAX_ROWS
     router = read_config(out / "model_repository/routerdc")
     assert parameter(router, "width_multiple") == "16"  # so that slices have the widths of the graphs
+    assert parameter(router, "row_counts") == "1 2 3 4 6 8 12 16 24 32 48 64"  # and their rows
+    assert PlanRecord.read(out / "tensorrt").precision == "fp16"  # where nothing is asked for
     assert (router.version_policy.latest.num_versions, config.version_policy.latest.num_versions) == (1, 2)
 
 
