@@ -1,7 +1,7 @@
 """Whether the served tokenizer gives exactly the ids of Hugging Face's tokenizers on whole texts, cut by definition.
 
 The served one may be a faster library and reads only as much of a text as can count, so both are shortcuts that have to
-be proven. Texts are the sample queries, the scored queries at hand, and generated ones of every Unicode block, length
+be proven. Texts are the sample queries, the user's scored queries, and generated ones of every Unicode block, length
 and way to be odd. Needs neither torch nor the bundle's encoder.
 """
 

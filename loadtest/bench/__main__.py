@@ -51,6 +51,7 @@ BENCHMARKS: dict[str, tuple[Benchmark, ...]] = {
         efficiency.cpu_share,
         efficiency.poisson_over_closed_loop,
         host.host_over_tokenizers,
+        host.host_parts,
         host.batch_over_single,
     ),
 }

@@ -70,7 +70,7 @@ class Comparison:
     @property
     def goal_text(self) -> str | None:
         """The goal in words; None without one."""
-        return self.goal and self.goal.text(self.unit)
+        return self.goal.text(self.unit) if self.goal else None
 
     @property
     def more_is_better(self) -> bool:

@@ -5,10 +5,13 @@ reference for Triton is what Hugging Face's tokenizers alone take for the same t
 """
 
 import asyncio
+from typing import NamedTuple
 
 from loadtest.bench.comparison import Comparison, Goal
 from loadtest.bench.setting import Setting
 from loadtest.closed_loop.closed_loop import Round, Service
+from loadtest.closed_loop.usage import cpu_seconds
+from loadtest.inprocess.host_parts import PARTS
 from loadtest.servers import targets
 from loadtest.servers.null_repository import null_repository
 from loadtest.servers.servers import Part
@@ -33,6 +36,66 @@ def host_over_tokenizers(setting: Setting) -> list[Comparison]:
             _compared(setting, targets.infer(triton, setting.queries, rows), tokenizers, rows, callers)
             for rows, callers in ((_ROWS, _BATCH_CALLERS), (1, _CALLERS))
         ]
+
+
+_PYTHON_PROCESS = "triton_python_backend_stub"
+
+
+class _Spent(NamedTuple):
+    """CPU time in ms a query, of the model's Python process and of Triton with all of its processes."""
+
+    python: float
+    all: float
+
+
+def host_parts(setting: Setting) -> list[Comparison]:
+    """Where the host's share goes, as CPU time of each part over that of Hugging Face's tokenizers.
+
+    The model's own code is timed in a process of its own on the same queries. What Triton's Python process takes beyond
+    it are responses and the way to Triton's process and back; what Triton's process takes are gRPC and its scheduler.
+    """
+    subject = setting.shipped
+    limit = str(Manifest.read(subject.bundle).tokenizer.max_tokens)
+    repository = null_repository(subject.repository, setting.parts.folder)
+    with (
+        setting.parts.triton(repository) as triton,
+        setting.parts.worker("host_parts", str(repository)) as code,
+        setting.parts.worker("huggingface_tokenizers", str(subject.bundle / "tokenizer.json"), limit) as tokenizers,
+    ):
+        rows = ((_ROWS, _BATCH_CALLERS), (1, _CALLERS))
+        return [row for one in rows for row in asyncio.run(_parts(setting, triton, code, tokenizers, *one))]
+
+
+async def _parts(
+    setting: Setting, triton: Part, code: Worker, tokenizers: Worker, rows: int, callers: int
+) -> list[Comparison]:
+    calls = max(2, setting.effort.of(_QUERIES) // rows)
+    found: dict[str, list[float]] = {}
+    references: list[float] = []
+    async with targets.infer(triton, setting.queries, rows).connect() as connected:
+
+        async def served() -> _Spent:
+            before = cpu_seconds(triton.pid, command=_PYTHON_PROCESS)
+            ended = await connected.closed_loop(calls, callers)
+            python = cpu_seconds(triton.pid, command=_PYTHON_PROCESS) - before
+            return _Spent(python / calls / rows * 1000, ended.cpu_ms / rows)
+
+        for turn in range(setting.effort.rounds + 1):  # the first warms up
+            queries = setting.queries.take(calls * rows)
+            spent, own = await served(), code.batches(queries, rows)
+            reference = tokenizers.batches(queries, _ROWS).cpu_ms
+            if turn:
+                references.append(reference)
+                parts = {name: own.counters[name] / own.queries * 1000 for name in PARTS}
+                parts["responses and round trips"] = spent.python - sum(parts.values())
+                parts["gRPC and scheduling"] = spent.all - spent.python
+                for name, value in parts.items():
+                    found.setdefault(name, []).append(value)
+    conditions = f"{callers} callers, {calls * rows} queries a round; the tokenizers in batches of {_ROWS}"
+    return [
+        Comparison(f"host's part, {rows} a request: {name}", "ms", tuple(v), tuple(references), None, conditions)
+        for name, v in found.items()
+    ]
 
 
 def batch_over_single(setting: Setting) -> list[Comparison]:

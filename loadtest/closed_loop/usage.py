@@ -58,9 +58,12 @@ def _move(cores: Set[int]) -> None:
             os.sched_setaffinity(int(task.name), cores)
 
 
-def cpu_seconds(*roots: int) -> float:
-    """User and system time of the trees, all threads; processes that have ended in the meantime are missing."""
-    return sum(map(_cpu_seconds, tree(*roots)))
+def cpu_seconds(*roots: int, command: str = "") -> float:
+    """User and system time of the trees, all threads; processes that have ended in the meantime are missing.
+
+    `command`: only processes that have this in their command line.
+    """
+    return sum(_cpu_seconds(pid) for pid in tree(*roots) if command in _read(_PROC / str(pid) / "cmdline"))
 
 
 def peak_memory_bytes(*roots: int) -> int:

@@ -58,5 +58,5 @@ def new_student(size: Size, vocabulary: Tensor, seed: int) -> nn.Module:
 def _principal(vocabulary: Tensor, width: int) -> Tensor:
     centred = vocabulary - vocabulary.mean(dim=0)
     _, vectors = torch.linalg.eigh(centred.T @ centred)  # ascending
-    components = centred @ vectors[:, -width:]
+    components: Tensor = centred @ vectors[:, -width:]
     return components / components.std()

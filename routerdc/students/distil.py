@@ -66,7 +66,7 @@ def distil(student: nn.Module, width: int, lesson: Lesson, effort: Effort, seed:
     student.eval()
     with torch.no_grad():
         rows = torch.nonzero(held_out).flatten()
-        parts = [reader(_features(student, lesson.ids, part)) for part in rows.split(effort.batch)]
+        parts = [reader(_features(student, lesson.ids, part)) for part in torch.split(rows, effort.batch)]
         return 1 - float(F.mse_loss(torch.cat(parts), targets[rows]) / targets[rows].var(dim=0, correction=0).mean())
 
 
@@ -82,6 +82,6 @@ def _batches(rows: Tensor, ids: Sequence[Sequence[int]], effort: Effort, seed: i
     lengths = torch.tensor([len(ids[row]) for row in rows.tolist()], dtype=torch.float32)
     for _ in range(effort.epochs):
         noisy = lengths + 8 * torch.rand(len(lengths), generator=generator)
-        batches = rows[noisy.argsort()].split(effort.batch)
+        batches = torch.split(rows[noisy.argsort()], effort.batch)
         for index in torch.randperm(len(batches), generator=generator).tolist():
             yield batches[index]

@@ -4,7 +4,7 @@ Students are chosen by `cross_validated` on the training data; the tests show wh
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from routerdc.data.dataset import Dataset, pool
+from routerdc.model import RouterModel
 from routerdc.training.compute.search import gflop_per_query
 from routerdc.training.encoder import Encoder
 from routerdc.training.fit import fit
@@ -33,7 +34,7 @@ def measured(
     encoder: Encoder,
     recipe: Recipe,
     learn: Sequence[Dataset],
-    tests: dict[str, Sequence[Dataset]],
+    tests: Mapping[str, Sequence[Dataset]],
     seeds: Sequence[int],
 ) -> Row:
     """Trains once for each seed by `recipe` on the features of `encoder`, and judges on every group of `tests`."""
@@ -87,7 +88,7 @@ def plot(rows: Sequence[Row], file: Path) -> None:
     plt.close(figure)
 
 
-def _mean_quality(model: torch.nn.Module, encoder: Encoder, sets: Sequence[Dataset]) -> float:
+def _mean_quality(model: RouterModel, encoder: Encoder, sets: Sequence[Dataset]) -> float:
     means = []
     for dataset in sets:
         with torch.no_grad():

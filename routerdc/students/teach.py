@@ -48,7 +48,7 @@ def vocabulary_features(teacher: Encoder) -> Floats:
     around = teacher.tokenizer.encode("a").ids
     parts = []
     with torch.inference_mode():
-        for tokens in torch.arange(teacher.tokenizer.get_vocab_size()).split(_TOKENS_AT_ONCE):
+        for tokens in torch.split(torch.arange(teacher.tokenizer.get_vocab_size()), _TOKENS_AT_ONCE):
             row = torch.tensor(around).repeat(len(tokens), 1)
             row[:, 1] = tokens
             output = teacher.model(input_ids=row, attention_mask=torch.ones_like(row))

@@ -1,4 +1,4 @@
-"""Texts to distil on: queries of training data, whoever graded them, without any that a test set holds.
+"""Texts to distil on: queries of any training data, without those that a test set holds.
 
 Grades are not looked at, so data of other pools serve as well as one's own. A text that a test set holds, whatever its
 case and white space, is left out: a student must not know it better than any other.
