@@ -231,7 +231,12 @@ CONTAINER_ENGINE ?= podman
 # Host of NVIDIA's registry (NGC), with a slash behind it: only its images need it.
 NGC ?=
 VERSION := $(shell sed -nE 's/^version = "(.*)"/\1/p' pyproject.toml)
-IMAGE = $(CONTAINER_ENGINE) build --build-arg NGC=$(NGC) -f deploy/containers/$(1).Containerfile
+# Another base than the pinned one (a mirror's, or one with your organisation's certificates); further flags of `build`.
+export PYTHON_IMAGE ?=
+BUILD_FLAGS ?=
+# podman leaves HEALTHCHECK out of images in its own format.
+IMAGE = $(CONTAINER_ENGINE) build $(if $(findstring podman,$(CONTAINER_ENGINE)),--format=docker) $(BUILD_FLAGS) \
+	$(if $(PYTHON_IMAGE),--build-arg PYTHON_IMAGE=$(PYTHON_IMAGE)) --build-arg NGC=$(NGC) -f deploy/containers/$(1).Containerfile
 
 images:  ## build the container images that need no GPU (CONTAINER_ENGINE=docker for docker)
 	$(call IMAGE,gateway) -t routerdc-gateway:$(VERSION) .
@@ -243,8 +248,22 @@ images-gpu: images  ## build those on NVIDIA's images, too (NGC=HOST/)
 	$(call IMAGE,triton-gpu) -t routerdc-triton-gpu:$(VERSION) .
 	$(call IMAGE,exporter) --target tensorrt -t routerdc-exporter:$(VERSION)-tensorrt .
 
-check-containers: $(VENV)/.dev  ## follow the Containerfiles without an engine, and let what they make work together
-	$(BIN)/python -m tools.containers.check
+check-containers: $(VENV)/.dev images  ## build the images and run them as Kubernetes does (needs podman or docker)
+	CONTAINER_ENGINE=$(CONTAINER_ENGINE) $(BIN)/pytest tests/containers
+
+SBOM := .cache/sbom
+
+$(SBOM)/bin/cyclonedx-py: | $(BIN)/python
+	$(BIN)/python -m venv $(SBOM)
+	$(SBOM)/bin/pip --quiet --disable-pip-version-check install cyclonedx-bom==7.5.0
+
+sbom: $(SBOM)/bin/cyclonedx-py  ## what the images hold, as CycloneDX: build/sbom (after make images)
+	mkdir -p build/sbom
+	for image in gateway triton-cpu exporter loadtest; do \
+		$(CONTAINER_ENGINE) run --rm --network=none --entrypoint=python routerdc-$$image:$(VERSION) -c "from importlib.metadata import \
+			distributions as all; print(*sorted(f'{d.name}=={d.version}' for d in all()), sep='\n')" > build/sbom/$$image.txt; \
+		$(SBOM)/bin/cyclonedx-py requirements build/sbom/$$image.txt --of JSON -o build/sbom/$$image.cdx.json; \
+	done
 
 simulate-autoscaling: $(VENV)/.dev  ## the chosen autoscaling and others against bursty traffic: docs/explanation/scaling.md
 	$(BIN)/python -m loadtest.autoscaling.simulate
@@ -252,4 +271,4 @@ simulate-autoscaling: $(VENV)/.dev  ## the chosen autoscaling and others against
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
-.PHONY: data docs docs-serve chaos soak fuzz check-kubernetes pool-growth compare-engines side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test test-unit test-service evaluate bundle tune-compute check-tensorrt check-containers check-pythons check-integrations wheel release clean
+.PHONY: data docs docs-serve chaos soak fuzz check-kubernetes pool-growth compare-engines side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test test-unit test-service evaluate bundle tune-compute check-tensorrt check-containers sbom check-pythons check-integrations wheel release clean

@@ -1,1 +1,1 @@
-"""Containerfiles of what runs in a cluster, and a check that follows their steps without a container engine."""
+"""Containerfiles of what runs in a cluster, and what building them needs."""

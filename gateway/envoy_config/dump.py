@@ -37,8 +37,9 @@ def newer(type_name: str, **fields: Any) -> typed_struct_pb2.TypedStruct:
 
 
 def address(host: str, port: int) -> address_pb2.Address:
-    """A TCP address."""
-    return address_pb2.Address(socket_address=address_pb2.SocketAddress(address=host, port_value=port))
+    """A TCP address; `::` is every address of this machine, IPv4's too."""
+    every = address_pb2.SocketAddress(address=host, port_value=port, ipv4_compat=host == "::")
+    return address_pb2.Address(socket_address=every)
 
 
 def overwrite(key: str, value: str) -> base_pb2.HeaderValueOption:

@@ -1,5 +1,6 @@
 """The manifests as `kubectl kustomize` renders them, and what tests ask of them. Nothing here needs a cluster."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -116,6 +117,12 @@ def environment(objects: tuple[Object, ...], one: Object) -> dict[str, str | Non
         if "configMapRef" in source:
             found |= named(objects, "ConfigMap", source["configMapRef"]["name"])["data"]
     return found | {variable["name"]: variable.get("value") for variable in one.get("env", ())}
+
+
+def arguments(objects: tuple[Object, ...], one: Object) -> list[str]:
+    """Of a container, as the kubelet passes them on."""
+    values = environment(objects, one)
+    return [re.sub(r"\$\((\w+)\)", lambda found: str(values[found[1]]), argument) for argument in one.get("args", ())]
 
 
 def byte_count(quantity: str) -> int:

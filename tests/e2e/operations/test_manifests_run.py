@@ -24,7 +24,7 @@ from deploy.local.triton.server import ANY_FREE_PORTS
 from routerdc_client import RouterClient
 from tests.support.rendered import (
     VERSIONS,
-    Object,
+    arguments,
     container,
     environment,
     named,
@@ -38,19 +38,13 @@ CPU = "cpu"
 START_SECONDS = 180.0  # the machine may be busy
 
 
-def arguments(one: Object) -> list[str]:
-    """As the kubelet passes them on."""
-    values = environment(overlay(CPU), one)
-    return [re.sub(r"\$\((\w+)\)", lambda found: str(values[found[1]]), argument) for argument in one["args"]]
-
-
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Made by the init container."""
     folder = tmp_path_factory.mktemp("models")
     places = {VERSIONS["image_interface"]["shipped_bundle"]: str(SHIPPED_BUNDLE), "/models": str(folder)}
     export = container(named(overlay(CPU), "Deployment", "routerdc-triton"), "export")
-    words = [re.sub("|".join(places), lambda found: places[found[0]], word) for word in arguments(export)]
+    words = [re.sub("|".join(places), lambda found: places[found[0]], word) for word in arguments(overlay(CPU), export)]
     with ChildProcess("export", [str(ROUTERDC), "export", *words], log=folder / "export.log") as child:
         assert child.wait() == 0, child.log_tail()
     return folder / "model_repository"
@@ -64,7 +58,7 @@ def triton(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     server = container(deployment, "triton")
     free = ANY_FREE_PORTS.claimed("127.0.0.1")
     ports = {"http": free.http, "grpc": free.grpc, "metrics": free.metrics}
-    words = [word.replace("/models/model_repository", str(repository)) for word in arguments(server)]
+    words = [word.replace("/models/model_repository", str(repository)) for word in arguments(overlay(CPU), server)]
     for name, number in port_numbers(deployment).items():
         words = [word.replace(f"--{name}-port={number}", f"--{name}-port={ports[name]}") for word in words]
     install = find_triton()

@@ -19,7 +19,7 @@ from deploy.local.demo import endpoints as demo_endpoints
 from deploy.local.ports import claim
 from gateway.config import endpoints_file
 from routerdc_contract.bundle import Manifest
-from tools.containers.containerfile import Containerfile
+from tests.support.containerfile import Containerfile
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())

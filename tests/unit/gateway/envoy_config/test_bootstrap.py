@@ -201,6 +201,13 @@ def test_wrong_address_is_refused(pool: Path, address: str) -> None:
     assert "HOST:PORT" in result.output
 
 
+def test_a_listener_on_every_address_takes_both_protocols(pool: Path) -> None:
+    """Pods may have IPv6 addresses alone, and IPv4 ones alone: one configuration is for both."""
+    rendered = yaml.safe_load(render(pool, "--listen", "[::]:10000", "--metrics", "[::]:9902").output)
+    addresses = [one["address"]["socket_address"] for one in rendered["static_resources"]["listeners"]]
+    assert [(one["address"], one["ipv4_compat"]) for one in addresses] == [("::", True)] * 2
+
+
 @pytest.mark.parametrize("mode", ["buffered", "duplex"])
 @pytest.mark.parametrize("suffix", ["yaml", "json"])
 def test_envoy_takes_it(pool: Path, tmp_path: Path, mode: str, suffix: str) -> None:

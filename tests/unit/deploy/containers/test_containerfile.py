@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.containers.containerfile import Containerfile
+from tests.support.containerfile import Containerfile
 
 TEXT = """
 # a comment

@@ -1,1 +1,0 @@
-"""Follows the steps of a Containerfile where there is no container engine."""
