@@ -10,6 +10,8 @@ from openai.types.chat import ChatCompletion
 CUT = "cut by max_tokens"
 FILTERED = "refused by a filter"
 EMPTY = "empty answer"
+FINISHES = {"length": CUT, "content_filter": FILTERED}
+"""What OpenAI's finish reasons mean for an answer; the others mean nothing."""
 TOO_LONG = "prompt is too long for the LLM"
 RETRIED_STATUSES = {408, 409, 425, 429}  # and everything from 500
 FATAL_STATUSES = {401, 403, 404}  # the same for every prompt: a wrong key, address or model name
@@ -34,9 +36,9 @@ def missing_reason(completion: ChatCompletion) -> str | None:
     if not completion.choices:
         return EMPTY
     choice = completion.choices[0]
-    if choice.finish_reason == "length":
-        return CUT
-    if choice.finish_reason == "content_filter" or choice.message.refusal:
+    if choice.finish_reason in FINISHES:
+        return FINISHES[choice.finish_reason]
+    if choice.message.refusal:
         return FILTERED
     return None if (choice.message.content or "").strip() else EMPTY
 

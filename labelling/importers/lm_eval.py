@@ -1,7 +1,8 @@
 """lm-evaluation-harness, `--log_samples`: samples_TASK_DATE.jsonl. Made and tested with version 0.4.13.
 
 The model's name is in results_DATE.json beside it. A task with several filters writes each document once for each
-filter; `--metric METRIC,FILTER` chooses, else the first filter of the file is read.
+filter; `--metric METRIC,FILTER` chooses, else the first filter of the file is read. Of tasks with choices, the answer
+is the choice that the LLM finds likeliest, and the reference the right one, both in words.
 """
 
 import json
@@ -24,10 +25,10 @@ def read(path: Path, options: Options) -> Iterator[Record]:
         if str(row.get("filter", "")) != wanted:
             continue
         name = metric or str(need(row, "metrics", where)[0])
-        text = _text(need(row, "resps", where))
-        answer = Answer(text=text) if text is not None else Answer(text="")
+        arguments = _arguments(row, where)
+        text, reference = _answered(need(row, "resps", where), arguments, row.get("target"))
         score = number(need(row, name, where), f"{where}: {name}")
-        yield Record(prompt(_question(row, where), row.get("target"), task, where), llm, answer, score, name)
+        yield Record(prompt(_question(arguments[0]), reference, task, where), llm, Answer(text=text), score, name)
 
 
 def _model(path: Path) -> str:
@@ -37,10 +38,19 @@ def _model(path: Path) -> str:
     raise ImportFormatError(f"{path}: no results_*.json beside it that names the model: give --llm")
 
 
-def _question(row: Mapping[str, Any], where: str) -> Any:
-    """What was sent: a chat, or a text; for choices the context that they share."""
-    arguments = need(row, "arguments", where)
-    first = arguments["gen_args_0"]["arg_0"] if isinstance(arguments, Mapping) else arguments[0][0]
+def _arguments(row: Mapping[str, Any], where: str) -> list[list[Any]]:
+    """What was sent: for each request its arguments; older files hold lists, newer ones objects."""
+    given = need(row, "arguments", where)
+    requests = given.values() if isinstance(given, Mapping) else given
+    found = [list(one.values()) if isinstance(one, Mapping) else list(one) for one in requests]
+    if not found or not found[0]:
+        raise ImportFormatError(f"{where}: arguments: empty")
+    return found
+
+
+def _question(arguments: list[Any]) -> Any:
+    """A chat, or a text; for choices the context that they share."""
+    first = arguments[0]
     given = first[0] if isinstance(first, list) and len(first) == 1 and isinstance(first[0], str) else first
     try:
         return json.loads(given) if given.startswith('[{"role"') else given
@@ -48,7 +58,12 @@ def _question(row: Mapping[str, Any], where: str) -> Any:
         return given
 
 
-def _text(responses: Any) -> str | None:
-    """The text of the first response; None where the responses are likelihoods."""
-    first = responses[0][0] if responses and responses[0] else None
-    return first if isinstance(first, str) else None
+def _answered(responses: Any, arguments: list[list[Any]], target: Any) -> tuple[str, Any]:
+    """Answer and reference; for responses that are likelihoods of choices, the likeliest and the right one."""
+    firsts = [response[0] for response in responses if response]
+    if not firsts or isinstance(firsts[0], str):
+        return (firsts[0] if firsts else ""), target
+    choices = [str(pair[1]).strip() if len(pair) > 1 else "" for pair in arguments]
+    likelihoods = [float(first[0]) if isinstance(first, list) else float(first) for first in firsts]
+    right = int(target) if str(target).isdigit() and int(target) < len(choices) else None
+    return choices[likelihoods.index(max(likelihoods))], target if right is None else choices[right]

@@ -126,6 +126,14 @@ def need(row: Mapping[str, Any], field: str, where: str) -> Any:
     return row[field]
 
 
+def from_json(value: Any) -> Any:
+    """A chat or an answer that an export holds as a text of JSON; anything else as it is."""
+    if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
+        with contextlib.suppress(ValueError):
+            return json.loads(value)
+    return value
+
+
 def seconds_to_ms(value: Any) -> float | None:
     """Milliseconds of a number of seconds."""
     return 1000 * float(value) if isinstance(value, int | float) else None

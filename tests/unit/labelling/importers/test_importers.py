@@ -1,7 +1,7 @@
 """Each format, field by field.
 
-lm-eval, Inspect and MLflow files were written by those programs (against the stand-ins); the others follow their
-documented schema.
+What is under data/ was written by those programs: making/README.md says how, and by which version. The rest follows
+their documented schema.
 """
 
 import json
@@ -43,13 +43,26 @@ def test_lm_eval_samples() -> None:
     assert sum(record.score or 0 for record in records) == 4  # what lm-eval itself reports: 0.6667
 
 
-def test_lm_eval_choices_and_filters(tmp_path: Path) -> None:
-    sample = {"target": 1, "arguments": [["Q: 1+1?\nA:", " 2"]], "resps": [[[-0.1, True]]], "metrics": ["acc"]}
+def test_lm_eval_choices() -> None:
+    (path,) = (DATA / "lm-eval" / "choices").glob("samples_*.jsonl")
+    records = read("lm-eval", path, Options(llm="mine"))
+    first, second = records[:2]
+    assert len(records) == 3
+    assert first.prompt.question == f"Question: {QUESTION}\nAnswer:"
+    assert (first.prompt.reference, first.answer.text, first.score) == ("5961", "5961", 1.0)
+    assert (second.prompt.reference, second.answer.text, second.metric) == ("Monday", "Monday", "acc")
+    assert sum(record.score or 0 for record in records) == 2  # what lm-eval itself reports: 0.6667
+    normalised = read("lm-eval", path, Options(llm="mine", metric="acc_norm"))
+    assert [record.score for record in normalised] == [1.0, 1.0, 1.0]
+
+
+def test_lm_eval_filters(tmp_path: Path) -> None:
+    sample = {"target": "2", "arguments": [["Q: 1+1?"]], "resps": [["2"]], "metrics": ["acc"]}
     rows = [sample | {"filter": "none", "acc": 1.0}, sample | {"filter": "other", "acc": 0.0}]
     (path := tmp_path / "samples_t_2026.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     chosen = read("lm-eval", path, Options(llm="mine", metric="acc,other"))
     assert [record.score for record in read("lm-eval", path, Options(llm="mine"))] == [1.0]
-    assert [(record.prompt.question, record.score) for record in chosen] == [("Q: 1+1?\nA:", 0.0)]
+    assert [(record.prompt.question, record.answer.text, record.score) for record in chosen] == [("Q: 1+1?", "2", 0.0)]
 
 
 @pytest.mark.parametrize(
@@ -82,20 +95,36 @@ def test_mlflow_tables() -> None:
     assert (first.score, second.score, first.metric) == (1.0, 0.0, "exact_match/v1/score")
 
 
-def test_promptfoo_results(tmp_path: Path) -> None:
-    good = {
-        "provider": {"id": "openai:gpt-x", "label": ""}, "prompt": {"raw": QUESTION, "label": "p"}, "vars": {},
-        "response": {"output": "5961", "tokenUsage": {"total": 19, "prompt": 14, "completion": 5}},
-        "score": 0.5, "success": False, "namedScores": {"exact": 1}, "latencyMs": 210, "cost": 0.0002,
-    }  # fmt: skip
-    bad = good | {"response": {"error": "boom"}, "score": 0}
-    (path := tmp_path / "r.json").write_text(json.dumps({"results": {"version": 3, "results": [good, bad]}}))
-    first, second = read("promptfoo", path)
-    assert (first.prompt.question, first.llm, first.answer.text) == (QUESTION, "openai:gpt-x", "5961")
+def test_promptfoo_results() -> None:
+    records = read("promptfoo", DATA / "promptfoo" / "results-0.121.20.json")
+    by_llm = {record.llm: record for record in records}
+    first, brief = records[:2]
+    assert len(records) == 10
+    assert (first.prompt.question, first.prompt.reference, first.llm) == (QUESTION, "5961", "almanac")
+    assert [message["role"] for message in brief.prompt.messages] == ["system", "user"]
     answer = first.answer
-    assert (answer.prompt_tokens, answer.answer_tokens, answer.latency_ms, answer.cost_usd) == (14, 5, 210, 0.0002)
-    assert (first.score, second.score, second.answer.missing) == (0.5, None, "failed in promptfoo")
-    assert read("promptfoo", path, Options(metric="exact"))[0].score == 1.0
+    assert (answer.text, answer.prompt_tokens, answer.answer_tokens) == ("The answer is 5961.", 14, 5)
+    assert answer.latency_ms == 582
+    assert answer.cost_usd == pytest.approx(1.36e-5)
+    assert (first.score, first.metric) == (0.75, "promptfoo")
+    assert by_llm["openai:chat:calculator"].answer.cost_usd is None  # promptfoo knows no price and writes 0
+    assert {llm: (one.answer.missing, one.score) for llm, one in by_llm.items() if one.answer.missing} == {
+        "openai:chat:cut": ("cut by max_tokens", None),
+        "openai:chat:filtered": ("refused by a filter", None),
+        "openai:chat:failing": ("failed in promptfoo", None),
+    }
+
+
+def test_promptfoo_has_scores_by_name() -> None:
+    records = read("promptfoo", DATA / "promptfoo" / "results-0.121.20.json", Options(metric="right"))
+    assert [record.score for record in records[:4]] == [1, 1, 1, 1]
+
+
+def test_promptfoo_takes_no_times_from_its_cache(tmp_path: Path) -> None:
+    content = json.loads((DATA / "promptfoo" / "results-0.121.20.json").read_text())
+    content["results"]["results"][0]["response"]["cached"] = True
+    (path := tmp_path / "r.json").write_text(json.dumps(content))
+    assert read("promptfoo", path)[0].answer.latency_ms is None
 
 
 def test_helm_runs(tmp_path: Path) -> None:
@@ -124,73 +153,118 @@ def test_helm_runs(tmp_path: Path) -> None:
     assert (record.score, record.metric) == (1.0, "exact_match")
 
 
-def test_litellm_logs(tmp_path: Path) -> None:
-    call = {
-        "call_type": "acompletion", "status": "success", "model": "gpt-x", "model_group": "strong",
-        "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": QUESTION}],
-        "response": {"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": "5961"}}]},
-        "prompt_tokens": 14, "completion_tokens": 5, "response_cost": 0.0002, "startTime": 10.0, "endTime": 10.25,
-    }  # fmt: skip
-    rows = [call, call | {"status": "failure", "response": {}}, call | {"call_type": "embedding"}]
-    (path := tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    first, second = read("litellm", path)
-    assert (first.llm, len(first.prompt.messages), first.prompt.question) == ("strong", 2, QUESTION)
+def test_litellm_logs() -> None:
+    records = read("litellm", DATA / "litellm" / "standard-logging-1.108.7.jsonl")
+    first, last = records[0], records[-1]
+    assert [record.llm for record in records] == ["strong", "cut", "filtered", "failing", "strong"]
+    assert ([m["role"] for m in first.prompt.messages], first.prompt.question) == (["system", "user"], QUESTION)
     answer = first.answer
-    assert (answer.text, answer.prompt_tokens, answer.answer_tokens) == ("5961", 14, 5)
-    assert (answer.latency_ms, answer.cost_usd, first.score) == (250.0, 0.0002, None)
-    assert second.answer.missing == "failed in LiteLLM"
+    assert (answer.text, answer.prompt_tokens, answer.answer_tokens) == ("The answer is 5961.", 14, 5)
+    assert answer.latency_ms == pytest.approx(563.44, abs=0.01)
+    assert answer.cost_usd == pytest.approx(5.7e-6)
+    assert (first.score, last.answer.text) == (None, "The answer is Monday.")
+    assert [record.answer.missing for record in records[1:4]] == [
+        "cut by max_tokens",
+        "refused by a filter",
+        "failed in LiteLLM",
+    ]
+    assert records[1].answer.cost_usd is None  # LiteLLM knows no price and writes 0
 
 
-@pytest.mark.parametrize("exported", [False, True])
-def test_langfuse_generations(tmp_path: Path, exported: bool) -> None:
-    chat: Any = [{"role": "user", "content": QUESTION}]
-    output: Any = {"role": "assistant", "content": "5961"}
-    usage, scores = {"input": 14, "output": 5, "total": 19}, [{"name": "correct", "value": 1.0}]
-    api = {"type": "GENERATION", "model": "gpt-x", "input": chat, "output": output, "usageDetails": usage,
-           "totalCost": 0.0002, "latency": 0.21, "scores": scores}  # fmt: skip
-    export = {"type": "GENERATION", "provided_model_name": "gpt-x", "input": json.dumps(chat),
-              "output": json.dumps(output),
-              "usage_details": usage, "total_cost": 0.0002, "latency": 0.21, "scores": scores}  # fmt: skip
-    content = f"{json.dumps(export)}\n{json.dumps({'type': 'SPAN'})}\n" if exported else json.dumps({"data": [api]})
-    (path := tmp_path / "log.jsonl").write_text(content)
-    (record,) = read("langfuse", path)
-    answer = record.answer
-    assert (record.prompt.question, record.llm, answer.text) == (QUESTION, "gpt-x", "5961")
+def litellm_row(**changes: Any) -> dict[str, Any]:
+    with (DATA / "litellm" / "standard-logging-1.108.7.jsonl").open() as file:
+        row: dict[str, Any] = json.loads(file.readline())
+    return row | changes
+
+
+def test_litellm_spend_logs(tmp_path: Path) -> None:
+    row = litellm_row()
+    kept = ("call_type", "model", "model_group", "prompt_tokens", "completion_tokens", "status")
+    spend = {name: row[name] for name in kept} | {
+        "spend": 5.7e-6, "startTime": "2026-11-30T02:59:50Z", "endTime": "2026-11-30T02:59:50.500Z",
+        "messages": json.dumps(row["messages"]), "response": json.dumps(row["response"]), "cache_hit": "False",
+    }  # fmt: skip
+    (path := tmp_path / "log.json").write_text(json.dumps([spend, spend | {"cache_hit": "True"}]))
+    first, cached = read("litellm", path)
+    assert (first.prompt.question, first.answer.text) == (QUESTION, "The answer is 5961.")
+    assert (first.answer.latency_ms, first.answer.cost_usd) == (500.0, 5.7e-6)
+    assert cached.answer.latency_ms is None
+
+
+@pytest.mark.parametrize("messages", [[{"role": "user", "content": "redacted-by-litellm"}], "{}", [], None])
+def test_litellm_logs_without_texts_are_refused(tmp_path: Path, messages: Any) -> None:
+    (path := tmp_path / "log.json").write_text(json.dumps(litellm_row(messages=messages)))
+    with pytest.raises(ImportFormatError, match="has not kept the texts"):
+        read("litellm", path)
+
+
+def test_langfuse_api() -> None:
+    good, failed = read("langfuse", DATA / "langfuse" / "api-v2-client-5.0.4.json")
+    answer = good.answer
+    assert (good.prompt.question, good.llm, answer.text) == (QUESTION, "gpt-x", "The answer is 5961.")
     assert (answer.prompt_tokens, answer.answer_tokens, answer.latency_ms, answer.cost_usd) == (14, 5, 210.0, 0.0002)
-    assert (record.score, record.metric) == (1.0, "correct")
+    assert (good.score, good.metric) == (1.0, "correct")
+    assert (failed.score, failed.answer.missing) == (None, "failed in Langfuse")
+
+
+def export(folder: Path, scores: list[dict[str, Any]]) -> Path:
+    """An export to blob storage: two generations of one trace, and scores in a folder of their own."""
+    chat, output = [{"role": "user", "content": QUESTION}], {"role": "assistant", "content": "5961"}
+    row = {"type": "GENERATION", "id": "o1", "trace_id": "t1", "provided_model_name": "gpt-x", "latency": 0.21,
+           "input": json.dumps(chat), "output": json.dumps(output), "level": "DEFAULT", "total_cost": 0.0002,
+           "usage_details": {"input": 14, "output": 5, "total": 19}}  # fmt: skip
+    rows = [row, row | {"id": "o2"}, {"type": "SPAN", "id": "o3", "trace_id": "t1"}]
+    for name, content in (("observations_v2", rows), ("scores", scores)):
+        (folder / name).mkdir()
+        (folder / name / "2026.jsonl").write_text("".join(json.dumps(one) + "\n" for one in content))
+    return folder / "observations_v2" / "2026.jsonl"
+
+
+def test_langfuse_exports_have_scores_in_a_folder_of_their_own(tmp_path: Path) -> None:
+    score = {"trace_id": "t1", "observation_id": "o1", "name": "correct", "value": 1.0, "data_type": "NUMERIC"}
+    other = score | {"name": "tone", "value": 0.0, "data_type": "CATEGORICAL", "string_value": "rude"}
+    of_trace = score | {"observation_id": None, "name": "all", "value": 0.5}
+    first, second = read("langfuse", export(tmp_path, [other, score, of_trace]))
+    answer = first.answer
+    assert (first.prompt.question, first.llm, answer.text) == (QUESTION, "gpt-x", "5961")
+    assert (answer.prompt_tokens, answer.answer_tokens, answer.latency_ms, answer.cost_usd) == (14, 5, 210.0, 0.0002)
+    assert (first.score, first.metric) == (1.0, "correct")
+    assert second.score is None  # the trace's score is of two generations
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_routerbench_tables(tmp_path: Path, suffix: str) -> None:
-    table = pa.table({
-        "sample_id": ["gsm.1"], "prompt": [f"['{QUESTION}']"], "eval_name": ["grade-school-math"],
-        "org/a": [1.0], "b": [0.25], "org/a|model_response": ["['5961']"], "b|model_response": ["['6']"],
-        "org/a|total_cost": [0.0002], "b|total_cost": [0.00001], "oracle_model_to_route_to": ["org/a"],
-    })  # fmt: skip
-    path = tmp_path / f"table{suffix}"
+    path = DATA / "routerbench" / "wide-cc67d10.csv"
     if suffix == ".parquet":
-        pq.write_table(table, path)
-    else:
-        pa.csv.write_csv(table, path)
-    first, second = read("routerbench", path)
-    assert (first.prompt.question, first.prompt.domain, first.answer.text) == (QUESTION, "grade-school-math", "5961")
-    assert [(r.llm, r.score, r.answer.cost_usd) for r in (first, second)] == [
-        ("org/a", 1.0, 0.0002),
-        ("b", 0.25, 0.00001),
-    ]
+        pq.write_table(pa.csv.read_csv(path), path := tmp_path / "table.parquet")
+    records = read("routerbench", path)
+    first, second = records[:2]
+    assert (first.prompt.question, first.prompt.domain) == (QUESTION, "grade-school-math.dev.v0")
+    assert {(r.llm, r.answer.text, r.score, r.answer.cost_usd) for r in (first, second)} == {
+        ("gpt-4-1106-preview", "The answer is 5961.", 1.0, 0.0002),
+        ("mistralai/mistral-7b-chat", "6", 0.0, 0.00001),
+    }
+    assert records[2].prompt.question == 'It\'s 2 + 2?\nSay "4".'
 
 
-def test_llmrouterbench_results(tmp_path: Path) -> None:
-    record = {"index": 1, "origin_query": QUESTION, "prompt": f"Think. {QUESTION}", "prediction": "5961",
-              "ground_truth": "5961", "score": 1.0, "prompt_tokens": 14, "completion_tokens": 5,
-              "cost": 0.0002}  # fmt: skip
-    path = tmp_path / "bench" / "gsm" / "test" / "m" / "20260101.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"performance": 1.0, "counts": 1, "records": [record]}))
-    (found,) = read("llmrouterbench", path)
-    assert (found.prompt.question, found.prompt.reference, found.prompt.domain) == (QUESTION, "5961", "gsm")
-    assert (found.llm, found.score, found.answer.text, found.answer.cost_usd) == ("m", 1.0, "5961", 0.0002)
-    assert (found.answer.prompt_tokens, found.answer.answer_tokens) == (14, 5)
+def test_llmrouterbench_results() -> None:
+    (path,) = (DATA / "llmrouterbench").glob("bench/gsm/test/gpt-x/*.json")
+    good, ungraded, failed = read("llmrouterbench", path)
+    assert (good.prompt.question, good.prompt.reference, good.prompt.domain) == (QUESTION, "5961", "gsm")
+    assert (good.llm, good.score, good.answer.text, good.answer.cost_usd) == (
+        "gpt-x",
+        1.0,
+        "The answer is 5961.",
+        0.0002,
+    )
+    assert (good.answer.prompt_tokens, good.answer.answer_tokens) == (14, 5)
+    assert (ungraded.score, ungraded.answer.text, ungraded.prompt.reference) == (None, "The Rhine.", None)
+    assert (failed.score, failed.answer.text, failed.answer.missing) == (None, None, "failed in LLMRouterBench")
+
+
+def test_llmrouterbench_demonstrations_are_left_out() -> None:
+    (path,) = (DATA / "llmrouterbench").glob("bench/gsm/demo/gpt-x/*.json")
+    assert not read("llmrouterbench", path)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +288,7 @@ def test_other_formats_and_versions_say_so(tmp_path: Path, name: str, content: A
 
 
 def test_what_is_imported_becomes_a_table(tmp_path: Path) -> None:
-    files = sorted((DATA / "lm-eval").glob("*/samples_*.jsonl"))
+    files = sorted((DATA / "lm-eval").glob("*/samples_standin_*.jsonl"))
     with Store(tmp_path / "labels.db") as store:
         counts = import_all("lm-eval", files, NONE, store)
         import_all("lm-eval", files, NONE, store)  # again: nothing is there twice
