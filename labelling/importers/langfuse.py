@@ -1,9 +1,9 @@
 """Langfuse: generations with their scores, from the API (v2), a trace's download, or the export to blob storage.
 
-From its documented fields; the API's are checked against the classes of Langfuse's own client (5.0.4). Both spellings are
-known, camelCase of the API and snake_case of exports. Scores stand in the same file (`scores` beside `observations`, or
-at a row), or in the export's folder `scores` beside `observations_v2`. A score of a whole trace counts for its
-generation where the trace has only one. `--metric` chooses a score by its name.
+From its documented fields; the API's are checked against the classes of Langfuse's own client (5.0.4). Both spellings
+are known, camelCase of the API and snake_case of exports. Scores stand in the same file (`scores` beside
+`observations`, or at a row), or in the export's folder `scores` beside `observations_v2`. A score of a whole trace
+counts for its generation where the trace has only one. `--metric` chooses a score by its name.
 """
 
 import re
