@@ -67,11 +67,13 @@ INTEGRATIONS := .cache/integrations
 $(INTEGRATIONS)/.installed: tests/e2e/stack/integrations.txt | $(BIN)/python
 	$(BIN)/python -m venv $(INTEGRATIONS)
 	$(INTEGRATIONS)/bin/pip --quiet --disable-pip-version-check install --no-compile -r tests/e2e/stack/integrations.txt
+	$(BIN)/python -m venv $(INTEGRATIONS)/semantic-router
+	$(INTEGRATIONS)/semantic-router/bin/pip --quiet --disable-pip-version-check install --no-compile semantic-router==1.1.1
 	npm install --prefix $(INTEGRATIONS) --silent --no-audit --no-fund ai@6.0.326 @ai-sdk/openai-compatible@2.0.92
 	touch $@
 
 check-integrations: $(VENV)/.dev $(INTEGRATIONS)/.installed  ## run the examples for LangChain, LlamaIndex, LiteLLM and others (needs npm)
-	$(BIN)/pytest -rs tests/e2e/stack/test_integrations.py
+	$(BIN)/pytest -rs tests/e2e/stack/test_integrations.py tests/integration/gateway/test_decision_callers.py
 
 wheel: $(BIN)/python  ## build the wheel, which works alone in any environment: build/dist
 	rm -rf build/dist

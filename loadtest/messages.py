@@ -15,6 +15,7 @@ ROUTE_BATCH = "/routerdc.v1.Router/RouteBatch"
 MODEL_INFER = "ModelInfer"
 INFER = f"/inference.GRPCInferenceService/{MODEL_INFER}"
 CHAT_COMPLETIONS = "/chat/completions"
+SYSTEM_ONE = "/v1/systemone"
 VIRTUAL_MODEL = "auto"
 # What the header `x-routerdc-reason` says of answers without a decision, and what they are counted as.
 FALLBACK = "fallback"
@@ -50,6 +51,19 @@ def chat(query: str, *, stream: bool = False) -> bytes:
     """Body of a chat completion by whichever LLM the router chooses."""
     body = {"model": VIRTUAL_MODEL, "stream": stream, "messages": [{"role": "user", "content": query}]}
     return json.dumps(body).encode()
+
+
+def choice(query: str, llms: Sequence[str]) -> bytes:
+    """Body of a System One request: which of `llms` answers `query` best."""
+    question = {"type": "choice", "criteria": dict.fromkeys(llms)}
+    return json.dumps({"state": query, "questions": {"llm": question}}).encode()
+
+
+def conversation(opener: str, query: str) -> bytes:
+    """RouteRequest of a chat: `opener`, an answer, a short reply, another answer, and `query`."""
+    texts = (("user", opener), ("assistant", "42"), ("user", "are you sure?"), ("assistant", "Yes."), ("user", query))
+    messages = [pb.ChatMessage(role=role, content=text) for role, text in texts]
+    return pb.RouteRequest(chat=pb.ChatMessages(messages=messages)).SerializeToString()
 
 
 def decision_problem(answer: pb.RouteResponse) -> str:

@@ -31,4 +31,9 @@ def explained(
         else:
             row["left_out"] = excluded.get(name, "its endpoints are out of use or unhealthy, or the query is too long")
         llms.append(row)
-    return {"rule": decision.reason.value, "detail": decision.reason_detail, "llms": llms}
+    return {
+        "rule": decision.reason.value,
+        "detail": decision.reason_detail,
+        "familiarity": decision.familiarity,
+        "llms": llms,
+    }

@@ -19,7 +19,7 @@ import grpc
 from rich.console import Console
 
 from loadtest import machine
-from loadtest.bench import efficiency, engine, gateway, history, host
+from loadtest.bench import doors, efficiency, engine, gateway, history, host
 from loadtest.bench.comparison import Comparison
 from loadtest.bench.quality import QualityError
 from loadtest.bench.report import Run
@@ -46,6 +46,10 @@ BENCHMARKS: dict[str, tuple[Benchmark, ...]] = {
         gateway.cache_hit,
         gateway.cache_without_hits,
         gateway.two_workers,
+    ),
+    "doors": (
+        doors.decisions_over_grpc,
+        doors.conversations_over_queries,
     ),
     "efficiency": (
         efficiency.cpu_share,

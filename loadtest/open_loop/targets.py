@@ -1,4 +1,4 @@
-"""Entrances that load is offered to: unary gRPC methods, and chat completions over HTTP."""
+"""Entrances that load is offered to: unary gRPC methods, and chat completions and decisions over HTTP."""
 
 import asyncio
 import itertools
@@ -54,7 +54,7 @@ async def grpc_target(
 
 
 @dataclass(frozen=True, slots=True)
-class _Chat:
+class _Http:
     session: aiohttp.ClientSession
     url: str
 
@@ -72,6 +72,11 @@ class _Chat:
         return response.headers.get("x-routerdc-reason", "").encode()
 
     def problem(self, answer: bytes) -> str:
+        return ""  # whatever has no decision answers with another status
+
+
+class _Chat(_Http):
+    def problem(self, answer: bytes) -> str:
         return "" if answer and answer.decode() != messages.FALLBACK else "REASON_FALLBACK"
 
 
@@ -80,3 +85,10 @@ async def chat_target(base_url: str) -> AsyncIterator[Target]:
     """Chat completions at `base_url`, without streaming; as many connections as there are requests in flight."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         yield _Chat(session, base_url + messages.CHAT_COMPLETIONS)
+
+
+@asynccontextmanager
+async def decision_target(url: str) -> AsyncIterator[Target]:
+    """The System One protocol at `url`; as many connections as there are requests in flight."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        yield _Http(session, url + messages.SYSTEM_ONE)

@@ -27,10 +27,11 @@ class PartError(Exception):
 
 
 class Part(NamedTuple):
-    """A running process and where it serves gRPC."""
+    """A running process, where it serves gRPC, and the URL of its HTTP door; empty where it has none."""
 
     address: str
     pid: int
+    url: str = ""
 
 
 class Parts:
@@ -132,7 +133,7 @@ class Parts:
                 process.wait_ready(lambda: address() is not None, _START_SECONDS)
             except ProcessError as error:
                 raise PartError(str(error)) from None
-            yield Part(str(address()), process.pid)
+            yield Part(str(address()), process.pid, "" if ports is None else _http_door(ports))
 
 
 def llms_of(triton: str) -> list[str]:
@@ -156,6 +157,11 @@ def _endpoints(llms: list[str]) -> dict[str, object]:
 def _from_log(log: Path) -> str | None:
     found = _ADDRESS.search(log.read_text(errors="replace"))
     return found and found[1]
+
+
+def _http_door(ports: Path) -> str:
+    port = json.loads(ports.read_text()).get("http")
+    return f"http://127.0.0.1:{port}" if port else ""
 
 
 def _from_ports(ports: Path) -> str | None:

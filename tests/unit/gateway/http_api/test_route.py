@@ -4,8 +4,10 @@ import json
 from hashlib import sha256
 from typing import Any
 
+import openapi_spec_validator
 import pytest
 from google.protobuf import json_format
+from openapi_schema_validator import OAS31Validator
 
 from gateway.config.api_keys_file import ApiKeysFile
 from gateway.errors import ScorerUnavailableError
@@ -101,6 +103,16 @@ async def test_the_description_names_every_field_of_the_contract(serve: Serve) -
     for message in (pb.RouteRequest, pb.RouteResponse, pb.Candidate, pb.ChatMessage):
         properties = described["components"]["schemas"][message.DESCRIPTOR.name]["properties"]
         assert set(properties) == set(message.DESCRIPTOR.fields_by_name)
+
+
+async def test_the_description_is_valid_and_answers_are_as_it_says(serve: Serve) -> None:
+    described = openapi.description()
+    openapi_spec_validator.validate(described)
+    http = await serve(FakeScorer(familiarity={"q": 0.25}))
+    _, body = await http.post("/v1/route?explain=true", {"query": "q", "max_candidates": 3})
+    schema = described["paths"]["/v1/route"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+    OAS31Validator(schema | {"components": described["components"]}).validate(body)
+    assert body["explain"]["familiarity"] == body["familiarity"] == 0.25
 
 
 async def test_a_body_that_is_compressed_or_does_not_come_is_refused(

@@ -65,7 +65,7 @@ def test_any_other_text_is_read_as_it_stands(state: str) -> None:
     assert texts.asked(state) == texts.Asked(state)
 
 
-CHAT = [
+CHAT: list[dict[str, Any]] = [
     {"role": "system", "content": "be nice"},
     {"role": "user", "content": "Prove that there are infinitely many primes, in two ways"},
     {"role": "assistant", "content": "Euclid", "tool_calls": [{"id": "1"}]},
