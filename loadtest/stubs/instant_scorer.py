@@ -13,7 +13,6 @@ import click
 import uvloop
 from grpc import aio
 
-from gateway.app import build
 from gateway.app.listening.ports import bind, public_options
 from gateway.app.query_path import build_scorer
 from gateway.config.endpoints_file import EndpointsFile
@@ -23,6 +22,7 @@ from gateway.domain.scorer import Bundle, Scored, Scorer, Scores
 from gateway.grpc_api import registration
 from gateway.grpc_api.servicer import RouterServicer
 from gateway.limits.query_budget import QueryBudget
+from gateway.pool.endpoint_health import EndpointHealth
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
@@ -56,7 +56,7 @@ def router(settings: Settings, metrics: Metrics, *, behind_cache: bool) -> Route
     file = EndpointsFile.model_validate(
         {"default": LLMS[:1], "llms": {name: {"price": 0.1, "endpoints": [endpoint]} for name in LLMS}}
     )
-    pool = PoolRef(Pool(file, build.endpoint_health(settings)))
+    pool = PoolRef(Pool(file, EndpointHealth(settings.endpoints)))
     scorer = _behind_cache(settings, metrics) if behind_cache else InstantScorer()
     budget = QueryBudget(settings.limits.max_in_flight, settings.deadlines.single_seconds)
     return Router(pool, scorer, budget, [MetricsObserver(metrics), LogObserver()])
@@ -72,7 +72,7 @@ async def serve(*, behind_cache: bool) -> None:
     settings, metrics = Settings().changed(port=0, deadline_ms=20_000), Metrics()  # a slow answer is one, not a default
     use_case = router(settings, metrics, behind_cache=behind_cache)
     server = aio.server(options=public_options(settings))
-    servicer = RouterServicer(use_case, metrics, build.limits(settings))
+    servicer = RouterServicer(use_case, metrics, settings.limits, settings.deadlines)
     registration.add(router_pb2.DESCRIPTOR.services_by_name["Router"], servicer, server)
     port = bind(server, settings.listen.host, settings.listen.port, None, "port")
     await server.start()
