@@ -136,6 +136,12 @@ evaluate: $(VENV)/.dev | $(DATA)/routerdc $(DATA)/routerbench $(DATA)/pool9  ## 
 	mkdir -p docs/evaluation
 	cp -r $(addprefix $(EVALUATION)/,routerdc routerbench pool9) docs/evaluation/
 
+pools: $(VENV)/.dev  ## the recipe on every public pool, five seeds, beside the frame: docs/evaluation/pools.md (hours on two cores; goes on where it was stopped)
+	$(BIN)/python -m routerdc.evaluation.pools --data $(DATA)
+
+paraphrases: $(VENV)/.dev  ## do the shipped bundles choose the same LLM for a question in other words? docs/evaluation/paraphrases.md
+	$(BIN)/python -m routerdc.evaluation.paraphrases bundles/reasoning bundles/default --pairs $(DATA)/paraphrases/pairs.jsonl
+
 bundle: $(VENV)/.dev | $(DATA)/routerdc  ## train the shipped bundle again from the paper's data, and trace it for serving
 	$(BIN)/routerdc train $(DATA)/routerdc/train --out bundles/default --name routerdc-minilm-7llm
 	$(BIN)/routerdc export graph --bundle bundles/default

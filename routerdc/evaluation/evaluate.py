@@ -82,7 +82,7 @@ def evaluate(
         llms=list(llms),
         sets=[_summary(one) for one in sets],
         lines=_lines(subject, frame, trained, sets, embed, options.seed),
-        calibration=_calibration(subject, sets),
+        calibration=calibrations(subject, sets),
         perturbed=perturbations(subject.score, sets, options.seed) if options.robustness else [],
         removals=removals(subject.score, sets, trained, llms) if options.robustness else [],
         overlaps=_overlaps(sets, trained),
@@ -118,8 +118,8 @@ def _lines(
     return [*lines(judged, sets, REFERENCES, llms, seed), *([published] if published else [])]
 
 
-def _calibration(subject: Subject, sets: Sequence[EvalSet]) -> dict[str, Calibration]:
-    """By group; empty for a router without calibration."""
+def calibrations(subject: Subject, sets: Sequence[EvalSet]) -> dict[str, Calibration]:
+    """How far P(correct) is off, by group of sets; empty for a router without calibration."""
     found = {}
     for group, names in members(sets).items():
         tests = [one.dataset for one in sets if one.name in names]

@@ -2,7 +2,7 @@
 
 Always the whole encoder, mean pooling, unit length and 256 tokens, whatever layers and limits the router uses: the
 baselines must not depend on the router that they are compared with. Long prompts are cut on the left, as published:
-behind a few worked examples, the question stands at the end.
+behind a few worked examples, the question stands at the end. The page of all pools asks for the router's own limits.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from routerdc.encoder_source import resolve_encoder
 from routerdc.evaluation.measures.references import Embed
 from routerdc.evaluation.measures.selection import Floats
 from routerdc.model import load_encoder
-from routerdc.tokenization import load_tokenizer
+from routerdc.tokenization import Side, load_tokenizer
 from routerdc.training.preparation.features import CACHE_FOLDER, FeatureCache, cache_file, encode
 from routerdc.training.recipe import EncoderRecipe
 from routerdc_contract.bundle import EncoderSpec
@@ -22,14 +22,16 @@ from routerdc_contract.bundle import EncoderSpec
 MAX_TOKENS = 256
 
 
-def frozen_encoder(spec: EncoderSpec, device: str = "cpu") -> Embed:
+def frozen_encoder(
+    spec: EncoderSpec, device: str = "cpu", *, max_tokens: int = MAX_TOKENS, side: Side = "left"
+) -> Embed:
     """Embeddings, (n, width) float32, kept on disk; the weights are loaded at the first query that is not there."""
     recipe = EncoderRecipe(
         name=spec.name,
         sources=spec.sources,
         pooling="mean",
-        max_tokens=MAX_TOKENS,
-        truncation_side="left",
+        max_tokens=max_tokens,
+        truncation_side=side,
         trained=False,
     )
 

@@ -4,8 +4,8 @@ Chosen are how far quality is smoothed, how many clusters the sample–sample lo
 training queries a query must be to count as familiar. No test set is looked at; the manifest records the choices.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -52,15 +52,30 @@ def _smoothing(run: Run, encoder: Encoder, kinds: Ints) -> tuple[float | None, f
     return best_strength(Basis.of(place(features), place.anchors), quality, data_set, folds, run.seed)
 
 
-def chosen_gate(run: Run, recipe: Recipe) -> tuple[Gate | None, dict[str, Any]]:
-    """The gate, and how a router behind it does on kinds it has not seen; nothing where the recipe wants no gate."""
+@dataclass(frozen=True)
+class Fallback:
+    """The gate, and what routers that have not seen a kind of query say of it (nothing where there is one kind)."""
+
+    gate: Gate
+    unseen: Sequence[Unseen]
+
+    def judged(self) -> dict[str, Any]:
+        """How routers behind the gate do on kinds they have not seen: in per cent, all rows weighing the same."""
+        if not self.unseen:
+            return {}
+        single = [graded_choice(np.tile(part.prior, (len(part.quality), 1)), part.quality) for part in self.unseen]
+        routed = np.concatenate([part.earned(self.gate) for part in self.unseen])
+        return {"router": _percent(routed), "best_single_llm": _percent(np.concatenate(single))}
+
+
+def chosen_fallback(run: Run, recipe: Recipe) -> Fallback | None:
+    """The gate by cross-validation over left-out kinds; None where the recipe wants no gate."""
     if not recipe.head.familiarity:
-        return None, {}
+        return None
     encoder = run.opened(recipe)
     candidates = gates(_nearness(run, encoder))
     unseen = list(_unseen(run, recipe, encoder))
-    gate = best_gate(candidates, unseen)
-    return gate, _judged(gate, unseen)
+    return Fallback(best_gate(candidates, unseen), unseen)
 
 
 def _nearness(run: Run, encoder: Encoder) -> npt.NDArray[np.float32]:
@@ -90,15 +105,6 @@ def _unseen(run: Run, recipe: Recipe, encoder: Encoder) -> Iterator[Unseen]:
         quality = np.concatenate([dataset.quality() for dataset in judged])
         prior = prior_scores(outcome.data.learn.quality, outcome.data.learn.data_set)
         yield Unseen(scores, prior, outcome.place(run.seed).nearness(features), quality)
-
-
-def _judged(gate: Gate, unseen: list[Unseen]) -> dict[str, Any]:
-    """In per cent, all rows weighing the same."""
-    if not unseen:
-        return {}
-    single = [graded_choice(np.tile(part.prior, (len(part.quality), 1)), part.quality) for part in unseen]
-    routed = np.concatenate([part.earned(gate) for part in unseen])
-    return {"router": _percent(routed), "best_single_llm": _percent(np.concatenate(single))}
 
 
 def _percent(earned: npt.NDArray[Any]) -> dict[str, Any]:

@@ -55,11 +55,14 @@ class Unseen:
     nearness: Floats
     quality: Floats
 
+    def behind(self, gate: Gate, line: Calibration | None = None) -> Floats:
+        """Scores behind `gate`, (n, n_llms); with `line` the router's own are brought to logits by it first."""
+        own = self.scores if line is None else max(line.slope, LEAST) * self.scores + line.intercept
+        return np.asarray(self.prior + gate(self.nearness)[:, None] * (own - self.prior), dtype=np.float32)
+
     def earned(self, gate: Gate) -> Floats:
         """Quality of the choices behind `gate`, (n,); NaN on rows of which nothing is known."""
-        familiar = gate(self.nearness)[:, None]
-        gated = self.prior + familiar * (self.scores - self.prior)
-        return np.asarray(graded_choice(gated, self.quality), dtype=np.float32)
+        return np.asarray(graded_choice(self.behind(gate), self.quality), dtype=np.float32)
 
 
 def prior_scores(quality: Floats, data_set: Ints) -> Floats:

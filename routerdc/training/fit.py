@@ -13,9 +13,9 @@ from routerdc.bundle_io import save_bundle
 from routerdc.data.dataset import Dataset
 from routerdc.model import RouterModel
 from routerdc.training.calibration import platt, pooled_platt
-from routerdc.training.choices import chosen_gate, with_choices
+from routerdc.training.choices import Fallback, chosen_fallback, with_choices
 from routerdc.training.encoder import Encoder
-from routerdc.training.familiarity import Gate, prior_scores, rescaled, with_familiarity
+from routerdc.training.familiarity import prior_scores, rescaled, with_familiarity
 from routerdc.training.judge import graded_choice, per_data_set
 from routerdc.training.preparation.effects import additive_effects
 from routerdc.training.preparation.features import CACHE_FOLDER
@@ -86,16 +86,17 @@ def fit(
     """
     run = Run(datasets, seed, device, cache, encoder)
     recipe = with_choices(run, recipe)
-    gate, unseen = chosen_gate(run, recipe)
+    fallback = chosen_fallback(run, recipe)
     judged = run.train(recipe, checkpoint)
     line = _line(judged)
-    judged = _gated(judged, gate, line, seed)
-    metrics, calibrations = _judged(judged)
+    judged = _gated(judged, fallback, line, seed)
+    metrics = _judged(judged)
+    calibrations = platt(*calibrating_rows(judged, fallback, line, seed))
     final = judged
     if recipe.data.held_out and not recipe.optimizer.evaluate_every:
         everything = recipe.changed(data={"held_out": 0.0})
         final = run.train(everything, checkpoint and checkpoint.with_suffix(".all" + checkpoint.suffix))
-        final = _gated(final, gate, line, seed)
+        final = _gated(final, fallback, line, seed)
     return Trained(
         model=final.model,
         tokenizer=final.encoder.tokenizer,
@@ -108,10 +109,13 @@ def fit(
             "data_sha256": data_sha256(datasets),
             "data_sets": {dataset.name: len(dataset) for dataset in datasets},
             **({"grading": grading} if (grading := _grading(datasets)) else {}),
-            **({"gate": [round(gate.low, 4), round(gate.high, 4)]} if gate else {}),
+            **({"gate": [round(fallback.gate.low, 4), round(fallback.gate.high, 4)]} if fallback else {}),
             **final.history,
         },
-        metrics={**({"held_out": metrics} if metrics else {}), **({"unseen_kinds": unseen} if unseen else {})},
+        metrics={
+            **({"held_out": metrics} if metrics else {}),
+            **({"unseen_kinds": unseen} if fallback and (unseen := fallback.judged()) else {}),
+        },
     )
 
 
@@ -132,20 +136,37 @@ def _scores(outcome: Outcome) -> torch.Tensor:
         return outcome.model.score(embed_all(outcome.model, outcome.held_out))
 
 
-def _gated(outcome: Outcome, gate: Gate | None, line: Calibration, seed: int) -> Outcome:
+def _gated(outcome: Outcome, fallback: Fallback | None, line: Calibration, seed: int) -> Outcome:
     """Behind the gate, scores and prior must be in one unit, logits: `line` brings the scores to it."""
-    if gate is None:
+    if fallback is None:
         return outcome
     prior = prior_scores(outcome.data.learn.quality, outcome.data.learn.data_set)
-    model = with_familiarity(rescaled(outcome.model, line), outcome.place(seed), gate, prior)
+    model = with_familiarity(rescaled(outcome.model, line), outcome.place(seed), fallback.gate, prior)
     return replace(outcome, model=model)
 
 
-def _judged(outcome: Outcome) -> tuple[dict[str, Any], list[Calibration | None]]:
-    """Held-out quality by data set beside the best single LLM's and each data set's best; Platt lines of all LLMs."""
+def calibrating_rows(
+    judged: Outcome, fallback: Fallback | None, line: Calibration, seed: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scores and qualities, (n, n_llms) each, that the Platt lines are fitted on; no rows where none is held out.
+
+    Held-out rows say how sure the router may be of queries like its own; as many rows of kinds that routers have not
+    seen say it of other queries. Fitted on the first alone, lines make the prior too sure of itself.
+    """
+    scores, quality = _scores(judged), torch.from_numpy(judged.data.held_out.quality)
+    if not len(scores) or fallback is None or not fallback.unseen:
+        return scores, quality
+    other = np.concatenate([part.behind(fallback.gate, line) for part in fallback.unseen])
+    outcome = np.concatenate([part.quality for part in fallback.unseen])
+    drawn = np.random.default_rng(seed).permutation(len(other))[: len(scores)]
+    return torch.cat([scores, torch.from_numpy(other[drawn])]), torch.cat([quality, torch.from_numpy(outcome[drawn])])
+
+
+def _judged(outcome: Outcome) -> dict[str, Any]:
+    """Held-out quality by data set beside the best single LLM's and each data set's best."""
     data, rows = outcome.data, outcome.data.held_out
     if not len(rows):
-        return {}, [None] * len(data.llms)
+        return {}
     scores = _scores(outcome)
     sets = range(len(data.names))
     best = np.stack([additive_effects(data.learn.quality[data.learn.data_set == one]).llm for one in sets])
@@ -155,11 +176,10 @@ def _judged(outcome: Outcome) -> tuple[dict[str, Any], list[Calibration | None]]
         "best_single_llm": np.tile(single, (len(rows), 1)),
         "best_llm_per_data_set": best[rows.data_set],
     }
-    metrics = {
+    return {
         name: _percent(per_data_set(graded_choice(choices, rows.quality), rows.data_set), data.names)
         for name, choices in contenders.items()
     }
-    return metrics, platt(scores, torch.from_numpy(rows.quality))
 
 
 def _percent(means: dict[int, float], names: tuple[str, ...]) -> dict[str, Any]:

@@ -8,9 +8,11 @@ import torch
 
 from routerdc.loaded_bundle import Router
 from routerdc.model import RouterConfig, RouterModel
+from routerdc.training.choices import chosen_fallback
 from routerdc.training.familiarity import OPEN, Gate, Unseen, best_gate, gates, prior_scores, rescaled, with_familiarity
-from routerdc.training.fit import fit
+from routerdc.training.fit import calibrating_rows, fit
 from routerdc.training.preparation.place import Place
+from routerdc.training.run import Run
 from routerdc_contract.bundle import Calibration
 from tests.support.data.tiny import tiny_datasets, tiny_recipe
 
@@ -87,3 +89,19 @@ def test_rescaled_scores_are_on_the_line_and_choose_the_same() -> None:
     before, after = (one.score(one.project(features)) for one in (model, rescaled(model, line)))
     torch.testing.assert_close(after, 1.75 * before + 0.25)
     assert rescaled(model, Calibration(slope=-1.0, intercept=0.0)).config.scale > 0
+
+
+def test_an_unfamiliar_query_has_the_prior_and_a_familiar_one_the_routers_logits() -> None:
+    far = _unseen(right=True, rows=3)
+    assert far.behind(Gate(0.8, 0.9), Calibration(slope=2.0, intercept=1.0)).tolist() == [[1.0, 0.0]] * 3
+    assert far.behind(OPEN, Calibration(slope=2.0, intercept=1.0)).tolist() == [[1.0, 7.0]] * 3
+
+
+def test_platt_lines_are_fitted_on_as_many_rows_of_unseen_kinds_as_were_held_out(encoder_folder: Path) -> None:
+    recipe = tiny_recipe(encoder_folder, head={"familiarity": True})
+    run = Run(tiny_datasets(60), 0, "cpu", None, None)
+    fallback = chosen_fallback(run, recipe)
+    assert fallback is not None
+    outcome = run.train(recipe, None)
+    scores, quality = calibrating_rows(outcome, fallback, Calibration(slope=1.0, intercept=0.0), 0)
+    assert scores.shape == quality.shape == (2 * len(outcome.data.held_out), 3)
