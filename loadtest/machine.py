@@ -1,7 +1,8 @@
 """Where and with what a benchmark ran: facts that explain why two runs differ.
 
 Instruction sets decide more than a processor's name does, which clouds do not even tell: an int8 product takes twice as
-long without VNNI. So they, the cores and the clock are what makes two machines alike (`same_class`).
+long without VNNI, and of two generations with the same instructions one computes twice as much in a cycle. So family,
+model, instructions, cores and the clock are what makes two machines alike (`same_class`).
 """
 
 import os
@@ -23,6 +24,7 @@ INSTRUCTIONS = {
     "int8 matrices": ("i8mm",),
 }
 """What engines compute with, by the flags of /proc/cpuinfo that say so; the last two are Arm's"""
+_SAME = ("processor", "generation", "instructions", "cores")
 _CLOCK_TOLERANCE = 0.15
 _CPUINFO = Path("/proc/cpuinfo")
 _PACKAGES = ("routerdc-triton", "grpcio", "protobuf", "tritonclient", "nvidia-pytriton", "onnxruntime")
@@ -33,6 +35,7 @@ def describe() -> dict[str, Any]:
     return {
         "cores": len(os.sched_getaffinity(0)),
         "processor": _processor(),
+        "generation": _generation(),
         "instructions": instructions(),
         "clock_ghz": _clock_ghz(),
         "system": f"{platform.system()} {platform.release()}",
@@ -50,11 +53,11 @@ def instructions(cpuinfo: Path = _CPUINFO) -> list[str]:
 
 
 def same_class(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether figures of two machines can be compared: processor, cores, instructions, and about the same clock.
+    """Whether figures of two machines can be compared: the same processor and cores, and about the same clock.
 
-    A clock that is not known (no /proc/cpuinfo, or an old record) is like any other.
+    A clock that is not known (no /proc/cpuinfo) is like any other.
     """
-    if any(one.get(fact) != other.get(fact) for fact in ("processor", "cores", "instructions")):
+    if any(one.get(fact) != other.get(fact) for fact in _SAME):
         return False
     clocks = [float(clock) for machine in (one, other) if (clock := machine.get("clock_ghz"))]
     return len(clocks) < 2 or max(clocks) <= min(clocks) * (1 + _CLOCK_TOLERANCE)
@@ -62,6 +65,11 @@ def same_class(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def _processor() -> str:
     return _fact("model name") or platform.machine()
+
+
+def _generation(cpuinfo: Path = _CPUINFO) -> str:
+    """Family and model: clouds hide a processor's name, and not these. Empty where there are none."""
+    return " ".join(filter(None, (_fact(name, cpuinfo) for name in ("cpu family", "model\t", "CPU part"))))
 
 
 def _clock_ghz(cpuinfo: Path = _CPUINFO) -> float | None:

@@ -35,11 +35,15 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """`data`: test sets with scores, by which routed quality is judged; it may not be there."""
+    """`data`: test sets with scores, by which routed quality is judged; it may not be there.
+
+    `tiny`: the bundle over a distilled encoder; None where it was not exported, which leaves its rows out.
+    """
 
     parts: Parts
     shipped: Subject
     full_depth: Subject
+    tiny: Subject | None
     queries: Supply
     data: Path
     effort: Effort

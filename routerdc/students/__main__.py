@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from routerdc.data.options import Reading, reading
+
 if TYPE_CHECKING:
     from routerdc.data.dataset import Dataset
     from routerdc.students.architecture import Size
@@ -74,6 +76,7 @@ def distil(
 @click.option("--max-tokens", type=click.IntRange(8), help="Instead of the recipe's limit.")
 @click.option("--seeds", default=5, show_default=True, type=click.IntRange(1))
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Table and plot.")
+@reading
 def table(
     data: tuple[Path, ...],
     tests: tuple[str, ...],
@@ -83,6 +86,7 @@ def table(
     max_tokens: int | None,
     seeds: int,
     out: Path,
+    reading: Reading,
 ) -> None:
     """Train by the recipe on DATA, judge on every test, and add a row to the table in --out."""
     from routerdc.data.dataset import load_all
@@ -99,7 +103,7 @@ def table(
     for test in tests:
         group, _, path = test.partition("=")
         groups.setdefault(group, []).extend(load_all([Path(path)]))
-    row = measured(name, open_encoder(recipe.encoder), recipe, load_all(data), groups, range(seeds))
+    row = measured(name, open_encoder(recipe.encoder), recipe, reading.load_all(data), groups, range(seeds))
     rows = add(row, out / "students.json")
     (out / "students.md").write_text(markdown(rows), encoding="utf-8")
     plot(rows, out / "students.png")

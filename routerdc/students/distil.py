@@ -50,6 +50,7 @@ def distil(student: nn.Module, width: int, lesson: Lesson, effort: Effort, seed:
     targets = (targets - targets.mean(dim=0)) / targets.std(dim=0).clamp(min=1e-6)
     held_out = torch.arange(len(targets)) % HELD_OUT == 0
     learn = torch.nonzero(~held_out).flatten()
+    torch.manual_seed(seed)
     reader = nn.Linear(width, targets.shape[1])
     parameters = [*student.parameters(), *reader.parameters()]
     steps = effort.epochs * -(-len(learn) // effort.batch)

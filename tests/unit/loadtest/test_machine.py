@@ -29,8 +29,14 @@ def test_instructions(tmp_path: Path, cpuinfo: str, expected: list[str]) -> None
     assert machine.instructions(tmp_path / "cpuinfo") == expected
 
 
+def test_generations_differ_where_the_name_does_not(tmp_path: Path) -> None:
+    file = tmp_path / "cpuinfo"
+    file.write_text("cpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\n")
+    assert machine._generation(file) == "25 17"
+
+
 def test_a_description_has_what_tells_classes_apart() -> None:
     facts = machine.describe()
-    assert {"processor", "cores", "instructions", "clock_ghz"} <= facts.keys()
+    assert {"processor", "generation", "cores", "instructions", "clock_ghz"} <= facts.keys()
     assert machine.same_class(facts, facts | {"load_average_before": [9.0]})
     assert not machine.same_class(facts, facts | {"instructions": [*facts["instructions"], "AMX"]})

@@ -8,7 +8,14 @@ import pytest
 from loadtest.bench.comparison import Comparison, Goal, Spread
 from loadtest.bench.history import Change, changes, line
 
-MACHINE = {"cores": 2, "processor": "x", "instructions": ["AVX2", "VNNI"], "clock_ghz": 2.6, "commit": "1"}
+MACHINE = {
+    "cores": 2,
+    "processor": "x",
+    "generation": "25 17",
+    "instructions": ["AVX2", "VNNI"],
+    "clock_ghz": 2.6,
+    "commit": "1",
+}
 AT_LEAST = Goal("ratio", least=0.6)
 
 
@@ -30,7 +37,7 @@ def test_the_last_run_counts(file: Path) -> None:
     assert str(changes(file, MACHINE, speed(81))["speed"]) == "0.8, +1%"
 
 
-@pytest.mark.parametrize("fact", ["cores", "processor", "instructions"])
+@pytest.mark.parametrize("fact", ["cores", "processor", "generation", "instructions"])
 def test_other_machines_do_not_count(file: Path, fact: str) -> None:
     assert changes(file, MACHINE | {fact: "other"}, speed(60)) == {}
 
