@@ -3,8 +3,9 @@
 import asyncio
 import ipaddress
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import click
@@ -24,6 +25,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--port", type=click.IntRange(0, 65535), default=9465, show_default=True, help="0: any free one")
 @click.option("--allow-host", multiple=True, metavar="NAME", help="name by which browsers may call it (repeatable)")
 @click.option("--ca-file", type=_FILE, help="connect to the gateway with TLS; authority that vouches for it, PEM")
+@click.option(
+    "--decision-log",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="ROUTERDC_DECISION_LOG_FILE",
+    show_envvar=True,
+    help="the gateway's decision log on this machine: shows the last decisions, as hashes unless it holds texts",
+)
 @click.option("--api-key", envvar="ROUTERDC_API_KEY", help="better given as the variable ROUTERDC_API_KEY")
 def console(
     gateway: str,
@@ -32,6 +40,7 @@ def console(
     port: int,
     allow_host: tuple[str, ...],
     ca_file: Path | None,
+    decision_log: Path | None,
     api_key: str | None,
 ) -> None:
     """Serve a page that shows why a query goes where it goes, and what the gateway does at the moment.
@@ -41,27 +50,22 @@ def console(
     """
     tls = ClientTls(ca_file) if ca_file else None
     hosts = frozenset(allow_host) | LOOPBACK_NAMES if allow_host or _is_loopback(host) else frozenset[str]()
+    router = partial(AsyncRouterClient, gateway, tls=tls, api_key=api_key)
     try:
-        asyncio.run(_serve(gateway, tls, api_key, metrics, hosts, host, port))
+        asyncio.run(_serve(router, lambda client: Console(client, metrics, hosts, decision_log), host, port))
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}: choose another --port") from None
 
 
 async def _serve(
-    gateway: str,
-    tls: ClientTls | None,
-    api_key: str | None,
-    metrics: str,
-    hosts: frozenset[str],
-    host: str,
-    port: int,
+    router: Callable[[], AsyncRouterClient], console: Callable[[AsyncRouterClient], Console], host: str, port: int
 ) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with (
-        AsyncRouterClient(gateway, tls=tls, api_key=api_key) as router,
-        serving(Console(router, metrics, hosts), host, port) as url,
+        router() as client,
+        serving(console(client), host, port) as url,
     ):
         click.echo(f"console: {url}")
         await stopped.wait()

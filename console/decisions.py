@@ -14,6 +14,7 @@ def decision(response: pb.RouteResponse) -> Json:
         "reason": _name(pb.Reason, response.reason, "REASON_"),
         "rule": rule(response),
         "margin": response.margin if response.HasField("margin") else None,
+        "familiarity": response.familiarity if response.HasField("familiarity") else None,
         "tokens": response.token_count,
         "truncated": response.truncated,
         "scored": bool(response.bundle_id),

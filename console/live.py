@@ -49,6 +49,7 @@ def figures(before: Reading, now: Reading) -> Json:
         "bundle": next(iter(_by_label(now, "routerdc_bundle_info", "bundle_id")), None),
         "tritons": _by_label(now, "routerdc_tritons", "state"),
         "shadow_agreement": shadow.get("agreed", 0) / compared if compared else None,
+        "shadow": shadow,
     }
 
 

@@ -4,6 +4,7 @@ A browser lets any site send requests to 127.0.0.1, so a request must name this 
 for a decision must come from this page.
 """
 
+import asyncio
 import hashlib
 import json
 import time
@@ -17,6 +18,7 @@ import grpc
 from aiohttp import web
 
 from console import decisions
+from console.last_decisions import last_decisions
 from console.live import Reading, figures, reading
 from routerdc_client import AsyncRouterClient, RouteError
 
@@ -45,17 +47,21 @@ STATUS = {
 class Console:
     """Answers the page's questions."""
 
-    def __init__(self, router: AsyncRouterClient, metrics_url: str, hosts: frozenset[str]) -> None:
+    def __init__(
+        self, router: AsyncRouterClient, metrics_url: str, hosts: frozenset[str], decision_log: Path | None = None
+    ) -> None:
         """Keeps the last readings of the metrics, and no query.
 
         Args:
             router: asks the gateway.
             metrics_url: where the gateway's metrics are.
             hosts: names (without port) by which a browser may call this server; empty: any.
+            decision_log: the gateway's, if it writes one on this machine.
         """
         self._router = router
         self._metrics_url = metrics_url
         self._hosts = hosts
+        self._decision_log = decision_log
         self._readings: deque[Reading] = deque()
 
     def application(self) -> web.Application:
@@ -65,6 +71,7 @@ class Console:
             application.router.add_get(path, self._file)
         application.router.add_get("/api/pool", self._pool)
         application.router.add_get("/api/live", self._live)
+        application.router.add_get("/api/decisions", self._decisions)
         application.router.add_post("/api/route", self._route)
         return application
 
@@ -105,6 +112,16 @@ class Console:
             raise web.HTTPBadRequest(text=str(error)) from None
         digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:12]  # stands for the query in the page's list
         return web.json_response({"hash": digest, **decisions.decision(response)})
+
+    async def _decisions(self, _request: web.Request) -> web.Response:
+        """None where there is no log, so that the page can say how to have one."""
+        if self._decision_log is None:
+            return web.json_response({"decisions": None})
+        try:
+            found = await asyncio.to_thread(last_decisions, self._decision_log)
+        except OSError as error:
+            return _error(502, f"the decision log {self._decision_log} cannot be read: {error.strerror}")
+        return web.json_response({"decisions": found})
 
     async def _live(self, _request: web.Request) -> web.Response:
         try:

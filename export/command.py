@@ -1,13 +1,14 @@
 """`routerdc export [STEP]`: what may be called, and how results are shown."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from export.artefacts.record import Record
+from cli.answer import Answer, answers
+from cli.table import Column, Table
 from export.errors import ExportError
 from export.parity.compare import Parity
 from export.steps import runner
@@ -23,6 +24,24 @@ from routerdc_contract.bundle import ENGINE_FOLDER, BundleError
 from routerdc_contract.output_path import OutputPath
 
 STEPS = ("graph", "engine", "plan", "openvino", "repository")
+COLUMNS = (
+    Column("step"),
+    Column("result"),
+    Column("queries", "d"),
+    Column("same choice", "s"),
+    Column("score error", ".1e"),
+    Column("embedding error", ".1e"),
+)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of one step."""
+
+    step: str
+    result: Literal["made", "current"]
+    artefact: Path
+    parity: Parity | None
 
 
 @click.command()
@@ -66,6 +85,7 @@ STEPS = ("graph", "engine", "plan", "openvino", "repository")
     multiple=True,
     help="Scored queries (file or folder) on which a new engine is held against torch, too: choices and their worth.",
 )
+@answers
 def export(
     step: str,
     bundle: Path,
@@ -74,25 +94,26 @@ def export(
     precision: Precision | None,
     timing_caches: Path | None,
     queries: tuple[Path, ...],
+    answer: Answer,
 ) -> None:
     """Turns a bundle into a model repository for Triton, and proves after every step that it agrees with torch.
 
     STEP is graph (needs torch), engine, plan (TensorRT), openvino or repository. Without it, every
     step runs whose result is not current.
     """
-    table = Table("step", "", "queries", "same choice", "score error", "embedding error", "artefact")
     try:
         steps = _steps(bundle, out, target, precision_for(target, precision), timing_caches or out, queries)
         if step not in ("all", *(part.name for part in steps)):
             raise ExportError(f"{step}: not a step of --target {target}")
-        for part in steps:
-            if step in ("all", part.name):
-                _add(table, part, *_result(part, forced=step == part.name))
+        chosen = [part for part in steps if step in ("all", part.name)]
+        done = [_done(part, forced=step == part.name) for part in chosen]
     except (BundleError, ExportError) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:  # a full disk, a folder that is somebody else's: what stood before stands still
         raise click.ClickException(f"{error.filename2 or error.filename or out}: {error.strerror}") from None
-    Console().print(table)
+    answer.show("steps", Table(COLUMNS, [(one.step, one.result, *_figures(one.parity)) for one in done]), done)
+    for one in done:
+        answer.say(f"{one.step}: {one.artefact}")
 
 
 def _steps(
@@ -113,19 +134,16 @@ def _steps(
             return [*steps, RepositoryStep(bundle, repository, engine, target, queries=queries)]
 
 
-def _result(step: Step, *, forced: bool) -> tuple[Record, bool]:
+def _done(step: Step, *, forced: bool) -> Done:
+    from rich.console import Console
+
     with Console(stderr=True).status(f"{step.name} → {step.folder}"):
-        return (runner.make(step), True) if forced else runner.run(step)
+        record, made = (runner.make(step), True) if forced else runner.run(step)
+    return Done(step.name, "made" if made else "current", step.folder / step.record_folder, record.parity)
 
 
-def _add(table: Table, step: Step, record: Record, made: bool) -> None:
-    artefact = step.folder / step.record_folder
-    table.add_row(step.name, "made" if made else "current", *_figures(record.parity), str(artefact))
-
-
-def _figures(parity: Parity | None) -> tuple[str, str, str, str]:
+def _figures(parity: Parity | None) -> tuple[str | float | None, ...]:
     if parity is None:
-        return "not run", "", "", ""
+        return "not run", None, None, None
     tied = f" + {parity.ties:.2%} tied" if parity.ties else ""
-    choice = f"{parity.agreement:.2%}{tied}"
-    return str(parity.queries), choice, f"{parity.max_score_error:.1e}", f"{parity.max_embedding_error:.1e}"
+    return parity.queries, f"{parity.agreement:.2%}{tied}", parity.max_score_error, parity.max_embedding_error

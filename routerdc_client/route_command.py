@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 from google.protobuf import json_format
-from rich.console import Console
-from rich.table import Table
 
+from cli.answer import Answer, answers
+from cli.table import Column, Table
 from routerdc_client.messages import CONVERT
 from routerdc_contract.v1 import router_pb2 as pb
 
@@ -31,7 +31,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--min-confidence", type=float, help="… or its calibrated probability is this high")
 @click.option("--session", default="", metavar="ID", help="queries of one conversation keep their LLM")
 @click.option("--candidates", type=click.IntRange(min=0), default=3, show_default=True, help="ranked LLMs to show")
-@click.option("--json", "as_json", is_flag=True, help="print the whole response as JSON")
+@answers
 def route(
     query: str,
     address: str,
@@ -49,7 +49,7 @@ def route(
     min_confidence: float | None,
     session: str,
     candidates: int,
-    as_json: bool,
+    answer: Answer,
 ) -> None:
     """Ask which LLM should answer QUERY ("-": read it from standard input)."""
     from routerdc_client import ClientTls, RouteError, RouterClient
@@ -76,10 +76,9 @@ def route(
         raise click.UsageError(str(error)) from None
     except RouteError as error:
         raise click.ClickException(_explained(error.code.name, error.message, address)) from None
-    if as_json:
-        click.echo(json_format.MessageToJson(response, preserving_proto_field_name=True, ensure_ascii=False))
-    else:
-        _print(response)
+    answer.show("candidates", _table(response))
+    answer.add(**json_format.MessageToDict(response, preserving_proto_field_name=True))
+    answer.say(_summary(response))
 
 
 def _standard_input() -> str:
@@ -96,20 +95,18 @@ def _explained(code: str, message: str, address: str) -> str:
     return message
 
 
-def _print(response: pb.RouteResponse) -> None:
+def _table(response: pb.RouteResponse) -> Table:
+    scored = bool(response.bundle_id)
     costs = any(candidate.adjusted_score != candidate.score for candidate in response.candidates)
-    table = Table("LLM", box=None, pad_edge=False)
-    for title in (["score"] if response.bundle_id else []) + (["after cost"] if costs else []):
-        table.add_column(title, justify="right")
-    table.add_column("endpoint", overflow="fold")
+    columns = [Column("LLM")]
+    columns += [Column("score", ".4f")] if scored else []
+    columns += [Column("after cost", ".4f")] if costs else []
+    rows = []
     for candidate in response.candidates:
-        scores = [f"{candidate.score:.4f}"] if response.bundle_id else []
-        scores += [f"{candidate.adjusted_score:.4f}"] if costs else []
-        table.add_row(candidate.llm, *scores, _endpoint(candidate))
-    table.columns[0].overflow = "fold"
-    console = Console()
-    console.print(table)
-    console.print(_summary(response), highlight=False)
+        scores = [candidate.score] if scored else []
+        scores += [candidate.adjusted_score] if costs else []
+        rows.append((candidate.llm, *scores, _endpoint(candidate)))
+    return Table([*columns, Column("endpoint")], rows)
 
 
 def _endpoint(candidate: pb.Candidate) -> str:

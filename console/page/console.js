@@ -83,8 +83,21 @@ function show(decision) {
   const cut = decision.truncated ? "; the query was longer than the router reads, and the rest was cut off" : "";
   const read = decision.scored ? `${decision.tokens} tokens read${cut} · ` : "";
   byId("facts").textContent = `${decision.reason} · ${read}${fixed(decision.milliseconds, 2)} ms in the gateway`;
+  showFamiliarity(decision.familiarity);
   prepareSlider();
   rerank();
+}
+
+/** How like the training queries the query is, where the bundle knows it: from 0 to 1. */
+function showFamiliarity(familiarity) {
+  byId("familiarity-part").hidden = familiarity === null;
+  if (familiarity === null) return;
+  byId("familiarity").value = familiarity;
+  const meaning =
+    familiarity < 0.05 ? "the scores are the LLMs' quality in general"
+    : familiarity > 0.95 ? "the scores are about this query"
+    : "the scores lie between the LLMs' quality in general and their quality on this query";
+  byId("familiarity-meaning").textContent = `${fixed(familiarity, 2)} of 1: ${meaning}`;
 }
 
 function prepareSlider() {
@@ -162,6 +175,7 @@ async function readLive() {
     prices = Object.fromEntries(pool.llms.filter((llm) => llm.price !== null).map((llm) => [llm.llm, llm.price]));
     states = Object.fromEntries(pool.llms.map((llm) => [llm.llm, llm.endpoints.map((e) => e.state)]));
     showLive(pool, live);
+    showDecisions((await ask("api/decisions")).decisions);
   } catch (error) {
     byId("status").textContent = `no answer: ${error.message}`;
   }
@@ -177,10 +191,26 @@ function showLive(pool, live) {
     fallbacks: counts(live.fallbacks),
     errors: counts(live.errors),
     Tritons: counts(Object.fromEntries(Object.entries(live.tritons).filter(([, n]) => n))),
-    "shadow agrees": live.shadow_agreement === null ? "no shadow" : `${(100 * live.shadow_agreement).toFixed(1)} %`,
+    "shadow agrees": live.shadow_agreement === null ? "–" : `${(100 * live.shadow_agreement).toFixed(1)} %`,
+    "shadow's queries": counts(live.shadow),
   });
   byId("shares").tBodies[0].replaceChildren(...Object.keys(states).map((llm) => shareRow(llm, live.shares[llm] ?? 0)));
   byId("stages").tBodies[0].replaceChildren(...Object.entries(live.stages).map(([stage, q]) => stageRow(stage, q)));
+}
+
+/** The gateway's last decisions from its log; without one, how to have it. */
+function showDecisions(decisions) {
+  byId("no-log").hidden = decisions !== null;
+  byId("log").hidden = decisions === null;
+  byId("decisions").tBodies[0].replaceChildren(...(decisions ?? []).map(decisionRow));
+}
+
+function decisionRow(decision) {
+  const row = element("tr");
+  const time = element("td", decision.time.slice(11, 19));
+  row.append(time, heading(decision.asked), element("td", decision.llm), element("td", decision.reason.replaceAll("_", " ")));
+  row.append(element("td", fixed(decision.total_ms, 2), "number"));
+  return row;
 }
 
 function showFigures(figures) {

@@ -12,6 +12,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from cli.answer import Answer, answers
 from deploy.local.first_bundle import FirstBundle, is_for
 from deploy.local.folder import folder_of_its_own
 from deploy.local.ports import PortError
@@ -104,9 +105,10 @@ def serve(endpoints_file: Path, precision: str | None, bundle: Path, folder: Pat
 @click.command()
 @click.option("--check", is_flag=True, help="Route the sample queries and exit: 0 if every one was answered, else 1.")
 @_service_options
-def demo(check: bool, bundle: Path, folder: Path, **ports: int) -> None:
+@answers
+def demo(check: bool, bundle: Path, folder: Path, answer: Answer, **ports: int) -> None:
     """Starts everything with demo endpoints in place of LLMs, and routes real queries."""
-    from deploy.local.demo.samples import print_samples, route_samples
+    from deploy.local.demo.samples import route_samples, show_samples
     from routerdc_client import RouteError
 
     with _running() as stack:
@@ -117,11 +119,11 @@ def demo(check: bool, bundle: Path, folder: Path, **ports: int) -> None:
             samples = route_samples(running.gateway_address, running.openai_base_url)
         except RouteError as error:
             raise click.ClickException(str(error)) from None
-        print_samples(samples)
+        show_samples(answer, samples)
         if not all(sample.ok for sample in samples):
             raise click.ClickException(f"a query was not routed and answered; the logs are in {folder / 'logs'}")
         if not check:
-            click.echo(_invitation(running, url))
+            answer.say(_invitation(running, url))
             _wait(running)
 
 

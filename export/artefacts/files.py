@@ -11,6 +11,7 @@ router.json       bundle_id, llms, scale, max_tokens, truncation_side
 Serving comes here, so nothing here needs torch or onnx. Does not know steps, or what the answers are compared with.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -34,12 +35,34 @@ IR_FILE = "encoder.xml"
 HEAD_FILE = "head.npz"
 ROUTER_FILE = "router.json"
 HEAD_TENSORS = ("llm_embeddings", "llm_bias")
+TENSORS_BY_LLM = (*HEAD_TENSORS, "familiarity.prior")  # a row for each LLM; no embedding depends on them
 FAMILIARITY_TENSORS = ("familiarity.anchors", "familiarity.gate", "familiarity.prior")
 
 
 def graph_inputs(manifest: Manifest) -> dict[str, str]:
     """What the graph of a bundle depends on."""
     return {"bundle": manifest.bundle_id, SAMPLE_QUERIES_FILE.name: file_sha256(SAMPLE_QUERIES_FILE)}
+
+
+def encoder_sha256(bundle: Path) -> str:
+    """Tells encoders apart: everything in a bundle that a query's embedding depends on.
+
+    Bundles that differ in their LLMs alone (`routerdc pool add`) have the same.
+
+    Raises:
+        routerdc_contract.bundle.BundleError: there is no whole bundle.
+    """
+    from safetensors import safe_open
+
+    manifest = Manifest.read(bundle)
+    parts = [manifest.encoder.model_dump(mode="json"), manifest.tokenizer.model_dump(mode="json"), manifest.dim]
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
+    with safe_open(bundle / WEIGHTS_FILE, framework="numpy") as file:
+        for name in sorted(set(file.keys()) - set(TENSORS_BY_LLM)):
+            tensor = file.get_tensor(name)
+            digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
+            digest.update(tensor.tobytes())
+    return digest.hexdigest()
 
 
 def write_router_files(bundle: Path, manifest: Manifest, folder: Path) -> None:

@@ -17,6 +17,7 @@ from export.parity.token_ids import TokenParity
 from routerdc_contract.bundle import file_sha256
 
 RECORD_FILE = "export.json"
+INPUTS_OF_THE_HEAD = ("bundle", "graph/reference.safetensors")
 PACKAGES = (
     *("routerdc-triton", "torch", "transformers", "onnx", "onnxscript", "onnxruntime", "openvino"),
     *("tokenizers", "numpy"),
@@ -34,6 +35,8 @@ class Record(BaseModel):
     versions: dict[str, str]
     inputs: dict[str, str]
     """SHA-256, or the value of an option, by name"""
+    encoder: str = ""
+    """`export.artefacts.files.encoder_sha256` of the bundle"""
     outputs: dict[str, str]
     """SHA-256 by file name in this folder"""
     parity: Parity | None
@@ -50,6 +53,7 @@ class Record(BaseModel):
         step: str,
         bundle_id: str,
         inputs: dict[str, str],
+        encoder: str,
         parity: Parity | None,
         real_queries: RealParity | None = None,
         token_ids: TokenParity | None = None,
@@ -62,6 +66,7 @@ class Record(BaseModel):
             created=datetime.now(UTC).replace(microsecond=0),
             versions=_versions(),
             inputs=inputs,
+            encoder=encoder,
             outputs=_hashes(folder),
             parity=parity,
             real_queries=real_queries,
@@ -88,6 +93,20 @@ class Record(BaseModel):
         except (FileNotFoundError, ValidationError):
             return None
         return record if record.inputs == inputs and record.outputs == _hashes(folder) else None
+
+    @classmethod
+    def of_same_encoder(cls, folder: Path, inputs: dict[str, str], encoder: str) -> bool:
+        """Whether the artefacts in `folder` stand unchanged and differ from those of these inputs in the head alone."""
+        try:
+            record = cls.read(folder)
+        except (FileNotFoundError, ValidationError):
+            return False
+        return record.encoder == encoder and cls.current(folder, inputs | _of_the_head(record.inputs)) is not None
+
+
+def _of_the_head(inputs: dict[str, str]) -> dict[str, str]:
+    """The inputs that change with the head, whatever the encoder."""
+    return {name: value for name, value in inputs.items() if name in INPUTS_OF_THE_HEAD}
 
 
 def _hashes(folder: Path) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from google.protobuf import json_format
 
+from cli.answer import Answer, answers
 from export.artefacts.files import ROUTER_FILE
 from export.errors import ExportError, PublishError
 from export.parity.triton_model_runner import served_code
@@ -34,7 +35,8 @@ from routerdc_contract.tensors import ENCODER_MODEL, PARAMETER_LLMS, ROUTER_MODE
     help="host:port of the gRPC of the Triton that loads from it, or several with commas.",
 )
 @click.option("--load-timeout-seconds", type=click.FloatRange(min=0, min_open=True), default=120.0, show_default=True)
-def publish(source: Path, repository: Path, triton_address: str, load_timeout_seconds: float) -> None:
+@answers
+def publish(source: Path, repository: Path, triton_address: str, load_timeout_seconds: float, answer: Answer) -> None:
     """Puts the exported repository SOURCE into use in running Tritons, without a failed request.
 
     It is loaded beside the version in use, which goes on answering until the new one has given the trained router's
@@ -50,9 +52,11 @@ def publish(source: Path, repository: Path, triton_address: str, load_timeout_se
             _put_into_use(change, tritons)
     except ExportError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"bundle {_bundle_id(source)} serves as version {change.new} at {', '.join(addresses)}")
-    if left := [name for name in old if name not in new]:
-        click.echo(f"no longer scored: {', '.join(left)}: they may leave endpoints.yaml now")
+    left = [name for name in old if name not in new]
+    answer.add(bundle_id=_bundle_id(source), version=change.new, addresses=addresses, no_longer_scored=left)
+    answer.say(f"bundle {_bundle_id(source)} serves as version {change.new} at {', '.join(addresses)}")
+    if left:
+        answer.say(f"no longer scored: {', '.join(left)}: they may leave endpoints.yaml now")
 
 
 def _put_into_use(change: Change, tritons: Sequence[LiveTriton]) -> None:

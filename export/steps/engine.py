@@ -4,13 +4,23 @@ An int8 engine is small enough to travel with its bundle (`routerdc_contract.bun
 needs neither the encoder's own weights nor onnx.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from export.artefacts.files import GRAPH_FILE, REFERENCE_FILE, REFS_FILE, graph_inputs
+from export.artefacts.files import (
+    ENGINE_FILE,
+    ENGINE_WEIGHTS_FILE,
+    GRAPH_FILE,
+    REFERENCE_FILE,
+    REFS_FILE,
+    graph_inputs,
+    write_router_files,
+)
 from export.artefacts.record import RECORD_FILE, Record
 from export.errors import ExportError
 from export.steps.evidence import evidence_of
@@ -44,16 +54,33 @@ class EngineStep(Step):
 
     def build(self, draft: Path) -> Evidence:
         """Puts the weights into the graph, in the precision asked for."""
+        with self._onnx():
+            from export.onnx.assemble import write_artefacts
+        write_artefacts(self.bundle, draft, self.precision)
+        return self._evidence(draft)
+
+    def build_head(self, draft: Path) -> Evidence:
+        """Keeps graph and weights, which hold nothing of the head."""
+        self._keep(draft, ENGINE_FILE, ENGINE_WEIGHTS_FILE)
+        write_router_files(self.bundle, Manifest.read(self.bundle), draft)
+        return self._evidence(draft)
+
+    def _evidence(self, draft: Path) -> Evidence:
+        with self._onnx():
+            from export.onnx.assemble import runnable
+        with runnable(draft, self.precision) as artefacts:
+            return evidence_of(artefacts, self.bundle, self.precision, self.queries)
+
+    @contextmanager
+    def _onnx(self) -> Iterator[None]:
+        """Says what to install where a package is missing that the block imports."""
         try:
-            from export.onnx.assemble import runnable, write_artefacts
+            yield
         except ModuleNotFoundError as error:
             raise ExportError(
                 f"{self.folder}: the engine has to be made anew, which needs {error.name}: "
                 "pip install -c constraints.txt 'routerdc-triton[export]'"
             ) from None
-        write_artefacts(self.bundle, draft, self.precision)
-        with runnable(draft, self.precision) as artefacts:
-            return evidence_of(artefacts, self.bundle, self.precision, self.queries)
 
 
 def engine_fingerprint(engine: Path) -> str:
@@ -64,6 +91,16 @@ def engine_fingerprint(engine: Path) -> str:
     """
     _record(engine)
     return file_sha256(engine / RECORD_FILE)
+
+
+def encoder_fingerprint(engine: Path) -> str:
+    """Tells encoders of engines apart: SHA-256 of graph and weights, which another head leaves as they are.
+
+    Raises:
+        ExportError: the engine has not been made.
+    """
+    outputs = _record(engine).outputs
+    return hashlib.sha256("".join(outputs.get(f, "") for f in (ENGINE_FILE, ENGINE_WEIGHTS_FILE)).encode()).hexdigest()
 
 
 def engine_precision(engine: Path) -> Precision:

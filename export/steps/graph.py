@@ -8,10 +8,12 @@
 It is committed with the bundle, so that serving needs no torch.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from export.artefacts.files import GRAPH_FILE, REFERENCE_FILE, REFS_FILE, answers_of, graph_inputs
 from export.errors import ExportError
@@ -19,6 +21,9 @@ from export.parity.compare import Answers
 from export.parity.samples import sample_queries
 from export.steps.step import Evidence, Step
 from routerdc_contract.bundle import GRAPH_FOLDER, Manifest
+
+if TYPE_CHECKING:
+    from routerdc.loaded_bundle import Router
 
 
 @dataclass(frozen=True)
@@ -43,20 +48,33 @@ class GraphStep(Step):
             ExportError: torch is not installed.
             routerdc_contract.bundle.BundleError: the bundle cannot be used.
         """
+        with self._torch():
+            return Evidence("fp32", self._trace(draft), self._answers(draft))
+
+    def build_head(self, draft: Path) -> Evidence:
+        """Keeps the graph; only what torch answers is new."""
+        self._keep(draft, GRAPH_FILE, REFS_FILE)
+        with self._torch():
+            from routerdc.loaded_bundle import Router
+
+            return Evidence("fp32", self._reference(Router.load(self.bundle), draft), self._answers(draft))
+
+    @contextmanager
+    def _torch(self) -> Iterator[None]:
+        """Says what to install where a package is missing that the block imports."""
         try:
-            reference = self._trace(draft)
+            yield
         except ModuleNotFoundError as error:
             raise ExportError(
                 f"{self.bundle}: its graph has to be traced anew, which needs {error.name}: "
                 "pip install -c constraints.txt 'routerdc-triton[export,train]'"
             ) from None
-        return Evidence("fp32", reference, self._answers(draft))
 
     def _trace(self, draft: Path) -> Answers:
         import onnx
 
         from export.onnx.assemble import weight_files
-        from export.onnx.trace import torch_answers, trace
+        from export.onnx.trace import trace
         from export.onnx.weights import Refs, take_out
         from routerdc.loaded_bundle import Router
 
@@ -65,6 +83,11 @@ class GraphStep(Step):
         refs = take_out(graph, weight_files(self.bundle, router.manifest))
         onnx.save(graph, draft / GRAPH_FILE)
         (draft / REFS_FILE).write_bytes(Refs.dump_json(refs, indent=1, exclude_defaults=True) + b"\n")
+        return self._reference(router, draft)
+
+    def _reference(self, router: "Router", draft: Path) -> Answers:
+        from export.onnx.trace import torch_answers
+
         reference = torch_answers(router, sample_queries())
         reference.write(draft / REFERENCE_FILE)
         return reference

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from export.artefacts.files import ENGINE_FILE, ROUTER_FILE
 from export.errors import ExportError
-from export.steps.engine import engine_fingerprint, engine_precision
+from export.steps.engine import encoder_fingerprint, engine_precision
 from export.steps.step import Step
 from export.targets import Precision
 from export.tensorrt.builder import Flavour, bindings, build_plan, trtexec
@@ -77,9 +77,9 @@ class PlanStep(Step):
     name = "plan"
 
     def inputs(self) -> dict[str, str]:
-        """The plan depends on the engine, and on this machine's TensorRT and GPU."""
+        """The plan depends on the engine's encoder, and on this machine's TensorRT and GPU."""
         return {
-            "engine": engine_fingerprint(self.engine),
+            "engine": encoder_fingerprint(self.engine),
             "tensorrt": bindings(self.flavour).__version__,
             "gpu": gpu_of(self.flavour),
             "profiles": json.dumps(_profiles(self.engine)),

@@ -4,6 +4,7 @@ This is the only place that decides what is current, swaps folders, compares wit
 """
 
 from export.artefacts.atomic_folder import draft_of
+from export.artefacts.files import encoder_sha256
 from export.artefacts.record import Record
 from export.errors import ParityError
 from export.parity.compare import LIMITS, Parity, check, compare
@@ -22,12 +23,17 @@ def run(step: Step) -> tuple[Record, bool]:
         routerdc_contract.bundle.BundleError: the bundle cannot be used.
     """
     step.refuse_to_replace()
-    record = Record.current(step.folder / step.record_folder, step.inputs())
-    return (record, False) if record else (make(step), True)
+    artefacts, inputs = step.folder / step.record_folder, step.inputs()
+    if record := Record.current(artefacts, inputs):
+        return record, False
+    keep_encoder = Record.of_same_encoder(artefacts, inputs, encoder_sha256(step.bundle))
+    return make(step, keep_encoder=keep_encoder), True
 
 
-def make(step: Step) -> Record:
+def make(step: Step, *, keep_encoder: bool = False) -> Record:
     """Makes the step's artefacts, current or not, and returns their record.
+
+    `keep_encoder`: those of the encoder are taken over from the old ones, which must be of the same.
 
     Raises:
         ExportError: they cannot be made.
@@ -36,13 +42,14 @@ def make(step: Step) -> Record:
     """
     inputs, manifest = step.inputs(), Manifest.read(step.bundle)
     with draft_of(step.folder) as draft:
-        evidence = step.build(draft)
+        evidence = step.build_head(draft) if keep_encoder else step.build(draft)
         parity = _gate(step, evidence, manifest.scale) if evidence else None
         return Record.write(
             draft / step.record_folder,
             step.name,
             manifest.bundle_id,
             inputs,
+            encoder_sha256(step.bundle),
             parity if evidence and evidence.is_own else None,
             evidence.real if evidence else None,
             evidence.tokens if evidence else None,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from export.artefacts.files import link
 from export.parity.compare import Answers
 from export.parity.scored_queries import RealParity
 from export.parity.token_ids import TokenParity
@@ -62,6 +63,19 @@ class Step(ABC):
             ExportError: they cannot be made.
             routerdc_contract.bundle.BundleError: the bundle cannot be used.
         """
+
+    def build_head(self, draft: Path) -> Evidence | None:
+        """The same where the old artefacts in `folder` are of the same encoder, and only the head is new.
+
+        A step without anything that would take long makes all of it anew.
+        """
+        return self.build(draft)
+
+    def _keep(self, draft: Path, *files: str) -> None:
+        """Takes those of the old artefacts over that exist."""
+        for file in files:
+            if (self.folder / file).is_file():
+                link(self.folder / file, draft / file)
 
     def refuse_to_replace(self) -> None:  # noqa: B027 - most steps have nothing to protect
         """Protects an old artefact that is not current but may be of use elsewhere; a step that is named replaces it.

@@ -27,5 +27,6 @@ class ShadowOutcome(enum.Enum):
 
     AGREED = "agreed"
     DIFFERED = "differed"
+    UNSHARED = "unshared"  # one of them chose an LLM that the other does not know: a pool that changes
     DROPPED = "dropped"  # the shadow was busy
     FAILED = "failed"  # it gave no scores, or knows none of the LLMs

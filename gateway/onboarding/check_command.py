@@ -1,14 +1,13 @@
 """`routerdc check`: says whether endpoints.yaml is right, and whether its endpoints answer."""
 
 import asyncio
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from cli.answer import Answer, answers
+from cli.table import Column, Table
 from gateway.config import addresses, endpoints_file
 from gateway.config.endpoints_file import Endpoint, EndpointsFile
 from gateway.errors import EndpointsError
@@ -31,8 +30,8 @@ class Finding:
 @click.argument("file", type=click.Path(path_type=Path), default=Path("endpoints.yaml"))
 @click.option("--offline", is_flag=True, help="check the file alone, and ask no endpoint")
 @click.option("--call", is_flag=True, help="let every endpoint answer one short question, which may cost a little")
-@click.option("--json", "as_json", is_flag=True, help="print the findings as JSON")
-def check(file: Path, offline: bool, call: bool, as_json: bool) -> None:
+@answers
+def check(file: Path, offline: bool, call: bool, answer: Answer) -> None:
     """Say what is wrong with FILE (default: endpoints.yaml), with line and cure, and ask its endpoints.
 
     Exit status: 0 if all is well, 1 if something is wrong, 2 for a wrong call of this command.
@@ -43,15 +42,9 @@ def check(file: Path, offline: bool, call: bool, as_json: bool) -> None:
         raise click.ClickException(str(error)) from None
     findings = [] if offline else asyncio.run(ask_endpoints(content, file, call=call))
     wrong = [finding for finding in findings if finding.problem]
-    if as_json:
-        click.echo(
-            json.dumps({"file": str(file), "ok": not wrong, "endpoints": [asdict(f) for f in findings]}, indent=2)
-        )
-    else:
-        click.echo(
-            f"{file}: {len(content.llms)} LLMs, {sum(1 for _ in content.endpoints)} endpoints; {_verdict(wrong)}"
-        )
-        print_findings(findings, file)
+    answer.add(file=file, ok=not wrong)
+    answer.say(f"{file}: {len(content.llms)} LLMs, {sum(1 for _ in content.endpoints)} endpoints; {_verdict(wrong)}")
+    show_findings(answer, findings, file)
     if wrong:
         raise SystemExit(1)
 
@@ -90,15 +83,10 @@ async def _problem(endpoint: Endpoint, *, call: bool) -> str:
     return ""
 
 
-def print_findings(findings: list[Finding], file: Path) -> None:
-    """A table of the endpoints that are well, and a paragraph for each that is not."""
-    table = Table("LLM", "endpoint", box=None, pad_edge=False)
-    for finding in findings:
-        table.add_row(finding.llm, finding.address if not finding.problem else f"{finding.address} (see below)")
-    for column in table.columns:
-        column.overflow = "fold"
-    if findings:
-        Console().print(table)
+def show_findings(answer: Answer, findings: list[Finding], file: Path) -> None:
+    """A table of the endpoints, and a line on standard error for each that is not well."""
+    rows = [(f.llm, f.address if not f.problem else f"{f.address} (see below)") for f in findings]
+    answer.show("endpoints", Table([Column("LLM"), Column("endpoint")], rows), findings)
     for finding in findings:
         if finding.problem:
             where = f"{file}:{finding.line}" if finding.line else str(file)

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import click
 
+from cli.answer import Answer, answers
 from gateway.config import addresses, endpoints_file
 from gateway.errors import EndpointsError
-from gateway.onboarding.check_command import ask_endpoints, print_findings
+from gateway.onboarding.check_command import ask_endpoints, show_findings
 from gateway.onboarding.endpoint_calls import EndpointCallError, models
 from gateway.onboarding.endpoints_text import Served, endpoints_text
 
 NEXT = """\
 Next:
   routerdc gateway --endpoints-file {file} --start-without-router    # serve these LLMs; the first one answers
-  routerdc collect --help                                            # grade them on your prompts, then train a router
-"""
+  routerdc collect --help                                            # grade them, then train a router"""
 
 
 @click.command()
@@ -36,6 +36,7 @@ Next:
 )
 @click.option("--force", is_flag=True, help="replace the file if there is one")
 @click.option("--no-call", is_flag=True, help="do not let every LLM answer a short question, which may cost a little")
+@answers
 def init(
     urls: tuple[str, ...],
     variables: tuple[str, ...],
@@ -43,6 +44,7 @@ def init(
     out: Path,
     force: bool,
     no_call: bool,
+    answer: Answer,
 ) -> None:
     """Write endpoints.yaml for LLM servers that you have: OpenAI-compatible ones, of any provider.
 
@@ -58,12 +60,13 @@ def init(
         content = endpoints_file.read(out)
     except (EndpointCallError, EndpointsError, OSError) as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{out}: {len(llms)} LLMs at {len(places)} addresses")
+    answer.add(file=out)
+    answer.say(f"{out}: {len(llms)} LLMs at {len(places)} addresses")
     findings = asyncio.run(ask_endpoints(content, out, call=not no_call))
-    print_findings(findings, out)
+    show_findings(answer, findings, out)
     if any(finding.problem for finding in findings):
         raise click.ClickException(f"correct {out} and run: routerdc check --call {out}")
-    click.echo(NEXT.format(file=out), nl=False)
+    answer.say(NEXT.format(file=out))
 
 
 def _places(urls: tuple[str, ...], variables: tuple[str, ...]) -> list[Served]:

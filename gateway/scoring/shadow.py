@@ -1,8 +1,9 @@
 """A second router on live traffic: how often would another bundle choose the same LLM?
 
 A scorer in front of a scorer. Callers get the first one's scores as they come; a share of the queries is then scored by
-the shadow, too, and the choices are compared by name, before policy and among the LLMs that both know. Nobody waits for
-the shadow: it has a bounded number of queries in flight, and what comes on top is dropped and counted.
+the shadow, too, and the choices are compared by name, before policy. A choice that only one of them knows is counted as
+such: that is how often an LLM that joins would be chosen, or one that leaves is missed. Nobody waits for the shadow: it
+has a bounded number of queries in flight, and what comes on top is dropped and counted.
 """
 
 import asyncio
@@ -89,9 +90,11 @@ def _outcome(scores: Scores, other: Scores) -> ShadowOutcome:
     common = frozenset(scores.bundle.llms) & frozenset(other.bundle.llms)
     if not common:
         return ShadowOutcome.FAILED
-    return ShadowOutcome.AGREED if _choice(scores, common) == _choice(other, common) else ShadowOutcome.DIFFERED
+    ours, theirs = _choice(scores), _choice(other)
+    if not {ours, theirs} <= common:
+        return ShadowOutcome.UNSHARED
+    return ShadowOutcome.AGREED if ours == theirs else ShadowOutcome.DIFFERED
 
 
-def _choice(scores: Scores, among: frozenset[str]) -> str:
-    best = max((i for i, llm in enumerate(scores.bundle.llms) if llm in among), key=scores.values.__getitem__)
-    return scores.bundle.llms[best]
+def _choice(scores: Scores) -> str:
+    return scores.bundle.llms[max(range(len(scores.values)), key=scores.values.__getitem__)]

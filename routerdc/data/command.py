@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.answer import Answer, answers
+from cli.table import Column, Table
 from routerdc.data.options import Reading, reading
 from routerdc_contract.output_path import OutputPath
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from routerdc.data.dataset import Dataset
     from routerdc.data.summary import DataSummary
 
@@ -24,11 +24,9 @@ def data() -> None:
 @data.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True), metavar="FILE...")
 @reading
-def check(paths: tuple[Path, ...], reading: Reading) -> None:
+@answers
+def check(paths: tuple[Path, ...], reading: Reading, answer: Answer) -> None:
     """Read files (or all data files of folders) and print a summary of each, and the duplicates between them."""
-    from rich.console import Console
-    from rich.markup import escape
-
     from routerdc.data.coverage import coverage
     from routerdc.data.coverage_report import show
     from routerdc.data.dataset import described
@@ -36,22 +34,24 @@ def check(paths: tuple[Path, ...], reading: Reading) -> None:
     from routerdc.data.formats.rows import DataError
     from routerdc.data.summary import summarise
 
-    console = Console()
     try:
         datasets = reading.load_all(paths)
     except DataError as error:
         raise click.ClickException(str(error)) from None
-    for dataset in datasets:
-        summary = summarise(dataset)
-        console.print(_table(summary))
-        console.print(escape(_caption(summary)), "\n", sep="")
-        for line in described(dataset.skipped):
-            console.print(escape(f"skipped {line}"), style="yellow")
     for file, dataset in zip(all_files(paths), datasets, strict=True):
-        if (found := coverage(file)).known:
-            show(console, found, dataset.llms, dataset.grading)
-    for line in _shared(datasets):
-        console.print(escape(line), style="yellow")
+        summary = summarise(dataset)
+        with answer.part("files") as part:
+            part.add(file=file, **vars(summary))
+            part.show("llms", _table(summary), summary.llms)
+            for sentence in _caption(summary):
+                part.explain(sentence)
+            for line in described(dataset.skipped):
+                part.say(f"skipped {line}")
+            if (found := coverage(file)).known:
+                show(part, found, dataset.llms, dataset.grading)
+    answer.add(shared=(shared := _shared(datasets)))
+    for line in shared:
+        answer.say(line)
 
 
 @data.command()
@@ -64,7 +64,8 @@ def check(paths: tuple[Path, ...], reading: Reading) -> None:
     help="Gets a folder for each data set.",
 )
 @click.option("--mirror", default=None, help="URL or folder with the layout of raw.githubusercontent.com.")
-def fetch(names: tuple[str, ...], out: Path, mirror: str | None) -> None:
+@answers
+def fetch(names: tuple[str, ...], out: Path, mirror: str | None, answer: Answer) -> None:
     """Fetch the public data sets that the documentation uses (all, or those named), and check their SHA-256."""
     from routerdc.data.fetch import DEFAULT_MIRROR, FetchError, sources
     from routerdc.data.fetch import fetch as fetch_files
@@ -74,30 +75,28 @@ def fetch(names: tuple[str, ...], out: Path, mirror: str | None) -> None:
         raise click.UsageError(f"{', '.join(unknown)}: no such data set; there are {', '.join(known)}")
     try:
         for name in names or known:
-            click.echo(f"{name}: {known[name].about} (licence: {known[name].licence})")
+            answer.say(f"{name}: {known[name].about} (licence: {known[name].licence})")
             for path, fetched in fetch_files(name, known[name], out, mirror or DEFAULT_MIRROR):
-                click.echo(f"  {path} {'fetched' if fetched else 'is there already'}")
+                answer.say(f"  {path} {'fetched' if fetched else 'is there already'}")
+                with answer.part("files") as part:
+                    part.add(name=name, path=path, fetched=fetched)
     except FetchError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or out}: {error.strerror}") from None
 
 
-def _table(summary: "DataSummary") -> "Table":
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=escape(_headline(summary)), title_justify="left", min_width=60)
+def _table(summary: "DataSummary") -> Table:
     priced = any(llm.cost is not None for llm in summary.llms)
-    table.add_column("LLM")
-    for name in ["mean quality", "missing", *(["dollars per 1,000 queries"] if priced else [])]:
-        table.add_column(name, justify="right")
+    columns = [Column("LLM"), Column("mean quality", ".2%"), Column("missing", ".2%")]
+    columns += [Column("dollars per 1,000 queries", ".3f")] if priced else []
+    rows = []
     for llm in summary.llms:
-        cost = [f"{1000 * llm.cost:.3f}" if llm.cost is not None else ""] if priced else []
-        style = "bold" if llm.name == summary.best_single else None
-        quality = "no grade" if math.isnan(llm.quality) else f"{llm.quality:.2%}"
-        table.add_row(escape(llm.name), quality, f"{llm.missing:.2%}", *cost, style=style)
-    return table
+        quality = "no grade" if math.isnan(llm.quality) else llm.quality
+        cost = [None if llm.cost is None else 1000 * llm.cost] if priced else []
+        rows.append((llm.name, quality, llm.missing, *cost))
+    best = [index for index, llm in enumerate(summary.llms) if llm.name == summary.best_single]
+    return Table(columns, rows, _headline(summary), strong=best)
 
 
 def _headline(summary: "DataSummary") -> str:
@@ -105,13 +104,13 @@ def _headline(summary: "DataSummary") -> str:
     return f"{summary.name}: {summary.rows} rows{skipped}, {len(summary.llms)} LLMs, metric {summary.metric}"
 
 
-def _caption(summary: "DataSummary") -> str:
+def _caption(summary: "DataSummary") -> tuple[str, str]:
     clusters = f"; {summary.clusters} clusters" if summary.clusters else ""
     return (
         f"best single {summary.best_quality:.2%}, oracle {summary.oracle:.2%}, both on {summary.judged} rows; "
-        f"all LLMs equal on {summary.undecidable:.1%} of the rows; {summary.missing:.2%} of the scores missing\n"
+        f"all LLMs equal on {summary.undecidable:.1%} of the rows; {summary.missing:.2%} of the scores missing",
         f"characters: mean {summary.length_mean:.0f}, median {summary.length_median:.0f}, 99 % below "
-        f"{summary.length_p99:.0f}, longest {summary.length_max}; {summary.duplicates} repeated queries{clusters}"
+        f"{summary.length_p99:.0f}, longest {summary.length_max}; {summary.duplicates} repeated queries{clusters}",
     )
 
 

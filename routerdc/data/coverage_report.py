@@ -3,37 +3,39 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console, RenderableType
-from rich.markup import escape
-from rich.table import Table
-
+from cli.answer import Answer
+from cli.table import Column, Table
 from routerdc.data.coverage import UNNAMED, Coverage
 
 
-def show(console: Console, found: Coverage, llms: Sequence[str], grading: Mapping[str, Mapping[str, Any]]) -> None:
-    """Prints quality by domain, graders with their agreement, what is missing and why, and what it cost."""
-    for part in [*_domains(found, llms), *_graders(found, grading), *_missing(found), *_cost(found)]:
-        console.print(part)
+def show(answer: Answer, found: Coverage, llms: Sequence[str], grading: Mapping[str, Mapping[str, Any]]) -> None:
+    """Shows quality by domain, graders with their agreement, what is missing and why, and what it cost."""
+    if not set(found.domains) <= {UNNAMED}:
+        answer.show("domains", _domains(found, llms), _means(found))
+    answer.add(graders=found.graders, missing_because=found.missing, dollars=found.dollars)
+    for line in [*_graders(found, grading), *_missing(found), *_cost(found)]:
+        answer.say(line)
 
 
-def _domains(found: Coverage, llms: Sequence[str]) -> list[RenderableType]:
+def _domains(found: Coverage, llms: Sequence[str]) -> Table:
     """Mean quality in per cent, and the number of grades."""
-    if set(found.domains) <= {UNNAMED}:
-        return []
-    table = Table(title="mean quality by domain, per cent (grades)", title_justify="left")
-    table.add_column("domain")
-    for llm in llms:
-        table.add_column(escape(llm), justify="right")
-    for domain, by_llm in sorted(found.domains.items()):
-        table.add_row(escape(domain), *(_mean(by_llm.get(llm, [])) for llm in llms))
-    return [table]
+    rows = [(domain, *(_mean(by_llm.get(llm, [])) for llm in llms)) for domain, by_llm in sorted(found.domains.items())]
+    columns = [Column("domain"), *(Column(llm, "s") for llm in llms)]
+    return Table(columns, rows, "mean quality by domain, per cent (grades)")
+
+
+def _means(found: Coverage) -> dict[str, dict[str, dict[str, float]]]:
+    return {
+        domain: {llm: {"mean": sum(scores) / len(scores), "grades": len(scores)} for llm, scores in by_llm.items()}
+        for domain, by_llm in found.domains.items()
+    }
 
 
 def _mean(scores: Sequence[float]) -> str:
     return f"{100 * sum(scores) / len(scores):.1f} ({len(scores)})" if scores else "none"
 
 
-def _graders(found: Coverage, grading: Mapping[str, Mapping[str, Any]]) -> list[RenderableType]:
+def _graders(found: Coverage, grading: Mapping[str, Mapping[str, Any]]) -> list[str]:
     lines = []
     for grader, count in found.graders.most_common():
         agreement = grading.get(grader)
@@ -42,17 +44,17 @@ def _graders(found: Coverage, grading: Mapping[str, Mapping[str, Any]]) -> list[
             if agreement
             else "not held against people"
         )
-        lines.append(escape(f"{count} grades by {grader}: {known}"))
-    return list(lines)
+        lines.append(f"{count} grades by {grader}: {known}")
+    return lines
 
 
-def _missing(found: Coverage) -> list[RenderableType]:
+def _missing(found: Coverage) -> list[str]:
     lines = []
     for llm, reasons in sorted(found.missing.items()):
         told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-        lines.append(escape(f"missing of {llm}: {told}"))
-    return list(lines)
+        lines.append(f"missing of {llm}: {told}")
+    return lines
 
 
-def _cost(found: Coverage) -> list[RenderableType]:
+def _cost(found: Coverage) -> list[str]:
     return [f"all answers cost ${found.dollars:.4f}"] if found.dollars else []

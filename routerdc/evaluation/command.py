@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from cli.answer import Answer, answers
 from routerdc.data.formats.rows import DataError
 from routerdc.data.options import Reading, reading
 from routerdc_contract.bundle import BundleError, Manifest
@@ -38,6 +39,7 @@ DEFAULT_OUT = Path("build/evaluation")
     "--out", type=OutputPath(file_okay=False), default=DEFAULT_OUT, show_default=True,
     help="Folder for report.html, report.json, report.md and its plots.",
 )  # fmt: skip
+@answers
 def evaluate(
     bundle: Path,
     train_paths: tuple[Path, ...],
@@ -50,6 +52,7 @@ def evaluate(
     device: str,
     seed: int,
     out: Path,
+    answer: Answer,
 ) -> None:
     """Judge a bundle on test data, next to every single LLM, baselines, experts, the paper and the oracle."""
     from routerdc.evaluation.evaluate import Options
@@ -71,4 +74,4 @@ def evaluate(
     written = write(report, out)
     if card:
         written.append(write_to_card(bundle, report, datetime.datetime.now(datetime.UTC).date()))
-    show(report, written)
+    show(answer, report, written)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cli.answer import Answer, answers
 from routerdc.data.options import Reading, reading
 from routerdc_contract.output_path import OutputPath
 
@@ -20,8 +21,9 @@ DEFAULT_OUT = Path("build/cross-validation")
     help="Folder for report.html, report.json, report.md and its plots.",
 )  # fmt: skip
 @reading
+@answers
 def cross_validate(
-    data: tuple[Path, ...], recipe_name: str, folds: int, seed: int, out: Path, reading: Reading
+    data: tuple[Path, ...], recipe_name: str, folds: int, seed: int, out: Path, reading: Reading, answer: Answer
 ) -> None:
     """Judge a recipe on DATA: every row by a router, and by baselines, that have not seen it."""
     from routerdc.data.formats.rows import DataError
@@ -42,4 +44,4 @@ def cross_validate(
         report = run(reading.load_all(data), recipe, frozen_encoder(encoder.spec), Folds(folds, seed), encoder)
     except (BundleError, DataError, RecipeError) as error:
         raise click.ClickException(str(error)) from None
-    show(report, write(report, out))
+    show(answer, report, write(report, out))

@@ -1,13 +1,16 @@
 """`routerdc pool`: a new bundle with one LLM more or less, and what an LLM that joins late is worth."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from cli.answer import Answer, answers
+from cli.table import Column, Table
 from routerdc.data.options import Reading, reading
-from routerdc_contract.bundle import BundleError, Manifest
+from routerdc_contract.bundle import ENGINE_FOLDER, GRAPH_FOLDER, BundleError, Manifest
 from routerdc_contract.names import name_fault
 from routerdc_contract.output_path import OutputPath
 
@@ -42,8 +45,9 @@ def pool() -> None:
 @_BUNDLE
 @_OUT
 @click.option("--price", type=click.FloatRange(min=0), help="US dollars per million tokens.")
-def add(name: str, scores: Path, bundle: Path, out: Path, price: float | None) -> None:
-    """Learn the LLM NAME from scored queries."""
+@answers
+def add(name: str, scores: Path, bundle: Path, out: Path, price: float | None, answer: Answer) -> None:
+    """Learn the LLM NAME from scored queries, and say how good it looks and how often it would be chosen."""
     if fault := name_fault(name):
         raise click.BadParameter(fault)
     if name in _llms_of(bundle):
@@ -63,18 +67,23 @@ def add(name: str, scores: Path, bundle: Path, out: Path, price: float | None) -
         model, calibration = with_llm(router.model, router.llms, embedding, scored, name)
         newcomer = judge(router.model, router.llms, embedding, scored, name)
         spec = LlmSpec(name=name, price=price, calibration=calibration)
-        manifest = _write(router, model, (*router.manifest.llms, spec), f"added {name}, {len(scored)} queries", out)
+        manifest = _write(
+            router, model, (*router.manifest.llms, spec), f"added {name}, {len(scored)} queries", bundle, out
+        )
     except (BundleError, DataError, PoolError) as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"bundle {manifest.bundle_id} in {out}: {len(manifest.llms)} LLMs")
-    click.echo(newcomer or f"{name}: fewer than {FEWEST_QUERIES} scored queries, too few to say how good it is")
+    _say_written(answer, manifest, out)
+    answer.add(newcomer=newcomer)
+    few = f"{name}: fewer than {FEWEST_QUERIES} scored queries, too few to say how good it is"
+    answer.say(str(newcomer or few))
 
 
 @pool.command()
 @click.argument("name")
 @_BUNDLE
 @_OUT
-def remove(name: str, bundle: Path, out: Path) -> None:
+@answers
+def remove(name: str, bundle: Path, out: Path, answer: Answer) -> None:
     """Drop the LLM NAME."""
     if name not in (llms := _llms_of(bundle)):
         raise click.BadParameter(f"{bundle} has no LLM {name!r}; it has {', '.join(llms)}")
@@ -85,10 +94,10 @@ def remove(name: str, bundle: Path, out: Path) -> None:
         router = Router.load(bundle)
         model = without_llm(router.model, router.llms, name)
         kept = tuple(llm for llm in router.manifest.llms if llm.name != name)
-        manifest = _write(router, model, kept, f"removed {name}", out)
+        manifest = _write(router, model, kept, f"removed {name}", bundle, out)
     except (BundleError, PoolError) as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"bundle {manifest.bundle_id} in {out}: {len(manifest.llms)} LLMs")
+    _say_written(answer, manifest, out)
 
 
 @pool.command()
@@ -100,6 +109,7 @@ def remove(name: str, bundle: Path, out: Path) -> None:
 @click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Times all of it, from seed 0.")
 @click.option("--out", required=True, type=OutputPath(file_okay=False), help="Gets table and numbers.")
 @reading
+@answers
 def measure(
     data: tuple[Path, ...],
     test: tuple[Path, ...],
@@ -109,6 +119,7 @@ def measure(
     seeds: int,
     out: Path,
     reading: Reading,
+    answer: Answer,
 ) -> None:
     """Leave each LLM of DATA out of training, add it back from few queries, and compare with training with it."""
     from routerdc.data.formats.rows import DataError
@@ -130,7 +141,15 @@ def measure(
     (out / "pool-growth.json").write_text(json.dumps(growth.as_json(), indent=2) + "\n", encoding="utf-8")
     (out / "pool-growth.md").write_text(growth.as_markdown(), encoding="utf-8")
     with_all = ", ".join(f"{report.with_all:.2f}" for report in reports)
-    click.echo(f"per cent points against training with all LLMs ({with_all})\n\n{growth.as_markdown()}")
+    answer.add(**growth.as_json(), out=out)
+    header, rows = growth.table()
+    title = f"per cent points against training with all LLMs ({with_all})"
+    answer.show("mean_over_seeds", Table([Column(header[0]), *(Column(name, "s") for name in header[1:])], rows, title))
+
+
+def _say_written(answer: Answer, manifest: Manifest, out: Path) -> None:
+    answer.add(bundle_id=manifest.bundle_id, out=out, llms=manifest.llm_names)
+    answer.say(f"bundle {manifest.bundle_id} in {out}: {len(manifest.llms)} LLMs")
 
 
 def _llms_of(bundle: Path) -> tuple[str, ...]:
@@ -141,7 +160,9 @@ def _llms_of(bundle: Path) -> tuple[str, ...]:
         raise click.ClickException(str(error)) from None
 
 
-def _write(router: "Router", model: "RouterModel", llms: "tuple[LlmSpec, ...]", change: str, out: Path) -> Manifest:
+def _write(
+    router: "Router", model: "RouterModel", llms: "tuple[LlmSpec, ...]", change: str, bundle: Path, out: Path
+) -> Manifest:
     from routerdc.bundle_io import save_bundle
     from routerdc.training.model_card import write_model_card
 
@@ -159,4 +180,15 @@ def _write(router: "Router", model: "RouterModel", llms: "tuple[LlmSpec, ...]", 
         training={**old.training, "from_bundle": old.bundle_id, "pool_changes": changes},
     )  # no metrics: those of the old pool are not this one's
     write_model_card(out, manifest)
+    _take_along(bundle, out)
     return manifest
+
+
+def _take_along(bundle: Path, out: Path) -> None:
+    """Graph and engine of the same encoder, so that `routerdc export` makes only the head anew."""
+    if out.resolve() == bundle.resolve():
+        return
+    for derived in (GRAPH_FOLDER, ENGINE_FOLDER):
+        shutil.rmtree(out / derived, ignore_errors=True)
+        if (bundle / derived).is_dir():
+            shutil.copytree(bundle / derived, out / derived)

@@ -75,7 +75,11 @@ class GrowthOverSeeds:
         return {"seeds": [report.as_json() for report in self.reports]}
 
     def as_markdown(self) -> str:
-        """A table of means over seeds; its last line, the mean over LLMs, has their standard deviation, too."""
+        """The table for a page."""
+        return markdown_table(Table("", *self.table())) + "\n"
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Header and rows: means over seeds; the last row, the mean over LLMs, has their standard deviation, too."""
         first = self.reports[0]
         sizes = list(first.mean.added)
         header = ["LLM left out", "not added", *(f"from {size} queries" for size in sizes)]
@@ -85,7 +89,7 @@ class GrowthOverSeeds:
             rows.append([row.llm, *(f"{value:+.2f}" for value in over_seeds.mean(axis=0))])
         means = np.array([_values(report.mean) for report in self.reports])
         rows.append(["mean", *(_with_deviation(values) for values in means.T)])
-        return markdown_table(Table("", header, rows)) + "\n"
+        return header, rows
 
 
 def _values(growth: Growth) -> list[float]:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from cli.answer import Answer, answers
+from cli.table import Column, Table
 from routerdc.data.options import Reading, reading
 from routerdc_contract.output_path import OutputPath
 
@@ -19,6 +21,7 @@ from routerdc_contract.output_path import OutputPath
 @click.option("--steps", type=click.IntRange(min=1), help="Overrides the recipe's number of steps.")
 @click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="State to resume from.")
 @reading
+@answers
 def train(
     data: tuple[Path, ...],
     recipe_name: str,
@@ -30,6 +33,7 @@ def train(
     steps: int | None,
     checkpoint: Path | None,
     reading: Reading,
+    answer: Answer,
 ) -> None:
     """Train a router on DATA (files or folders of scored queries)."""
     import torch
@@ -58,24 +62,18 @@ def train(
         write_model_card(out, manifest)
     except (BundleError, CheckpointError, DataError, FloatingPointError, RecipeError) as error:
         raise click.ClickException(str(error)) from None
+    answer.add(bundle_id=manifest.bundle_id, out=out, skipped=skipped, left_out=ungraded)
     if skipped:
-        click.echo(f"{skipped} bad rows skipped")
-    _print_held_out(manifest.metrics)
-    click.echo(f"bundle {manifest.bundle_id} in {out}")
+        answer.say(f"{skipped} bad rows skipped")
+    if lines := manifest.metrics.get("held_out"):
+        answer.show("held_out", _held_out(lines))
+    answer.say(f"bundle {manifest.bundle_id} in {out}")
     for llm, grades in ungraded.items():
-        click.echo(f"{llm}: left out of the pool, it has {grades} grades: grade more rows, or use `routerdc pool add`")
+        answer.say(f"{llm}: left out of the pool, it has {grades} grades: grade more rows, or use `routerdc pool add`")
 
 
-def _print_held_out(metrics: dict[str, dict[str, dict[str, float]]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    if not (lines := metrics.get("held_out")):
-        return
-    table = Table(title="Quality of the choice on held-out training queries, per cent")
+def _held_out(lines: dict[str, dict[str, float]]) -> Table:
     names = list(next(iter(lines.values())))
-    for column in ("", *names):
-        table.add_column(column, justify="right" if column else "left")
-    for who, row in lines.items():
-        table.add_row(who.replace("_", " "), *(f"{row.get(name, float('nan')):.2f}" for name in names))
-    Console().print(table)
+    rows = [(who.replace("_", " "), *(row.get(name) for name in names)) for who, row in lines.items()]
+    title = "Quality of the choice on held-out training queries, per cent"
+    return Table([Column("", key="router"), *(Column(name, ".2f") for name in names)], rows, title)

@@ -5,7 +5,6 @@ says: the query went in, and the server of that LLM answered.
 """
 
 import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +12,8 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
-from rich.console import Console
-from rich.table import Table
-
+from cli.answer import Answer
+from cli.table import Column, Table
 from deploy.local.demo.sample_queries import SAMPLE_QUERIES
 from routerdc_client import RouterClient
 from routerdc_contract.v1 import router_pb2 as pb
@@ -24,7 +22,6 @@ VIRTUAL_MODEL = "auto"
 ROUTE_DEADLINE_MS = 2000.0
 ANSWER_TIMEOUT_SECONDS = 10.0
 SHOWN_QUERY_CHARS = 36
-LOG_WIDTH = 132
 _DIRECT = build_opener(ProxyHandler({}))  # this machine is not behind a proxy, whatever http_proxy says
 
 
@@ -83,30 +80,32 @@ def _ask(openai_base_url: str, query: str) -> str:
         return str(json.load(response)["model"])
 
 
-def print_samples(samples: Sequence[RoutedSample]) -> None:
-    """The samples as a table in the terminal, or in a log, where a line may be longer; problems stand below it."""
-    console = Console() if sys.stdout.isatty() else Console(width=LOG_WIDTH)
-    table = Table("kind", box=None, pad_edge=False)
-    table.add_column("query", no_wrap=True, max_width=SHOWN_QUERY_CHARS)
-    for title in ("LLM", "endpoint"):
-        table.add_column(title, overflow="fold")
-    for title in ("margin", "ms"):
-        table.add_column(title, justify="right")
-    for sample in samples:
-        table.add_row(*_row(sample))
-    console.print(table)
-    for sample in samples:
-        if not sample.ok:
-            console.print(f"[red]{sample.kind}: {sample.problem}")
+COLUMNS = (
+    Column("kind"),
+    Column("query", most_characters=SHOWN_QUERY_CHARS),
+    Column("LLM"),
+    Column("endpoint"),
+    Column("margin", ".4f"),
+    Column("ms", ".1f", key="milliseconds"),
+)
 
 
-def _row(sample: RoutedSample) -> tuple[str, ...]:
+def show_samples(answer: Answer, samples: Sequence[RoutedSample]) -> None:
+    """The samples as a table; problems stand below it."""
+    answer.show("samples", Table(COLUMNS, [_row(sample) for sample in samples]))
+    problems = {sample.kind: sample.problem for sample in samples if not sample.ok}
+    answer.add(problems=problems)
+    for kind, problem in problems.items():
+        answer.say(f"{kind}: {problem}")
+
+
+def _row(sample: RoutedSample) -> tuple[str | float, ...]:
     decision = sample.decision
     return (
         sample.kind,
         " ".join(sample.query.split()),
         decision.llm,
         urlsplit(decision.endpoint.address).netloc,
-        f"{decision.margin:.4f}",
-        f"{sample.milliseconds:.1f}",
+        decision.margin,
+        sample.milliseconds,
     )

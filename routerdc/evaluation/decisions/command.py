@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cli.answer import Answer, answers
 from routerdc.data.options import Reading, reading
 from routerdc_contract.output_path import OutputPath
 
@@ -21,23 +22,26 @@ SHOWN_BAD_LINES = 20
 @reading
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
 @click.option("--out", type=OutputPath(dir_okay=False), help="JSON file for every number.")
+@answers
 def evaluate_decisions(
-    logs: tuple[Path, ...], test_paths: tuple[Path, ...], reading: Reading, seed: int, out: Path | None
+    logs: tuple[Path, ...],
+    test_paths: tuple[Path, ...],
+    reading: Reading,
+    seed: int,
+    out: Path | None,
+    answer: Answer,
 ) -> None:
     """Read the gateway's decision LOGs: shares, reasons, latency; with --test also quality.
 
     Bad lines are named and counted, and do not stop the evaluation: a log may end in half a line.
     """
-    from rich.console import Console
-    from rich.markup import escape
-
     from routerdc.data.formats.rows import DataError
     from routerdc.evaluation.decisions.log import read_log
     from routerdc.evaluation.decisions.quality import judgement
     from routerdc.evaluation.decisions.report import DecisionsReport
     from routerdc.evaluation.decisions.tables import decision_tables
     from routerdc.evaluation.decisions.traffic import traffic
-    from routerdc.evaluation.reports.terminal import rich_table
+    from routerdc.evaluation.reports.terminal import printed
 
     try:
         data = reading.load_all(test_paths)
@@ -50,14 +54,14 @@ def evaluate_decisions(
         bad_line_count=len(log.bad),
         bad_lines=tuple(map(str, log.bad[:SHOWN_BAD_LINES])),
     )
-    console = Console()
+    answer.add(**report.model_dump(mode="json"))
     for table in decision_tables(report):
-        console.print(rich_table(table))
+        answer.show(table.title, printed(table))
     for line in report.bad_lines:
-        console.print(f"skipped {escape(line)}", style="yellow")
+        answer.say(f"skipped {line}")
     if report.bad_line_count:
-        console.print(f"bad lines skipped: {report.bad_line_count}", style="yellow")
+        answer.say(f"bad lines skipped: {report.bad_line_count}")
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        click.echo(f"wrote {out}")
+        answer.say(f"wrote {out}")

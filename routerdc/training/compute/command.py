@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.answer import Answer, answers
+from cli.table import Column, Table
 from routerdc.data.options import Reading, reading
 from routerdc_contract.output_path import OutputPath
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(min=2), help="Of the cross-validation.")
 @click.option("--steps", type=click.IntRange(min=1), help="Overrides the recipe's number of steps.")
 @reading
+@answers
 def tune_compute(
     data: tuple[Path, ...],
     recipe_name: str,
@@ -46,6 +49,7 @@ def tune_compute(
     folds: int,
     steps: int | None,
     reading: Reading,
+    answer: Answer,
 ) -> None:
     """Measure quality against compute on DATA, and name the cheapest encoder that is good enough."""
     import torch
@@ -69,23 +73,17 @@ def tune_compute(
     except (BundleError, DataError, RecipeError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     chosen = cheapest_good(points)
-    _print(points, chosen)
-    click.echo(
+    answer.add(chosen=chosen, out=out)
+    answer.show("points", _table(points, chosen), points)
+    answer.say(
         f"cheapest within {TOLERANCE_POINTS} of the best: layers: {chosen.layers}, max_tokens: {chosen.max_tokens}, "
         f"truncation_side: {chosen.truncation_side}; write these into your recipe. Table and plot are in {out}"
     )
 
 
-def _print(points: "list[Point]", chosen: "Point") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+def _table(points: "list[Point]", chosen: "Point") -> Table:
     from routerdc.training.compute.search import table
 
-    printed = Table(title="Quality of the choice against compute, per cent (training data only)")
     head, *rows = table(points, chosen)
-    for column in head:
-        printed.add_column(column, justify="right")
-    for cells in rows:
-        printed.add_row(*cells)
-    Console().print(printed)
+    title = "Quality of the choice against compute, per cent (training data only)"
+    return Table([Column(name, "s") for name in head], rows, title)

@@ -1,5 +1,6 @@
 """`routerdc demo` and `routerdc serve` as people use them: they say what is wrong, and leave nothing behind."""
 
+import json
 import os
 import signal
 import socket
@@ -73,10 +74,11 @@ def wait_until_gone(pids: set[int], timeout_seconds: float = 30) -> set[int]:
 
 
 def test_check_routes_every_sample_and_exits_with_0(folder: Path) -> None:
-    result = routerdc("demo", "--check", "--folder", folder, *ANY_PORTS)
+    result = routerdc("demo", "--check", "--json", "--folder", folder, *ANY_PORTS)
     assert result.returncode == 0, result.stderr
-    for kind, _ in SAMPLE_QUERIES:
-        assert kind in result.stdout
+    answer = json.loads(result.stdout)
+    assert [sample["kind"] for sample in answer["samples"]] == [kind for kind, _ in SAMPLE_QUERIES]
+    assert answer["problems"] == {}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, expect, sync_playwright
 
 from deploy.local.stack import console
 from tests.e2e.conftest import Stack
@@ -28,6 +28,13 @@ FLAGS = [
     "--disable-sync",
 ]
 QUERY = "A bakery sells 36 loaves in the morning and half as many in the afternoon. How many in all?"
+LOGGED = {
+    "time": "2026-11-30T12:34:56.789+00:00",
+    "query_hash": "0123456789abcdef" * 2,
+    "llm": "meta-llama/Meta-Llama-3-8B",
+    "reason": "only_one",
+    "total_ms": 1.5,
+}
 # Pictures for the docs are made by: SCREENSHOTS=docs/img pytest tests/e2e/stack/test_console.py
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 
@@ -36,8 +43,13 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-
 
 @pytest.fixture(scope="module")
 def url(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with console(stack.service, tmp_path_factory.mktemp("console"), 0) as url:
-        yield url
+    folder = tmp_path_factory.mktemp("console")
+    log = folder / "decisions.jsonl"
+    log.write_text(f"{json.dumps(LOGGED)}\n", encoding="utf-8")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ROUTERDC_DECISION_LOG_FILE", str(log))
+        with console(stack.service, folder, 0) as url:
+            yield url
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +174,35 @@ def test_what_happens_now_is_shown_and_can_be_stopped(watched: Watched) -> None:
     asked = len(watched.addresses)
     page.wait_for_timeout(2500)
     assert len(watched.addresses) == asked
+
+
+def test_the_last_decisions_come_from_the_log_as_hashes(watched: Watched) -> None:
+    row = watched.page.locator("#decisions tbody tr")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text("12:34:56")
+    expect(row).to_contain_text("0123456789ab")
+    expect(row).to_contain_text("only one")
+    expect(watched.page.locator("#no-log")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("familiarity", "meaning"),
+    [(0.0, "the LLMs' quality in general"), (0.5, "between"), (1.0, "about this query"), (None, "")],
+)
+def test_familiarity_is_shown_where_the_bundle_knows_it(
+    watched: Watched, familiarity: float | None, meaning: str
+) -> None:
+    def answer(route: Route) -> None:
+        decision = route.fetch().json() | {"familiarity": familiarity}
+        route.fulfill(json=decision)
+
+    watched.page.route("**/api/route", answer)
+    watched.ask(QUERY)
+    if familiarity is None:
+        expect(watched.page.locator("#familiarity-part")).to_be_hidden()
+    else:
+        expect(watched.page.locator("#familiarity-part")).to_contain_text(meaning)
+        assert watched.page.get_by_label("Familiarity").evaluate("e => e.value") == familiarity
 
 
 def test_no_query_is_stored(watched: Watched, url: str, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -36,6 +36,12 @@ def test_a_decision_has_every_candidate_by_name() -> None:
     assert (shown["reason"], shown["tokens"], shown["truncated"], shown["milliseconds"]) == ("routed", 7, True, 2.5)
 
 
+def test_familiarity_is_shown_where_the_bundle_knows_it() -> None:
+    assert decision(ROUTED)["familiarity"] is None
+    assert decision(changed(familiarity=0.25))["familiarity"] == 0.25
+    assert decision(changed(familiarity=0.0))["familiarity"] == 0.0
+
+
 @pytest.mark.parametrize(
     ("response", "sentence"),
     [

@@ -1,6 +1,7 @@
 """The console's server: what it answers, what it refuses, and that it says nothing about a query."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import grpc
 import pytest
@@ -121,6 +122,21 @@ async def test_another_site_cannot_ask(
     answer = await client.post("/api/route", data='{"query": "hello"}', headers=sent)
     assert answer.status == status
     assert gateway[0].asked == []
+
+
+async def test_the_last_decisions_are_those_of_the_log(gateway: tuple[Gateway, str], tmp_path: Path) -> None:
+    log = tmp_path / "decisions.jsonl"
+    log.write_text('{"time":"t","query_hash":"0123456789abcdef","llm":"a","reason":"routed","total_ms":1.5}\n')
+    async with AsyncRouterClient(gateway[1]) as router:
+        for shown, decisions in ((None, None), (log, ["0123456789ab"]), (tmp_path / "none", [])):
+            application = Console(router, "http://127.0.0.1:9/metrics", LOOPBACK_NAMES, shown).application()
+            async with TestClient(TestServer(application)) as client:
+                found = (await (await client.get("/api/decisions")).json())["decisions"]
+                assert (found and [row["asked"] for row in found]) == decisions
+        application = Console(router, "http://127.0.0.1:9/metrics", LOOPBACK_NAMES, tmp_path).application()
+        async with TestClient(TestServer(application)) as client:
+            answer = await client.get("/api/decisions")
+            assert (answer.status, str(tmp_path) in (await answer.json())["error"]) == (502, True)
 
 
 async def test_metrics_that_cannot_be_read_are_named(gateway: tuple[Gateway, str]) -> None:

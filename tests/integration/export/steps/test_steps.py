@@ -6,21 +6,27 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 from onnx import numpy_helper
+from safetensors import safe_open
+from safetensors.numpy import save
 
 from export.artefacts.files import ENGINE_FILE, ENGINE_WEIGHTS_FILE, GRAPH_FILE, HEAD_FILE, REFS_FILE, graph_inputs
 from export.artefacts.record import RECORD_FILE, Record
 from export.errors import ParityError
+from export.onnx.trace import trace
 from export.steps.engine import EngineStep
 from export.steps.graph import GraphStep
 from export.steps.repository import RepositoryStep
 from export.steps.runner import make
 from export.steps.step import Step
-from routerdc_contract.bundle import ENGINE_FOLDER, GRAPH_FOLDER, Manifest
+from routerdc.pool.command import pool as pool_command
+from routerdc_contract.bundle import ENGINE_FOLDER, GRAPH_FOLDER, WEIGHTS_FILE, Manifest, file_sha256
 from routerdc_contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
 from tests.integration.export.conftest import DEFAULT_BUNDLE, ENCODERS, invoke
 
@@ -239,3 +245,67 @@ def _hide(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
         monkeypatch.setitem(sys.modules, package, None)
     for name in [name for name in sys.modules if name.startswith("routerdc.")]:
         monkeypatch.delitem(sys.modules, name)
+
+
+def with_another_head(bundle: Path, out: Path) -> Path:
+    """What `pool remove` makes: one LLM less over the same encoder; graph and engine come along."""
+    arguments = ["remove", "llm-3", "--bundle", str(bundle), "--out", str(out)]
+    result = CliRunner().invoke(pool_command, arguments)
+    assert result.exit_code == 0, result.output
+    return out
+
+
+def test_another_head_keeps_graph_and_engine_and_its_answers_are_proven(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert invoke("--bundle", bundle, "--out", tmp_path / "out")[0] == 0
+    smaller = with_another_head(bundle, tmp_path / "smaller")
+
+    def never(*_: object) -> None:
+        raise AssertionError("the encoder was traced or quantized again")
+
+    monkeypatch.setattr("export.onnx.trace.trace", never)
+    monkeypatch.setattr("export.onnx.assemble.to_int8", never)
+    code, output = invoke("--bundle", smaller, "--out", tmp_path / "out")
+    assert (code, output.count("made")) == (0, 3), output
+    engine = [f"{ENGINE_FOLDER}/{file}" for file in (ENGINE_FILE, ENGINE_WEIGHTS_FILE)]
+    for kept in (f"{GRAPH_FOLDER}/{GRAPH_FILE}", *engine):
+        assert (smaller / kept).read_bytes() == (bundle / kept).read_bytes()
+    served = np.load(tmp_path / "out/model_repository/routerdc/1" / HEAD_FILE)["llm_embeddings"]
+    assert len(served) == len(Manifest.read(smaller).llms) == 4
+    record = Record.read(smaller / ENGINE_FOLDER)
+    assert record.bundle_id == Manifest.read(smaller).bundle_id
+    assert record.parity is not None
+    assert record.parity.agreement > 0.98
+
+
+@pytest.mark.parametrize(("changed", "steps"), [(True, []), (False, ["graph"])])
+def test_another_projection_or_a_step_that_is_named_makes_the_encoder_anew(
+    changed: bool,
+    steps: list[str],
+    bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    smaller, traced = with_another_head(bundle, tmp_path / "smaller"), []
+
+    def counted(*arguments: Any) -> onnx.ModelProto:
+        traced.append(arguments)
+        return trace(*arguments)
+
+    monkeypatch.setattr("export.onnx.trace.trace", counted)
+    if changed:
+        change_projection(smaller)
+    assert invoke(*steps, "--bundle", smaller, "--out", tmp_path / "out")[0] == 0
+    assert len(traced) == 1
+
+
+def change_projection(bundle: Path) -> None:
+    manifest = Manifest.read(bundle)
+    with safe_open(bundle / WEIGHTS_FILE, framework="numpy") as file:
+        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    name = next(name for name in tensors if name.startswith("projection"))
+    tensors[name] = 2 * tensors[name]
+    (bundle / WEIGHTS_FILE).write_bytes(save(tensors, metadata=metadata))
+    fields = manifest.model_dump(exclude={"bundle_id"}) | {"weights_sha256": file_sha256(bundle / WEIGHTS_FILE)}
+    Manifest.build(**fields).write(bundle)

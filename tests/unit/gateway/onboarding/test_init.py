@@ -1,5 +1,6 @@
 """`routerdc init` writes a file that is right, of servers that answer."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,8 @@ def test_two_servers_become_a_pool_with_comments(serve: Serve, file: Path, monke
     assert "k1" not in text
     assert text.count("#") > 8
     assert "routerdc gateway" in result.output
+    for_programs = run(file, "--endpoint", second, "--force", "--json")
+    assert [one["llm"] for one in json.loads(for_programs.output)["endpoints"]] == ["shared", "true"]
 
 
 def test_a_person_is_asked_for_what_is_missing(serve: Serve, file: Path) -> None:

@@ -41,11 +41,25 @@ async def test_choices_are_compared_by_name_and_not_by_column() -> None:
     assert shadowed.seen == {ShadowOutcome.AGREED: 1, ShadowOutcome.DIFFERED: 1}
 
 
-async def test_llms_that_only_one_of_them_knows_do_not_count() -> None:
-    known = Bundle("f" * 16, ("new", "alpha", "gamma"))
-    shadowed = Shadowed(FakeScorer(bundle=known, values={"q": (1.0, 0.5, 0.1)}))
+@pytest.mark.parametrize(
+    ("llms", "values", "outcome"),
+    [
+        (("new", "alpha", "beta"), (1.0, 0.5, 0.1), ShadowOutcome.UNSHARED),  # the shadow's choice is new
+        (("new", "alpha", "gamma"), (0.1, 0.5, 0.2), ShadowOutcome.UNSHARED),  # the primary's, beta, has left
+        (("new", "alpha", "beta"), (0.1, 0.5, 1.0), ShadowOutcome.AGREED),
+        (("new", "alpha", "beta"), (0.1, 1.0, 0.5), ShadowOutcome.DIFFERED),
+    ],
+)
+async def test_a_choice_that_only_one_of_them_knows_is_counted_as_such(
+    llms: tuple[str, ...], values: tuple[float, ...], outcome: ShadowOutcome
+) -> None:
+    shadowed = Shadowed(FakeScorer(bundle=Bundle("f" * 16, llms), values={"q": values}))
     await shadowed.ask("q")
-    await until(lambda: shadowed.seen[ShadowOutcome.AGREED] == 1)
+    await until(lambda: shadowed.seen.total() == 1)
+    assert shadowed.seen == {outcome: 1}
+
+
+async def test_a_shadow_that_knows_none_of_the_llms_has_failed() -> None:
     shadowed = Shadowed(FakeScorer(bundle=Bundle("f" * 16, ("x", "y", "z"))))
     await shadowed.ask("q")
     await until(lambda: shadowed.seen[ShadowOutcome.FAILED] == 1)

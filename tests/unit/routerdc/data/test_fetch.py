@@ -118,6 +118,8 @@ def test_the_command_fetches_what_is_named(mirror: Path, tmp_path: Path, monkeyp
     assert result.exit_code == 0, result.output
     assert result.output.count(" fetched") == 2
     assert "licence: MIT" in result.output
+    again = json.loads(CliRunner().invoke(data, [*arguments, "--json"]).output)
+    assert [file["fetched"] for file in again["files"]] == [False, False]
     assert not (tmp_path / "data/other").exists()
     wrong = CliRunner().invoke(data, ["fetch", "nothing"])
     assert wrong.exit_code == 2

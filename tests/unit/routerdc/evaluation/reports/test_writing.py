@@ -1,14 +1,13 @@
 """Reports on disk and in the terminal."""
 
-import io
 import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
+from cli.answer import Answer
 from routerdc.data.dataset import Dataset
 from routerdc.evaluation.evaluate import Options, Subject, evaluate
 from routerdc.evaluation.measures.report import Report
@@ -57,12 +56,14 @@ def test_tables_are_rectangular_and_reach_every_output(report: Report, folder: P
     assert f"{report.lines[0].sets['odes'].mean:.2f}" in markdown
 
 
-def test_the_terminal_shows_the_verdict_first_and_fits_eighty_columns(report: Report) -> None:
+def test_the_terminal_shows_the_verdict_first_and_fits_eighty_columns(
+    report: Report, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     many = report.model_copy(update={"llms": [f"org/an-llm-with-a-long-name-{n}" for n in range(71)]})
     path = Path("build") / ("long" * 30) / "report.md"
-    console = Console(width=80, record=True, file=io.StringIO())
-    show(many, [path], console)
-    lines = console.export_text().splitlines()
+    monkeypatch.setenv("COLUMNS", "80")
+    show(Answer(as_json=False), many, [path])
+    lines = capsys.readouterr().out.splitlines()
     assert report.verdict is not None
     assert " ".join(lines).startswith(report.verdict.sentences[0][:60])
     assert all(len(line) <= 80 for line in lines if "report.md" not in line)
