@@ -57,8 +57,7 @@ class Table:
         from rich.markup import escape
         from rich.table import Table as RichTable
 
-        rich = RichTable(box=None, pad_edge=False, title=escape(self.title) or None, title_justify="left")
-        rich.caption, rich.caption_justify = escape(self.note) or None, "left"
+        rich = RichTable(box=None, pad_edge=False)
         for column in self.columns:
             rich.add_column(
                 escape(column.title),
@@ -70,4 +69,7 @@ class Table:
         for index, row in enumerate(self.rows):
             cells = [escape(column.text(cell)) for column, cell in zip(self.columns, row, strict=True)]
             rich.add_row(*cells, style="bold" if index in self.strong else None)
-        Console().print(rich)
+        console = Console(highlight=False)
+        for part in (escape(self.title), rich, escape(self.note)):
+            if part:
+                console.print(part)
