@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from cli.command import main
 from tests.e2e.conftest import Stack
-from tests.unit.cli.test_answer import NO_TABLE, all_commands
+from tests.integration.cli.test_tables import NO_TABLE, all_commands
 
 QUERIES = ["Add 3 and 4.", "Print the list in Python.", "Who wrote Faust?", "Multiply 12 by 7.", "Sort a dictionary."]
 ROWS = 40
@@ -85,7 +85,7 @@ def call(command: str, place: Place, *more: str) -> Result:
 
 
 def test_no_command_is_forgotten() -> None:
-    assert CALLS.keys() | ELSEWHERE | NO_TABLE == all_commands(main).keys()  # type: ignore[arg-type]
+    assert CALLS.keys() | ELSEWHERE | NO_TABLE == all_commands(main).keys()
 
 
 @pytest.mark.parametrize("command", CALLS)

@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 
 ENTRIES = {entry.name: entry for entry in entry_points(group="routerdc.commands")}
+BUNDLE = Path(__file__).parents[3] / "bundles/default"
 HEAVY = ("torch", "transformers", "numpy", "sklearn", "matplotlib", "onnxruntime", "grpc", "aiohttp")
 
 
@@ -49,6 +51,33 @@ def test_no_commands_help_needs_torch() -> None:
     imported = loaded(*sorted(ENTRIES))
     slow = {"torch", "transformers", "sklearn", "matplotlib"}
     assert {command: names & slow for command, names in imported.items() if names & slow} == {}
+
+
+def test_commands_that_need_no_torch_run_without_it(tmp_path: Path) -> None:
+    rows = [{"question": f"q {n}", "scores": {"a": 1.0, "b": 0.0}} for n in range(30)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "endpoints.yaml").write_text(
+        'default: [a]\nllms: {a: {price: 1.0, endpoints: [{address: "http://127.0.0.1:9/v1", model: a}]}}\n'
+    )
+    calls = [
+        "data check rows.jsonl",
+        "check --offline endpoints.yaml",
+        "collect --dry-run --endpoints endpoints.yaml rows.jsonl",
+        "grade --store labels.db --out table.jsonl",
+        "prior --example --out prior.yaml",
+        f"export --bundle {BUNDLE}",
+        "envoy-config --endpoints endpoints.yaml --gateway 127.0.0.1:9 --out envoy.yaml",
+    ]
+    code = (
+        "import sys; from cli.command import main\n"
+        "for call in sys.argv[1:]:\n"
+        "    main(call.split(), prog_name='routerdc', standalone_mode=False)\n"
+        "    assert not {'torch', 'transformers'} & sys.modules.keys(), call\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *calls], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(("words", "found"), [("routerdc pub", {"publish"}), ("routerdc route --js", {"--json"})])

@@ -5,14 +5,12 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 
 from cli.answer import Answer, answers
-from cli.command import main
 from cli.table import Column, Table
 
 LONG = "/a/folder/" + "very-" * 30 + "long/file.json"
@@ -21,12 +19,6 @@ TABLE = Table(
     [("org/one [7B]", 0.5, LONG, "a sentence that is long"), ("two", math.nan, "", "short"), ("three", None, "", "")],
     "Title",
 )
-NO_TABLE = {
-    *("serve", "gateway", "triton", "console", "stand-ins"),  # they run until they are stopped
-    "envoy-config",  # its output is a configuration, JSON if asked
-    *("collect", "grade", "import", "prior", "refresh"),  # they say a few lines; their result is a file
-}
-"""Commands without a table, so without --json."""
 
 
 @dataclass(frozen=True)
@@ -95,33 +87,3 @@ def test_sentences_are_wrapped_between_words(
     monkeypatch.setenv("COLUMNS", "20")
     Answer(as_json=False).explain(f"some words before it and {LONG} after")
     assert capsys.readouterr().out.splitlines() == ["some words before it", "and", LONG, "after"]
-
-
-def all_commands(group: click.Group, *names: str) -> dict[str, click.Command]:
-    context = click.Context(group)
-    found: dict[str, click.Command] = {}
-    for name in group.list_commands(context):
-        member = group.get_command(context, name)
-        assert member is not None
-        words = (*names, name)
-        found |= all_commands(member, *words) if isinstance(member, click.Group) else {" ".join(words): member}
-    return found
-
-
-@pytest.fixture(scope="module")
-def commands() -> dict[str, click.Command]:
-    assert isinstance(main, click.Group)
-    return all_commands(main)
-
-
-def test_every_command_that_prints_a_table_has_json(commands: dict[str, click.Command]) -> None:
-    with_json = {name for name, one in commands.items() if any(p.name == "as_json" for p in one.params)}
-    assert with_json == commands.keys() - NO_TABLE
-
-
-def test_every_table_is_printed_by_the_one_mechanism(commands: dict[str, click.Command]) -> None:
-    def source(one: Any) -> str:
-        return Path(one.callback.__code__.co_filename).read_text(encoding="utf-8")
-
-    assert [name for name, one in commands.items() if "from rich.table" in source(one)] == []
-    assert [name for name in NO_TABLE if "Table(" in source(commands[name])] == []
