@@ -67,7 +67,7 @@ class Step(ABC):
     def build_head(self, draft: Path) -> Evidence | None:
         """The same where the old artefacts in `folder` are of the same encoder, and only the head is new.
 
-        A step without anything that would take long makes all of it anew.
+        A step without anything that would take long makes all of it again.
         """
         return self.build(draft)
 

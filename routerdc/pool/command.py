@@ -185,7 +185,7 @@ def _write(
 
 
 def _take_along(bundle: Path, out: Path) -> None:
-    """Graph and engine of the same encoder, so that `routerdc export` makes only the head anew."""
+    """Graph and engine of the same encoder, so that `routerdc export` makes only the head again."""
     if out.resolve() == bundle.resolve():
         return
     for derived in (GRAPH_FOLDER, ENGINE_FOLDER):
