@@ -12,6 +12,7 @@ from routerdc_contract.v1 import router_pb2 as pb
 
 ROUTE = "/routerdc.v1.Router/Route"
 ROUTE_BATCH = "/routerdc.v1.Router/RouteBatch"
+ROUTE_STREAM = "/routerdc.v1.Router/RouteStream"
 MODEL_INFER = "ModelInfer"
 INFER = f"/inference.GRPCInferenceService/{MODEL_INFER}"
 CHAT_COMPLETIONS = "/chat/completions"

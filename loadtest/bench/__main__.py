@@ -57,6 +57,7 @@ BENCHMARKS: dict[str, tuple[Benchmark, ...]] = {
         host.host_over_tokenizers,
         host.host_parts,
         host.batch_over_single,
+        host.over_empty_server,
     ),
 }
 HISTORY = "history.jsonl"

@@ -5,11 +5,14 @@ reference for Triton is what Hugging Face's tokenizers alone take for the same t
 """
 
 import asyncio
+from functools import partial
 from typing import NamedTuple
 
+from loadtest import messages
 from loadtest.bench.comparison import Comparison, Goal
 from loadtest.bench.setting import Setting
-from loadtest.closed_loop.closed_loop import Round, Service
+from loadtest.closed_loop.closed_loop import Connected, Round, Service
+from loadtest.closed_loop.streams import through_streams
 from loadtest.closed_loop.usage import cpu_seconds
 from loadtest.inprocess.host_parts import PARTS
 from loadtest.servers import targets
@@ -17,6 +20,7 @@ from loadtest.servers.null_repository import null_repository
 from loadtest.servers.servers import Part
 from loadtest.servers.worker import Work, Worker
 from routerdc_contract.bundle import Manifest
+from routerdc_contract.v1 import router_pb2 as pb
 
 _ROWS = 64
 _QUERIES = 6400
@@ -123,6 +127,51 @@ def batch_over_single(setting: Setting) -> list[Comparison]:
     name = f"CPU of the gateway for a query of RouteBatch({_ROWS}) over one of Route"
     conditions = f"instant scorer, {_BATCH_CALLERS} and {_CALLERS} callers"
     return [Comparison(name, "ms", ours, reference, Goal("ratio", most=0.25), conditions)]
+
+
+def over_empty_server(setting: Setting) -> list[Comparison]:
+    """CPU time of the gateway for a query of each kind of call, over an empty server's for the same kind."""
+    batches = max(2, setting.effort.of(_QUERIES) // _ROWS)
+
+    async def answered(gateway: Part) -> pb.RouteResponse:
+        async with targets.route(gateway, setting.queries).connect() as connected:
+            return pb.RouteResponse.FromString(await connected.calls[0](messages.route("What is 12 times 7?")))
+
+    async def measure(gateway: Part, empty: Part) -> dict[str, list[tuple[Round, Round]]]:
+        services = {
+            "Route": [targets.route(part, setting.queries) for part in (gateway, empty)],
+            f"RouteBatch({_ROWS})": [targets.route_batch(part, setting.queries, _ROWS) for part in (gateway, empty)],
+        }
+        calls = {"Route": (batches * _ROWS // 4, _CALLERS), f"RouteBatch({_ROWS})": (batches, _BATCH_CALLERS)}
+        found = {}
+        for kind, (ours, reference) in services.items():
+            async with ours.connect() as a, reference.connect() as b:
+
+                async def one(side: Connected, load: tuple[int, int] = calls[kind]) -> Round:
+                    return await side.closed_loop(*load)
+
+                found[kind] = await setting.in_turns(partial(one, a), partial(one, b))
+
+        async def streamed(part: Part) -> Round:
+            queries = setting.queries.take(batches * _ROWS // 4)
+            return await through_streams(part.address, part.pid, queries, _BATCH_CALLERS, _CALLERS // _BATCH_CALLERS)
+
+        found["RouteStream"] = await setting.in_turns(partial(streamed, gateway), partial(streamed, empty))
+        return found
+
+    with setting.parts.instant_gateway() as gateway, setting.parts.echo(asyncio.run(answered(gateway))) as empty:
+        found = asyncio.run(measure(gateway, empty))
+    return [_over_empty(kind, pairs) for kind, pairs in found.items()]
+
+
+def _over_empty(kind: str, pairs: list[tuple[Round, Round]]) -> Comparison:
+    rows = _ROWS if "Batch" in kind else 1
+    ours, reference = zip(*((a.cpu_ms / rows, b.cpu_ms / rows) for a, b in pairs), strict=True)
+    conditions = f"instant scorer; {_BATCH_CALLERS} streams with {_CALLERS // _BATCH_CALLERS} queries in flight each, "
+    conditions += f"{_CALLERS} callers of Route, {_BATCH_CALLERS} of RouteBatch"
+    return Comparison(
+        f"CPU per query of the gateway over an empty server: {kind}", "ms", ours, reference, None, conditions
+    )
 
 
 def _compared(setting: Setting, service: Service, tokenizers: Worker, rows: int, callers: int) -> Comparison:

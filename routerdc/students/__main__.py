@@ -29,9 +29,9 @@ def _sizes() -> "dict[str, tuple[Size, Effort]]":
         (Size(64), Effort(epochs=8, rate=1e-2)),
         (Size(128), Effort(epochs=8, rate=1e-2)),
         (Size(256), Effort(epochs=8, rate=1e-2)),
-        (Size(128, layers=1, feed_forward=256), Effort(epochs=8, rate=2e-3)),
-        (Size(128, layers=2, feed_forward=256), Effort(epochs=8, rate=2e-3)),
-        (Size(256, layers=1, feed_forward=512), Effort(epochs=8, rate=2e-3)),
+        (Size(128, layers=1, feed_forward=256), Effort(epochs=3, rate=3e-3)),
+        (Size(128, layers=2, feed_forward=256), Effort(epochs=3, rate=3e-3)),
+        (Size(256, layers=1, feed_forward=512), Effort(epochs=3, rate=3e-3)),
     ]
     return {size.name: (size, effort) for size, effort in family}
 
