@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import reduce
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,16 +24,20 @@ from deploy.local.triton.install import UnsupportedPlatformError
 from deploy.local.triton.server import TritonPorts
 from routerdc_contract.bundle import BundleError
 
-SHIPPED_BUNDLE = Path(__file__).parents[2] / "bundles" / "default"
+_BUNDLES = Path(__file__).parents[2] / "bundles"
+SHIPPED_BUNDLE = _BUNDLES / "default"
+"""The paper's pool: what is benchmarked and what images hold."""
+DEMO_BUNDLE = _BUNDLES / "reasoning"
+"""A pool of 2025: what the demo shows."""
 LOOK_SECONDS = 0.5
 
 Command = Callable[..., Any]
 
 
-def _service_options(command: Command) -> Command:
-    """What both commands take: bundle, folder and ports."""
+def _service_options(bundle: Path) -> Callable[[Command], Command]:
+    """What both commands take: bundle (if none is named, `bundle`), folder and ports."""
     triton, front = TritonPorts(), FrontPorts()
-    for option in (
+    options = (
         _port("--envoy-port", front.envoy),
         _port("--console-port", front.console),
         _port("--gateway-http-port", front.gateway_http),
@@ -51,13 +56,12 @@ def _service_options(command: Command) -> Command:
         click.option(
             "--bundle",
             type=click.Path(exists=True, file_okay=False, path_type=Path),
-            default=SHIPPED_BUNDLE,
-            show_default="the shipped one",
+            default=bundle,
+            show_default=f"the shipped {bundle.name}",
             help="Folder of the trained router.",
         ),
-    ):
-        command = option(command)
-    return command
+    )
+    return lambda command: reduce(lambda decorated, option: option(decorated), options, command)
 
 
 def _port(flag: str, default: int) -> Callable[[Command], Command]:
@@ -86,7 +90,7 @@ def _port(flag: str, default: int) -> Callable[[Command], Command]:
     type=click.Choice(["fp32", "int8"]),
     help="Of the encoder; default: int8, which is faster. fp32 is for pools whose LLMs are too close for int8.",
 )
-@_service_options
+@_service_options(SHIPPED_BUNDLE)
 def serve(endpoints_file: Path, precision: str | None, bundle: Path, folder: Path, **ports: int) -> None:
     """Serves a bundle on this machine: a real Triton, the gateway in front of it, and Envoy for OpenAI clients.
 
@@ -104,7 +108,7 @@ def serve(endpoints_file: Path, precision: str | None, bundle: Path, folder: Pat
 
 @click.command()
 @click.option("--check", is_flag=True, help="Route the sample queries and exit: 0 if every one was answered, else 1.")
-@_service_options
+@_service_options(DEMO_BUNDLE)
 @answers
 def demo(check: bool, bundle: Path, folder: Path, answer: Answer, **ports: int) -> None:
     """Starts everything with demo endpoints in place of LLMs, and routes real queries."""

@@ -1,11 +1,22 @@
-"""A handful of queries of different kinds, to see a router at work. Written for this project; no data set's rows."""
+"""A handful of queries to see a router at work. Written for this project; no data set's rows.
+
+The first four are like those that `bundles/reasoning` learned from; it finds the others unfamiliar, and says so.
+"""
 
 SAMPLE_QUERIES: tuple[tuple[str, str], ...] = (
+    ("arithmetic", "Calculate 12 - 5 * 9."),
     (
-        "mathematics",
-        "A bakery sells 36 loaves in the morning and half as many in the afternoon. Each loaf costs $3. "
-        "How much does it take in that day?",
+        "syllogism",
+        "Consider these statements:\n1. No robins are fish\n2. All trout are fish\n\n"
+        "Does it logically follow that:\nNo robins are trout?\n(Answer Yes or No)",
     ),
+    (
+        "geometry",
+        "Find the orthocenter of triangle ABC whose vertices are A=(1, 2), B=(7, 3), and C=(4, 9). For all geometry "
+        "problems:\n1. Give coordinates in the form (x, y)\n2. Round decimal answers to 3 decimal places\n3. Use the "
+        "degree symbol for angles\n4. Return only the angle, coordinates, or radius as your answer.",
+    ),
+    ("spelling", "Spell this word backward (example: sun -> nus): lantern"),
     (
         "code",
         'def longest_run(values: list[int]) -> int:\n    """Return the length of the longest run of equal values.\n'
@@ -15,14 +26,5 @@ SAMPLE_QUERIES: tuple[tuple[str, str], ...] = (
         "Chinese",
         "下列关于光合作用的说法，正确的是哪一项？\nA. 只在夜间进行\nB. 需要光能\nC. 不产生氧气\nD. 只发生在根部",
     ),
-    (
-        "science",
-        "Which of these is the best conductor of electricity?\nA. wood\nB. copper\nC. glass\nD. rubber",
-    ),
-    (
-        "general knowledge",
-        "Which treaty ended the Thirty Years' War?\nA. Utrecht\nB. Westphalia\nC. Versailles\nD. Tordesillas",
-    ),
-    ("algebra", "Solve for x: 3(x - 4) = 2x + 7. Give only the number."),
     ("conversation", "My neighbour practises the drums at midnight. How do I ask her to stop without starting a feud?"),
 )

@@ -22,6 +22,8 @@ VIRTUAL_MODEL = "auto"
 ROUTE_DEADLINE_MS = 2000.0
 ANSWER_TIMEOUT_SECONDS = 10.0
 SHOWN_QUERY_CHARS = 36
+DECIDED = (pb.REASON_ROUTED, pb.REASON_CACHED, pb.REASON_UNFAMILIAR)
+"""Reasons by which the router decided; the best LLM in general for an unfamiliar query is its decision, too."""
 _DIRECT = build_opener(ProxyHandler({}))  # this machine is not behind a proxy, whatever http_proxy says
 
 
@@ -37,7 +39,7 @@ class RoutedSample:
 
     @property
     def ok(self) -> bool:
-        """Decided by the router, not by a fallback, and answered by the endpoint of that LLM."""
+        """Decided by the router, not by a default, and answered by the endpoint of that LLM."""
         return not self.problem
 
 
@@ -61,7 +63,7 @@ def _route(client: RouterClient, openai_base_url: str, kind: str, query: str) ->
 
 def _problem(decision: pb.RouteResponse, openai_base_url: str, query: str) -> str:
     """What is wrong with a decision or with the answer that OpenAI clients get; empty if nothing is."""
-    if decision.reason not in (pb.REASON_ROUTED, pb.REASON_CACHED):
+    if decision.reason not in DECIDED:
         return f"not routed: {decision.reason_detail}"
     try:
         answered_by = _ask(openai_base_url, query)
@@ -86,6 +88,7 @@ COLUMNS = (
     Column("LLM"),
     Column("endpoint"),
     Column("margin", ".4f"),
+    Column("familiar", ".0%", key="familiarity"),
     Column("ms", ".1f", key="milliseconds"),
 )
 
@@ -99,7 +102,7 @@ def show_samples(answer: Answer, samples: Sequence[RoutedSample]) -> None:
         answer.say(f"{kind}: {problem}")
 
 
-def _row(sample: RoutedSample) -> tuple[str | float, ...]:
+def _row(sample: RoutedSample) -> tuple[str | float | None, ...]:
     decision = sample.decision
     return (
         sample.kind,
@@ -107,5 +110,6 @@ def _row(sample: RoutedSample) -> tuple[str | float, ...]:
         decision.llm,
         urlsplit(decision.endpoint.address).netloc,
         decision.margin,
+        decision.familiarity if decision.HasField("familiarity") else None,
         sample.milliseconds,
     )

@@ -79,8 +79,9 @@ def test_a_wheel_installs_three_names_and_brings_bundle_and_model(wheel: Path) -
         "routerdc_contract",
     }
     packages = "routerdc_triton/packages"
-    assert f"{packages}/bundles/default/engine/encoder.onnx" in names
-    assert f"{packages}/bundles/default/graph/encoder.onnx" in names
+    for bundle in ("default", "reasoning"):
+        assert f"{packages}/bundles/{bundle}/engine/encoder.onnx" in names
+        assert f"{packages}/bundles/{bundle}/graph/encoder.onnx" in names
     assert f"{packages}/model_repository/routerdc/1/model.py" in names
     assert f"{packages}/model_repository/routerdc/config.pbtxt" in names
     assert [name for name in names if "__pycache__" in name or "/tests/" in name] == []
