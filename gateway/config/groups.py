@@ -122,6 +122,9 @@ class Limits(Group):
         _MIB, gt=0, description="longest text to route, in UTF-8 bytes; the model has a limit of its own"
     )
     max_message_bytes: int = Field(4 * _MIB, gt=0, description="largest message of a gRPC call")
+    max_connections: int = Field(
+        1024, gt=0, description="connections to a gRPC port; more are closed at once. One costs 17 KiB, 60 with TLS"
+    )
     max_batch_queries: int = Field(
         1024, gt=0, description="most queries in one RouteBatch; at most half of max_in_flight"
     )

@@ -1,14 +1,13 @@
 """The standard health service (grpc.health.v1), for callers who need no API key.
 
 Every watcher waits by itself: one that leaves, or does not read, keeps nothing from the others. Because no key is
-asked for, a call may cost little: a request that is not complete at once is refused (grpc itself takes in the whole of
-a message, however large, before it looks at the limit), and one host may watch only so often. Does not know what makes
-a service healthy.
+asked for, a call may cost little: a request that is not complete at once is refused, and one host may watch only so
+often. Does not know what makes a service healthy.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import grpc
@@ -16,11 +15,11 @@ from grpc import aio
 from grpc_health.v1 import health_pb2 as pb
 from grpc_health.v1.health import SERVICE_NAME
 
+from gateway.grpc_api.intake import Intake
 from gateway.grpc_api.peers import host_of
 
 MAX_WATCHERS_PER_HOST = 100
-_TURNS = 5  # of the event loop, that a request has to arrive: where the loop itself is late, so may the request be
-_TURN_SECONDS = 0.01
+MOST_LOOKS = 5  # of the intake guard, that a request has to arrive
 
 Status: TypeAlias = Any  # one of pb.HealthCheckResponse.ServingStatus; the stubs know no name for it
 Context = Any  # grpc.aio.ServicerContext; types-grpcio does not know its `write`
@@ -50,29 +49,25 @@ class HealthService:
         self._ended = True
         self._publish((), pb.HealthCheckResponse.NOT_SERVING)
 
-    def add_to(self, server: aio.Server) -> None:
-        """Lets `server` answer for it. On the wire one request and a stream of one are the same."""
+    def add_to(self, server: aio.Server, intake: Intake) -> None:
+        """Lets `server` answer for it; `intake` bounds what requests cost on their way."""
+        kinds = pb.HealthCheckRequest.FromString, pb.HealthCheckResponse.SerializeToString
         handlers = {
-            "Check": grpc.stream_unary_rpc_method_handler(
-                self.check, pb.HealthCheckRequest.FromString, pb.HealthCheckResponse.SerializeToString
-            ),
-            "Watch": grpc.stream_stream_rpc_method_handler(
-                self.watch, pb.HealthCheckRequest.FromString, pb.HealthCheckResponse.SerializeToString
-            ),
+            "Check": grpc.stream_unary_rpc_method_handler(intake.unary(self.check, MOST_LOOKS), *kinds),
+            "Watch": grpc.stream_stream_rpc_method_handler(intake.unary(self.watch, MOST_LOOKS), *kinds),
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE_NAME, handlers),))
 
-    async def check(self, requests: AsyncIterator[pb.HealthCheckRequest], context: Context) -> pb.HealthCheckResponse:
+    async def check(self, request: pb.HealthCheckRequest, context: Context) -> pb.HealthCheckResponse:
         """The status of one service; NOT_FOUND where there is no such."""
-        status = self._statuses.get((await _only(requests, context)).service)
+        status = self._statuses.get(request.service)
         if status is None:
             await context.abort(grpc.StatusCode.NOT_FOUND, "there is no such service")
         return pb.HealthCheckResponse(status=status)
 
-    async def watch(self, requests: AsyncIterator[pb.HealthCheckRequest], context: Context) -> None:
+    async def watch(self, request: pb.HealthCheckRequest, context: Context) -> None:
         """The status of one service now and after each change."""
-        service = (await _only(requests, context)).service
-        host = host_of(context)
+        service, host = request.service, host_of(context)
         if self._watchers[host] >= MAX_WATCHERS_PER_HOST:
             problem = f"{MAX_WATCHERS_PER_HOST} calls watch from this host already"
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, problem)
@@ -98,16 +93,3 @@ class HealthService:
         self._statuses.update(dict.fromkeys(services, status))
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
-
-
-async def _only(requests: AsyncIterator[pb.HealthCheckRequest], context: Context) -> pb.HealthCheckRequest:
-    """The one request of a call; a call whose request is not there at once is ended."""
-    receiving = asyncio.ensure_future(anext(aiter(requests), pb.HealthCheckRequest()))
-    try:
-        for _ in range(_TURNS):
-            if (await asyncio.wait({receiving}, timeout=_TURN_SECONDS))[0]:
-                return receiving.result()
-    finally:
-        receiving.cancel()
-    await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "the request did not arrive together with the call")
-    raise AssertionError("abort returned")

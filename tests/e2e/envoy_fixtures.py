@@ -28,6 +28,7 @@ from gateway.config.groups import Deadlines, Limits, OpenAi
 from gateway.envoy_config.command import envoy_config
 from gateway.grpc_api import registration
 from gateway.grpc_api.health import HealthService
+from gateway.grpc_api.intake import Intake
 from gateway.limits.query_budget import QueryBudget
 from gateway.openai.bodies.reader import Reader
 from gateway.openai.routing import Routing
@@ -219,7 +220,7 @@ async def _gateway(
     registration.add(external_processor_pb2.DESCRIPTOR.services_by_name["ExternalProcessor"], processor, server)
     health = HealthService()
     health.set(("live",), health_pb2.HealthCheckResponse.SERVING)
-    health.add_to(server)
+    health.add_to(server, Intake(lambda: 0))
     port = server.add_secure_port("127.0.0.1:0", tls) if tls else server.add_insecure_port("127.0.0.1:0")
     await server.start()
     stack.push_async_callback(server.stop, None)

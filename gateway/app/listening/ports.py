@@ -54,6 +54,7 @@ def ext_proc_options(settings: Settings) -> list[tuple[str, int]]:
 
 def _server_options(settings: Settings) -> list[tuple[str, int]]:
     return [
+        ("grpc.max_allowed_incoming_connections", settings.limits.max_connections),
         ("grpc.max_send_message_length", -1),  # what is sent was bounded when it was read
         # A compressed message is inflated before its size is looked at: 600 KiB become 600 MiB.
         ("grpc.compression_enabled_algorithms_bitset", 1),

@@ -6,17 +6,20 @@ their requests). Only Envoys should reach it. Does not know what the services do
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from envoy.service.ext_proc.v3 import external_processor_pb2
 from grpc import aio
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from gateway.app.listening.ports import bind, ext_proc_options, public_options
 from gateway.app.listening.tls import ServerTls
+from gateway.app.process.memory import resident_bytes
 from gateway.config.settings import Settings
 from gateway.grpc_api import registration
 from gateway.grpc_api.health import HealthService
+from gateway.grpc_api.intake import Intake
 from gateway.grpc_api.servicer import RouterServicer
 from gateway.openai.servicer import ExternalProcessor
 from routerdc_contract.services import EXTERNAL_PROCESSOR, ROUTER
@@ -37,6 +40,7 @@ class Servers:
             PortInUseError: a port cannot be had.
         """
         listen = settings.listen
+        self._intake = Intake(resident_bytes)
         self._callers = aio.server(options=public_options(settings), interceptors=[*traced, *authenticated])
         self.port = bind(self._callers, listen.host, listen.port, tls, "port")
         self._envoy: aio.Server | None = None
@@ -47,13 +51,15 @@ class Servers:
 
     def add(self, router: RouterServicer, processor: ExternalProcessor, health: HealthService) -> None:
         """What is served."""
-        registration.add(router_pb2.DESCRIPTOR.services_by_name["Router"], router, self._callers)
-        health.add_to(self._callers)
-        reflection.enable_server_reflection((ROUTER, HEALTH_SERVICE, reflection.SERVICE_NAME), self._callers)
+        registration.add(router_pb2.DESCRIPTOR.services_by_name["Router"], router, self._callers, self._intake)
+        health.add_to(self._callers, self._intake)
+        reflected = reflection.aio.ReflectionServicer((ROUTER, HEALTH_SERVICE, reflection.SERVICE_NAME))
+        descriptor: Any = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]  # the stubs' name is another
+        registration.add(descriptor, reflected, self._callers, self._intake)
         if self._envoy is not None:
             service = external_processor_pb2.DESCRIPTOR.services_by_name[EXTERNAL_PROCESSOR.rpartition(".")[2]]
             registration.add(service, processor, self._envoy)
-            health.add_to(self._envoy)
+            health.add_to(self._envoy, self._intake)
 
     async def start(self) -> None:
         """Serves from now on."""

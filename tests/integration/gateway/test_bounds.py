@@ -25,6 +25,7 @@ WITHOUT_KEY_MIB, WITH_KEY_MIB = 64, 256
 KEY = "sk-of-the-tests"
 CREDENTIALS = (("authorization", f"Bearer {KEY}"),)
 HEALTH = "/grpc.health.v1.Health/Check"
+ROUTE = "/routerdc.v1.Router/Route"
 BATCH, STREAM = "/routerdc.v1.Router/RouteBatch", "/routerdc.v1.Router/RouteStream"
 EMPTY = b"\x0a\x00"  # the first field, a message or a string without content
 
@@ -57,12 +58,6 @@ def code_of(address: str, method: str, message: bytes, *, key: bool = False, gzi
     return "OK"
 
 
-def peak_mib(gateway: GatewayProcess) -> float:
-    """The most memory that the process has ever held."""
-    status = Path(f"/proc/{gateway.process.pid}/status").read_text()
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024
-
-
 async def at_once(callers: int, *call: object, **options: bool) -> set[str]:
     with ThreadPoolExecutor(callers) as threads:
         loop = asyncio.get_running_loop()
@@ -84,15 +79,42 @@ async def test_four_callers_without_a_key_cost_little(
 ) -> None:
     before = gateway.memory_mib()
     assert await at_once(4, gateway.address, method, b"\0" * (200 * MIB), gzip=gzip) == {ends}
-    assert peak_mib(gateway) - before < 4 * WITHOUT_KEY_MIB  # gRPC takes in a message until the call is refused
+    assert gateway.peak_mib() - before < WITHOUT_KEY_MIB  # all four call from one host
+
+
+@pytest.mark.parametrize(("method", "callers"), [(ROUTE, 1), (ROUTE, 8), (STREAM, 1), (STREAM, 8)])
+async def test_endless_messages_of_a_caller_with_a_key_end_early(
+    gateway: GatewayProcess, method: str, callers: int
+) -> None:
+    before = gateway.memory_mib()
+    assert await at_once(callers, gateway.address, method, b"\0" * (300 * MIB), key=True) == {"RESOURCE_EXHAUSTED"}
+    assert gateway.peak_mib() - before < WITH_KEY_MIB
+    assert code_of(gateway.address, HEALTH, b"") == "OK"
+
+
+async def test_endless_messages_without_api_keys_end_early(tmp_path: Path) -> None:
+    write(tmp_path / "endpoints.yaml")
+    async with fake_triton() as triton:
+        process = GatewayProcess(
+            tmp_path / "gateway", endpoints_file=tmp_path / "endpoints.yaml", triton_address=triton.address
+        )
+        await asyncio.to_thread(process.start)
+        before = process.memory_mib()
+        try:
+            for method in (ROUTE, BATCH):
+                ends = await at_once(4, process.address, method, b"\0" * (300 * MIB))
+                assert ends == {"RESOURCE_EXHAUSTED"}
+            assert process.peak_mib() - before < WITHOUT_KEY_MIB
+        finally:
+            await asyncio.to_thread(process.process.stop)
 
 
 async def test_a_message_of_millions_of_empty_parts_is_refused_before_it_grows(gateway: GatewayProcess) -> None:
     before = gateway.memory_mib()
     one_chat = b"\x12" + _varint(2 * MIB) + EMPTY * MIB
-    for method, message in ((BATCH, EMPTY * (2 * MIB - 16)), ("/routerdc.v1.Router/Route", one_chat)):
+    for method, message in ((BATCH, EMPTY * (2 * MIB - 16)), (ROUTE, one_chat)):
         assert await at_once(2, gateway.address, method, message, key=True) == {"INVALID_ARGUMENT"}
-    assert peak_mib(gateway) - before < WITHOUT_KEY_MIB
+    assert gateway.peak_mib() - before < WITHOUT_KEY_MIB
 
 
 async def test_streams_that_nobody_reads_are_held_back(gateway: GatewayProcess) -> None:
@@ -110,7 +132,7 @@ async def test_streams_that_nobody_reads_are_held_back(gateway: GatewayProcess) 
     calls = [stream(requests(), metadata=CREDENTIALS) for stream in streams]
     try:
         await asyncio.sleep(4)
-        assert peak_mib(gateway) - before < WITH_KEY_MIB
+        assert gateway.peak_mib() - before < WITH_KEY_MIB
     finally:
         done.set()
         for call, channel in zip(calls, channels, strict=True):
@@ -125,7 +147,7 @@ async def test_envoys_port_refuses_millions_of_empty_headers(gateway: GatewayPro
     message = b"\x12" + _varint(len(inner)) + inner  # ProcessingRequest.request_headers
     method = "/envoy.service.ext_proc.v3.ExternalProcessor/Process"
     assert await at_once(2, gateway.ext_proc_address, method, message) == {"INVALID_ARGUMENT"}
-    assert peak_mib(gateway) - before < WITHOUT_KEY_MIB
+    assert gateway.peak_mib() - before < WITHOUT_KEY_MIB
 
 
 def _varint(number: int) -> bytes:

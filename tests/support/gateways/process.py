@@ -79,6 +79,11 @@ class GatewayProcess:
         """Resident memory."""
         return resident_mib(self.process.pid)
 
+    def peak_mib(self) -> float:
+        """The most memory that it has ever held."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+        return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024
+
     def metric(self, name: str, **labels: str) -> float:
         """Sum of the samples of `name` whose labels hold `labels`."""
         with urlopen(f"http://127.0.0.1:{self._ports['metrics']}/metrics", timeout=5) as answer:

@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2_grpc
 
 from gateway.grpc_api import health
 from gateway.grpc_api.health import HealthService
+from gateway.grpc_api.intake import Intake
 
 SERVING, NOT_SERVING = pb.HealthCheckResponse.SERVING, pb.HealthCheckResponse.NOT_SERVING
 
@@ -31,7 +32,7 @@ class Served:
 async def served() -> AsyncIterator[Served]:
     service, server = HealthService(), aio.server()
     service.set(("a", "b"), SERVING)
-    service.add_to(server)
+    service.add_to(server, Intake(lambda: 0))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -1,0 +1,195 @@
+"""Intake guard: bounds what messages cost that are still on their way.
+
+grpc takes in the whole of a message, however large, and looks at the limit of its size only then; there is no moment
+at which a server could refuse it earlier, and no count of what has come. So every call is known here while its message
+is received. Where the process grows meanwhile, the calls of one caller whose messages are late are ended, which frees
+what has come of them: first of callers without an API key, then of those with one; then streams, those that were used
+in the last seconds before those that wait for longer. Most messages are there at once, and are never looked at.
+"""
+
+import asyncio
+import inspect
+import math
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+
+from gateway.grpc_api.peers import host_of
+from gateway.limits import caller
+from gateway.limits.caller import ANONYMOUS
+
+_MIB = 2**20
+WITHOUT_KEY_BYTES = 24 * _MIB
+WITH_KEY_BYTES = 96 * _MIB
+OLD_STREAMS_BYTES = 160 * _MIB
+"""By so much the process may grow before calls with late messages end."""
+GROWTH_SECONDS = 20.0
+"""What it grew before the last twenty seconds, or forty, does not count."""
+LOOK_SECONDS = 0.01
+LATE_LOOKS = 2  # in looks, and not in seconds: where the event loop itself is late, so may the message be
+MAX_LOOKS = 3000
+"""A message that is not there after so many looks, half a minute or more, is waited for no longer."""
+
+Context = Any  # grpc.aio.ServicerContext; the generated stubs and types-grpcio do not agree on its type
+Messages = AsyncIterator[Any]
+Call = Callable[[Messages, Context], Awaitable[Any]]
+
+
+class _Receiving:
+    """One call whose message is on its way."""
+
+    __slots__ = ("_caller", "_context", "_task", "looks", "most_looks", "refused", "since")
+
+    def __init__(self, context: Context, most_looks: int = MAX_LOOKS) -> None:
+        self.most_looks = most_looks
+        self.looks = 0
+        self.since = 0.0  # of a stream: when it began to wait
+        self.refused = ""
+        self._context = context
+        self._caller = caller.current.get()
+        self._task = asyncio.current_task()
+
+    @property
+    def has_key(self) -> bool:
+        return self._caller is not ANONYMOUS
+
+    @property
+    def caller(self) -> str:
+        return self._caller.name if self.has_key else host_of(self._context)
+
+    def refuse(self, problem: str) -> None:
+        if self._task is not None and not self.refused:
+            self.refused = problem
+            self._task.cancel()
+
+    async def end(self) -> None:
+        """Ends the call, which was cancelled, with a status where it was refused."""
+        if not self.refused or self._task is None:
+            raise asyncio.CancelledError
+        self._task.uncancel()
+        await self._context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, self.refused)
+
+
+class Intake:
+    """Knows the calls that wait for a message."""
+
+    def __init__(self, resident: Callable[[], int]) -> None:
+        """`resident` tells the bytes that the process holds."""
+        self._resident = resident
+        self._single: set[_Receiving] = set()
+        self._streams: set[_Receiving] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._growth = _Growth()
+
+    def unary(self, behaviour: Callable[[Any, Context], Awaitable[Any]], most_looks: int = MAX_LOOKS) -> Call:
+        """`behaviour`, which gets one message, as one that gets a stream of them: on the wire both are the same.
+
+        The call ends with RESOURCE_EXHAUSTED where the message is not there after `most_looks`.
+        """
+
+        async def call(messages: Messages, context: Context) -> Any:
+            return await behaviour(await self._message(messages, context, most_looks), context)
+
+        return call
+
+    def streaming(self, behaviour: Callable[[Messages, Context], Any]) -> Call:
+        """`behaviour`, which gets messages as they come."""
+        gives = inspect.isasyncgenfunction(behaviour)
+
+        async def call(messages: Messages, context: Context) -> None:
+            receiving = _Receiving(context)
+            answered = behaviour(self._messages(messages, receiving), context)
+            try:
+                if not gives:
+                    await answered
+                else:
+                    async for answer in answered:
+                        await context.write(answer)
+            except asyncio.CancelledError:
+                await receiving.end()
+
+        return call
+
+    async def _message(self, messages: Messages, context: Context, most_looks: int) -> Any:
+        receiving = _Receiving(context, most_looks)
+        self._single.add(receiving)
+        self._watch()
+        try:
+            async for message in messages:
+                return message
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "there is no message")
+        except asyncio.CancelledError:
+            await receiving.end()
+        finally:
+            self._single.discard(receiving)
+
+    async def _messages(self, messages: Messages, receiving: _Receiving) -> Messages:
+        source = aiter(messages)
+        while True:
+            self._watch()
+            receiving.since = asyncio.get_running_loop().time()
+            self._streams.add(receiving)
+            try:
+                message = await anext(source)
+            except StopAsyncIteration:
+                return
+            finally:
+                self._streams.discard(receiving)
+            yield message
+
+    def _watch(self) -> None:
+        if self._timer is None:
+            self._growth.bytes(self._resident(), asyncio.get_running_loop().time())
+            self._look_again()
+
+    def _look_again(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if not self._single and not self._streams:
+            return
+        for receiving in self._single:
+            receiving.looks += 1
+            if receiving.looks > receiving.most_looks:
+                receiving.refuse("the message did not arrive in time")
+        now = asyncio.get_running_loop().time()
+        _refuse_the_busiest(self._too_much(self._growth.bytes(self._resident(), now), now))
+        self._look_again()
+
+    def _too_much(self, growth: int, now: float) -> list[_Receiving]:
+        """The calls of which some have to end, where the process has grown so much."""
+        late = [one for one in self._single if one.looks >= LATE_LOOKS]
+        used = [one for one in self._streams if now - one.since < GROWTH_SECONDS]
+        if growth > WITHOUT_KEY_BYTES and (without_key := [one for one in late if not one.has_key]):
+            return without_key
+        if growth > WITH_KEY_BYTES and (late or used):
+            return late or used
+        return list(self._streams) if growth > OLD_STREAMS_BYTES else []
+
+
+def _refuse_the_busiest(receiving: list[_Receiving]) -> None:
+    """The calls of the caller who has most. Until memory is given back, those that come next are refused, too."""
+    callers = [one.caller for one in receiving]
+    for busiest, _ in Counter(callers).most_common(1):
+        for one, name in zip(receiving, callers, strict=True):
+            if name == busiest:
+                one.refuse("messages on their way take too much memory at present; send smaller ones, or try again")
+
+
+class _Growth:
+    """How much a process has grown since its least of the last seconds."""
+
+    def __init__(self) -> None:
+        self._since = -math.inf
+        self._least_before = self._least = 0
+
+    def bytes(self, resident: int, now: float) -> int:
+        """It holds `resident` now. The period before counts, so that none begins in the middle of a growth."""
+        if now - self._since > GROWTH_SECONDS:
+            self._least_before = self._least if now - self._since < 2 * GROWTH_SECONDS else resident
+            self._since, self._least = now, resident
+        self._least = min(self._least, resident)
+        return resident - min(self._least_before, self._least)
