@@ -2,7 +2,7 @@
 
 grpc takes in the whole of a message, however large, and looks at the limit of its size only then; there is no moment
 at which a server could refuse it earlier, and no count of what has come. So every call is known here while its message
-is received. Where the process grows meanwhile, the calls of one caller whose messages are late are ended, which frees
+is received. Where the process grows while it is, the calls of one caller whose messages are late are ended, which frees
 what has come of them: first of callers without an API key, then of those with one; then streams, those that were used
 in the last seconds before those that wait for longer. Most messages are there at once, and are never looked at.
 """
