@@ -9,7 +9,7 @@ import yaml
 from labelling.errors import LabellingError, PriorError
 from routerdc_contract.output_path import OutputPath
 
-EXAMPLE = "flagships-2025"
+EXAMPLE = "flagships-2026-07"
 
 
 @click.command()

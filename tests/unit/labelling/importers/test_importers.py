@@ -5,6 +5,7 @@ their documented schema.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -127,30 +128,55 @@ def test_promptfoo_takes_no_times_from_its_cache(tmp_path: Path) -> None:
     assert read("promptfoo", path)[0].answer.latency_ms is None
 
 
-def test_helm_runs(tmp_path: Path) -> None:
-    state = {
-        "instance": {
-            "id": "id1",
-            "input": {"text": QUESTION},
-            "references": [{"output": {"text": "5961"}, "tags": ["correct"]}],
-        },
-        "train_trial_index": 0,
-        "request": {"model": "org/model", "prompt": QUESTION},
-        "result": {
-            "success": True,
-            "request_time": 0.21,
-            "completions": [{"text": "5961", "tokens": [{"text": "5961"}]}],
-        },
-    }
-    stats = [{"instance_id": "id1", "train_trial_index": 0, "stats": [{"name": {"name": "exact_match"}, "mean": 1.0}]}]
-    (path := tmp_path / "scenario_state.json").write_text(
-        json.dumps({"adapter_spec": {"model": "org/model"}, "request_states": [state]})
+HELM = DATA / "helm-0.5.16"
+
+
+def test_helm_runs() -> None:
+    records = read("helm", HELM / "scenario_state.json")
+    first = records[0]
+    assert len(records) == 4
+    assert first.prompt.question is not None
+    assert first.prompt.question.endswith("Question: Is 70 even or odd?\nA. Even\nB. Odd\nAnswer:")
+    assert (first.prompt.reference, first.prompt.domain, first.llm) == ("A", "simple_mcqa", "simple/model1")
+    assert (first.answer.text, first.answer.prompt_tokens, first.answer.answer_tokens) == ("Answer:", 385, 1)
+    assert first.answer.latency_ms == pytest.approx(0.0183, abs=1e-4)
+    assert (first.score, first.metric) == (0.0, "exact_match")
+
+
+def helm(folder: Path, change: Callable[[Any, Any], None]) -> Path:
+    """The real run, changed: `change` gets its request states and its stats of instances."""
+    state, stats = (
+        json.loads((HELM / f"{name}.json").read_text()) for name in ("scenario_state", "per_instance_stats")
     )
-    (tmp_path / "per_instance_stats.json").write_text(json.dumps(stats))
-    (record,) = read("helm", path)
-    assert (record.prompt.question, record.prompt.reference, record.llm) == (QUESTION, "5961", "org/model")
-    assert (record.answer.text, record.answer.answer_tokens, record.answer.latency_ms) == ("5961", 1, 210.0)
-    assert (record.score, record.metric) == (1.0, "exact_match")
+    change(state["request_states"], stats)
+    (path := folder / "scenario_state.json").write_text(json.dumps(state))
+    (folder / "per_instance_stats.json").write_text(json.dumps(stats))
+    return path
+
+
+def test_helm_perturbations_keep_their_own_grades(tmp_path: Path) -> None:
+    def perturb(states: Any, stats: Any) -> None:
+        typos = {"name": "typos", "robustness": True}
+        states.append(states[0] | {"instance": states[0]["instance"] | {"perturbation": typos}})
+        right = {"name": {"name": "exact_match"}, "mean": 1.0}
+        stats.append({"instance_id": "id60", "train_trial_index": 0, "perturbation": typos, "stats": [right]})
+
+    records = read("helm", helm(tmp_path, perturb))
+    assert (records[0].score, records[-1].score) == (0.0, 1.0)
+
+
+def test_helm_answers_that_were_cut_or_failed_are_missing(tmp_path: Path) -> None:
+    def end(states: Any, stats: Any) -> None:
+        states[0]["result"]["completions"][0]["finish_reason"] = {"reason": "length"}
+        states[1]["result"]["success"] = False
+
+    records = read("helm", helm(tmp_path, end))
+    assert [record.answer.missing for record in records[:3]] == ["cut by max_tokens", "failed in HELM", None]
+
+
+def test_helm_scores_of_choices_are_no_answers(tmp_path: Path) -> None:
+    with pytest.raises(ImportFormatError, match="has no answer, but a score of every choice"):
+        read("helm", helm(tmp_path, lambda states, stats: states[0].update(reference_index=0)))
 
 
 def test_litellm_logs() -> None:

@@ -1,11 +1,14 @@
 """A bundle out of beliefs, over the real encoder and the shipped recogniser."""
 
 import datetime
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from labelling.commands.prior import prior
 from labelling.errors import PriorError
 from labelling.prior.bundle import write_prior
 from labelling.prior.domains import DOMAINS
@@ -83,6 +86,16 @@ def test_a_wrong_table_is_named_with_its_field(tmp_path: Path, text: str, messag
     (path := tmp_path / "table.yaml").write_text(text)
     with pytest.raises(PriorError, match=message):
         read_table(path)
+
+
+def test_the_shipped_example_is_dated_sourced_and_usable(tmp_path: Path) -> None:
+    path = tmp_path / "table.yaml"
+    assert CliRunner().invoke(prior, ["--example", "--out", str(path)]).exit_code == 0
+    table = read_table(path)
+    assert re.search(r"as of \d{4}-\d\d-\d\d", table.about)
+    assert all(source.startswith("https://") for source in table.sources)
+    assert all(belief.price for belief in table.llms.values())
+    assert table.llms["grok-4.5"].quality["physics"] == 0.931
 
 
 def test_the_recogniser_knows_every_domain(recogniser: Recogniser) -> None:
