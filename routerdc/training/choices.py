@@ -91,7 +91,8 @@ def _unseen(run: Run, recipe: Recipe, encoder: Encoder) -> Iterator[Unseen]:
     recipe = recipe.changed(data={"held_out": 0.0}, optimizer={"evaluate_every": None, "steps": steps})
     llms = pool(run.datasets)
     aligned = [dataset.aligned(llms) for dataset in run.datasets]
-    folds = folds_of_kinds(kinds_of(aligned, encoder.features, run.seed).tolist(), run.seed)
+    kinds = kinds_of(aligned, encoder.features, run.seed)
+    folds = folds_of_kinds(kinds.tolist(), run.seed)
     ends = np.cumsum([len(dataset) for dataset in aligned])
     fold_of = np.split(folds, ends[:-1])
     for fold in np.unique(folds) if len(np.unique(folds)) > 1 else ():
@@ -104,7 +105,7 @@ def _unseen(run: Run, recipe: Recipe, encoder: Encoder) -> Iterator[Unseen]:
             scores = outcome.model.score(outcome.model.project(torch.from_numpy(features))).numpy()
         quality = np.concatenate([dataset.quality() for dataset in judged])
         prior = prior_scores(outcome.data.learn.quality, outcome.data.learn.data_set)
-        yield Unseen(scores, prior, outcome.place(run.seed).nearness(features), quality)
+        yield Unseen(scores, prior, outcome.place(run.seed).nearness(features), quality, kinds[folds == fold])
 
 
 def _percent(earned: npt.NDArray[Any]) -> dict[str, Any]:

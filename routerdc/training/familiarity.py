@@ -47,13 +47,14 @@ OPEN = Gate(-2.0, -1.5)
 class Unseen:
     """A router's answers to queries of kinds that it has not seen.
 
-    `scores`: (n, n_llms), before any gate; `prior`: (n_llms,); `nearness`: (n,); `quality`: (n, n_llms).
+    `scores`: (n, n_llms), before any gate; `prior`: (n_llms,); `nearness`: (n,); `quality`: (n, n_llms); `kinds`: (n,).
     """
 
     scores: Floats
     prior: Floats
     nearness: Floats
     quality: Floats
+    kinds: Ints
 
     def behind(self, gate: Gate, line: Calibration | None = None) -> Floats:
         """Scores behind `gate`, (n, n_llms); with `line` the router's own are brought to logits by it first."""
@@ -88,14 +89,29 @@ def best_gate(candidates: Sequence[Gate], unseen: Sequence[Unseen]) -> Gate:
     if not unseen:
         return first
     base = np.concatenate([part.earned(first) for part in unseen])
+    kinds = np.concatenate([part.kinds for part in unseen])
     best, bound = first, 0.0
     for gate in others:
         gain = np.concatenate([part.earned(gate) for part in unseen]) - base
-        gain = gain[~np.isnan(gain)]
-        lower = float(gain.mean() - MARGIN * gain.std() / len(gain) ** 0.5) if len(gain) else 0.0
+        lower = _lower(gain, kinds)
         if lower > bound:
             best, bound = gate, lower
     return best
+
+
+def _lower(gain: Floats, kinds: Ints) -> float:
+    """Mean gain less `MARGIN` standard errors; minus infinity for fewer than two kinds.
+
+    The error is that of a mean over kinds, for the next query is of a kind that nobody has seen: rows of one kind gain
+    or lose together, and a thousand of them are no more than one example.
+    """
+    known = ~np.isnan(gain)
+    gain, kinds = gain[known].astype(np.float64), kinds[known]
+    if (count := len(np.unique(kinds))) < 2:
+        return -np.inf
+    by_kind = np.bincount(kinds, weights=gain - gain.mean())
+    error = np.sqrt((by_kind**2).sum() * count / (count - 1)) / len(gain)
+    return float(gain.mean() - MARGIN * error)
 
 
 def rescaled(model: RouterModel, line: Calibration) -> RouterModel:

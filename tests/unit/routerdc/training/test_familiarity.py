@@ -24,7 +24,8 @@ def _unseen(right: bool, rows: int = 400) -> Unseen:
     generator = np.random.default_rng(0)
     chance = [0.5, 0.9 if right else 0.2]
     quality = (generator.random((rows, 2)) < chance).astype(np.float32)
-    return Unseen(np.tile([0.0, 3.0], (rows, 1)), np.array([1.0, 0.0], np.float32), np.full(rows, FAR), quality)
+    kinds = np.arange(rows) % 20
+    return Unseen(np.tile([0.0, 3.0], (rows, 1)), np.array([1.0, 0.0], np.float32), np.full(rows, FAR), quality, kinds)
 
 
 def test_the_most_cautious_gate_is_kept_unless_a_wider_one_earns_more_on_unseen_kinds() -> None:
@@ -33,6 +34,17 @@ def test_the_most_cautious_gate_is_kept_unless_a_wider_one_earns_more_on_unseen_
     assert best_gate(candidates, [_unseen(right=False)]) == candidates[0]
     assert best_gate(candidates, [_unseen(right=True)])(np.array([FAR]))[0] > 0.5
     assert best_gate(candidates, []) == candidates[0]
+
+
+def test_a_gain_that_one_kind_of_twenty_makes_opens_no_gate() -> None:
+    candidates = gates(np.linspace(NEAR, 1, 100, dtype=np.float32))
+    lucky = _unseen(right=True)
+    lucky.quality[lucky.kinds < 18] = 0.5  # nothing can be gained there
+    lucky.quality[lucky.kinds == 18] = [0.0, 1.0]
+    lucky.quality[lucky.kinds == 19] = [0.5, 0.0]
+    gain = lucky.earned(OPEN) - lucky.earned(candidates[0])
+    assert gain.mean() > gain.std() / len(gain) ** 0.5  # as if every row were an example of its own
+    assert best_gate(candidates, [lucky]) == candidates[0]
 
 
 def test_the_prior_is_the_llms_quality_on_the_average_row_as_a_logit() -> None:
