@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
 from envoy.config.core.v3 import base_pb2, grpc_service_pb2
-from envoy.extensions.compression.brotli.decompressor.v3 import brotli_pb2
 from envoy.extensions.compression.gzip.decompressor.v3 import gzip_pb2
 from envoy.extensions.compression.zstd.decompressor.v3 import zstd_pb2
 from envoy.extensions.filters.http.decompressor.v3 import decompressor_pb2
 from envoy.extensions.filters.http.ext_proc.v3 import ext_proc_pb2, processing_mode_pb2
 from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
+from envoy.extensions.filters.http.lua.v3 import lua_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from envoy.type.v3 import http_status_pb2
@@ -25,10 +25,11 @@ from gateway.envoy_config.http.local_answers import EXT_PROC
 from gateway.envoy_config.lua import filters as lua_filters
 from gateway.envoy_config.options import BodyMode, Options
 from gateway.envoy_config.upstreams.gateway_cluster import GATEWAY
+from gateway.openai.bodies.coding import CODINGS, NOT_READ
 from gateway.openai.mutations import CANDIDATES_METADATA, METADATA
 from gateway.openai.servicer import FAIL_OPEN, FAILURE_MODE_KEY
 
-_CODINGS = {"gzip": gzip_pb2.Gzip(), "zstd": zstd_pb2.Zstd(), "brotli": brotli_pb2.Brotli()}
+_CODINGS = {"gzip": gzip_pb2.Gzip(), "zstd": zstd_pb2.Zstd()}
 _SEND_MODES = {
     BodyMode.BUFFERED: processing_mode_pb2.ProcessingMode.BUFFERED,
     BodyMode.DUPLEX: processing_mode_pb2.ProcessingMode.FULL_DUPLEX_STREAMED,
@@ -40,6 +41,7 @@ def http_filters(options: Options) -> Iterator[hcm_pb2.HttpFilter]:
     if options.cors_origins:
         yield _filter(CORS, cors(options))
     yield _filter(EXT_PROC, _ext_proc(options))
+    yield _filter(lua_filters.CODING, _same_codings())
     for coding, library in _CODINGS.items():
         yield _filter(f"envoy.filters.http.decompressor.{coding}", _decompressor(coding, library))
     yield _filter(lua_filters.NAME, lua_filters.fail_open())
@@ -50,6 +52,11 @@ def http_filters(options: Options) -> Iterator[hcm_pb2.HttpFilter]:
 
 def _filter(name: str, config: Message) -> hcm_pb2.HttpFilter:
     return hcm_pb2.HttpFilter(name=name, typed_config=packed(config))
+
+
+def _same_codings() -> lua_pb2.Lua:
+    """Refuses what the gateway would refuse, by the same names and in the same words."""
+    return lua_filters.coding(CODINGS={name: name.removeprefix("x-") for name in CODINGS}, TOLD=NOT_READ)
 
 
 def _no_trailers() -> header_mutation_pb2.HeaderMutation:

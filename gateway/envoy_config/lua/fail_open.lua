@@ -3,17 +3,6 @@
 -- This route's metadata: candidates = { model = { cluster, ... } }, clusters = { cluster = true }: those that Envoy has,
 -- parameters = { key = true }: members of bodies that some LLM of the pool has for its own.
 
-local function refuse(handle, status, kind, code, message, more)
-  local form = '{"error": {"message": "%s", "type": "%s", "param": null, "code": %s}}'
-  if handle:headers():get(":path"):find("^/v1/messages") then -- Anthropic's form
-    form = '{"type": "error", "error": {"message": "%s", "type": "%s"}}'
-    kind = kind == "server_error" and "api_error" or kind
-  end
-  local headers = { [":status"] = status, ["content-type"] = "application/json" }
-  for name, value in pairs(more or {}) do headers[name] = value end
-  handle:respond(headers, string.format(form, message, kind, code))
-end
-
 -- The groups to try, or nil after an answer.
 local function fallback(handle)
   local body = handle:body() -- waits; what was taken from the handle before is not valid afterwards

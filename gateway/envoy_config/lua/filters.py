@@ -12,6 +12,7 @@ from envoy.config.core.v3 import base_pb2
 from envoy.extensions.filters.http.lua.v3 import lua_pb2
 
 NAME = "envoy.filters.http.lua"
+CODING = f"{NAME}.coding"
 _FOLDER = resources.files("gateway.envoy_config.lua")
 
 LuaValue = str | int | bool | Sequence["LuaValue"] | Mapping[str, "LuaValue"]
@@ -19,7 +20,12 @@ LuaValue = str | int | bool | Sequence["LuaValue"] | Mapping[str, "LuaValue"]
 
 def fail_open() -> lua_pb2.Lua:
     """In the listener's filters, after the external processor; the route's metadata has the candidates."""
-    return filter_of("read_model.lua", "resting.lua", "fail_open.lua")
+    return filter_of("read_model.lua", "resting.lua", "refuse.lua", "fail_open.lua")
+
+
+def coding(**constants: LuaValue) -> lua_pb2.Lua:
+    """In the listener's filters, between the external processor and what inflates; see coding.lua for the constants."""
+    return filter_of("refuse.lua", "coding.lua", **constants)
 
 
 def adapt(**constants: LuaValue) -> lua_pb2.Lua:

@@ -1,7 +1,8 @@
-"""Content codings of request bodies: gzip, deflate and zstd, as coding agents send them.
+"""Content codings of request bodies: gzip and zstd, as coding agents send them.
 
 A body is inflated up to a limit and not a byte further, whatever it claims. The LLM gets it uncompressed: most LLM
-servers read no compressed requests. Knows bytes, not JSON.
+servers read no compressed requests. Where no gateway answers, Envoy reads the same codings, which excludes deflate
+(Envoy has no reader of it) and brotli (nobody sends it). Knows bytes, not JSON.
 """
 
 import zlib
@@ -23,8 +24,7 @@ def inflate(coding: str, data: bytes, limit_bytes: int) -> bytes:
     if (name := coding.strip().lower()) in ("", "identity"):
         return data
     if (decoder := _DECODERS.get(name)) is None:
-        known = ", ".join(_DECODERS)
-        raise OpenAiError(415, f"content-encoding: {coding[:100]!r} is not read; send {known}, or no coding")
+        raise OpenAiError(415, NOT_READ)
     try:
         inflated = decoder(data, limit_bytes + 1)
     except (zlib.error, zstandard.ZstdError, EOFError) as error:
@@ -57,6 +57,7 @@ def _zstd(data: bytes, most: int) -> bytes:
 _DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
     "gzip": _zlib(16 + zlib.MAX_WBITS),
     "x-gzip": _zlib(16 + zlib.MAX_WBITS),
-    "deflate": _zlib(zlib.MAX_WBITS),
     "zstd": _zstd,
 }
+CODINGS = tuple(_DECODERS)
+NOT_READ = f"content-encoding: this one is not read; send {', '.join(CODINGS)}, or no coding"

@@ -1,9 +1,11 @@
 """OpenAI's client through a real Envoy when something fails: an endpoint, the router, the gateway."""
 
 import asyncio
+import gzip
 import json
 import re
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,13 @@ import openai
 import pytest
 import pytest_asyncio
 import yaml
+import zstandard
 from click.testing import CliRunner
 
 from deploy.local.envoy import Envoy
 from gateway.envoy_config.command import envoy_config
 from gateway.errors import ScorerUnavailableError
-from tests.e2e.envoy_fixtures import Plane, data_plane
+from tests.e2e.envoy_fixtures import MIB, Plane, data_plane
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -270,3 +273,42 @@ async def test_endpoint_that_is_down_is_passed_over(tmp_path: Path) -> None:
             *(plane.client.chat.completions.create(model="auto", messages=HELLO) for _ in range(20))
         )
         assert {answer.model for answer in answers} == {"beta"}
+
+
+@pytest.mark.parametrize(
+    ("coding", "compress", "status"),
+    [
+        ("gzip", gzip.compress, 200),
+        ("x-gzip", gzip.compress, 200),
+        ("GZip", gzip.compress, 200),
+        ("zstd", zstandard.compress, 200),
+        ("identity", bytes, 200),
+        ("deflate", zlib.compress, 415),
+        ("br", bytes, 415),
+        ("gzip, zstd", bytes, 415),
+        ("gzip", bytes, 400),
+    ],
+)
+async def test_a_coded_body_is_read_alike_with_a_gateway_and_without(
+    plane: Plane, orphaned: Plane, coding: str, compress: Callable[[bytes], bytes], status: int
+) -> None:
+    orphaned.reset()
+    body = compress(json.dumps({"model": "alpha", "messages": HELLO}).encode())
+    headers = {"content-type": "application/json", "content-encoding": coding}
+    answers = []
+    for one in (plane, orphaned):
+        url = f"{one.envoy.base_url}/chat/completions"
+        answers.append(await one.client._client.post(url, content=body, headers=headers))
+    assert [answer.status_code for answer in answers] == [status, status], [answer.text[:200] for answer in answers]
+    assert all("content-encoding" not in llm.headers for llm in orphaned.llms["alpha"].received)
+    if status == 415:
+        assert answers[0].json() == answers[1].json()
+
+
+async def test_without_a_gateway_a_bomb_is_refused(orphaned: Plane) -> None:
+    bomb = gzip.compress(b'{"model": "auto", "x": "' + b" " * 64 * MIB + b'"}')
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    url = f"{orphaned.envoy.base_url}/chat/completions"
+    answer = await orphaned.client._client.post(url, content=bomb, headers=headers)
+    assert answer.status_code in (400, 413)
+    assert "error" in answer.json()

@@ -2,7 +2,6 @@
 
 import gzip
 import tracemalloc
-import zlib
 from collections.abc import Callable
 
 import pytest
@@ -15,7 +14,6 @@ BODY = b'{"model": "auto", "messages": []}' * 100
 ENCODERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "x-gzip": gzip.compress,
-    "deflate": zlib.compress,
     "zstd": zstandard.compress,
     " GZip ": gzip.compress,
 }
@@ -31,7 +29,7 @@ def test_body_without_a_coding_stays(coding: str) -> None:
     assert inflate(coding, BODY, 1) is BODY
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
 def test_bomb_is_refused_before_it_inflates(coding: str) -> None:
     bomb = ENCODERS[coding](b"\0" * 64 * 2**20)
     tracemalloc.start()
@@ -51,7 +49,7 @@ def test_zstd_that_asks_for_a_huge_window_is_refused() -> None:
         inflate("zstd", data, 2**20)
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
 @pytest.mark.parametrize("data", [b"", b"junk", b"{}"])
 def test_what_is_not_in_the_coding_is_400(coding: str, data: bytes) -> None:
     with pytest.raises(OpenAiError) as caught:
@@ -64,9 +62,9 @@ def test_half_a_gzip_body_is_400() -> None:
         inflate("gzip", gzip.compress(BODY)[:-9], 10_000)
 
 
-@pytest.mark.parametrize("coding", ["br", "gzip, gzip", "x" * 1000])
+@pytest.mark.parametrize("coding", ["br", "deflate", "gzip, gzip", "x" * 1000])
 def test_other_codings_are_415_and_the_known_ones_are_named(coding: str) -> None:
-    with pytest.raises(OpenAiError, match="send gzip, x-gzip, deflate, zstd, or no coding") as caught:
+    with pytest.raises(OpenAiError, match="send gzip, x-gzip, zstd, or no coding") as caught:
         inflate(coding, BODY, 100)
     assert caught.value.status == 415
     assert len(caught.value.message) < 300
