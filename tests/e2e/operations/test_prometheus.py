@@ -5,12 +5,14 @@ import math
 import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from urllib.request import urlopen
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from deploy.local.ports import claim
 from deploy.local.process import ChildProcess
@@ -18,6 +20,7 @@ from routerdc_client import RouterClient
 from tests.e2e.conftest import Stack
 from tests.support.rendered import ROOT, needs_kubectl, of_kind, overlay
 from tests.support.series.promql import autoscaler_queries, dashboard_queries, recorded, rules
+from tools.dashboard_picture import main as draw_dashboard
 
 FETCHED = ROOT / ".cache" / "kubernetes" / "prometheus" / "usr" / "bin" / "prometheus"
 PROMETHEUS = str(FETCHED) if FETCHED.is_file() else shutil.which("prometheus")
@@ -33,10 +36,10 @@ TRITON = {"job": "routerdc-triton", "namespace": "routerdc", "pod": "t1", "trito
 
 class Prometheus:
     def __init__(self, port: int) -> None:
-        self._port = port
+        self.url = f"http://127.0.0.1:{port}"
 
     def get(self, path: str) -> Any:
-        with urlopen(f"http://127.0.0.1:{self._port}/api/v1/{path}", timeout=10) as answer:
+        with urlopen(f"{self.url}/api/v1/{path}", timeout=10) as answer:  # noqa: S310
             told = json.load(answer)
         assert told["status"] == "success", told
         return told["data"]
@@ -126,3 +129,11 @@ def test_service_levels_are_numbers_and_hold(prometheus: Prometheus) -> None:
 def test_the_dashboards_ask_what_prometheus_understands(prometheus: Prometheus) -> None:
     with_data = [query for query in dashboard_queries() if prometheus.samples(query)]
     assert len(with_data) > len(dashboard_queries()) / 2
+
+
+@pytest.mark.parametrize("name", ["gateway", "triton"])
+def test_a_dashboard_is_drawn_from_what_prometheus_answers(prometheus: Prometheus, name: str, tmp_path: Path) -> None:
+    dashboard, picture = ROOT / f"deploy/dashboards/{name}.json", tmp_path / "dashboard.png"
+    done = CliRunner().invoke(draw_dashboard, [str(dashboard), prometheus.url, str(picture), "--seconds=10"])
+    assert done.exit_code == 0, done.output
+    assert picture.read_bytes().startswith(b"\x89PNG")
