@@ -103,7 +103,7 @@ test-unit: $(VENV)/.dev  ## the tests that need no engine and no service, in a r
 	$(BIN)/pytest tests/unit -p randomly -n auto --dist worksteal
 
 # What is made of files alone runs side by side; what starts services or measures time has the machine to itself.
-MADE_OF_FILES := tests/integration/export tests/integration/model_repository tests/integration/routerdc
+MADE_OF_FILES := $(addprefix tests/integration/,cli deploy export labelling model_repository routerdc)
 
 test-service: $(VENV)/.dev  ## integration (real engines, a real Triton), e2e (the whole stack), chaos and fuzz
 	$(BIN)/pytest $(MADE_OF_FILES) -n auto --dist loadfile

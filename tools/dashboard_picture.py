@@ -20,6 +20,8 @@ from matplotlib import dates, pyplot, ticker
 
 STEP_SECONDS = 2
 _COLUMNS, _ROW_INCHES, _COLUMN_INCHES = 24, 0.34, 0.75
+_DARK, _GREY, _GREEN = "#24292e", "#57606a", "#1a7f37"
+_LARGEST_LEGEND, _LONGEST_LABEL = 6, 26
 _UNITS = {"reqps": "{:g}/s", "percentunit": "{:.0%}", "s": "{:g} s", "ms": "{:g} ms", "short": "{:g}"}
 
 Line = tuple[str, list[float], list[float]]
@@ -84,28 +86,34 @@ def draw(figure: Any, panel: dict[str, Any], lines: list[Line], height: int) -> 
     left, width = place["x"] / _COLUMNS, place["w"] / _COLUMNS
     low, tall = 1 - bottom(panel) / height, place["h"] / height
     if panel["type"] == "row":
-        figure.text(left + 0.008, low + tall / 2, f"▾ {title}", va="center", weight="bold", color="#24292e")
+        figure.text(left + 0.008, low + tall / 2, f"▾ {title}", va="center", weight="bold", color=_DARK)
         return
-    axes = figure.add_axes((left + 0.035 * width + 0.012, low + 0.2 * tall, 0.9 * width - 0.012, 0.62 * tall))
-    axes.set_title(title, loc="left", fontsize=10, weight="medium", color="#24292e")
-    if panel["type"] == "stat":
+    axes = figure.add_axes((left + 0.035, low + 0.3 * tall, width - 0.045, 0.56 * tall))
+    axes.set_title(title, loc="left", fontsize=10, color=_DARK)
+    axes.tick_params(labelsize=7, colors=_GREY)
+    if panel["type"] == "stat" or not lines:
         shown = "\n".join(f"{legend}  {values[-1]:g}" for legend, _, values in lines) or "No data"
-        axes.axis("off")
-        axes.text(0.5, 0.5, shown, ha="center", va="center", fontsize=13, color="#1a7f37")
+        axes.set(xticks=(), yticks=())
+        axes.text(0.5, 0.5, shown, ha="center", va="center", fontsize=13, color=_GREEN if lines else _GREY)
         return
-    for legend, times, values in lines:
-        axes.plot(_days(times), values, lw=1.3, label=legend)
-    unit = _UNITS[panel["fieldConfig"]["defaults"]["unit"]]
+    _plot(axes, lines, _UNITS[panel["fieldConfig"]["defaults"]["unit"]])
+
+
+def _plot(axes: Any, lines: list[Line], unit: str) -> None:
+    """Draws lines; the largest of those that are not nought throughout stand in the legend."""
+    drawn = {}
+    for legend, times, values in sorted(lines, key=lambda line: -max(line[2])):
+        (drawn[legend],) = axes.plot(_days(times), values, lw=1.3)
+    named = [legend for legend, _, values in lines if max(values) > 0] or list(drawn)
+    shown = [legend for legend in drawn if legend in named][:_LARGEST_LEGEND]
     axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: unit.format(value)))
     axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M:%S"))
     axes.xaxis.set_major_locator(ticker.MaxNLocator(4))
-    axes.tick_params(labelsize=7, colors="#57606a")
     axes.grid(alpha=0.3)
     axes.set_ylim(bottom=0)
-    if lines:
-        axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncol=4, frameon=False)
-    else:
-        axes.text(0.5, 0.5, "No data", transform=axes.transAxes, ha="center", color="#57606a")
+    handles = [drawn[legend] for legend in shown]
+    labels = [legend[-_LONGEST_LABEL:] for legend in shown]
+    axes.legend(handles, labels, fontsize=6.5, loc="upper left", bbox_to_anchor=(0, -0.14), ncol=3, frameon=False)
 
 
 def _days(times: list[float]) -> list[float]:

@@ -64,6 +64,12 @@ def limited(kind: str, max_tokens: int, side: Side) -> Tokenizer:
     return tokenizer
 
 
+@cache
+def ours(kind: str, max_tokens: int, side: Side) -> Tokenization:
+    """Loading one takes 60 ms, in which a tokenizer reads its vocabulary."""
+    return Tokenization(KINDS[kind], max_tokens, side)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("side", ["left", "right"])
 @settings(deadline=None)  # the first call loads the tokenizer
@@ -74,7 +80,7 @@ def limited(kind: str, max_tokens: int, side: Side) -> Tokenizer:
 @example(text="head " + "x" * 300, max_tokens=8)
 def test_ids_equal_the_librarys_truncation(kind: str, side: Side, text: str, max_tokens: int) -> None:
     assume(len(text) <= (max_tokens - 2) * 64 or text.isspace() or not text.strip().strip("word "))
-    tokens = Tokenization(KINDS[kind], max_tokens, side).encode([text])[0]
+    tokens = ours(kind, max_tokens, side).encode([text])[0]
     assert tokens.ids.tolist() == limited(kind, max_tokens, side).encode(text).ids
 
 
@@ -84,7 +90,7 @@ def test_ids_equal_the_librarys_truncation(kind: str, side: Side, text: str, max
 def test_a_megabyte_without_spaces_costs_what_can_count_and_is_truncated(
     kind: str, side: Side, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokenization = Tokenization(KINDS[kind], 64, side)
+    tokenization = ours(kind, 64, side)
     tokenize, lengths = tokenization._ids, []
 
     def spy(texts: list[str]) -> list[list[int]]:
@@ -104,7 +110,7 @@ def test_a_megabyte_without_spaces_costs_what_can_count_and_is_truncated(
 @example(text="x" * 300 + " tail", max_tokens=8)
 def test_cut_in_the_middle_head_and_tail_are_those_of_training(kind: str, text: str, max_tokens: int) -> None:
     assume(len(text) <= (max_tokens - 2) * 64 or "word" in text)
-    tokens = Tokenization(KINDS[kind], max_tokens, "middle").encode([text, "short", text])[2]
+    tokens = ours(kind, max_tokens, "middle").encode([text, "short", text])[2]
     (expected,) = token_ids(KINDS[kind], [text], max_tokens, "middle")
     assert tokens.ids.tolist() == expected
 

@@ -12,7 +12,7 @@ from labelling.refresh import round as rounds
 from labelling.refresh.config import Publish, RefreshConfig, read_config
 from labelling.refresh.round import bundle_in_use, refresh
 from labelling.store.store import Store
-from tests.unit.labelling.refresh.test_gate import always
+from tests.integration.labelling.test_gate import always
 
 BUNDLE = Path(__file__).parents[4] / "bundles" / "default"
 

@@ -11,7 +11,7 @@ from routerdc.evaluation.evaluate import Options, Subject, evaluate
 from routerdc.evaluation.measures.judging import IN_DISTRIBUTION, OUT_OF_DISTRIBUTION
 from routerdc.evaluation.measures.report import Line, Report
 from routerdc_contract.bundle import LlmSpec
-from tests.unit.routerdc.evaluation.conftest import LLMS, embed, only_cheap
+from tests.support.data.two_subjects import LLMS, embed, only_cheap
 
 BARE = Options(robustness=False)
 

@@ -6,7 +6,7 @@ from routerdc.data.dataset import Dataset
 from routerdc.evaluation.baselines.domain_expert import domain_expert
 from routerdc.evaluation.baselines.knn import knn_with_prior
 from routerdc.evaluation.baselines.training_rows import TrainingRows
-from tests.unit.routerdc.evaluation.conftest import LLMS, dataset, embed
+from tests.support.data.two_subjects import LLMS, dataset, embed
 
 TRAIN = [dataset("sums", "sum", 80, 1), dataset("verses", "verse", 60, 2)]
 

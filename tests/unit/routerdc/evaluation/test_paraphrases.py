@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from routerdc.evaluation import paraphrases
 from routerdc.evaluation.paraphrases import agreement, page
-from tests.support.tiny import tiny_tokenizer
+from tests.support.data.tiny import tiny_tokenizer
 
 PAIRS = [("add w1", "add w2 w3"), ("add w1", "code w1"), ("code w1 w2 w3 w4 w5 w6", "code"), ("sum", "sum")]
 

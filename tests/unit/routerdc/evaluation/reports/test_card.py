@@ -6,7 +6,7 @@ from pathlib import Path
 from routerdc.data.dataset import Dataset
 from routerdc.evaluation.evaluate import Options, Subject, evaluate
 from routerdc.evaluation.reports.card import write_to_card
-from tests.unit.routerdc.evaluation.conftest import embed
+from tests.support.data.two_subjects import embed
 
 DAY = datetime.date(2026, 11, 22)
 

@@ -8,7 +8,7 @@ from routerdc.evaluation.evaluate import Options, Subject, evaluate
 from routerdc.evaluation.measures.report import Verdict
 from routerdc.evaluation.measures.selection import Floats
 from routerdc_contract.bundle import LlmSpec
-from tests.unit.routerdc.evaluation.conftest import LLMS, dataset, embed, score
+from tests.support.data.two_subjects import LLMS, dataset, embed, score
 
 
 def judged(scorer: object, train: list[Dataset], test: list[Dataset], *, cost: bool = False) -> Verdict:

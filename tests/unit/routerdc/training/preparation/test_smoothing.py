@@ -60,7 +60,7 @@ def test_missing_scores_pull_on_nothing() -> None:
 
 
 def test_cross_validation_believes_tasks_that_are_there_and_not_noise() -> None:
-    features, quality, task = _tasks()
+    features, quality, task = _tasks(rows=20)
     data_set, kinds = np.zeros(len(task), dtype=np.int64), folds_of_kinds(task.tolist(), 0)
     assert best_strength(_basis(features), quality, data_set, kinds, seed=0) != Strength(None, None)
     noise = (np.random.default_rng(1).random(quality.shape) < ONE_IS_BEST).astype(np.float32)

@@ -19,8 +19,8 @@ from routerdc.evaluation.pools.page import rows, write_page
 from routerdc.evaluation.pools.pool import Hidden, Pool, shipped_pools
 from routerdc.training.encoder import Encoder, open_encoder
 from routerdc.training.recipe import Recipe
-from tests.support.tiny import tiny_datasets, tiny_recipe, write_datasets
-from tests.unit.routerdc.evaluation.conftest import embed
+from tests.support.data.tiny import tiny_datasets, tiny_recipe, write_datasets
+from tests.support.data.two_subjects import embed
 
 TESTED = Pool(name="tested", train=("train",), tests=("test",), without=("idler",), looks=1)
 FOLDED = Pool(name="folded", train=("train",), looks=0)

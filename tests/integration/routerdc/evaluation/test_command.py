@@ -11,7 +11,7 @@ from routerdc.evaluation import frozen_encoder, loading
 from routerdc.evaluation.command import evaluate
 from routerdc.evaluation.evaluate import Subject
 from routerdc_contract.bundle import EncoderSpec, LlmSpec, Manifest, TokenizerSpec, file_sha256
-from tests.unit.routerdc.evaluation.conftest import LLMS, embed, score
+from tests.support.data.two_subjects import LLMS, embed, score
 
 
 def write_set(path: Path, dataset: Dataset) -> Path:

@@ -25,8 +25,8 @@ from labelling.store.records import Answer, Cell, Grade
 from labelling.store.store import Store
 from labelling.table.write import write_table
 from routerdc.data.dataset import load
+from tests.integration.labelling.test_collect import chats
 from tests.support.fakes.standins import Served, served
-from tests.unit.labelling.collect.test_collect import chats
 
 
 async def asked(store: Store, standins: Served, count: int) -> None:

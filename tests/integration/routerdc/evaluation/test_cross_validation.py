@@ -11,8 +11,8 @@ from routerdc.evaluation.cross_validation import GROUP, Folds, cross_validate
 from routerdc.evaluation.cross_validation_command import cross_validate as command
 from routerdc.training.encoder import open_encoder
 from tests.support.data.tiny import tiny_datasets, tiny_recipe
-from tests.unit.routerdc.evaluation.conftest import dataset
-from tests.unit.routerdc.evaluation.conftest import embed as by_first_word
+from tests.support.data.two_subjects import dataset
+from tests.support.data.two_subjects import embed as by_first_word
 
 
 def test_router_beats_the_best_single_llm_on_rows_it_has_not_seen(encoder_folder: Path) -> None:

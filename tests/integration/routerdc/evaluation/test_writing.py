@@ -14,7 +14,7 @@ from routerdc.evaluation.measures.report import Report
 from routerdc.evaluation.reports.tables import short_names, tables
 from routerdc.evaluation.reports.terminal import show
 from routerdc.evaluation.reports.writing import write
-from tests.unit.routerdc.evaluation.conftest import embed, only_cheap
+from tests.support.data.two_subjects import embed, only_cheap
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,3 @@
+from tests.support.data.two_subjects import subject, test, train
+
+__all__ = ["subject", "test", "train"]
