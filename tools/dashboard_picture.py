@@ -107,7 +107,7 @@ def _plot(axes: Any, lines: list[Line], unit: str) -> None:
     named = [legend for legend, _, values in lines if max(values) > 0] or list(drawn)
     shown = [legend for legend in drawn if legend in named][:_LARGEST_LEGEND]
     axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: unit.format(value)))
-    axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M:%S"))
+    axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M:%S"))  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(ticker.MaxNLocator(4))
     axes.grid(alpha=0.3)
     axes.set_ylim(bottom=0)
