@@ -9,7 +9,7 @@ from tokens.tokenization import Side, Tokenization
 
 from routerdc.tokenization import token_ids
 
-BUNDLE_TOKENIZER = Path(__file__).parents[3] / "bundles/default/tokenizer.json"
+BUNDLE_TOKENIZER = Path(__file__).parents[4] / "bundles/default/tokenizer.json"
 CORPUS = ["the quick brown fox jumps over the lazy dog", "def f(x):\n    return x + 1", "中文 和 English", "números"]
 
 

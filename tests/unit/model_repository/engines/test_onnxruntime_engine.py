@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 from export.artefacts.files import ENGINE_FILE
 from routerdc_contract.bundle import ENGINE_FOLDER
 
-ENGINE = Path(__file__).parents[3] / "bundles/default" / ENGINE_FOLDER / ENGINE_FILE
+ENGINE = Path(__file__).parents[4] / "bundles/default" / ENGINE_FOLDER / ENGINE_FILE
 RANDOM = np.random.default_rng(11)
 
 

@@ -12,7 +12,7 @@ from tokens import word_pieces
 
 from export.parity.samples import sample_queries
 
-BUNDLE_TOKENIZER = Path(__file__).parents[3] / "bundles/default/tokenizer.json"
+BUNDLE_TOKENIZER = Path(__file__).parents[4] / "bundles/default/tokenizer.json"
 
 
 def bundle_tokenizer() -> Tokenizer:
