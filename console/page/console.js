@@ -184,7 +184,7 @@ async function readLive() {
 function showLive(pool, live) {
   byId("status").textContent = `${live.ready ? "ready" : "not ready"} · bundle ${pool.bundle} · default ${pool.default}`;
   byId("window").textContent = `over the last ${live.seconds.toFixed(0)} s`;
-  const counts = (named) => Object.entries(named).map(([name, n]) => `${name} ${n}`).join(", ") || "none";
+  const counts = (named) => Object.entries(named).map(([name, n]) => `${name.replaceAll("_", " ")} ${n}`).join(", ") || "none";
   showFigures({
     "decisions a second": fixed(live.decisions_per_second, 1),
     "in flight": fixed(live.in_flight, 0),

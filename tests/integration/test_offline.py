@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,32 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def graph(tmp_path: Path) -> Path:
+IMPORTS = {
+    "as it comes": "import onnxruntime",
+    "model": f"import sys\nsys.path.insert(0, {str(MODEL_CODE)!r})\nfrom engines.onnxruntime_engine import onnxruntime",
+    "export": "import export\nimport onnxruntime",
+}
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What a session of ONNX Runtime did after each way to import it; all wait at the same time."""
+    graph = identity(tmp_path_factory.mktemp("graph") / "model.onnx")
+    create = f"onnxruntime.InferenceSession({str(graph)!r}, providers=['CPUExecutionProvider'])"
+    session = f"session = {create}\ntime.sleep({WAIT_SECONDS})"
+    with ThreadPoolExecutor() as pool:
+        codes = [f"import time\n{imports}\n{session}" for imports in IMPORTS.values()]
+        return dict(zip(IMPORTS, pool.map(outcome, codes), strict=True))
+
+
+def identity(path: Path) -> Path:
     """An ONNX model that gives back what it gets."""
     value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "y")]
     content = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", value[:1], value[1:])
     model = helper.make_model(content, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 9
-    onnx.save(model, tmp_path / "model.onnx")
-    return tmp_path / "model.onnx"
+    onnx.save(model, path)
+    return path
 
 
 def outcome(code: str) -> dict[str, Any]:
@@ -46,30 +64,17 @@ def outcome(code: str) -> dict[str, Any]:
     return found
 
 
-def session(imports: str, graph: Path) -> str:
-    create = f"onnxruntime.InferenceSession({str(graph)!r}, providers=['CPUExecutionProvider'])"
-    return f"import time\n{imports}\nsession = {create}\ntime.sleep({WAIT_SECONDS})"
-
-
 def test_the_probe_sees_a_look_up_and_a_file_in_the_home_folder() -> None:
     look_up = "import socket, contextlib\nwith contextlib.suppress(OSError): socket.getaddrinfo('telemetry.test', 443)"
     leave = "import pathlib\n(pathlib.Path.home() / 'device-id').write_text('1')"
     assert outcome(f"{look_up}\n{leave}") == {"asked": ["telemetry.test"], "home": ["device-id"]}
 
 
-def test_onnx_runtime_as_it_comes_leaves_a_trace_which_ours_does_not(graph: Path) -> None:
+def test_onnx_runtime_as_it_comes_leaves_a_trace_which_ours_does_not(outcomes: dict[str, dict[str, Any]]) -> None:
     """Either trace will do: whether it looks a host up within the wait is its own affair."""
-    found = outcome(session("import onnxruntime", graph))
-    assert found["asked"] or found["home"]
+    assert outcomes["as it comes"]["asked"] or outcomes["as it comes"]["home"]
 
 
-@pytest.mark.parametrize(
-    "imports",
-    [
-        f"import sys\nsys.path.insert(0, {str(MODEL_CODE)!r})\nfrom engines.onnxruntime_engine import onnxruntime",
-        "import export\nimport onnxruntime",
-    ],
-    ids=["model", "export"],
-)
-def test_our_imports_leave_nothing_and_look_up_nothing(graph: Path, imports: str) -> None:
-    assert outcome(session(imports, graph)) == {"asked": [], "home": []}
+@pytest.mark.parametrize("imports", ["model", "export"])
+def test_our_imports_leave_nothing_and_look_up_nothing(outcomes: dict[str, dict[str, Any]], imports: str) -> None:
+    assert outcomes[imports] == {"asked": [], "home": []}

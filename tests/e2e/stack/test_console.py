@@ -35,6 +35,7 @@ LOGGED = {
     "reason": "only_one",
     "total_ms": 1.5,
 }
+AXE = Path(__file__).parents[3] / ".cache/integrations/node_modules/axe-core/axe.min.js"
 # Pictures for the docs are made by: SCREENSHOTS=docs/img pytest tests/e2e/stack/test_console.py
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 
@@ -165,7 +166,7 @@ def test_a_chat_is_routed_like_its_last_question(watched: Watched) -> None:
 def test_what_happens_now_is_shown_and_can_be_stopped(watched: Watched) -> None:
     watched.ask(f"{QUERY} Say why.")
     page = watched.page
-    expect(page.locator("#figures")).to_contain_text("in_rotation 1", timeout=10_000)
+    expect(page.locator("#figures")).to_contain_text("in rotation 1", timeout=10_000)
     expect(page.locator("#shares tbody tr")).to_have_count(7)
     expect(page.locator("#shares")).to_contain_text("100 %", timeout=10_000)
     expect(page.locator("#stages")).to_contain_text("total")
@@ -232,18 +233,32 @@ def test_everything_has_a_name_and_can_be_reached_by_keys(watched: Watched) -> N
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_narrow_window_needs_no_sideways_scrolling(browser: Browser, url: str, scheme: str) -> None:
-    context = browser.new_context(viewport={"width": 320, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
+@pytest.mark.parametrize("width", [320, 1280])
+def test_no_window_needs_sideways_scrolling(browser: Browser, url: str, width: int, scheme: str) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
     watched = Watched(context.new_page(), url)
     watched.ask(QUERY)
     page = watched.page
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     back, text = page.evaluate(
         "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
     )
     brightness = [sum(map(int, color[4:-1].split(","))) for color in (back, text)]
     assert (brightness[0] > brightness[1]) == (scheme == "light")
     if SCREENSHOTS:
-        page.screenshot(path=Path(SCREENSHOTS) / f"console-narrow-{scheme}.png")
+        page.screenshot(path=Path(SCREENSHOTS) / f"console-{width}-{scheme}.png", full_page=True)
     assert watched.complaints == []
+    context.close()
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not here: make check-integrations fetches it")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_fault(browser: Browser, url: str, scheme: str) -> None:
+    context = browser.new_context(bypass_csp=True, color_scheme=scheme)  # type: ignore[arg-type]
+    watched = Watched(context.new_page(), url)
+    watched.ask(QUERY)
+    watched.page.add_script_tag(path=AXE)
+    found = watched.page.evaluate("axe.run()")
+    assert {fault["id"]: [node["html"] for node in fault["nodes"]] for fault in found["violations"]} == {}
+    assert len(found["passes"]) > 20
     context.close()
