@@ -45,6 +45,13 @@ def test_alerts_fire_when_they_should_and_only_then(folder: Path, cases: Path) -
     assert "SUCCESS" in promtool(folder, "test", "rules", cases.name)
 
 
+def test_no_two_groups_have_the_same_name() -> None:
+    """Prometheus refuses all rules then, and promtool, which says so, is not on every machine."""
+    for one in of_kind(overlay("monitoring"), "PrometheusRule"):
+        names = [group["name"] for group in one["spec"]["groups"]]
+        assert sorted(set(names)) == sorted(names), one["metadata"]["name"]
+
+
 def test_every_alert_fires_in_some_case() -> None:
     tried = set(re.findall(r"Routerdc\w+", "".join(cases.read_text(encoding="utf-8") for cases in CASES)))
     assert tried == {rule["alert"] for rule in rules() if "alert" in rule}
