@@ -122,9 +122,10 @@ class Store:
         return {model for (model,) in self._db.execute("SELECT DISTINCT model FROM answers")}
 
     def add_answer(self, cell: Cell, answer: Answer) -> None:
-        """Keeps an answer that was not asked for here (imported)."""
+        """Keeps an answer that was not asked for here (imported): what it cost is known, and was not spent here."""
         self.begin(cell, 0.0)
         self.finish(cell.key, answer)
+        self._db.execute("UPDATE answers SET lost_usd = -coalesce(cost_usd, 0) WHERE key = ?", (cell.key,))
 
     def graded(self, grader: str) -> set[str]:
         """Keys of the answers that `grader` has graded."""

@@ -323,3 +323,12 @@ def test_what_is_imported_becomes_a_table(tmp_path: Path) -> None:
     assert (counts["answers"], counts["grades"]) == (12, 12)
     assert (len(data), set(data.llms)) == (6, {"almanac", "calculator"})
     assert data.scores.mean() == pytest.approx(0.5)
+
+
+def test_what_imported_answers_cost_was_not_spent_here(tmp_path: Path) -> None:
+    file = DATA / "litellm" / "standard-logging-1.108.7.jsonl"
+    with Store(tmp_path / "labels.db") as store:
+        for _ in range(2):
+            import_all("litellm", [file], NONE, store)
+        assert store.spent_usd() == 0.0
+        assert sum(stored.answer.cost_usd or 0 for stored in store.answers()) == pytest.approx(1.35e-5)
