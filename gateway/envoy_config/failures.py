@@ -5,13 +5,15 @@
     408, 409, 425      this attempt was unlucky                         next candidate
     500, 502, 504, 52x it is broken, or what it runs behind is          next candidate
     401, 402           it does not take our key, or our money           next candidate   rests for KEY_REST_SECONDS
-    403, 404           it will not, or has no such model                next candidate
-    301, 302, 307 ...  the address is not its own                       next candidate
+    403, 404           it will not, or has no such model                next candidate   rests where it refuses all
+    301, 302, 307 ...  the address is not its own                       next candidate   the same
     400, 413, 415 ...  if it says that the LLM lacks something          next candidate
                        else the request is at fault                     this answer      none
 
 Only what no request can bring about takes an endpoint away from others: the key is ours, Retry-After is the server's
-own word; but a prompt may earn a 403, an id of a stored answer a 404, and a strange body a 500.
+own word; but a prompt may earn a 403, an id of a stored answer a 404, and a strange body a 500. So an endpoint that
+answers 403, 404 or a redirect to one caller MAX_REFUSALS times, and has answered nobody else in the meantime, rests for
+that caller alone; once two callers are refused like that, for everybody.
 """
 
 from envoy.config.common.matcher.v3 import matcher_pb2
@@ -46,6 +48,8 @@ LACKING_WORDS = (
 RETRIED = (*TRANSIENT, *KEY_FAULTS, *MISPLACED)
 
 KEY_REST_SECONDS = 10
+MAX_REFUSALS = 5
+REFUSAL_REST_SECONDS = 10
 MAX_REST_SECONDS = 3600
 """A longer Retry-After counts as this: somebody may have raised the quota."""
 RETRY_HEADER = "x-routerdc-retry"

@@ -1,7 +1,7 @@
 """What Envoy knows of the pool by itself: enough to go on while no gateway answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from gateway.config.endpoints_file import EndpointsFile
@@ -19,24 +19,25 @@ _MAX_CANDIDATES = 3
 class WithoutGateway:
     """For each model that may be asked for, the clusters to try, in order; and GET answers about models, by path.
 
-    `clusters` are those that Envoy has: a gateway may know others for a moment, before or after Envoy. `parameters`
-    are the members of bodies that some LLM has for its own. Candidates are apart by protocol: an LLM that speaks only
-    Anthropic's gets no OpenAI request, and the other way round.
+    `clusters` are those that Envoy has, with the number of endpoints in use: a gateway may know others for a moment,
+    before or after Envoy. `parameters` are the members of bodies that some LLM has for its own. Candidates are apart by
+    protocol: an LLM that speaks only Anthropic's gets no OpenAI request, and the other way round.
     """
 
     candidates: Mapping[ApiProtocol, Mapping[str, tuple[str, ...]]]
     models: Mapping[str, bytes]
-    clusters: tuple[str, ...] = ()
+    clusters: Mapping[str, int] = field(default_factory=dict)
     parameters: tuple[str, ...] = ()
 
 
 def without_gateway(file: EndpointsFile) -> WithoutGateway:
     """What endpoints.yaml says about it."""
     clusters = (cluster for name, llm in file.llms.items() for cluster in clusters_of(name, llm))
-    in_use = (cluster.name for cluster in clusters if any(endpoint.in_use for endpoint in cluster.endpoints))
+    sizes = {cluster.name: sum(endpoint.in_use for endpoint in cluster.endpoints) for cluster in clusters}
+    in_use = {name: size for name, size in sizes.items() if size}
     candidates = {protocol: _candidates(file, protocol) for protocol in ApiProtocol}
     parameters = (name for llm in file.llms.values() for name in llm.parameters)
-    return WithoutGateway(candidates, _models(file), tuple(in_use), tuple(dict.fromkeys(parameters)))
+    return WithoutGateway(candidates, _models(file), in_use, tuple(dict.fromkeys(parameters)))
 
 
 def _candidates(file: EndpointsFile, protocol: ApiProtocol) -> dict[str, tuple[str, ...]]:

@@ -125,6 +125,7 @@ def _packed(edits: Sequence[Edit]) -> str:
 
 def _told(routed: Routed) -> dict[str, str]:
     told = {"reason": routed.reason, "time_ms": f"{routed.router_ms:.3f}"}
+    told |= {"caller": routed.caller} if routed.caller else {}
     return told | ({"truncated": "true"} if routed.truncated else {})
 
 

@@ -51,6 +51,7 @@ class Routed:
     router_ms: float
     truncated: bool = False
     inflated: bool = False  # the body came in a content coding, and has none any more
+    caller: str = ""  # name of the API key; empty: no keys are in use
     edits: Mapping[str, Sequence[Edit]] = field(default_factory=dict)  # of `body`, by attempt, where it needs some
 
     @property
@@ -125,9 +126,8 @@ class Routing:
         pool = self._pool
         reading = await self._reader.read(api.path, plain, pool.parameter_names)
         choice = await self._choice(pool, api, reading, sender)
-        routed = _answer(
-            pool, choice, outgoing(pool, plain, reading, choice.candidates), started, inflated=bool(coding)
-        )
+        bodies = outgoing(pool, plain, reading, choice.candidates)
+        routed = _answer(pool, choice, bodies, started, inflated=bool(coding), caller=_name(sender))
         self.metrics.openai(routed.llm, routed.reason)
         return routed
 
@@ -164,7 +164,7 @@ class Routing:
             defaults=virtual.default,
             session_id=sender.session_id or ask.cache_key,
             other_bytes=max(0, ask.text_bytes - len(talk.text.encode())),
-            caller="" if sender.caller is ANONYMOUS else sender.caller.name,
+            caller=_name(sender),
             conversation=talk,
         )
         try:
@@ -190,7 +190,11 @@ class Routing:
         return (*self._virtual_models, *self._pool.llms)
 
 
-def _answer(pool: Pool, choice: Choice, bodies: Outgoing, started: float, *, inflated: bool) -> Routed:
+def _name(sender: Sender) -> str:
+    return "" if sender.caller is ANONYMOUS else sender.caller.name
+
+
+def _answer(pool: Pool, choice: Choice, bodies: Outgoing, started: float, *, inflated: bool, caller: str) -> Routed:
     llm, endpoint = choice.candidates[0]
     return Routed(
         body=bodies.first,
@@ -202,5 +206,6 @@ def _answer(pool: Pool, choice: Choice, bodies: Outgoing, started: float, *, inf
         router_ms=(time.perf_counter() - started) * 1000,
         truncated=choice.truncated,
         inflated=inflated,
+        caller=caller,
         edits=bodies.edits,
     )

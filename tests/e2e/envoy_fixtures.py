@@ -127,6 +127,7 @@ async def data_plane(
     *,
     llms: Mapping[str, Mapping[str, Any]] | None = None,
     of_llms: Mapping[str, Mapping[str, Any]] | None = None,
+    beside: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     flags: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     tls: Mapping[str, ssl.SSLContext] | None = None,
@@ -143,6 +144,7 @@ async def data_plane(
         folder: for configuration and logs.
         llms: fields of an LLM's endpoint in endpoints.yaml, over the default ones; "{port}" is its port.
         of_llms: more fields of an LLM.
+        beside: further endpoints of an LLM.
         flags: of `routerdc envoy-config`.
         environment: Envoy's.
         tls: of an LLM's endpoint.
@@ -159,9 +161,10 @@ async def data_plane(
             await llm.start(stack, (tls or {}).get(name))
             llm.behave()
         endpoints_file = folder / "endpoints.yaml"
-        endpoints_file.write_text(
-            yaml.safe_dump(_endpoints(recording, llms or {}, of_llms or {}, file)), encoding="utf-8"
-        )
+        content = _endpoints(recording, llms or {}, of_llms or {}, file)
+        for name, more in (beside or {}).items():
+            content["llms"][name]["endpoints"] += map(dict, more)
+        endpoints_file.write_text(yaml.safe_dump(content), encoding="utf-8")
         scorer, metrics = FakeScorer(), Metrics()
         observers = [tracing] if tracing else []
         pool = PoolRef(Pool(endpoints.read(endpoints_file)))

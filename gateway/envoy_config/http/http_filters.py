@@ -19,6 +19,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 from envoy.type.v3 import http_status_pb2
 from google.protobuf.message import Message
 
+from gateway.envoy_config import failures
 from gateway.envoy_config.dump import extension, matching, packed, seconds
 from gateway.envoy_config.http.cors import CORS, cors
 from gateway.envoy_config.http.local_answers import EXT_PROC
@@ -44,7 +45,8 @@ def http_filters(options: Options) -> Iterator[hcm_pb2.HttpFilter]:
     yield _filter(lua_filters.CODING, _same_codings())
     for coding, library in _CODINGS.items():
         yield _filter(f"envoy.filters.http.decompressor.{coding}", _decompressor(coding, library))
-    yield _filter(lua_filters.NAME, lua_filters.fail_open())
+    rests = {"MAX_REFUSALS": failures.MAX_REFUSALS, "REFUSAL_REST_SECONDS": failures.REFUSAL_REST_SECONDS}
+    yield _filter(lua_filters.NAME, lua_filters.fail_open(**rests))
     yield _filter("envoy.filters.http.header_mutation", _no_trailers())
     # Nothing that Envoy has to say of itself (x-envoy-...) concerns an LLM's server.
     yield _filter("envoy.filters.http.router", router_pb2.Router(suppress_envoy_headers=True))

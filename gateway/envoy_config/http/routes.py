@@ -57,7 +57,7 @@ def _llm_route(known: WithoutGateway, protocol: ApiProtocol, options: Options) -
     expression = "|".join(paths(protocol))
     candidates = struct_pb2.Struct()
     candidates.update({"candidates": {model: list(names) for model, names in known.candidates[protocol].items()}})
-    candidates.update({"clusters": dict.fromkeys(known.clusters, True)})
+    candidates.update({"clusters": dict(known.clusters)})
     candidates.update({"parameters": dict.fromkeys(known.parameters, True)})
     return route_components_pb2.Route(
         name=f"llm-{protocol}",

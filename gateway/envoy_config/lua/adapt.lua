@@ -1,8 +1,8 @@
 -- Runs for every attempt, before a request leaves for an endpoint and when the answer comes back. Outwards it lets only
 -- known headers pass and gives the request the endpoint's own path and model; inwards it removes what only we may say.
 -- Rendered before this: CLUSTER, MODEL, MODEL_JSON, PARAMETERS = { name = JSON }, BASE_PATH, LLM, OUTWARD = { header = true },
--- INWARD_REMOVED = { prefix, ... }, ALONE (whether the cluster is one server), RETRIED, LACKING and KEY_FAULTS =
--- { status = true }, LACKING_WORDS = { text }, KEY_REST_SECONDS.
+-- INWARD_REMOVED = { prefix, ... }, ALONE (whether the cluster is one server), HOST_HEADER (has the server's address where
+-- it is not), RETRIED, LACKING, MISPLACED and KEY_FAULTS = { status = true }, LACKING_WORDS = { text }, KEY_REST_SECONDS.
 --
 -- What is to be replaced in the body is in the metadata "routerdc": whoever has read the body (the gateway, or
 -- fail_open.lua in its place) has written it there, so that nobody reads it a second time, and differently.
@@ -112,14 +112,17 @@ local function others_left(metadata)
   return false
 end
 
--- A failure has the next attempt made, and its server rest: for as long as it asks for, or where our key has failed. A
--- server that asked to be left alone is not asked again; one of several that are alike is Envoy's to eject.
-local function on_failure(headers, metadata, status)
+-- A failure has the next attempt made. A server that asks for it rests for as long, and its cluster where it is alone in it;
+-- where our key has failed, the cluster rests. A server that asked to be left alone is not asked again.
+local function on_failure(headers, metadata, status, host)
   local asked_for = retry_after_seconds(headers, os.time())
-  local seconds = asked_for or (KEY_FAULTS[status] and KEY_REST_SECONDS)
-  if seconds and ALONE then
-    metadata:set("routerdc.rests", CLUSTER, { seconds = seconds, asked_for = asked_for ~= nil })
+  if asked_for then
+    local who = host and host .. " of " .. CLUSTER or CLUSTER
+    metadata:set("routerdc.rests", who, { seconds = asked_for, asked_for = true })
+  elseif KEY_FAULTS[status] then
+    metadata:set("routerdc.rests", CLUSTER, { seconds = KEY_REST_SECONDS, asked_for = false })
   end
+  if MISPLACED[status] then metadata:set("routerdc.verdicts", CLUSTER, "refused") end
   if not (asked_for and ALONE) or others_left(metadata) then headers:replace("x-routerdc-retry", "true") end
 end
 
@@ -137,6 +140,7 @@ end
 
 function envoy_on_response(handle)
   local headers = handle:headers()
+  local host = headers:get(HOST_HEADER)
   if headers:get(":status") == "101" then refuse_upgrade(headers) end
   remove_all(headers, function(name)
     for _, prefix in ipairs(INWARD_REMOVED) do
@@ -148,7 +152,9 @@ function envoy_on_response(handle)
   local id = headers:get("x-request-id") -- the caller's, or Envoy's, takes its place
   if id then headers:replace("x-upstream-request-id", id) end
   local status, metadata = headers:get(":status"), handle:streamInfo():dynamicMetadata()
-  if RETRIED[status] then return on_failure(headers, metadata, status) end
+  if host then metadata:set("routerdc.hosts", host .. " of " .. CLUSTER, { host = host, cluster = CLUSTER }) end
+  if RETRIED[status] then return on_failure(headers, metadata, status, host) end
+  metadata:set("routerdc.verdicts", CLUSTER, "served")
   if LACKING[status] and others_left(metadata) and says_it_lacks_something(handle) then
     handle:headers():replace("x-routerdc-retry", "true")
   end

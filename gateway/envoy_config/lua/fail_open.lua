@@ -1,6 +1,6 @@
 -- Runs after the external processor. Where that has decided, only clusters that rest are left out. Where it has not (the
 -- gateway is down or too slow), the request goes on without it: a virtual model to its default LLMs, a named LLM to itself.
--- This route's metadata: candidates = { model = { cluster, ... } }, clusters = { cluster = true }: those that Envoy has,
+-- This route's metadata: candidates = { model = { cluster, ... } }, clusters = { cluster = number of hosts }: those that Envoy has,
 -- parameters = { key = true }: members of bodies that some LLM of the pool has for its own.
 
 -- The groups to try, or nil after an answer.
@@ -24,21 +24,32 @@ local function fallback(handle)
   return groups
 end
 
+-- The name of the API key, where the gateway asks for keys; else the address.
+local function caller_of(handle)
+  local info = handle:streamInfo()
+  local routed = info:dynamicMetadata():get("routerdc")
+  if routed and routed.caller then return routed.caller end
+  return (info:downstreamDirectRemoteAddress():gsub(":%d+$", ""))
+end
+
 function envoy_on_request(handle)
   local metadata = handle:streamInfo():dynamicMetadata()
   local decided = metadata:get("routerdc.candidates")
   local all = decided and decided.priority_groups or fallback(handle)
   if not all then return end
-  local here = known(all, handle:metadata():get("clusters") or {})
+  local sizes, now = handle:metadata():get("clusters") or {}, os.time()
+  local here = known(all, sizes)
   if #here == 0 then
     local message = "the proxy does not know an endpoint of this model yet, or any more"
     return refuse(handle, "503", "server_error", '"router_unavailable"', message)
   end
-  local groups, seconds = awake(here, os.time())
+  local groups, seconds = awake(here, sizes, caller_of(handle), now)
   if not groups then
     local message = "every endpoint that could answer has asked to be left alone for a while"
     return refuse(handle, "429", "rate_limit_error", '"rate_limit_exceeded"', message, { ["retry-after"] = tostring(seconds) })
   end
+  local host = preferred_host(groups[1].name, now)
+  if host then handle:setUpstreamOverrideHost(host, false) end
   if decided and #groups == #all then return end
   metadata = handle:streamInfo():dynamicMetadata()
   metadata:set("routerdc.candidates", "priority_groups", groups)
@@ -47,6 +58,11 @@ function envoy_on_request(handle)
 end
 
 function envoy_on_response(handle)
-  local rests = handle:streamInfo():dynamicMetadata():get("routerdc.rests")
-  if rests then remember(rests, os.time()) end
+  local metadata, now = handle:streamInfo():dynamicMetadata(), os.time()
+  remember(metadata:get("routerdc.rests") or {}, now)
+  remember_hosts(metadata:get("routerdc.hosts") or {}, now)
+  local verdicts = metadata:get("routerdc.verdicts")
+  if not verdicts then return end
+  local caller = caller_of(handle)
+  for cluster, verdict in pairs(verdicts) do judge(cluster, verdict == "refused", caller, now) end
 end

@@ -18,9 +18,12 @@ _FOLDER = resources.files("gateway.envoy_config.lua")
 LuaValue = str | int | bool | Sequence["LuaValue"] | Mapping[str, "LuaValue"]
 
 
-def fail_open() -> lua_pb2.Lua:
-    """In the listener's filters, after the external processor; the route's metadata has the candidates."""
-    return filter_of("read_model.lua", "resting.lua", "refuse.lua", "fail_open.lua")
+def fail_open(**constants: LuaValue) -> lua_pb2.Lua:
+    """In the listener's filters, after the external processor; the route's metadata has the candidates.
+
+    See resting.lua for the constants.
+    """
+    return filter_of("read_model.lua", "resting.lua", "refuse.lua", "fail_open.lua", **constants)
 
 
 def coding(**constants: LuaValue) -> lua_pb2.Lua:

@@ -10,9 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from envoy.config.cluster.v3 import cluster_pb2, outlier_detection_pb2
+from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
 from envoy.config.core.v3 import base_pb2, protocol_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2
 from envoy.extensions.filters.http.credential_injector.v3 import credential_injector_pb2
+from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
 from envoy.extensions.filters.http.lua.v3 import lua_pb2
 from envoy.extensions.filters.http.upstream_codec.v3 import upstream_codec_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
@@ -22,7 +24,7 @@ from google.protobuf.message import Message
 
 from gateway.config.endpoints_file import Endpoint
 from gateway.envoy_config import failures, headers, watched
-from gateway.envoy_config.dump import extension, newer, packed, plain, seconds
+from gateway.envoy_config.dump import extension, newer, overwrite, packed, plain, seconds
 from gateway.envoy_config.lua import filters as lua_filters
 from gateway.envoy_config.options import Options
 from gateway.envoy_config.upstreams import upstream
@@ -30,6 +32,7 @@ from gateway.policy.capabilities import ApiProtocol
 from gateway.pool.clusters import Cluster, base_path, host_header
 
 _CONNECT_TIMEOUT_SECONDS = 2
+_HOST_HEADER = "x-routerdc-host"  # removed with all others that only we may set
 # uvicorn (vLLM and many others) closes after 5 s: no request leaves on a connection that is just going.
 _KEEP_ALIVE_SECONDS = 4
 
@@ -92,6 +95,8 @@ def _filters(cluster: Cluster, options: Options) -> Iterator[tuple[str, Message]
     yield lua_filters.NAME, _adapt(cluster)  # first: what it lets pass outwards has no credential
     if endpoint.api_key_env or endpoint.api_key_file:
         yield "envoy.filters.http.credential_injector", _credential(cluster, options)
+    if not _is_alone(cluster):
+        yield "envoy.filters.http.header_mutation", _host_named()  # answers pass it before they come to Lua
     yield "envoy.filters.http.upstream_codec", upstream_codec_pb2.UpstreamCodec()
 
 
@@ -106,14 +111,26 @@ def _adapt(cluster: Cluster) -> lua_pb2.Lua:
         BASE_PATH=base_path(endpoint),
         OUTWARD=dict.fromkeys(headers.OUTWARD, True),
         INWARD_REMOVED=headers.INWARD_REMOVED,
-        ALONE=sum(one.in_use for one in cluster.endpoints) == 1,
+        ALONE=_is_alone(cluster),
+        HOST_HEADER=_HOST_HEADER,
         RETRIED=_statuses(failures.RETRIED),
         LACKING=_statuses(failures.LACKING),
         LACKING_WORDS=failures.LACKING_WORDS,
+        MISPLACED=_statuses(failures.MISPLACED),
         KEY_FAULTS=_statuses(failures.KEY_FAULTS),
         KEY_REST_SECONDS=failures.KEY_REST_SECONDS,
         MAX_REST_SECONDS=failures.MAX_REST_SECONDS,
     )
+
+
+def _is_alone(cluster: Cluster) -> bool:
+    return sum(one.in_use for one in cluster.endpoints) == 1
+
+
+def _host_named() -> header_mutation_pb2.HeaderMutation:
+    """Tells Lua, which has no other way to know, which host of several has answered."""
+    named = mutation_rules_pb2.HeaderMutation(append=overwrite(_HOST_HEADER, "%UPSTREAM_REMOTE_ADDRESS%"))
+    return header_mutation_pb2.HeaderMutation(mutations=header_mutation_pb2.Mutations(response_mutations=[named]))
 
 
 def _statuses(codes: Sequence[int]) -> dict[str, bool]:

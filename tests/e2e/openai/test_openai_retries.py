@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from email.utils import formatdate
 from pathlib import Path
 from time import time
@@ -10,10 +11,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.envoy_config.failures import KEY_FAULTS, MISPLACED, RETRIED, TRANSIENT
-from tests.e2e.envoy_fixtures import Plane, data_plane
+from deploy.local.demo.endpoints import DemoEndpoint
+from gateway.envoy_config.failures import KEY_FAULTS, MAX_REFUSALS, MISPLACED, RETRIED, TRANSIENT
+from tests.e2e.envoy_fixtures import Plane, RecordingEndpoint, data_plane
 from tests.support.series.envoy import ENVOY_SERIES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -44,7 +47,10 @@ async def test_every_failure_has_the_next_candidate_asked(plane: Plane) -> None:
     for status in (*TRANSIENT, *MISPLACED):
         plane.llms["alpha"].behave(status=status)
         assert (await ask(plane))[:2] == (200, "beta"), status
-    assert asked(plane) == [len(RETRIED) - len(KEY_FAULTS)] * 2 + [0]
+        plane.llms["alpha"].behave()
+        assert (await ask(plane))[:2] == (200, "alpha"), status
+    failures = len(RETRIED) - len(KEY_FAULTS)
+    assert asked(plane) == [2 * failures, failures, 0]
 
 
 async def test_metrics_tell_which_llm_answers_what_when_the_next_is_asked(plane: Plane) -> None:
@@ -112,10 +118,69 @@ async def test_endpoint_that_refuses_our_key_is_passed_over(plane: Plane, status
     assert (await ask(plane, "alpha"))[0] == status  # there is nobody else: it is tried all the same
 
 
-@pytest.mark.parametrize("status", [403, 404, 500])
-async def test_what_a_request_can_bring_about_takes_no_endpoint_from_others(plane: Plane, status: int) -> None:
-    plane.llms["alpha"].behave(status=status)
+async def test_a_failure_that_a_request_can_bring_about_takes_no_endpoint_away(plane: Plane) -> None:
+    plane.llms["alpha"].behave(status=500)
     for _ in range(8):
         assert (await ask(plane))[:2] == (200, "beta")
     plane.llms["alpha"].behave()
     assert (await ask(plane))[:2] == (200, "alpha")
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_endpoint_that_refuses_everything_is_passed_over(plane: Plane, status: int) -> None:
+    plane.llms["alpha"].behave(status=status)
+    assert [(await ask(plane))[:2] for _ in range(8)] == [(200, "beta")] * 8
+    assert asked(plane) == [MAX_REFUSALS, 8, 0]
+    assert (await ask(plane, "alpha"))[0] == status  # there is nobody else: it is tried all the same
+
+
+async def test_endpoint_that_refuses_some_requests_is_not_passed_over(plane: Plane) -> None:
+    for i in range(3 * MAX_REFUSALS):
+        plane.llms["alpha"].behave(status=200 if i % MAX_REFUSALS == 0 else 404)
+        await ask(plane)
+    assert asked(plane)[0] == 3 * MAX_REFUSALS
+
+
+@asynccontextmanager
+async def two_alike(folder: Path, **more: Any) -> AsyncIterator[tuple[Plane, RecordingEndpoint]]:
+    """The LLM alpha has a second endpoint that differs in its port alone."""
+    async with AsyncExitStack() as stack:
+        second = RecordingEndpoint(DemoEndpoint("alpha"))
+        await second.start(stack, None)
+        second.behave()
+        other = {"address": f"http://127.0.0.1:{second.port}/v1", "model": "alpha/model"}
+        more |= {"beside": {"alpha": [other]}, "default": ["alpha", "beta", "gamma"], "threads": 1}
+        plane = await stack.enter_async_context(data_plane(folder, **more))
+        plane.prefer("hello", "alpha", "beta", "gamma")
+        yield plane, second
+
+
+async def test_one_of_several_alike_is_left_alone_for_as_long_as_it_asks(tmp_path: Path) -> None:
+    async with two_alike(tmp_path) as (plane, second):
+        second.answer = busy
+        while not second.received:
+            assert (await ask(plane))[:2] == (200, "alpha")
+        assert [(await ask(plane))[:2] for _ in range(20)] == [(200, "alpha")] * 20
+        assert len(second.received) == 1
+
+
+async def test_where_all_of_several_alike_ask_for_it_the_next_candidate_is_asked(tmp_path: Path) -> None:
+    async with two_alike(tmp_path) as (plane, second):
+        second.answer = plane.llms["alpha"].answer = busy
+        for _ in range(10):
+            assert (await ask(plane))[:2] == (200, "beta")
+        assert len(second.received) + len(plane.llms["alpha"].received) == 2
+
+
+@pytest.mark.parametrize("status", KEY_FAULTS)
+async def test_several_alike_that_refuse_our_key_are_passed_over(tmp_path: Path, status: int) -> None:
+    async with two_alike(tmp_path) as (plane, second):
+        second.behave(status=status)
+        plane.llms["alpha"].behave(status=status)
+        for _ in range(10):
+            assert (await ask(plane))[:2] == (200, "beta")
+        assert len(second.received) + len(plane.llms["alpha"].received) <= 2
+
+
+async def busy(_: web.Request) -> web.StreamResponse:
+    return web.json_response({"error": {"message": "later"}}, status=429, headers={"retry-after": "60"})
