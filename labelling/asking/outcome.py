@@ -14,6 +14,7 @@ FINISHES = {"length": CUT, "content_filter": FILTERED}
 """What OpenAI's finish reasons mean for an answer; the others mean nothing."""
 TOO_LONG = "prompt is too long for the LLM"
 RETRIED_STATUSES = {408, 409, 425, 429}  # and everything from 500
+CHARGED_STATUSES = {502, 504, 524}  # a proxy's word that no answer came through: the LLM behind it may have written one
 FATAL_STATUSES = {401, 403, 404}  # the same for every prompt: a wrong key, address or model name
 
 
@@ -62,6 +63,7 @@ def failure(error: openai.OpenAIError) -> Failure:
         f"failed: HTTP {status}",
         retry=status in RETRIED_STATUSES or status >= 500,
         fatal=status in FATAL_STATUSES,
+        charged=status in CHARGED_STATUSES,
         wait_seconds=retry_after(error.response.headers.get("retry-after")),
     )
 

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from labelling.errors import PoolError
 from routerdc_contract.yaml_model import YamlError, load_yaml_model
 
-_LENGTHS = {"max_tokens", "max_completion_tokens"}
+_OURS = {"max_tokens", "max_completion_tokens", "n", "best_of", "stream", "stream_options"}
+"""What decides how much is answered, and in which form: the budget and the reading of answers count on it."""
 
 
 class _Read(BaseModel):
@@ -60,9 +61,9 @@ class Llm(_Read):
     def settings(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """What is sent beside a chat: as asked for, and the LLM's own `parameters`, as live traffic gets them.
 
-        The longest answer is as asked for: the budget counts on it.
+        The number, length and form of answers are as asked for, whatever live traffic gets.
         """
-        own = {name: value for name, value in self.parameters.items() if name not in _LENGTHS}
+        own = {name: value for name, value in self.parameters.items() if name not in _OURS}
         return {**asked, **own}
 
     @property

@@ -67,6 +67,33 @@ async def test_a_busy_server_is_asked_again(tmp_path: Path, status: int, headers
     assert (report.answered, answer.attempts) == (1, 2)
 
 
+@pytest.mark.parametrize(("status", "charges"), [(504, 2), (502, 2), (500, 1)])
+async def test_what_a_proxy_has_not_let_through_may_have_been_charged(
+    tmp_path: Path, status: int, charges: int
+) -> None:
+    async with served(tmp_path) as standins:
+        standins.state.faults.statuses = [status]
+        with Store(tmp_path / "labels.db") as store:
+            report = await ask(store, standins.pool.only(("almanac",)), 1, max_usd=1.0)
+            answer = next(store.answers()).answer
+    once = 0.3e-6 * ((answer.prompt_tokens or 0) + (answer.answer_tokens or 0))
+    assert (answer.attempts, answer.missing) == (2, None)
+    assert (report.spent_usd > 1.5 * once) == (charges == 2)
+
+
+async def test_parameters_of_live_traffic_change_neither_number_nor_form_of_answers(tmp_path: Path) -> None:
+    async with served(tmp_path) as standins:
+        llm = standins.pool.llms["almanac"]
+        parameters = {"n": 5, "best_of": 7, "stream": True, "max_completion_tokens": 9_000, "top_p": 0.5}
+        pool = PoolFile(llms={"almanac": llm.model_copy(update={"parameters": parameters})})
+        with Store(tmp_path / "labels.db") as store:
+            report = await ask(store, pool, 1)
+        (body,) = standins.state.bodies
+    assert report.answered == 1
+    assert set(body) == {"model", "messages", "max_tokens", "top_p"}
+    assert body["max_tokens"] == SETTINGS["max_tokens"]
+
+
 async def test_retry_after_holds_back_the_whole_endpoint(tmp_path: Path) -> None:
     async with served(tmp_path) as standins:
         standins.state.faults.statuses, standins.state.faults.headers = [429], {"Retry-After": "0.5"}
