@@ -128,12 +128,6 @@ _folder = click.Path(file_okay=False, path_type=Path)
     show_default=True,
     help="Of it.",
 )
-@click.option(
-    "--tiny-bundle", type=_folder, default=Path("bundles/tiny"), show_default=True, help="Over a distilled encoder."
-)
-@click.option(
-    "--tiny-repository", type=_folder, default=Path("build/tiny/model_repository"), show_default=True, help="Of it."
-)
 @click.option("--out", type=_folder, default=Path("docs/benchmarks"), show_default=True)
 def main(
     parts: tuple[str, ...],
@@ -145,8 +139,6 @@ def main(
     repository: Path,
     full_depth_bundle: Path,
     full_depth_repository: Path,
-    tiny_bundle: Path,
-    tiny_repository: Path,
     out: Path,
 ) -> None:
     """Measure PARTS (all of them) against what they are compared with, print the table, and write it.
@@ -161,7 +153,6 @@ def main(
                 Parts(Path(folder)),
                 Subject("shipped", bundle, repository),
                 Subject("full depth", full_depth_bundle, full_depth_repository),
-                Subject("tiny", tiny_bundle, tiny_repository) if tiny_repository.is_dir() else None,
                 Supply.of(data),
                 data,
                 _QUICK if quick else Effort(rounds),

@@ -31,7 +31,7 @@ _QUERIES = 512
 _STARTS = 4
 _SHORT_ROUNDS = 8
 _EQUAL_QUALITY = Goal("added", least=-0.2)
-_OVER_PADDED = {"shipped": (75, 40), "tiny": (200, 100), "full depth": (12, 12)}
+_OVER_PADDED = {"shipped": (75, 40), "full depth": (12, 12)}
 """Goals over padded PyTorch on machines with VNNI, and on others: int8 products take about half as long with it"""
 _JUDGED = Path(".cache/benchmarks/quality.json")
 
@@ -41,7 +41,7 @@ def over_padded(setting: Setting) -> list[Comparison]:
     found = []
     with _reference(setting, "--padded") as reference:
         batch = _best_batch(reference, setting, (1, 8, 32), setting.effort.of(_REFERENCE_QUERIES))
-        for subject in _subjects(setting):
+        for subject in (setting.shipped, setting.full_depth):
             rounds = tuple(_rounds(setting, setting.effort.of(count)) for count in (_QUERIES, _REFERENCE_QUERIES))
             with setting.parts.engine(subject.repository) as engine:
                 pairs = _rates(setting, engine, reference, batch, rounds)
@@ -72,7 +72,7 @@ def quality(setting: Setting) -> list[Comparison]:
         reference = routed_quality(
             lambda q: _sorted_answers(worker, q), setting.data, f"PyTorch, {manifest.bundle_id}", _JUDGED
         )
-    return [row for subject in _subjects(setting) for row in _quality(setting, subject, reference)]
+    return [row for subject in (setting.shipped, setting.full_depth) for row in _quality(setting, subject, reference)]
 
 
 def triton_over_in_process(setting: Setting) -> list[Comparison]:
@@ -134,10 +134,6 @@ def padding(setting: Setting) -> list[Comparison]:
         conditions = "32 queries at a time"
         found.append(Comparison(name, "tokens", real, computed, Goal("ratio", least=0.9), conditions))
     return found
-
-
-def _subjects(setting: Setting) -> list[Subject]:
-    return [setting.shipped, setting.full_depth, *([setting.tiny] if setting.tiny else [])]
 
 
 @contextmanager

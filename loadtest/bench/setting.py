@@ -35,15 +35,11 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """`data`: test sets with scores, by which routed quality is judged; it may not be there.
-
-    `tiny`: the bundle over a distilled encoder; None where it was not exported, which leaves its rows out.
-    """
+    """`data`: test sets with scores, by which routed quality is judged; it may not be there."""
 
     parts: Parts
     shipped: Subject
     full_depth: Subject
-    tiny: Subject | None
     queries: Supply
     data: Path
     effort: Effort

@@ -103,11 +103,12 @@ def table(
     for test in tests:
         group, _, path = test.partition("=")
         groups.setdefault(group, []).extend(load_all([Path(path)]))
-    row = measured(name, open_encoder(recipe.encoder), recipe, reading.load_all(data), groups, range(seeds))
-    rows = add(row, out / "students.json")
-    (out / "students.md").write_text(markdown(rows), encoding="utf-8")
-    plot(rows, out / "students.png")
-    click.echo(markdown([row]))
+    encoder_of_row, learn = open_encoder(recipe.encoder), reading.load_all(data)
+    for row in measured(name, encoder_of_row, recipe, learn, groups, range(seeds)):
+        rows = add(row, out / "students.json")
+        (out / "students.md").write_text(markdown(rows), encoding="utf-8")
+        plot(rows, out / "students.png")
+        click.echo(markdown([row]))
 
 
 def _queries(sources: Iterable[Path]) -> list[str]:

@@ -4,7 +4,7 @@ Students are chosen by `cross_validated` on the training data; the tests show wh
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,15 +36,18 @@ def measured(
     learn: Sequence[Dataset],
     tests: Mapping[str, Sequence[Dataset]],
     seeds: Sequence[int],
-) -> Row:
-    """Trains once for each seed by `recipe` on the features of `encoder`, and judges on every group of `tests`."""
+) -> Iterator[Row]:
+    """Trains once for each seed by `recipe` on the features of `encoder`, and judges on every group of `tests`.
+
+    Yields the row as it is after each seed, so that a run that is stopped leaves what it has measured.
+    """
     llms = pool(learn)
     quality: dict[str, list[float]] = {group: [] for group in tests}
     for seed in seeds:
         model = fit(learn, recipe, seed, encoder=encoder).model
         for group, sets in tests.items():
             quality[group].append(_mean_quality(model, encoder, [one.aligned(llms) for one in sets]))
-    return Row(name, gflop_per_query(encoder, learn, recipe), quality)
+        yield Row(name, gflop_per_query(encoder, learn, recipe), quality)
 
 
 def add(row: Row, file: Path) -> list[Row]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from routerdc.students.architecture import Size, new_student
+from routerdc.students.architecture import LONGEST, Size, new_student
 from routerdc.students.distil import Effort, Floats, Lesson, distil
 from routerdc.students.folder import write_student
 from routerdc.tokenization import token_ids
@@ -45,7 +45,7 @@ def teach(
 
 def vocabulary_features(teacher: Encoder) -> Floats:
     """The teacher's features of each token alone, between its special tokens: (vocabulary, width)."""
-    around = teacher.tokenizer.encode("a").ids
+    (around,) = token_ids(teacher.tokenizer, ["a"], LONGEST, "right")
     parts = []
     with torch.inference_mode():
         for tokens in torch.split(torch.arange(teacher.tokenizer.get_vocab_size()), _TOKENS_AT_ONCE):

@@ -96,3 +96,20 @@ def test_for_gpus_integers_lie_around_zero_among_fp16_and_stay_close(
     judged = with_fp32_kernels(typed)
     assert all(len(node.input) == 3 for node in judged.graph.node if node.op_type == "DequantizeLinear")
     np.testing.assert_allclose(embed(judged, *ROWS), embed(graph, *ROWS), atol=0.05)
+
+
+def test_an_encoder_without_layers_has_nothing_to_calibrate() -> None:
+    float_, int_ = onnx.TensorProto.FLOAT, onnx.TensorProto.INT32
+    shapes = [onnx.helper.make_tensor_value_info(name, int_, ["b", "s"]) for name in (INPUT_IDS, ATTENTION_MASK)]
+    table = numpy_helper.from_array(RANDOM.standard_normal((30522, 8)).astype(np.float32), "table")
+    axis = numpy_helper.from_array(np.array([1], dtype=np.int64), "axis")
+    nodes = [
+        onnx.helper.make_node("Gather", ["table", INPUT_IDS], ["tokens"]),
+        onnx.helper.make_node("ReduceMean", ["tokens", "axis"], ["embedding"], keepdims=0),
+    ]
+    output = onnx.helper.make_tensor_value_info("embedding", float_, ["b", 8])
+    graph = onnx.helper.make_graph(nodes, "static", shapes, [output], [table, axis])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
+    assert calibrate(model, ROWS) == {}
+    result = to_int8(model, {})
+    np.testing.assert_allclose(embed(result, ROWS[0]), embed(model, ROWS[0]), atol=0.05)
