@@ -6,6 +6,7 @@ import signal
 from contextlib import AsyncExitStack
 from typing import Any
 
+import pytest
 from grpc import aio
 
 from deploy.local.triton.server import TritonServer
@@ -45,6 +46,7 @@ async def decided(channel: aio.Channel, number: int, turn: int) -> str:
     return answer.llm if answer.bundle_id else pb.Reason.Name(answer.reason)
 
 
+@pytest.mark.timeout(900)
 async def test_no_conversation_changes_its_llm_because_a_gateway_is_lost(
     shared_triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
 ) -> None:
