@@ -276,10 +276,13 @@ sbom: $(SBOM)/bin/cyclonedx-py  ## what the images hold, as CycloneDX: build/sbo
 		$(SBOM)/bin/cyclonedx-py requirements build/sbom/$$image.txt --of JSON -o build/sbom/$$image.cdx.json; \
 	done
 
+check-cluster: $(VENV)/.dev  ## apply everything to the cluster of your kubeconfig, check it, delete it: docs/benchmarks/cluster.md (REGISTRY=HOST/FOLDER)
+	REGISTRY=$(REGISTRY) CLUSTER_REPORT=docs/benchmarks/cluster.md $(BIN)/pytest -rs --timeout=1800 tests/cluster
+
 simulate-autoscaling: $(VENV)/.dev  ## the chosen autoscaling and others against bursty traffic: docs/explanation/scaling.md
 	$(BIN)/python -m loadtest.autoscaling.simulate
 
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) .cache build *.egg-info
 
-.PHONY: data docs docs-serve chaos soak fuzz check-kubernetes pool-growth compare-engines side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test test-unit test-service evaluate bundle tune-compute check-tensorrt check-containers sbom check-pythons check-integrations wheel release clean
+.PHONY: data docs docs-serve chaos soak fuzz check-kubernetes pool-growth compare-engines side-by-side bundle-full-depth images images-gpu simulate-autoscaling curves cross-check loadtest bench help setup setup-dev run proto lint check test test-unit test-service evaluate bundle tune-compute check-tensorrt check-containers check-cluster sbom check-pythons check-integrations wheel release clean

@@ -21,6 +21,7 @@ class Conditions:
     group: int = 10001
     fs_group: int = 10001
     network: tuple[str, ...] = ()
+    loopback: str = "127.0.0.1"  # `localhost` has both addresses in a pod, not in every engine's container
 
 
 @dataclass
@@ -51,7 +52,8 @@ class Cluster:
 
     def _options(self, objects: tuple[Object, ...], workload: Object, spec: Object) -> list[str]:
         limits = spec["resources"]["limits"]
-        options = [*self._confined(), f"--network-alias={workload['metadata']['name']}"]
+        name, namespace = workload["metadata"]["name"], workload["metadata"]["namespace"]
+        options = [*self._confined(), f"--network-alias={name}", f"--network-alias={name}.{namespace}"]
         options += [f"--memory={byte_count(limits['memory'])}", f"--cpus={cores(limits['cpu'])}"]
         options += [f"--env={name}={value}" for name, value in environment(objects, spec).items() if value is not None]
         for mount in spec["volumeMounts"]:

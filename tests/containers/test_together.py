@@ -17,7 +17,7 @@ CONDITIONS = {
     "as they stand": Conditions(),
     # A namespace's range on OpenShift, which replaces user and fsGroup; the group is root's.
     "a user of OpenShift's choice": Conditions(user=1000680000, group=0, fs_group=1000680000),
-    "IPv6 alone": Conditions(network=("--ipv6", "--subnet=fd00:7a0c::/64")),
+    "IPv6 alone": Conditions(network=("--ipv6", "--subnet=fd00:7a0c::/64"), loopback="[::1]"),
 }
 COMPONENTS = {"IPv6 alone": ("ipv6",)}
 QUERY = "Which planet has the most moons?"
@@ -33,24 +33,24 @@ class Router:
 
 @pytest.fixture(scope="module", params=CONDITIONS)
 def router(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
-    objects = with_components("cpu", *COMPONENTS.get(request.param, ()))
-    with cluster(CONDITIONS[request.param], tmp_path_factory.mktemp("cluster")) as made:
+    objects, conditions = with_components("cpu", *COMPONENTS.get(request.param, ())), CONDITIONS[request.param]
+    with cluster(conditions, tmp_path_factory.mktemp("cluster")) as made:
         export = made.run(objects, "routerdc-triton", "export")
         assert export.wait() == 0, export.log()
         triton = made.run(objects, "routerdc-triton", "triton")
-        triton.wait_ready(*health("triton-cpu"))
+        triton.wait_ready(*health("triton-cpu", conditions.loopback))
         gateway = made.run(objects, "routerdc-gateway", "gateway")
-        gateway.wait_ready(*health("gateway"))
+        gateway.wait_ready(*health("gateway", conditions.loopback))
         yield Router(made, export, triton, gateway)
 
 
-def health(name: str) -> list[str]:
-    """The image's HEALTHCHECK."""
+def health(name: str, loopback: str) -> list[str]:
+    """The image's HEALTHCHECK, of the server at `loopback`."""
     known = inspect(image(name))
     found = known.get("Healthcheck") or known["Config"].get("Healthcheck")  # podman's place, docker's place
     assert found, f"{image(name)} has no HEALTHCHECK: build it in docker's format, as make images does"
     _, *command = found["Test"]
-    return [str(word) for word in command]
+    return [str(word).replace("localhost", loopback) for word in command]
 
 
 def test_a_query_is_routed_from_another_container(router: Router) -> None:

@@ -1,0 +1,1 @@
+"""What a platform engineer would check, on the cluster that the kubeconfig names: `make check-cluster`."""

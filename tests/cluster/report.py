@@ -1,0 +1,48 @@
+"""What was checked on which cluster, as a page."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.cluster.kubectl import items, kubectl
+
+_HEAD = """# On a cluster
+
+Command: `make check-cluster` ([how](../how-to/kubernetes.md#checks-on-your-cluster)). {when}; Kubernetes
+{version}; nodes: {nodes}.
+
+| what | | seconds | seen |
+|---|---|---:|---|
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One check."""
+
+    what: str
+    outcome: str
+    seconds: float
+    seen: str
+
+
+@dataclass
+class Report:
+    """All checks of a run, in their order."""
+
+    rows: list[Row] = field(default_factory=list)
+
+    def write(self, file: Path) -> None:
+        """The whole page, with the cluster that answers now."""
+        version = json.loads(kubectl("version", "--output=json"))["serverVersion"]["gitVersion"]
+        when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        head = _HEAD.format(when=when, version=version, nodes="; ".join(map(_node, items("nodes"))))
+        rows = (f"| {row.what} | {row.outcome} | {row.seconds:.0f} | {row.seen} |\n" for row in self.rows)
+        file.write_text(head + "".join(rows), encoding="utf-8")
+
+
+def _node(node: dict[str, dict[str, dict[str, str]]]) -> str:
+    info, capacity = node["status"]["nodeInfo"], node["status"]["capacity"]
+    system = f"{info['osImage']}, {info['architecture']}, kernel {info['kernelVersion'].split('-')[0]}"
+    return f"{capacity['cpu']} cores ({system}, {info['containerRuntimeVersion']}, kubelet {info['kubeletVersion']})"
