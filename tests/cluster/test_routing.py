@@ -57,7 +57,7 @@ def test_tritons_come_and_go(router: None, record_property: Callable[[str, objec
     """A third Triton is found by DNS and used; it goes again, under load."""
     with load() as answers:
         kubectl("-n", ROUTER, "scale", "deployment/routerdc-triton", "--replicas=3")
-        until(lambda: metric('routerdc_tritons{state="in_rotation"}') == 3, "three Tritons in rotation", 120)
+        until(lambda: metric('routerdc_tritons{state="in_rotation"}') == 3, "three Tritons in rotation", 900)
         kubectl("-n", ROUTER, "scale", "deployment/routerdc-triton", "--replicas=2")
         until(lambda: metric('routerdc_tritons{state="in_rotation"}') == 2, "two Tritons in rotation", 60)
     record_property("answers", answers.all_scored())
