@@ -34,7 +34,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.when == "call" or (report.when == "setup" and not report.passed):
         what = (item.function.__doc__ or item.name).strip().removesuffix(".")  # type: ignore[attr-defined]
         reason = report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else ""
-        seen = reason or "; ".join(str(value) for _, value in item.user_properties)
+        seen = reason or "; ".join(f"{name}: {value}" for name, value in item.user_properties)
         REPORT.rows.append(Row(what, report.outcome, report.duration, seen))
     return report
 

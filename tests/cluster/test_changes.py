@@ -35,9 +35,9 @@ def node(router: None) -> Iterator[str]:
 def test_a_node_is_drained(node: str, record_property: Record) -> None:
     """A node is drained under load; the disruption budgets let one pod go at a time."""
     with load() as answers:
-        selector = "app.kubernetes.io/part-of=routerdc"
-        drain = ["--delete-emptydir-data", "--ignore-daemonsets", "--timeout=240s", f"--pod-selector={selector}"]
-        kubectl("drain", node, *drain, seconds=260)
+        selector = "app.kubernetes.io/name in (routerdc-gateway, routerdc-triton)"  # Envoy's answers have 5 minutes
+        drain = ["--delete-emptydir-data", "--ignore-daemonsets", "--timeout=900s", f"--pod-selector={selector}"]
+        kubectl("drain", node, *drain, seconds=930)
         rolled_out("routerdc-gateway", "routerdc-triton")
     apps = ("routerdc-gateway", "routerdc-triton")
     until(lambda: all(pod["spec"]["nodeName"] != node for app in apps for pod in pods(app)), "all pods moved")

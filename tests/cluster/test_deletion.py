@@ -8,7 +8,7 @@ CLUSTER_WIDE = "namespaces,priorityclasses,clusterroles,clusterrolebindings,pers
 
 def test_nothing_stays(router: None) -> None:
     """`kubectl delete` of the overlay leaves nothing behind, neither in the namespace nor in the cluster."""
-    kubectl("delete", "--filename=-", "--wait", "--timeout=300s", text=manifests.router(), seconds=330)
+    kubectl("delete", "--filename=-", "--wait", "--timeout=900s", text=manifests.router(), seconds=930)
     left = kubectl("get", CLUSTER_WIDE, "--output=name", "--selector=app.kubernetes.io/part-of=routerdc").split()
     assert not left
     assert not kubectl("get", "namespace", ROUTER, "--ignore-not-found")
