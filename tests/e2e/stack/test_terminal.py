@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch  # noqa: F401 - here, for on a busy machine its first import may take longer than a test is given
 from click.testing import CliRunner, Result
 
 from cli.command import main
@@ -28,8 +27,21 @@ DECISION = {
     "bundle_id": "0" * 16,
     "total_ms": 1.5,
 }
-ELSEWHERE = {"demo", "publish", "init", "data fetch"}
-"""Where what they need is: `demo` in test_commands.py, `publish` in tests/integration, the others in the unit tests."""
+ELSEWHERE = {
+    "demo",  # test_commands.py
+    "publish",  # tests/integration/triton
+    *("init", "data fetch"),  # the unit tests
+    *(
+        "evaluate",
+        "cross-validate",
+        "train",
+        "tune-compute",
+        "pool add",
+        "pool remove",
+        "pool measure",
+    ),  # with a tiny encoder
+}
+"""Tested where what they need is at hand."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +77,7 @@ CALLS: dict[str, Callable[[Place], list[object]]] = {
     "route": lambda p: ["What is 2 + 2?", "--address", p.gateway, "--deadline-ms", 20_000, "--candidates", 7],
     "data check": lambda p: [p.data],
     "export": lambda p: ["--out", p.folder / "export"],
-    "evaluate": lambda p: ["--train", p.data, "--test", p.data, "--no-robustness", "--out", p.folder / "evaluation"],
     "evaluate-decisions": lambda p: [p.decisions],
-    "cross-validate": lambda p: [p.data, "--folds", 2, "--out", p.folder / "cross-validation"],
-    "train": lambda p: [p.data, "--out", p.folder / "bundle", "--steps", 2],
-    "tune-compute": lambda p: [
-        *(p.data, "--layers", 1, "--max-tokens", 16, "--side", "right", "--folds", 2, "--steps", 2),
-        *("--out", p.folder / "compute"),
-    ],
-    "pool add": lambda p: ["new/one", "--scores", p.data, "--out", p.folder / "grown"],
-    "pool remove": lambda p: ["meta-llama/Meta-Llama-3-8B", "--out", p.folder / "shrunk"],
-    "pool measure": lambda p: [p.data, "--queries", 20, "--draws", 1, "--out", p.folder / "growth"],
 }
 
 

@@ -86,3 +86,12 @@ def test_card_and_notes_reach_the_bundle_on_request(arguments: list[str]) -> Non
     card = Path(arguments[1]) / "README.md"
     assert f"wrote {card}" in result.output
     assert "- looked at twice" in card.read_text()
+
+
+def test_a_program_gets_the_whole_report(arguments: list[str]) -> None:
+    result = CliRunner().invoke(evaluate, [*arguments, "--no-robustness", "--json"])
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    assert answer["report"] == json.loads(Path("out/report.json").read_text())
+    assert "out/report.html" in answer["written"]
+    assert answer["overview"]

@@ -74,9 +74,16 @@ def test_all_other_columns_are_bit_identical_after_adding_and_removing(bundle: P
 
 def test_removing_writes_a_bundle_without_the_llm_and_leaves_the_old_one(bundle: Path, tmp_path: Path) -> None:
     before = Manifest.read(bundle)
-    result = CliRunner().invoke(pool, ["remove", "adder", "--bundle", str(bundle), "--out", str(tmp_path / "one")])
+    result = CliRunner().invoke(
+        pool, ["remove", "adder", "--bundle", str(bundle), "--out", str(tmp_path / "one"), "--json"]
+    )
     assert result.exit_code == 0, result.output
     manifest = Manifest.read(tmp_path / "one")
+    assert json.loads(result.stdout) == {
+        "bundle_id": manifest.bundle_id,
+        "out": str(tmp_path / "one"),
+        "llms": ["idler"],
+    }
     assert manifest.llm_names == ("idler",)
     assert manifest.training["from_bundle"] == before.bundle_id
     assert manifest.training["pool_changes"] == ["removed adder"]

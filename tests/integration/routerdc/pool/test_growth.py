@@ -58,9 +58,12 @@ def test_the_command_writes_table_and_numbers_and_judges_on_held_out_rows_withou
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
     monkeypatch.chdir(tmp_path)  # features are kept in the current folder
     arguments = [str(data), "--recipe", "mine.yaml", "--queries", "10", "--draws", "1", "--seeds", "2"]
-    result = CliRunner().invoke(pool, ["measure", *arguments, "--out", "out"])
+    result = CliRunner().invoke(pool, ["measure", *arguments, "--out", "out", "--json"])
     assert result.exit_code == 0, result.output
     report = json.loads((tmp_path / "out" / "pool-growth.json").read_text())
+    answer = json.loads(result.stdout)
+    assert answer["seeds"] == report["seeds"]
+    assert [row["llm_left_out"] for row in answer["mean_over_seeds"]] == ["adder", "coder", "idler", "mean"]
     assert [one["seed"] for one in report["seeds"]] == [0, 1]
     assert [row["llm"] for row in report["seeds"][1]["rows"]] == ["adder", "coder", "idler"]
     assert report["seeds"][0]["judged_on"] == ["code", "sums"]

@@ -60,9 +60,13 @@ def test_train_says_in_one_line_what_is_wrong(files: tuple[Path, Path], argument
 def test_tune_compute_measures_every_point_and_names_one(files: tuple[Path, Path], tmp_path: Path) -> None:
     data, recipe = files
     grid = ["--layers", "0", "--layers", "2", "--max-tokens", "8", "--side", "middle", "--folds", "2"]
-    result = CliRunner().invoke(tune_compute, [str(data), "--recipe", str(recipe), "--out", str(tmp_path / "o"), *grid])
+    arguments = [str(data), "--recipe", str(recipe), "--out", str(tmp_path / "o"), *grid, "--json"]
+    result = CliRunner().invoke(tune_compute, arguments)
     assert result.exit_code == 0, result.output
     points = json.loads((tmp_path / "o" / "compute.json").read_text())
+    answer = json.loads(result.stdout)
+    assert [(point["layers"], point["max_tokens"]) for point in answer["points"]] == [(0, 8), (2, 8)]
+    assert answer["chosen"] in answer["points"]
     assert [(point["layers"], point["max_tokens"]) for point in points] == [(0, 8), (2, 8)]
     assert points[0]["gflop_per_query"] == 0 < points[1]["gflop_per_query"]
     assert sum(point["chosen"] for point in points) == 1
