@@ -27,6 +27,8 @@ class Row(Frozen):
     pool: str
     group: str
     rows: int
+    hidden: bool
+    """grades were hidden from training, which fools the frame: no mean over pools has it"""
     seeds: int
     looks: int
     router: float
@@ -61,6 +63,7 @@ def _row(pool: Pool, group: str, frame: Cell, seeds: Sequence[Cell]) -> Row:
         pool=pool.name,
         group=group,
         rows=sum(map(len, single)),
+        hidden=bool(pool.hidden),
         seeds=len(seeds),
         looks=pool.looks,
         router=100 * float(np.mean(by_seed)),
@@ -154,8 +157,9 @@ def _quality(every: Sequence[Row]) -> Table:
 
 def _overall(every: Sequence[Row]) -> str:
     """Mean difference to the best single LLM over all pools, by whether the tasks were seen."""
-    new = [row.over_single for row in every if row.group == OUT_OF_DISTRIBUTION]
-    seen = [row.over_single for row in every if row.group != OUT_OF_DISTRIBUTION]
+    complete = [row for row in every if not row.hidden]
+    new = [row.over_single for row in complete if row.group == OUT_OF_DISTRIBUTION]
+    seen = [row.over_single for row in complete if row.group != OUT_OF_DISTRIBUTION]
     sentences = [
         f"Mean difference to the best single LLM over {len(part)} {what}: {np.mean(part):+.2f} points."
         for what, part in (("pools, queries like the training's", seen), ("pools, other queries", new))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from routerdc.training.judge import macro_quality
+from routerdc.training.judge import graded_choice, macro_quality
 from routerdc.training.preparation.effects import additive_effects
 
 NARROW, WIDE = 0.1, 1.0  # widths of the kernels, in cosines
@@ -25,6 +25,7 @@ NARROW_STRENGTHS = (3.0, 10.0, 30.0, None)
 WIDE_STRENGTHS = (10.0, 30.0, 100.0, None)
 JITTER = 1e-4  # keeps the kernel among anchors positive definite
 FOLDS = 5
+MARGIN = 1.0  # standard errors that choices must be better by
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
@@ -37,6 +38,7 @@ class Strength(NamedTuple):
 
 
 GRID = tuple(Strength(narrow, wide) for narrow in NARROW_STRENGTHS for wide in WIDE_STRENGTHS)
+NOTHING = Strength(None, None)
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ def smoothed_quality(basis: Basis, quality: Floats, strength: Strength) -> Float
 def best_strength(basis: Basis, quality: Floats, data_set: Ints, kinds: Ints, seed: int) -> Strength:
     """The strength with the highest mean of two qualities of choice: by folds of rows, and by left-out kinds.
 
-    Every data set weighs the same; of equals the one that believes less is taken.
+    Every data set weighs the same; of equals the one that believes less is taken. Where its choices are not proven
+    better than the best single LLM's on rows of known kinds, choices tell nothing: one LLM wins nearly everywhere, and
+    what counts is what the others are worth at a price. Then the strength with the least error there is taken.
 
     Args:
         basis: of all rows, n.
@@ -81,17 +85,39 @@ def best_strength(basis: Basis, quality: Floats, data_set: Ints, kinds: Ints, se
         kinds: (n,) the fold of each row's kind, as `folds_of_kinds` gives it.
         seed: of the folds of rows.
     """
-    by_row = np.random.default_rng(seed).permutation(len(quality)) % FOLDS
-    earned = dict.fromkeys(GRID, 0.0)
-    for fold_of in (by_row, kinds):
-        scores = {strength: np.zeros_like(quality) for strength in GRID}
-        for judged in _folds(fold_of):
-            regression = _Regression(basis, quality, ~judged)
-            for strength in GRID:
-                scores[strength][judged] = regression.predict(judged, strength)
+    by_row = _out_of_fold(basis, quality, np.random.default_rng(seed).permutation(len(quality)) % FOLDS)
+    by_kind = _out_of_fold(basis, quality, kinds)
+
+    def earned(strength: Strength) -> float:
+        return sum(macro_quality(found[strength], quality, data_set) for found in (by_row, by_kind))
+
+    best = max(reversed(GRID), key=earned)
+    if _proven(by_row[best], by_row[NOTHING], quality):
+        return best
+    return min(reversed(GRID), key=lambda strength: _error(by_row[strength], quality))
+
+
+def _out_of_fold(basis: Basis, quality: Floats, fold_of: Ints) -> dict[Strength, Floats]:
+    """(n, n_llms) by strength: every row by what was learned from the other folds."""
+    scores = {strength: np.zeros_like(quality) for strength in GRID}
+    for judged in _folds(fold_of):
+        regression = _Regression(basis, quality, ~judged)
         for strength in GRID:
-            earned[strength] += macro_quality(scores[strength], quality, data_set) / 2
-    return max(reversed(GRID), key=earned.__getitem__)
+            scores[strength][judged] = regression.predict(judged, strength)
+    return scores
+
+
+def _proven(scores: Floats, without: Floats, quality: Floats) -> bool:
+    """Whether choices by `scores` earn `MARGIN` standard errors more than choices by `without`."""
+    gain = graded_choice(scores, quality) - graded_choice(without, quality)
+    gain = gain[~np.isnan(gain)]
+    return bool(len(gain)) and bool(gain.mean() > MARGIN * gain.std() / len(gain) ** 0.5)
+
+
+def _error(scores: Floats, quality: Floats) -> float:
+    """Mean squared error of the differences between LLMs: what all of a row's errors share changes no choice."""
+    error = (scores - quality).astype(np.float64)
+    return float(np.nanmean((error - np.nanmean(error, axis=1, keepdims=True)) ** 2))
 
 
 def folds_of_kinds(kinds: Sequence[object], seed: int) -> Ints:

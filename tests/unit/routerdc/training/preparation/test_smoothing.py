@@ -67,6 +67,13 @@ def test_cross_validation_believes_tasks_that_are_there_and_not_noise() -> None:
     assert best_strength(_basis(features), noise, data_set, kinds, seed=0) == Strength(None, None) == GRID[-1]
 
 
+def test_what_the_others_are_worth_is_believed_where_one_llm_wins_everywhere() -> None:
+    features, quality, task = _tasks()
+    data_set, kinds = np.zeros(len(task), dtype=np.int64), folds_of_kinds(task.tolist(), 0)
+    always_right = np.column_stack([np.ones(len(task), dtype=np.float32), quality])
+    assert best_strength(_basis(features), always_right, data_set, kinds, seed=0) != Strength(None, None)
+
+
 @pytest.mark.parametrize(("kinds", "folds"), [(3, 3), (40, 5)])
 def test_a_kind_lies_in_one_fold(kinds: int, folds: int) -> None:
     names = [f"kind {i % kinds}" for i in range(400)]
