@@ -25,6 +25,7 @@ WITHOUT_KEY_BYTES = 24 * _MIB
 WITH_KEY_BYTES = 96 * _MIB
 OLD_STREAMS_BYTES = 160 * _MIB
 """By so much the process may grow before calls with late messages end."""
+LARGE_BODIES_BYTES = 2 * _MIB
 GROWTH_SECONDS = 20.0
 """What it grew before the last twenty seconds, or forty, does not count."""
 LOOK_SECONDS = 0.01
@@ -75,9 +76,13 @@ class _Receiving:
 class Intake:
     """Knows the calls that wait for a message."""
 
-    def __init__(self, resident: Callable[[], int]) -> None:
-        """`resident` tells the bytes that the process holds."""
+    def __init__(self, resident: Callable[[], int], bodies: Callable[[], int] = lambda: 0) -> None:
+        """`resident` tells the bytes that the process holds, `bodies` those of requests that Envoy has sent.
+
+        While bodies are large, growth is theirs, and does not count: they have a limit of their own.
+        """
         self._resident = resident
+        self._bodies = bodies
         self._single: set[_Receiving] = set()
         self._streams: set[_Receiving] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -156,6 +161,8 @@ class Intake:
             if receiving.looks > receiving.most_looks:
                 receiving.refuse("the message did not arrive in time")
         now = asyncio.get_running_loop().time()
+        if self._bodies() > LARGE_BODIES_BYTES:
+            self._growth = _Growth()
         _refuse_the_busiest(self._too_much(self._growth.bytes(self._resident(), now), now))
         self._look_again()
 

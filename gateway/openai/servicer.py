@@ -46,6 +46,10 @@ class ExternalProcessor(external_processor_pb2_grpc.ExternalProcessorServicer): 
         self._memory = Budget(routing.openai.max_held_body_bytes, "bytes of request bodies are held")
         self._warn = Throttled(log, "not answered")
 
+    def held_bytes(self) -> int:
+        """Bytes of bodies that are held now."""
+        return self._memory.held
+
     async def Process(  # noqa: N802
         self, request_iterator: AsyncIterator[pb.ProcessingRequest | InvalidRequestError], context: Context
     ) -> AsyncIterator[pb.ProcessingResponse]:

@@ -40,7 +40,6 @@ class Servers:
             PortInUseError: a port cannot be had.
         """
         listen = settings.listen
-        self._intake = Intake(resident_bytes)
         self._callers = aio.server(options=public_options(settings), interceptors=[*traced, *authenticated])
         self.port = bind(self._callers, listen.host, listen.port, tls, "port")
         self._envoy: aio.Server | None = None
@@ -51,15 +50,16 @@ class Servers:
 
     def add(self, router: RouterServicer, processor: ExternalProcessor, health: HealthService) -> None:
         """What is served."""
-        registration.add(router_pb2.DESCRIPTOR.services_by_name["Router"], router, self._callers, self._intake)
-        health.add_to(self._callers, self._intake)
+        intake = Intake(resident_bytes, processor.held_bytes)
+        registration.add(router_pb2.DESCRIPTOR.services_by_name["Router"], router, self._callers, intake)
+        health.add_to(self._callers, intake)
         reflected = reflection.aio.ReflectionServicer((ROUTER, HEALTH_SERVICE, reflection.SERVICE_NAME))
         descriptor: Any = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]  # the stubs' name is another
-        registration.add(descriptor, reflected, self._callers, self._intake)
+        registration.add(descriptor, reflected, self._callers, intake)
         if self._envoy is not None:
             service = external_processor_pb2.DESCRIPTOR.services_by_name[EXTERNAL_PROCESSOR.rpartition(".")[2]]
             registration.add(service, processor, self._envoy)
-            health.add_to(self._envoy, self._intake)
+            health.add_to(self._envoy, intake)
 
     async def start(self) -> None:
         """Serves from now on."""
