@@ -106,7 +106,8 @@ test-unit: $(VENV)/.dev  ## the tests that need no engine and no service, in a r
 
 # Half of their time is waiting: files go to two processes, each with servers of its own. What measures time or rates has the
 # machine to itself.
-ALONE := tests/chaos tests/integration/loadtest tests/e2e/stack/test_loadtest.py tests/integration/gateway/test_bounds.py
+ALONE := tests/chaos tests/integration/loadtest tests/integration/gateway/test_bounds.py tests/e2e/stack/test_loadtest.py \
+	tests/e2e/envoy/test_envoy_limits.py
 
 test-service: $(VENV)/.dev  ## integration (real engines, a real Triton), e2e (the whole stack), chaos and fuzz
 	$(BIN)/pytest tests/integration tests/e2e tests/fuzz $(addprefix --ignore ,$(ALONE)) -n 2 --dist loadfile
