@@ -109,7 +109,7 @@ class Pipeline:
             pad([ids[row] for row in rows], width[rows[-1]], padded_rows(len(rows), self._row_counts)) for rows in order
         ]
         embedded = zip(self._engine.embed(parts), order, strict=True)
-        sorted_rows = np.concatenate([part[: len(rows)] for part, rows in embedded])
-        embedding = np.empty_like(sorted_rows)
+        sorted_rows: npt.NDArray[np.float32] = np.concatenate([part[: len(rows)] for part, rows in embedded])
+        embedding: npt.NDArray[np.float32] = np.empty_like(sorted_rows)
         embedding[np.concatenate(order)] = sorted_rows
         return embedding

@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from grpc_health.v1 import health_pb2
@@ -45,10 +44,7 @@ def health(probe: Probe, metrics: Metrics) -> Health:
 
 
 async def status(health: Health, service: str) -> int:
-    async def requests() -> AsyncIterator[health_pb2.HealthCheckRequest]:
-        yield health_pb2.HealthCheckRequest(service=service)
-
-    answer = await health.service.check(requests(), None)
+    answer = await health.service.check(health_pb2.HealthCheckRequest(service=service), None)
     return int(answer.status)
 
 
