@@ -18,6 +18,7 @@ from gateway.app.listening.http_server import http_server
 from gateway.app.listening.metrics_server import metrics_server
 from gateway.app.listening.ports import Ports, write_ports
 from gateway.app.listening.servers import Servers
+from gateway.app.process.event_loop import Loop
 from gateway.app.process.heartbeat import beat
 from gateway.app.process.memory import c_library_trim, give_back
 from gateway.app.process.shutdown import Ending
@@ -59,7 +60,7 @@ def run(
     Raises:
         StartupError: it cannot start.
     """
-    uvloop.run(_run(settings, announce, lifeline, heartbeat))
+    uvloop.run(_run(settings, announce, lifeline, heartbeat), loop_factory=Loop)
 
 
 async def _run(

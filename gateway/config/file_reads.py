@@ -1,7 +1,8 @@
 """Reads of files that may never end: a dead NFS server, a FIFO that nobody writes to.
 
 Each read has a daemon thread of its own. A thread that hangs costs memory and nothing else: neither the event loop nor
-the end of the process waits for it, as they would for those of an executor. Does not know what is read.
+the end of the process waits for it, as they would for those of an executor. Name servers that do not answer are the
+same to it. Does not know what is read.
 """
 
 import asyncio

@@ -1,1 +1,1 @@
-"""The process itself: heartbeat to its supervisor, memory that goes back, an end within its grace."""
+"""The process itself: its event loop, heartbeat to its supervisor, memory that goes back, an end within its grace."""
