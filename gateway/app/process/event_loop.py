@@ -14,7 +14,7 @@ from gateway.config.file_reads import start_read
 
 
 class Loop(uvloop.Loop):
-    """Looks names up in daemon threads, one for each question, however many ask it and however often meanwhile."""
+    """Looks names up in daemon threads, one for each question, however many ask it before it is answered."""
 
     def __init__(self) -> None:
         super().__init__()
