@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -81,11 +82,22 @@ def line_of(path: Path, location: Sequence[int | str]) -> int | None:
 
 
 def problems(error: ValidationError, node: yaml.Node | None = None, whole: str = "file") -> str:
-    """One sentence for each wrong field; with the line where `node` has the field. `whole` names the model itself."""
+    """One sentence for each wrong field; with the line where `node` has the field. `whole` names the model itself.
+
+    What is wrong with a whole because a part of it is wrong goes unsaid.
+    """
+    faults = error.errors()
+    within = {fault["loc"][:depth] for fault in faults for depth in range(len(fault["loc"]))}
     return "; ".join(
-        f"{'.'.join(map(str, fault['loc'])) or whole}: {fault['msg']}{_place(node, fault['loc'])}"
-        for fault in error.errors()
+        f"{'.'.join(map(str, fault['loc'])) or whole}: {_said(fault)}{_place(node, fault['loc'])}"
+        for fault in faults
+        if fault["loc"] not in within
     )
+
+
+def _said(fault: ErrorDetails) -> str:
+    """What is wrong, in the words of whoever refused it."""
+    return str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
 
 
 def _loaded(path: Path) -> tuple[Any, yaml.Node | None]:

@@ -42,12 +42,13 @@ async def models(address: str, key: str | None, ca_file: Path | None = None) -> 
     Raises:
         EndpointCallError: it does not answer, or not with a list of models.
     """
-    answer = await _call("GET", f"{address.rstrip('/')}/models", key, ca_file, LIST_TIMEOUT_SECONDS)
+    url = f"{address.rstrip('/')}/models"
+    answer = await _call("GET", url, key, ca_file, LIST_TIMEOUT_SECONDS)
     try:
         return [str(model["id"]) for model in answer["data"]]
     except (KeyError, TypeError):
         raise EndpointCallError(
-            f"GET {address}/models did not answer with a list of models: is it the base URL of an OpenAI API (…/v1)?"
+            f"GET {url} did not answer with a list of models: is it the base URL of an OpenAI API (…/v1)?"
         ) from None
 
 

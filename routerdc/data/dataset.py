@@ -327,12 +327,12 @@ def _numbers(row: dict[str, Any], group: str, *, upper: float) -> dict[str, floa
         raise _RowError(f"{group}: not an object but {kind(cells)}: write {{LLM name: number}}")
     if isinstance(cells, RepeatedKeys):
         raise _RowError(f"{group}: LLMs named twice: {', '.join(cells.repeated)}")
+    if faults := [fault for llm in cells if (fault := _fault_of(llm))]:
+        raise _RowError(f"{group}: {'; '.join(faults)}")
     return {llm: _cell(group, llm, cell, upper) for llm, cell in cells.items()}
 
 
 def _cell(group: str, llm: str, cell: Any, upper: float) -> float | None:
-    if fault := _fault_of(llm):
-        raise _RowError(f"{group}: {fault}")
     try:
         return read_number(cell, upper)
     except GradeError as error:

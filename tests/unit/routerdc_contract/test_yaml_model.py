@@ -2,9 +2,10 @@
 
 import re
 from pathlib import Path
+from typing import Annotated
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from routerdc.data.dataset import DataError, load_all
 from routerdc.training.recipe import RecipeError, load_recipe
@@ -16,10 +17,17 @@ class Part(BaseModel):
     weight: int = Field(1, gt=0)
 
 
+def short(name: str) -> str:
+    if len(name) > 9:
+        raise ValueError("write at most 9 letters")
+    return name
+
+
 class Whole(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    name: str = "unnamed"
+    name: Annotated[str, AfterValidator(short)] = "unnamed"
     parts: list[Part] = []
+    needed: Annotated[tuple[Part, ...], Field(min_length=1)] = (Part(),)
     named: dict[str, Part] = {}
 
 
@@ -58,6 +66,22 @@ def test_what_is_wrong_is_named_with_its_place(file: Path, text: str, message: s
         load_yaml_model(Whole, file)
     assert str(error.value).startswith(f"{file}: ")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "whole_message"),
+    [
+        ("name: far too long\n", "name: write at most 9 letters (line 1)"),
+        ("needed: [{weight: 0}]\n", "needed.0.weight: Input should be greater than 0 (line 1)"),
+        ("needed: []\n", "needed: Tuple should have at least 1 item after validation, not 0 (line 1)"),
+    ],
+)
+def test_a_fault_is_said_once_and_in_our_own_words(file: Path, text: str, whole_message: str) -> None:
+    """Where the one endpoint of an LLM was refused, the message went on: "should have at least 1 item, not 0"."""
+    file.write_text(text)
+    with pytest.raises(YamlError) as error:
+        load_yaml_model(Whole, file)
+    assert str(error.value) == f"{file}: {whole_message}"
 
 
 def test_a_file_that_is_not_there_or_not_utf8_is_named(file: Path) -> None:

@@ -202,6 +202,13 @@ def test_only_the_first_bad_rows_are_named_and_the_rest_counted(tmp_path: Path) 
         load(path, skip_bad_rows=True)
 
 
+def test_every_name_that_nobody_can_serve_is_named_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "set.jsonl"
+    path.write_text('{"question": "q", "scores": {" lead": 1, "good": 0, "new\\nline": 0, "auto": 1}}\n' * 9)
+    with pytest.raises(DataError, match=r"' lead' begins.*'new\\nline' holds.*'auto' is reserved"):
+        load(path)
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
