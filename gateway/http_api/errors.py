@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import web
 from google.rpc import code_pb2, status_pb2
 
-from gateway.errors import InvalidRequestError
+from gateway.errors import ContextOverflowError, InvalidRequestError
 from gateway.grpc_api import status as statuses
 
 HTTP_STATUSES = {
@@ -37,11 +37,18 @@ def of_error(error: Exception, answer: status_pb2.Status) -> web.Response:
     delay_ms = statuses.retry_delay_ms(answer)
     headers = {} if delay_ms is None else {"Retry-After": str(-(-delay_ms // 1000))}
     param = error.field if isinstance(error, InvalidRequestError) else None
-    return response(http, answer.message, param, headers)
+    code = "context_length_exceeded" if isinstance(error, ContextOverflowError) else None
+    return response(http, answer.message, param, headers, code)
 
 
-def response(http: int, message: str, param: str | None = None, headers: dict[str, str] | None = None) -> web.Response:
-    """An error with its message; `param` is the path of the field that is wrong."""
+def response(
+    http: int,
+    message: str,
+    param: str | None = None,
+    headers: dict[str, str] | None = None,
+    code: str | None = None,
+) -> web.Response:
+    """An error with its message; `param` is the path of the field that is wrong, `code` what clients act upon."""
     kind = "invalid_request_error" if http < 500 else "server_error"
-    body: dict[str, Any] = {"error": {"message": message, "type": kind, "param": param, "code": None}}
+    body: dict[str, Any] = {"error": {"message": message, "type": kind, "param": param, "code": code}}
     return web.json_response(body, status=http, headers=headers)

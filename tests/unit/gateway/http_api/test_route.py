@@ -14,7 +14,7 @@ from gateway.errors import ScorerUnavailableError
 from gateway.http_api import application, openapi
 from gateway.limits.caller import Callers
 from routerdc_contract.v1 import router_pb2 as pb
-from tests.support.fakes.scorer import FakeScorer
+from tests.support.fakes.scorer import BUNDLE, FakeScorer
 from tests.unit.gateway.http_api.conftest import Serve
 
 
@@ -61,6 +61,16 @@ async def test_explain_tells_scores_costs_and_why_an_llm_took_no_part(serve: Ser
 async def test_what_is_wrong_is_named(serve: Serve, body: Any, status: int, param: str | None) -> None:
     answer, error = await (await serve()).post("/v1/route", body)
     assert (answer, error["error"]["param"]) == (status, param)
+
+
+async def test_a_query_that_no_llm_can_read_has_the_code_at_which_clients_shorten_it(serve: Serve) -> None:
+    llms = {
+        name: {"context_tokens": 9, "endpoints": [{"address": "http://h/v1", "model": "m"}]} for name in BUNDLE.llms
+    }
+    chat = {"messages": [{"role": "user", "parts": [{"type": "text", "text": "word " * 99}]}]}
+    for body in ({"query": "word " * 99}, {"chat": chat}):
+        status, answer = await (await serve(llms=llms)).post("/v1/route", body)
+        assert (status, answer["error"]["code"]) == (400, "context_length_exceeded")
 
 
 async def test_unknown_paths_and_methods_are_json_errors(serve: Serve) -> None:
