@@ -96,7 +96,7 @@ def problems(error: ValidationError, node: yaml.Node | None = None, whole: str =
 
 
 def _said(fault: ErrorDetails) -> str:
-    """What is wrong, in the words of whoever refused it."""
+    """What is wrong: our own words where we refused it, else those of pydantic."""
     return str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
 
 
