@@ -19,7 +19,8 @@ helm package deploy/helm/routerdc                  # for a registry: helm push r
 The objects are those of [deploy/kubernetes](../../kubernetes/README.md), read from the same files; a test holds what
 `helm template` and `kubectl kustomize` render against each other. What the chart does not do, an overlay does: bundles
 on volumes and in object storage, Envoy Gateway, the load test. The namespace is yours to make; label it
-`pod-security.kubernetes.io/enforce=restricted`, for the pods keep to that.
+`pod-security.kubernetes.io/enforce=restricted`, for the pods keep to that. A failed test
+leaves its pod, for the log, and its two NetworkPolicies.
 
 | value | default | what |
 |---|---|---|

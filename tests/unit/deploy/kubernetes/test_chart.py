@@ -109,7 +109,14 @@ def test_its_package_has_every_file_that_it_reads(tmp_path: Path) -> None:
 @needs_helm
 @pytest.mark.parametrize(
     "wrong",
-    ['engine="gpu"', "triton.replica=2", 'image.registry="registry.example.com"', 'gateway.settings={"DEADLINE":1}'],
+    [
+        'engine="gpu"',
+        "triton.replica=2",
+        'image.registry="registry.example.com"',
+        'gateway.settings={"DEADLINE":1}',
+        "candidate.shadowShare=1.5",
+        'candidate.shadowShare="1.5"',
+    ],
 )
 def test_a_wrong_value_is_refused(wrong: str) -> None:
     done = helm("template", "routerdc", str(CHART), "--kube-version=1.36", f"--set-json={wrong}")
@@ -124,6 +131,14 @@ def test_a_registry_and_a_tag_are_those_of_every_image_of_ours() -> None:
     assert set(images) == {
         f"registry.example.com/us/routerdc-{name}:7" for name in ("gateway", "triton-cpu", "exporter")
     }
+
+
+@needs_helm
+@pytest.mark.parametrize(("share", "shadows"), [("0.1", True), ('"0.1"', True), ("0", False), ('"0"', False)])
+def test_a_share_may_be_a_string_as_set_makes_it(share: str, shadows: bool) -> None:
+    objects = chart(f'candidate.bundleImage="{BUNDLE}"', f"candidate.shadowShare={share}")
+    settings = objects["ConfigMap", "routerdc-gateway-settings"]["data"]
+    assert settings.get("ROUTERDC_SHADOW_SHARE") == ("0.1" if shadows else None)
 
 
 @needs_helm
