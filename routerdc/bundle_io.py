@@ -6,6 +6,7 @@ not know data, losses or training.
 """
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from routerdc.encoder_source import resolve_encoder
 from routerdc.model import RouterConfig, RouterModel, load_encoder
 from routerdc_contract.bundle import (
+    NEIGHBOURS_FILE,
     TOKENIZER_FILE,
     WEIGHTS_FILE,
     BundleError,
@@ -49,6 +51,8 @@ def save_bundle(
 ) -> Manifest:
     """Writes weights, tokenizer and manifest into `folder` (made if need be) and returns the manifest.
 
+    Neighbours of an older bundle there are deleted: the new one has none until `add_neighbours`.
+
     Raises:
         BundleError: a field is wrong, or `llms` does not match the model's columns.
     """
@@ -57,6 +61,7 @@ def save_bundle(
     folder.mkdir(parents=True, exist_ok=True)
     _write_weights(folder / WEIGHTS_FILE, model, encoder)
     _write_tokenizer(folder / TOKENIZER_FILE, tokenizer)
+    (folder / NEIGHBOURS_FILE).unlink(missing_ok=True)
     manifest = Manifest.build(
         name=name,
         encoder=encoder,
@@ -74,6 +79,19 @@ def save_bundle(
         training=dict(training or {}),
         metrics=dict(metrics or {}),
     )
+    manifest.write(folder)
+    return manifest
+
+
+def add_neighbours(folder: Path, content: bytes) -> Manifest:
+    """Writes `neighbours.npz` into the bundle in `folder` and names it in the manifest, which is returned.
+
+    Raises:
+        BundleError: there is no whole bundle.
+    """
+    fields = Manifest.read(folder).model_dump(exclude={"bundle_id"})
+    (folder / NEIGHBOURS_FILE).write_bytes(content)
+    manifest = Manifest.build(**{**fields, "neighbours_sha256": hashlib.sha256(content).hexdigest()})
     manifest.write(folder)
     return manifest
 

@@ -5,6 +5,9 @@
                          `familiarity.anchors` (n, dim), `.gate` (2,), `.prior` (n_llms,)) and every encoder-side tensor
                          that is not one of the pinned encoder's own (adapters, projection, fine-tuned layers)
     tokenizer.json       a Hugging Face fast tokenizer
+    neighbours.npz       some training queries with their grades; only where training was asked for it (`routerdc train
+                         --neighbours`), because it holds texts. `embeddings` (n, dim) float16, unit length; `grades`
+                         (n, m) float16, NaN where ungraded; `queries` (n,), their beginnings; `llms` (m,), their names
     graph/               derived: the encoder as ONNX without its weights, made by `routerdc export graph`
     engine/              derived: the same in int8 with its weights, made by `routerdc export engine`; enough to serve
     README.md            the model card
@@ -23,7 +26,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from routerdc_contract.frozen import Frozen
 from routerdc_contract.names import LlmName
@@ -32,6 +35,7 @@ from routerdc_contract.yaml_model import problems
 MANIFEST_FILE = "manifest.json"
 WEIGHTS_FILE = "router.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
+NEIGHBOURS_FILE = "neighbours.npz"
 GRAPH_FOLDER = "graph"
 ENGINE_FOLDER = "engine"
 
@@ -91,6 +95,7 @@ class Manifest(Frozen):
     encoder: EncoderSpec
     tokenizer: TokenizerSpec
     weights_sha256: Sha256
+    neighbours_sha256: Sha256 | None = Field(default=None, description="of neighbours.npz; null: there is none")
     dim: int = Field(ge=1, description="length of the query embedding")
     scale: float = Field(default=1.0, gt=0, description="factor on the cosine; 1 / temperature")
     llms: tuple[LlmSpec, ...] = Field(min_length=1)
@@ -103,6 +108,14 @@ class Manifest(Frozen):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"llms: names must be unique, these appear twice: {', '.join(twice)}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_before_where_there_are_none(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without neighbours a manifest, and so its `bundle_id`, is what it was before there were any."""
+        fields: dict[str, Any] = serialize(self)
+        if self.neighbours_sha256 is None:
+            fields.pop("neighbours_sha256", None)
+        return fields
 
     @property
     def llm_names(self) -> tuple[str, ...]:
@@ -138,6 +151,8 @@ class Manifest(Frozen):
             )
         _check_file(folder / WEIGHTS_FILE, manifest.weights_sha256, "weights_sha256")
         _check_file(folder / TOKENIZER_FILE, manifest.tokenizer.sha256, "tokenizer.sha256")
+        if manifest.neighbours_sha256 is not None:
+            _check_file(folder / NEIGHBOURS_FILE, manifest.neighbours_sha256, "neighbours_sha256")
         return manifest
 
 

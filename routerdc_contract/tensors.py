@@ -18,6 +18,7 @@ TOKEN_COUNT: Final = "token_count"  # noqa: S105 - INT32 [1], tokens the encoder
 TRUNCATED: Final = "truncated"  # BOOL [1]
 EMBEDDING: Final = "embedding"  # FP32 [dim], unit length
 FAMILIARITY: Final = "familiarity"  # FP32 [1], 0: unlike the training queries, 1: like them; NaN: not known
+NEIGHBOURS: Final = "neighbours"  # BYTES [1], JSON: the nearest graded training queries; only where the bundle has them
 BUNDLE_ID: Final = "bundle_id"  # BYTES [1]: during a rollover two bundles answer, and each answer says which one it is
 
 # Parameters in the configuration of `routerdc`

@@ -6,6 +6,7 @@ encoder.xml       in place of both where OpenVINO serves (export.steps.openvino)
 head.npz          llm_embeddings (n_llms, dim), llm_bias (n_llms,); where the bundle knows how familiar a query is, the
                   tensors of `FAMILIARITY_TENSORS`, too
 tokenizer.json    the bundle's
+neighbours.npz    the bundle's, where it has them
 router.json       bundle_id, llms, scale, max_tokens, truncation_side
 
 Serving comes here, so nothing here needs torch or onnx. Does not know steps, or what the answers are compared with.
@@ -24,7 +25,7 @@ from export.parity.compare import Answers
 from export.parity.triton_model_runner import batch_error, served_answers
 from export.triton.config import MODEL_FOLDER, parameter, read_config
 from routerdc_contract import SAMPLE_QUERIES_FILE
-from routerdc_contract.bundle import TOKENIZER_FILE, WEIGHTS_FILE, Manifest, file_sha256
+from routerdc_contract.bundle import NEIGHBOURS_FILE, TOKENIZER_FILE, WEIGHTS_FILE, Manifest, file_sha256
 
 GRAPH_FILE = "encoder.onnx"  # without weights, in the bundle's folder graph/
 REFS_FILE = "weights.json"  # beside it: which tensors they are
@@ -73,6 +74,8 @@ def write_router_files(bundle: Path, manifest: Manifest, folder: Path) -> None:
     familiarity = {name: tensors[name] for name in FAMILIARITY_TENSORS if name in tensors}
     np.savez(folder / HEAD_FILE, **{name: tensors[name] for name in HEAD_TENSORS}, **familiarity)
     shutil.copyfile(bundle / TOKENIZER_FILE, folder / TOKENIZER_FILE)
+    if manifest.neighbours_sha256 is not None:
+        shutil.copyfile(bundle / NEIGHBOURS_FILE, folder / NEIGHBOURS_FILE)
     (folder / ROUTER_FILE).write_text(json.dumps(_router(manifest), indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 

@@ -10,6 +10,7 @@ from export.errors import ExportError
 from routerdc_contract.bundle import Manifest
 from routerdc_contract.tensors import (
     EMBEDDING,
+    NEIGHBOURS,
     PARAMETER_BUNDLE_ID,
     PARAMETER_CALIBRATION,
     PARAMETER_LLMS,
@@ -38,9 +39,13 @@ def read_config(folder: Path = MODEL_FOLDER) -> ModelConfig:
 
 
 def render(config: ModelConfig, manifest: Manifest) -> str:
-    """`config` with what belongs to the bundle set, as text."""
+    """`config` with what belongs to the bundle set, as text; without the output `neighbours` where it has none."""
     rendered = ModelConfig()
     rendered.CopyFrom(config)
+    if manifest.neighbours_sha256 is None:
+        kept = [output for output in rendered.output if output.name != NEIGHBOURS]
+        del rendered.output[:]
+        rendered.output.extend(kept)
     sizes = {SCORES: len(manifest.llms), EMBEDDING: manifest.dim}
     for output in rendered.output:
         if output.name in sizes:

@@ -36,6 +36,7 @@ from gateway.pool.endpoint_health import EndpointHealth
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
 from gateway.pool.probes import Prober
+from gateway.scoring.nearest import Nearest
 from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger("gateway.app.server")
@@ -140,7 +141,7 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         watching = asyncio.create_task(health.watch(settings.scoring.health_interval_seconds))
         await stack.enter_async_context(Prober(lambda: pool.current, settings.endpoints).watching())
         await servers.start()
-        http_api = HttpApi(router, metrics, settings.limits, settings.deadlines, known)
+        http_api = HttpApi(router, metrics, settings.limits, settings.deadlines, known, Nearest(triton.neighbours))
         http_tls = None if certificates is None else certificates.context()
         http_port = await stack.enter_async_context(http_server(settings.listen, http_api.application(), http_tls))
         ports = Ports(servers.port, metrics_port, servers.ext_proc_port, http_port)

@@ -44,6 +44,21 @@ class Scored(NamedTuple):
     score_ns: int = 0
 
 
+class Neighbour(NamedTuple):
+    """A training query near to another query: its beginning, the cosine of both, and the grades of LLMs by name."""
+
+    query: str
+    similarity: float
+    grades: dict[str, float]
+
+
+class Neighbours(NamedTuple):
+    """The nearest graded training queries that a bundle holds, nearest first."""
+
+    bundle_id: str
+    nearest: tuple[Neighbour, ...]
+
+
 class Scorer(Protocol):
     """Scores single queries; many calls run at once."""
 

@@ -19,7 +19,9 @@ from gateway.http_api.errors import QuestionError, UndecidedError
 from gateway.http_api.texts import Asked
 from gateway.limits import caller
 from gateway.limits.caller import Callers
+from gateway.routing import history
 from gateway.routing.router import Router
+from gateway.scoring.nearest import Nearest
 from gateway.telemetry.metrics import Metrics
 from routerdc_contract.v1 import router_pb2 as pb
 
@@ -36,14 +38,21 @@ class HttpApi:
     """Serves a `Router` over HTTP."""
 
     def __init__(
-        self, router: Router, metrics: Metrics, limits: Limits, deadlines: Deadlines, callers: Callers | None
+        self,
+        router: Router,
+        metrics: Metrics,
+        limits: Limits,
+        deadlines: Deadlines,
+        callers: Callers | None,
+        nearest: Nearest,
     ) -> None:
-        """`callers`: whose API keys are known; None: anybody may ask."""
+        """`callers`: whose API keys are known, None: anybody may ask; `nearest`: training queries near to one."""
         self.metrics = metrics
         self._router = router
         self._limits = limits
         self._deadlines = deadlines
         self._callers = callers
+        self._nearest = nearest
 
     def application(self) -> web.Application:
         """The application, to be served."""
@@ -69,7 +78,10 @@ class HttpApi:
             answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
         )
         if explain:
-            body["explain"] = explaining.explained(decision, pool, query.rules, auth.rights()[1])
+            near = None
+            if decision.bundle_id:
+                near = await self._nearest(history.decisive_text(query, self._router.bundle.max_tokens))
+            body["explain"] = explaining.explained(decision, pool, query.rules, auth.rights()[1], near)
         return web.json_response(body)
 
     async def systemone(self, request: web.Request) -> web.Response:

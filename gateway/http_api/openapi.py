@@ -59,9 +59,24 @@ def description() -> dict[str, Any]:
 
 _EXPLAIN = {"name": "explain", "in": "query", "schema": {"type": "boolean"}, "description": "add every LLM's score"}
 
+_NEIGHBOUR = {
+    "type": "object",
+    "description": "a graded training query near to this one; null for the list where the bundle holds none",
+    "properties": {
+        "query": {"type": "string", "description": "the beginning of its text"},
+        "similarity": {"type": "number", "description": "cosine of both in the space in which the router decides"},
+        "grades": {"type": "object", "additionalProperties": {"type": "number"}, "description": "by LLM, 0 to 1"},
+    },
+    "required": ["query", "similarity", "grades"],
+}
+
 
 def _routed() -> dict[str, Any]:
-    explain = {"type": "object", "description": "with ?explain=true: the rule, and each LLM's score, confidence, cost"}
+    explain = {
+        "type": "object",
+        "description": "with ?explain=true: the rule, and each LLM's score, confidence, cost",
+        "properties": {"neighbours": {"oneOf": [{"type": "array", "items": _NEIGHBOUR}, {"type": "null"}]}},
+    }
     return {"allOf": [_reference("RouteResponse"), {"type": "object", "properties": {"explain": explain}}]}
 
 

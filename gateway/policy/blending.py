@@ -15,10 +15,15 @@ def blended(rows: Sequence[Sequence[float]], weights: Sequence[float]) -> tuple[
         rows: scores of each text, oldest first; (n_texts, n_llms).
         weights: how much each text says, > 0.
     """
-    recency = list(accumulate(repeat(RECENCY, len(rows) - 1), mul, initial=1.0))[::-1]
-    shares = [weight * factor for weight, factor in zip(weights, recency, strict=True)]
-    total = sum(shares)
-    return tuple(sum(map(mul, shares, column)) / total for column in zip(*rows, strict=True))
+    parts = shares(weights)
+    total = sum(parts)
+    return tuple(sum(map(mul, parts, column)) / total for column in zip(*rows, strict=True))
+
+
+def shares(weights: Sequence[float]) -> list[float]:
+    """How much each text counts beside the others, oldest first; `weights`: how much each says."""
+    recency = list(accumulate(repeat(RECENCY, len(weights) - 1), mul, initial=1.0))[::-1]
+    return [weight * factor for weight, factor in zip(weights, recency, strict=True)]
 
 
 def mean(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from gateway.domain.conversation import Turn
 from gateway.domain.query import RouteQuery
 from gateway.domain.scorer import Bundle, Scored, Scorer, Scores
-from gateway.policy.blending import blended, mean
+from gateway.policy.blending import blended, mean, shares
 from gateway.policy.eligibility import estimated_tokens
 
 _LONG_BYTES_PER_TOKEN = 16  # a text with more of them for each token that the model reads is read at both ends
@@ -53,6 +53,15 @@ async def score(query: RouteQuery, scorer: Scorer, deadline: float) -> ScoredCon
         zip(texts, await asyncio.gather(*(scorer.score(t, deadline, query.priority) for t in texts)), strict=True)
     )
     return _combined(turns, [[scored[text] for text in row] for row in rows])
+
+
+def decisive_text(query: RouteQuery, max_tokens: int) -> str:
+    """The text that counts most in the scores of `query`; of a long one the beginning."""
+    if query.conversation is None or not query.conversation.turns:
+        return query.text
+    turns = query.conversation.turns
+    parts = shares([turn.weight for turn in turns])
+    return both_ends(turns[max(range(len(turns)), key=parts.__getitem__)].text, max_tokens)[0]
 
 
 def both_ends(text: str, max_tokens: int) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import click
 from cli.answer import Answer, answers
 from cli.table import Column, Table
 from routerdc.data.options import Reading, reading
-from routerdc_contract.bundle import ENGINE_FOLDER, GRAPH_FOLDER, BundleError, Manifest
+from routerdc_contract.bundle import ENGINE_FOLDER, GRAPH_FOLDER, NEIGHBOURS_FILE, BundleError, Manifest
 from routerdc_contract.names import name_fault
 from routerdc_contract.output_path import OutputPath
 
@@ -163,10 +163,11 @@ def _llms_of(bundle: Path) -> tuple[str, ...]:
 def _write(
     router: "Router", model: "RouterModel", llms: "tuple[LlmSpec, ...]", change: str, bundle: Path, out: Path
 ) -> Manifest:
-    from routerdc.bundle_io import save_bundle
+    from routerdc.bundle_io import add_neighbours, save_bundle
     from routerdc.training.model_card import write_model_card
 
     old = router.manifest
+    neighbours = None if old.neighbours_sha256 is None else (bundle / NEIGHBOURS_FILE).read_bytes()
     changes = [*old.training.get("pool_changes", []), change]
     manifest = save_bundle(
         out,
@@ -179,6 +180,8 @@ def _write(
         truncation_side=old.tokenizer.truncation_side,
         training={**old.training, "from_bundle": old.bundle_id, "pool_changes": changes},
     )  # no metrics: those of the old pool are not this one's
+    if neighbours is not None:
+        manifest = add_neighbours(out, neighbours)
     write_model_card(out, manifest)
     _take_along(bundle, out)
     return manifest

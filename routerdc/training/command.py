@@ -19,6 +19,13 @@ from routerdc_contract.output_path import OutputPath
 @click.option("--seed", default=0, show_default=True)
 @click.option("--device", help="cpu or cuda; default: cuda where there is one.")
 @click.option("--steps", type=click.IntRange(min=1), help="Overrides the recipe's number of steps.")
+@click.option(
+    "--neighbours",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Training queries to put into the bundle, as text with their grades, to be shown beside decisions.",
+)
 @click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="State to resume from.")
 @reading
 @answers
@@ -31,6 +38,7 @@ def train(
     seed: int,
     device: str | None,
     steps: int | None,
+    neighbours: int,
     checkpoint: Path | None,
     reading: Reading,
     answer: Answer,
@@ -38,11 +46,14 @@ def train(
     """Train a router on DATA (files or folders of scored queries)."""
     import torch
 
+    from routerdc.bundle_io import add_neighbours
     from routerdc.data.dataset import pool
     from routerdc.data.formats.rows import DataError
+    from routerdc.loaded_bundle import Router
     from routerdc.training.fit import fit
     from routerdc.training.loop import CheckpointError
     from routerdc.training.model_card import write_model_card
+    from routerdc.training.neighbours import neighbours_of
     from routerdc.training.preparation.effects import require_rows, without_ungraded
     from routerdc.training.recipe import RecipeError, load_recipe
     from routerdc_contract.bundle import BundleError
@@ -59,6 +70,8 @@ def train(
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         trained = fit(datasets, recipe, seed, device=device, checkpoint=checkpoint)
         manifest = trained.write(out, name or f"{recipe.name}-{len(pool(datasets))}-llms")
+        if neighbours:
+            manifest = add_neighbours(out, neighbours_of(Router.load(out), datasets, neighbours, seed))
         write_model_card(out, manifest)
     except (BundleError, CheckpointError, DataError, FloatingPointError, RecipeError) as error:
         raise click.ClickException(str(error)) from None

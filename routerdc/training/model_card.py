@@ -10,7 +10,14 @@ CARD_FILE = "README.md"
 
 def write_model_card(folder: Path, manifest: Manifest) -> None:
     """Writes the model card beside the manifest."""
-    sections = [_head(manifest), _pool(manifest), _training(manifest), _measured(manifest.metrics), _limits()]
+    sections = [
+        _head(manifest),
+        _pool(manifest),
+        _training(manifest),
+        _measured(manifest.metrics),
+        _neighbours(manifest),
+        _limits(),
+    ]
     (folder / CARD_FILE).write_text("\n\n".join(part for part in sections if part) + "\n", encoding="utf-8")
 
 
@@ -105,6 +112,16 @@ def _table(title: str, rows: dict[str, Any]) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def _neighbours(manifest: Manifest) -> str:
+    if manifest.neighbours_sha256 is None:
+        return ""
+    return (
+        "## Training queries inside\n\n`neighbours.npz` holds the beginnings of some training queries, as text, with "
+        "each LLM's grade, to be shown beside decisions. Whoever has this bundle, or asks a gateway to explain a "
+        "decision of it, can read them."
+    )
 
 
 def _limits() -> str:

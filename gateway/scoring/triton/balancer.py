@@ -17,7 +17,7 @@ from typing import Self
 
 import structlog
 
-from gateway.domain.scorer import Bundle, Scores
+from gateway.domain.scorer import Bundle, Neighbours, Scores
 from gateway.errors import (
     InvalidRequestError,
     ScorerError,
@@ -160,6 +160,17 @@ class TritonBalancer:
                 raise
             self._on_retry()
             return await self._ask(self._least_busy(others), queries)
+
+    async def neighbours(self, query: str) -> Neighbours | None:
+        """See `TritonScorer.neighbours`; asked of one Triton, once."""
+        if not self._members:
+            return None
+        member = self._least_busy(self._members)
+        member.in_flight += 1
+        try:
+            return await member.scorer.neighbours(query)
+        finally:
+            member.in_flight -= 1
 
     def _let_go(self, member: _Member) -> None:
         """Its batches in flight are answered first."""

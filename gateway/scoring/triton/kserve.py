@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 
 from tritonclient.grpc import service_pb2
 
-from gateway.domain.scorer import Bundle
+from gateway.domain.scorer import Bundle, Neighbour, Neighbours
 from routerdc_contract import tensors
 
 _OUTPUTS = (tensors.SCORES, tensors.TOKEN_COUNT, tensors.TRUNCATED, tensors.BUNDLE_ID)
+_NEIGHBOURS_OUTPUTS = (tensors.NEIGHBOURS, tensors.BUNDLE_ID)
 _length = struct.Struct("<I").pack  # of a BYTES element
 
 
@@ -41,11 +42,38 @@ class ModelInfo:
     max_batch: int
     familiarity: bool = False
     """whether the model has that output, which an older export lacks"""
+    neighbours: bool = False
+    """whether the bundle holds graded training queries"""
 
 
 def infer_request(queries: Sequence[str], *, familiarity: bool = False) -> Any:
     """ModelInferRequest for `queries`: input `query` BYTES [len(queries), 1]; asks for `familiarity`, too."""
-    request = service_pb2.ModelInferRequest.FromString(_header(len(queries), familiarity))
+    outputs = (*_OUTPUTS, tensors.FAMILIARITY) if familiarity else _OUTPUTS
+    return _request(queries, outputs)
+
+
+def neighbours_request(query: str) -> Any:
+    """ModelInferRequest for the training queries nearest to `query`."""
+    return _request([query], _NEIGHBOURS_OUTPUTS)
+
+
+def neighbours(response: Any) -> Neighbours:
+    """The answer to `neighbours_request`.
+
+    Raises:
+        ValueError: an output is missing, or is not what the contract says.
+    """
+    raw = _raw(response, _NEIGHBOURS_OUTPUTS)
+    try:
+        (bundle_id,), (text,) = _elements(raw, tensors.BUNDLE_ID), _elements(raw, tensors.NEIGHBOURS)
+        nearest = tuple(Neighbour(row["query"], row["similarity"], row["grades"]) for row in json.loads(text))
+    except (TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"{tensors.NEIGHBOURS}: {error!r}") from None
+    return Neighbours(bundle_id, nearest)
+
+
+def _request(queries: Sequence[str], outputs: tuple[str, ...]) -> Any:
+    request = service_pb2.ModelInferRequest.FromString(_header(len(queries), outputs))
     elements = [query.encode() for query in queries]
     request.raw_input_contents.append(b"".join([_length(len(e)) + e for e in elements]))
     return request
@@ -57,16 +85,13 @@ def rows(response: Any, n_queries: int) -> list[Row]:
     Raises:
         ValueError: an output is missing, has another shape, or holds a score that is not a number.
     """
-    names = [output.name for output in response.outputs]
-    raw = dict(zip(names, response.raw_output_contents, strict=True))
-    if missing := [name for name in _OUTPUTS if name not in raw]:
-        raise ValueError(f"outputs are missing: {', '.join(missing)}")
+    raw = _raw(response, _OUTPUTS)
     scores = _numbers(raw, tensors.SCORES, "f")
     width, rest = divmod(len(scores), n_queries)
     if rest or not all(map(math.isfinite, scores)):
         raise ValueError(f"{tensors.SCORES} holds {len(scores)} values for {n_queries} queries, or some are not finite")
     columns = (
-        _elements(raw[tensors.BUNDLE_ID]),
+        _elements(raw, tensors.BUNDLE_ID),
         [tuple(scores[i : i + width]) for i in range(0, len(scores), width)],
         _numbers(raw, tensors.TOKEN_COUNT, "I"),
         [flag != 0 for flag in raw[tensors.TRUNCATED]],
@@ -104,7 +129,8 @@ def model_info(config: Any) -> ModelInfo:
     calibration = _calibration(parameters.get(tensors.PARAMETER_CALIBRATION, ""), len(llms))
     max_tokens = _max_tokens(parameters.get(tensors.PARAMETER_MAX_TOKENS, ""))
     bundle = Bundle(bundle_id, tuple(llms), calibration, max_tokens)
-    return ModelInfo(bundle, max(1, config.max_batch_size), tensors.FAMILIARITY in outputs)
+    optional = tensors.FAMILIARITY in outputs, tensors.NEIGHBOURS in outputs
+    return ModelInfo(bundle, max(1, config.max_batch_size), *optional)
 
 
 def version(text: str) -> tuple[int, int]:
@@ -114,14 +140,27 @@ def version(text: str) -> tuple[int, int]:
 
 
 @cache
-def _header(rows: int, familiarity: bool) -> bytes:
+def _header(rows: int, outputs: tuple[str, ...]) -> bytes:
     """A request without its queries, serialized: putting one together again takes three times as long as parsing it."""
     header = service_pb2.ModelInferRequest(model_name=tensors.ROUTER_MODEL)
     header.inputs.add(name=tensors.QUERY, datatype="BYTES", shape=[rows, 1])
-    for name in (*_OUTPUTS, *([tensors.FAMILIARITY] if familiarity else [])):
+    for name in outputs:
         header.outputs.add(name=name)
     serialized: bytes = header.SerializeToString()
     return serialized
+
+
+def _raw(response: Any, wanted: Sequence[str]) -> dict[str, bytes]:
+    """The outputs of an answer by name.
+
+    Raises:
+        ValueError: one of those `wanted` is missing.
+    """
+    names = [output.name for output in response.outputs]
+    raw = dict(zip(names, response.raw_output_contents, strict=True))
+    if missing := [name for name in wanted if name not in raw]:
+        raise ValueError(f"outputs are missing: {', '.join(missing)}")
+    return raw
 
 
 def _familiarity(raw: Mapping[str, bytes], n_queries: int) -> list[float | None]:
@@ -158,12 +197,12 @@ def _numbers(raw: Mapping[str, bytes], name: str, kind: str) -> list[Any]:
         raise ValueError(f"{name} holds {len(raw[name])} bytes, which are no whole numbers") from None
 
 
-def _elements(raw: bytes) -> list[str]:
-    elements, at = [], 0
+def _elements(values: Mapping[str, bytes], name: str) -> list[str]:
+    raw, elements, at = values[name], list[str](), 0
     while at < len(raw):
         begin = at + 4
         at = begin + int.from_bytes(raw[at:begin], "little")
         if at > len(raw):
-            raise ValueError(f"{tensors.BUNDLE_ID} ends in the middle of an element")
+            raise ValueError(f"{name} ends in the middle of an element")
         elements.append(raw[begin:at].decode())
     return elements

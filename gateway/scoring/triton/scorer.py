@@ -12,7 +12,7 @@ import grpc
 from grpc import aio
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from gateway.domain.scorer import Bundle, Scores
+from gateway.domain.scorer import Bundle, Neighbours, Scores
 from gateway.errors import (
     BundleMismatchError,
     GatewayError,
@@ -76,6 +76,7 @@ class TritonScorer:
         self.max_batch = 1  # the model's own limit, known after the first probe
         self.cancellable = False  # until its version is known
         self._familiarity = False  # whether the model has that output
+        self._neighbours = False  # whether the bundle has some
         self._learning = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -114,6 +115,7 @@ class TritonScorer:
         self._learn(info.bundle)
         self.max_batch = info.max_batch
         self._familiarity = info.familiarity
+        self._neighbours = info.neighbours
         return info.bundle
 
     async def score_batch(self, queries: Sequence[str]) -> list[Scores]:
@@ -125,6 +127,20 @@ class TritonScorer:
         except ValueError as error:
             raise ScorerFailedError(f"Triton at {self.address} gave an answer that cannot be read: {error}") from None
         return [await self._scores(row) for row in rows]
+
+    async def neighbours(self, query: str) -> Neighbours | None:
+        """The graded training queries nearest to `query`; None where the bundle holds none.
+
+        Raises:
+            InvalidRequestError, ScorerError: as `score_batch`.
+        """
+        if not self._neighbours:
+            return None
+        response = await self._ask(self._stub.ModelInfer, kserve.neighbours_request(query), self._timeout_seconds)
+        try:
+            return kserve.neighbours(response)
+        except ValueError as error:
+            raise ScorerFailedError(f"Triton at {self.address} gave an answer that cannot be read: {error}") from None
 
     async def _scores(self, row: kserve.Row) -> Scores:
         bundle = self._bundles.get(row.bundle_id) or await self._names_of(row.bundle_id)

@@ -14,6 +14,8 @@ from queries import FIELD, QueryError, read_queries
 from reference import Reference
 from settings import Settings
 
+NEIGHBOURS = "neighbours"  # the one output that is computed only for those who ask for it
+
 
 class TritonPythonModel:
     """Model `routerdc`."""
@@ -59,9 +61,17 @@ class TritonPythonModel:
             columns = _columns(self._pipeline.route(texts), self._pipeline.bundle_id)
             for i, span in spans.items():
                 names = requests[i].requested_output_names()
-                tensors = [output(name, columns[name][span]) for name in names]
+                tensors = [output(name, self._rows(name, columns, span)) for name in names]
                 responses[i] = pb_utils.InferenceResponse(tensors)
         return responses
+
+    def _rows(self, name: str, columns: dict[str, npt.NDArray[Any]], span: slice) -> npt.NDArray[Any]:
+        """One output of one request."""
+        if name != NEIGHBOURS:
+            return columns[name][span]
+        embedding, neighbours = columns["embedding"][span], self._pipeline.neighbours
+        answers = np.full(len(embedding), b"[]", dtype=np.object_) if neighbours is None else neighbours(embedding)
+        return answers[:, None]
 
     def _queries(self, request: Any) -> list[str]:
         tensor = pb_utils.get_input_tensor_by_name(request, FIELD)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from engines.engine import Engine
 from engines.load import load_engine
 from head import Head
+from neighbours import Neighbours
 from settings import Settings
 from tokens.slicing import pad, padded_rows, slices, widths
 from tokens.tokenization import Tokenization
@@ -53,8 +54,9 @@ class Pipeline:
         slice_tokens: int,
         width_multiple: int = 1,
         row_counts: Sequence[int] = (),
+        neighbours: Neighbours | None = None,
     ) -> None:
-        """`slice_tokens`, `width_multiple`, `row_counts`: see `Settings`."""
+        """`slice_tokens`, `width_multiple`, `row_counts`: see `Settings`; `neighbours`: None where there are none."""
         self.bundle_id = bundle_id
         self._tokenization = tokenization
         self._engine = engine
@@ -62,6 +64,7 @@ class Pipeline:
         self._slice_tokens = slice_tokens
         self._width_multiple = width_multiple
         self._row_counts = row_counts
+        self.neighbours = neighbours
 
     @classmethod
     def load(cls, folder: Path, settings: Settings) -> Self:
@@ -86,6 +89,7 @@ class Pipeline:
             settings.slice_tokens,
             settings.width_multiple,
             settings.row_counts,
+            Neighbours.load(folder),
         )
 
     def route(self, texts: Sequence[str]) -> Routing:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import head
+import neighbours
 import pipeline
 import pytest
 import queries
@@ -40,6 +41,7 @@ def test_artefact_names_are_the_ones_export_writes() -> None:
         bundle.TOKENIZER_FILE,
         files.ROUTER_FILE,
     )
+    assert neighbours.NEIGHBOURS_FILE == bundle.NEIGHBOURS_FILE
     assert (head.LLM_EMBEDDINGS, head.LLM_BIAS) == files.HEAD_TENSORS
     assert (head.ANCHORS, head.GATE, head.PRIOR) == files.FAMILIARITY_TENSORS
 
@@ -60,6 +62,7 @@ def test_the_configuration_declares_the_contracts_tensors() -> None:
         tensors.TRUNCATED: ("TYPE_BOOL", [1]),
         tensors.EMBEDDING: ("TYPE_FP32", [-1]),
         tensors.FAMILIARITY: ("TYPE_FP32", [1]),
+        tensors.NEIGHBOURS: ("TYPE_STRING", [1]),
         tensors.BUNDLE_ID: ("TYPE_STRING", [1]),
     }
 

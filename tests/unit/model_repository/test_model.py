@@ -14,8 +14,9 @@ from pipeline import Routing
 class Request:
     """One query, as Triton hands it over."""
 
-    def __init__(self, query: bytes, *, cancelled: bool = False) -> None:
+    def __init__(self, query: bytes, *, cancelled: bool = False, wanted: str = "choice") -> None:
         self.query = query
+        self._wanted = wanted
         self.asked = 0
         self._cancelled = cancelled
 
@@ -24,7 +25,7 @@ class Request:
         return self._cancelled
 
     def requested_output_names(self) -> list[str]:
-        return ["choice"]
+        return [self._wanted]
 
 
 class FakePipeline:
@@ -34,6 +35,7 @@ class FakePipeline:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.neighbours: Any = None
 
     def route(self, texts: Sequence[str]) -> Routing:
         self.texts += texts
@@ -84,3 +86,17 @@ def test_after_a_cancelled_one_every_request_is_asked_and_the_others_are_answere
     responses = model.execute(requests)
     assert [response.error and response.error.code for response in responses] == ["CANCELLED", None, "CANCELLED"]
     assert model._pipeline.texts == ["second"]
+
+
+def test_neighbours_are_computed_for_those_alone_who_ask_for_them(model: Any) -> None:
+    looked_up: list[int] = []
+
+    def neighbours(embedding: Any) -> Any:
+        looked_up.append(len(embedding))
+        return np.array([b"[1]"] * len(embedding), np.object_)
+
+    requests = [Request(b"one"), Request(b"two", wanted="neighbours")]
+    assert model.execute(requests)[1].tensors[0].tolist() == [[b"[]"]]  # the bundle has none
+    model._pipeline.neighbours = neighbours
+    assert [response.tensors[0].tolist() for response in model.execute(requests)] == [[[3]], [[b"[1]"]]]
+    assert looked_up == [1]

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -6,12 +7,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from routerdc.bundle_io import add_neighbours
 from routerdc.data.dataset import Dataset
 from routerdc.loaded_bundle import Router
 from routerdc.model import RouterModel
 from routerdc.pool.change import PoolError, with_llm, without_llm
 from routerdc.pool.command import pool
 from routerdc.training.fit import fit
+from routerdc.training.neighbours import neighbours_of
 from routerdc_contract.bundle import Manifest
 from tests.support.data.tiny import tiny_datasets, tiny_recipe
 
@@ -44,6 +47,15 @@ def _with_coder(bundle: Path, scored: Dataset) -> tuple[Router, RouterModel]:
     router = Router.load(bundle)
     embedding = torch.from_numpy(router.embed(scored.queries))
     return router, with_llm(router.model, router.llms, embedding, scored, "coder")[0]
+
+
+def test_neighbours_go_along_to_a_changed_pool(bundle: Path, tmp_path: Path) -> None:
+    holding, smaller = tmp_path / "holding", tmp_path / "smaller"
+    shutil.copytree(bundle, holding)
+    add_neighbours(holding, neighbours_of(Router.load(holding), tiny_datasets(), 5, seed=0))
+    result = CliRunner().invoke(pool, ["remove", "idler", "--bundle", str(holding), "--out", str(smaller)])
+    assert result.exit_code == 0, result.output
+    assert Manifest.read(smaller).neighbours_sha256 == Manifest.read(holding).neighbours_sha256 is not None
 
 
 def test_an_added_llm_wins_the_queries_it_answers_and_only_those(bundle: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -9,7 +10,7 @@ from routerdc.loaded_bundle import Router
 from routerdc.training.command import train
 from routerdc.training.compute.command import tune_compute
 from routerdc.training.compute.search import Point, cheapest_good
-from routerdc_contract.bundle import Manifest
+from routerdc_contract.bundle import NEIGHBOURS_FILE, BundleError, Manifest, file_sha256
 from tests.support.data.tiny import tiny_datasets, tiny_recipe, write_datasets
 
 
@@ -36,8 +37,34 @@ def test_train_writes_a_bundle_with_a_model_card(files: tuple[Path, Path], tmp_p
     assert set(manifest.metrics["held_out"]) == {"router", "best_single_llm", "best_llm_per_data_set"}
     card = (tmp_path / "bundle" / "README.md").read_text()
     assert manifest.bundle_id in card
+    assert "Training queries inside" not in card
+    assert "neighbours_sha256" not in (tmp_path / "bundle" / "manifest.json").read_text()
+    assert not (tmp_path / "bundle" / NEIGHBOURS_FILE).exists()
     assert all(name in card for name in manifest.llm_names)
     assert Router.load(tmp_path / "bundle").score(["add w1"]).shape == (1, 3)
+
+
+def test_neighbours_are_in_the_bundle_only_where_training_was_asked_for_them(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    data, recipe = files
+    bundle = tmp_path / "bundle"
+    arguments = [str(data), "--recipe", str(recipe), "--out", str(bundle)]
+    result = CliRunner().invoke(train, [*arguments, "--neighbours", "7"])
+    assert result.exit_code == 0, result.output
+    manifest = Manifest.read(bundle)
+    assert f"bundle {manifest.bundle_id}" in result.output
+    assert manifest.neighbours_sha256 == file_sha256(bundle / NEIGHBOURS_FILE)
+    assert "Training queries inside" in (bundle / "README.md").read_text()
+    with np.load(bundle / NEIGHBOURS_FILE, allow_pickle=False) as arrays:
+        assert (arrays["embeddings"].shape, arrays["grades"].shape) == ((7, manifest.dim), (7, 3))
+    with (bundle / NEIGHBOURS_FILE).open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(BundleError, match="neighbours_sha256"):
+        Manifest.read(bundle)
+    assert CliRunner().invoke(train, arguments).exit_code == 0  # into the same folder, not asked for this time
+    assert Manifest.read(bundle).neighbours_sha256 is None
+    assert not (bundle / NEIGHBOURS_FILE).exists()
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,14 @@ def test_calibration_is_written_in_score_order() -> None:
     assert json.loads(parameter(rendered(), "calibration")) == [[1.5, -0.25], None, None]
 
 
+def test_only_a_bundle_with_neighbours_has_that_output() -> None:
+    holding = MANIFEST.model_copy(update={"neighbours_sha256": "0" * 64})
+    config = text_format.Parse(render(read_config(), holding), ModelConfig())
+    names = [output.name for output in config.output]
+    assert "neighbours" in names
+    assert [output.name for output in rendered().output] == [name for name in names if name != "neighbours"]
+
+
 def test_all_else_is_kept() -> None:
     config, source = rendered(), read_config()
     for field in ("output", "parameters"):

@@ -8,9 +8,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from gateway.domain.scorer import Bundle
+from gateway.domain.scorer import Bundle, Neighbours
 from gateway.http_api.application import HttpApi
 from gateway.limits.caller import Callers
+from gateway.scoring.nearest import Nearest
 from tests.support.fakes.scorer import BUNDLE, FakeScorer
 from tests.support.gateways.running import SETTINGS, Running, endpoints_file
 
@@ -39,13 +40,22 @@ Serve = Callable[..., Awaitable[Http]]
 
 @pytest.fixture
 async def serve(start: Callable[..., Awaitable[Running]]) -> AsyncIterator[Serve]:
-    """Starts the API: `await serve(scorer=…, callers=…, file changes…)`."""
+    """Starts the API: `await serve(scorer=…, callers=…, near=…, file changes…)`."""
     runners: list[tuple[web.AppRunner, aiohttp.ClientSession]] = []
 
-    async def _serve(scorer: FakeScorer | None = None, callers: Callers | None = None, **changes: Any) -> Http:
+    async def nothing_near(query: str) -> Neighbours | None:
+        return None
+
+    async def _serve(
+        scorer: FakeScorer | None = None,
+        callers: Callers | None = None,
+        near: Callable[[str], Awaitable[Neighbours | None]] = nothing_near,
+        **changes: Any,
+    ) -> Http:
         file = endpoints_file(virtual_models=TIERS, **changes)
         running = await start(scorer or FakeScorer(bundle=CALIBRATED), file=file)
-        api = HttpApi(running.servicer._router, running.metrics, SETTINGS.limits, SETTINGS.deadlines, callers)
+        router, nearest = running.servicer._router, Nearest(near)
+        api = HttpApi(router, running.metrics, SETTINGS.limits, SETTINGS.deadlines, callers, nearest)
         runner = web.AppRunner(api.application(), handler_cancellation=True, auto_decompress=False)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -10,12 +10,13 @@ from google.protobuf import json_format
 from openapi_schema_validator import OAS31Validator
 
 from gateway.config.api_keys_file import ApiKeysFile
+from gateway.domain.scorer import Neighbour, Neighbours
 from gateway.errors import ScorerUnavailableError
 from gateway.http_api import application, openapi
 from gateway.limits.caller import Callers
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.support.fakes.scorer import BUNDLE, FakeScorer
-from tests.unit.gateway.http_api.conftest import Serve
+from tests.unit.gateway.http_api.conftest import CALIBRATED, Serve
 
 
 async def test_the_answer_is_that_of_the_grpc_service(serve: Serve) -> None:
@@ -44,6 +45,63 @@ async def test_explain_tells_scores_costs_and_why_an_llm_took_no_part(serve: Ser
     assert (beta["score"], beta["cost"], beta["price"]) == (0.9, pytest.approx(0.1), 10)
     assert alpha["confidence"] == pytest.approx(0.8808, abs=1e-4)
     assert gamma == {"llm": "gamma", "price": 2, "left_out": "denied"}
+
+
+class Near:
+    """Neighbours of every query; notes the queries."""
+
+    def __init__(self, bundle_id: str = CALIBRATED.bundle_id, fault: Exception | None = None) -> None:
+        self.asked: list[str] = []
+        self._bundle_id, self._fault = bundle_id, fault
+
+    async def __call__(self, query: str) -> Neighbours:
+        self.asked.append(query)
+        if self._fault is not None:
+            raise self._fault
+        return Neighbours(self._bundle_id, (Neighbour("1 + 1?", 0.75, {"alpha": 1.0, "beta": 0.0, "gone": 1.0}),))
+
+
+async def test_explain_shows_the_nearest_graded_training_queries_and_nothing_else_asks_for_them(serve: Serve) -> None:
+    near = Near()
+    http = await serve(near=near)
+    await http.post("/v1/route", {"query": "q"})
+    assert near.asked == []
+    _, body = await http.post("/v1/route?explain=true", {"query": "q"})
+    assert near.asked == ["q"]
+    expected = [{"query": "1 + 1?", "similarity": 0.75, "grades": {"alpha": 1.0, "beta": 0.0}}]
+    assert body["explain"]["neighbours"] == expected
+
+
+async def test_neighbours_are_those_of_the_text_that_decides_a_conversation(serve: Serve) -> None:
+    near = Near()
+    texts = ["What is the third derivative of the sine function, please?", "yes"]
+    messages = [{"role": "user", "parts": [{"type": "text", "text": text}]} for text in texts]
+    await (await serve(near=near)).post("/v1/route?explain=true", {"chat": {"messages": messages}})
+    assert near.asked == [texts[0]]
+
+
+@pytest.mark.parametrize(
+    ("near", "query"),
+    [
+        (Near(bundle_id="another"), {"query": "q"}),
+        (Near(fault=ScorerUnavailableError("down")), {"query": "q"}),
+        (Near(), {"query": "q", "allowed_llms": ["alpha"]}),
+    ],
+    ids=["another-bundle", "triton-fails", "nothing-was-scored"],
+)
+async def test_without_neighbours_of_the_decision_there_are_none_and_the_answer_stands(
+    serve: Serve, near: Near, query: dict[str, Any]
+) -> None:
+    status, body = await (await serve(near=near)).post("/v1/route?explain=true", query)
+    assert (status, body["explain"]["neighbours"]) == (200, None)
+
+
+async def test_neighbours_name_no_llm_that_the_api_key_may_not_use(serve: Serve) -> None:
+    key = {"name": "team", "sha256": sha256(b"sk").hexdigest(), "denied": ["beta"]}
+    http = await serve(callers=Callers(ApiKeysFile.model_validate({"keys": [key]})), near=Near())
+    headers = {"authorization": "Bearer sk"}
+    _, body = await http.post("/v1/route?explain=true", {"query": "q"}, headers=headers)
+    assert body["explain"]["neighbours"][0]["grades"] == {"alpha": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -118,7 +176,7 @@ async def test_the_description_names_every_field_of_the_contract(serve: Serve) -
 async def test_the_description_is_valid_and_answers_are_as_it_says(serve: Serve) -> None:
     described = openapi.description()
     openapi_spec_validator.validate(described)
-    http = await serve(FakeScorer(familiarity={"q": 0.25}))
+    http = await serve(FakeScorer(familiarity={"q": 0.25}), near=Near(BUNDLE.bundle_id))
     _, body = await http.post("/v1/route?explain=true", {"query": "q", "max_candidates": 3})
     schema = described["paths"]["/v1/route"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
     OAS31Validator(schema | {"components": described["components"]}).validate(body)

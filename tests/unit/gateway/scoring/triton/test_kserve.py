@@ -1,5 +1,6 @@
 import math
 import struct
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -110,3 +111,32 @@ def test_familiarity_is_asked_for_where_the_model_has_it_and_none_where_the_bund
     assert [row.familiarity for row in kserve.rows(response, 2)] == [0.75, None]
     del response.outputs[3], response.raw_output_contents[3]
     assert [row.familiarity for row in kserve.rows(response, 2)] == [None, None]
+
+
+def nearest(**changes: bytes) -> object:
+    response = service_pb2.ModelInferResponse()
+    text = '[{"query": "ü", "similarity": 0.5, "grades": {"a": 1.0}}]'.encode()
+    outputs = {tensors.NEIGHBOURS: text, tensors.BUNDLE_ID: b"id"} | changes
+    for output, element in outputs.items():
+        response.outputs.add(name=output)
+        response.raw_output_contents.append(struct.pack("<I", len(element)) + element)
+    return response
+
+
+def test_neighbours_are_asked_for_alone_and_read_with_their_bundle() -> None:
+    request = kserve.neighbours_request("q")
+    assert [output.name for output in request.outputs] == [tensors.NEIGHBOURS, tensors.BUNDLE_ID]
+    assert kserve.neighbours(nearest()) == ("id", (("ü", 0.5, {"a": 1.0}),))
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"3", b"[3]", b'[{"query": "q"}]', b"\xff"])
+def test_neighbours_that_are_not_the_contracts_are_refused(text: bytes) -> None:
+    with pytest.raises(ValueError, match="neighbours"):
+        kserve.neighbours(nearest(neighbours=text))
+
+
+def test_the_configuration_says_whether_a_bundle_holds_neighbours() -> None:
+    made: Any = config()
+    assert not kserve.model_info(made).neighbours
+    made.output.add(name=tensors.NEIGHBOURS)
+    assert kserve.model_info(made).neighbours
