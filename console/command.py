@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 from aiohttp import web
 
+from console.explaining import Explainer
 from console.server import Console
 from routerdc_client import AsyncRouterClient, ClientTls
 
@@ -21,6 +22,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command()
 @click.option("--gateway", default="127.0.0.1:50051", show_default=True, help="host:port of the gateway's gRPC")
 @click.option("--metrics", default="http://127.0.0.1:9464/metrics", show_default=True, help="URL of its metrics")
+@click.option("--http", metavar="URL", help="of its HTTP API: shows training queries near to what is asked")
 @click.option("--host", default="127.0.0.1", show_default=True, help="address to listen on")
 @click.option("--port", type=click.IntRange(0, 65535), default=9465, show_default=True, help="0: any free one")
 @click.option("--allow-host", multiple=True, metavar="NAME", help="name by which browsers may call it (repeatable)")
@@ -36,6 +38,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def console(
     gateway: str,
     metrics: str,
+    http: str | None,
     host: str,
     port: int,
     allow_host: tuple[str, ...],
@@ -52,7 +55,9 @@ def console(
     hosts = frozenset(allow_host) | LOOPBACK_NAMES if allow_host or _is_loopback(host) else frozenset[str]()
     router = partial(AsyncRouterClient, gateway, tls=tls, api_key=api_key)
     try:
-        asyncio.run(_serve(router, lambda client: Console(client, metrics, hosts, decision_log), host, port))
+        explainer = Explainer(http, api_key, ca_file) if http else None
+        made = partial(Console, metrics_url=metrics, hosts=hosts, decision_log=decision_log, explainer=explainer)
+        asyncio.run(_serve(router, made, host, port))
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}: choose another --port") from None
 

@@ -18,9 +18,11 @@ import grpc
 from aiohttp import web
 
 from console import decisions
+from console.explaining import Explainer, ExplainError, Neighbours
 from console.last_decisions import last_decisions
 from console.live import Reading, figures, reading
-from routerdc_client import AsyncRouterClient, RouteError
+from routerdc_client import AsyncRouterClient, RouteError, route_request
+from routerdc_contract.v1 import router_pb2 as pb
 
 PAGE = Path(__file__).with_name("page")
 FILES = {"/": "index.html", "/console.css": "console.css", "/console.js": "console.js"}
@@ -48,7 +50,12 @@ class Console:
     """Answers the page's questions."""
 
     def __init__(
-        self, router: AsyncRouterClient, metrics_url: str, hosts: frozenset[str], decision_log: Path | None = None
+        self,
+        router: AsyncRouterClient,
+        metrics_url: str,
+        hosts: frozenset[str],
+        decision_log: Path | None = None,
+        explainer: Explainer | None = None,
     ) -> None:
         """Keeps the last readings of the metrics, and no query.
 
@@ -57,11 +64,13 @@ class Console:
             metrics_url: where the gateway's metrics are.
             hosts: names (without port) by which a browser may call this server; empty: any.
             decision_log: the gateway's, if it writes one on this machine.
+            explainer: asks for decisions in place of `router`, where the gateway's HTTP API is known.
         """
         self._router = router
         self._metrics_url = metrics_url
         self._hosts = hosts
         self._decision_log = decision_log
+        self._explainer = explainer
         self._readings: deque[Reading] = deque()
 
     def application(self) -> web.Application:
@@ -83,6 +92,8 @@ class Console:
             response = await handler(request)
         except RouteError as error:
             response = _error(STATUS.get(error.code, 502), error.message)
+        except ExplainError as error:
+            response = _error(error.status, str(error))
         except web.HTTPException as error:
             response = _error(error.status, error.text or error.reason)
         response.headers.update(HEADERS)
@@ -107,11 +118,18 @@ class Console:
     async def _route(self, request: web.Request) -> web.Response:
         asked = _asked(await request.text())
         try:
-            response = await self._router.route(**asked, max_candidates=ALL_CANDIDATES, deadline_ms=ROUTE_DEADLINE_MS)
+            response, neighbours = await self._decided(asked)
         except (TypeError, ValueError) as error:  # the client refuses a field and names it
             raise web.HTTPBadRequest(text=str(error)) from None
         digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:12]  # stands for the query in the page's list
-        return web.json_response({"hash": digest, **decisions.decision(response)})
+        return web.json_response({"hash": digest, "neighbours": neighbours, **decisions.decision(response)})
+
+    async def _decided(self, asked: dict[str, Any]) -> tuple[pb.RouteResponse, Neighbours]:
+        if self._explainer is None:
+            routed = self._router.route(**asked, max_candidates=ALL_CANDIDATES, deadline_ms=ROUTE_DEADLINE_MS)
+            return await routed, None
+        request = route_request(**asked, max_candidates=ALL_CANDIDATES)
+        return await self._explainer.route(request, ROUTE_DEADLINE_MS / 1000)
 
     async def _decisions(self, _request: web.Request) -> web.Response:
         """None where there is no log, so that the page can say how to have one."""

@@ -84,6 +84,7 @@ function show(decision) {
   const read = decision.scored ? `${decision.tokens} tokens read${cut} · ` : "";
   byId("facts").textContent = `${decision.reason} · ${read}${fixed(decision.milliseconds, 2)} ms in the gateway`;
   showFamiliarity(decision.familiarity);
+  showNeighbours(decision.neighbours);
   prepareSlider();
   rerank();
 }
@@ -98,6 +99,23 @@ function showFamiliarity(familiarity) {
     : familiarity > 0.95 ? "the scores are about this query"
     : "the scores lie between the LLMs' quality in general and their quality on this query";
   byId("familiarity-meaning").textContent = `${fixed(familiarity, 2)} of 1: ${meaning}`;
+}
+
+/** What the router learned from nearby, where the bundle holds it: the grade of each LLM, the best first. */
+function showNeighbours(neighbours) {
+  byId("neighbours-part").hidden = !neighbours?.length;
+  byId("neighbours").tBodies[0].replaceChildren(...(neighbours ?? []).map(neighbourRow));
+}
+
+function neighbourRow(neighbour) {
+  const grades = Object.entries(neighbour.grades).sort(([, a], [, b]) => b - a);
+  const row = element("tr");
+  row.append(
+    heading(neighbour.query),
+    element("td", fixed(neighbour.similarity, 2), "number"),
+    element("td", grades.map(([llm, grade]) => `${llm} ${grade}`).join(", ")),
+  );
+  return row;
 }
 
 function prepareSlider() {

@@ -185,6 +185,7 @@ def console(running: Service, folder: Path, port: int) -> Iterator[str]:
         "console",
         f"--gateway={running.gateway_address}",
         f"--metrics={metrics}",
+        f"--http=http://{running.gateway_http_address}",
         f"--port={port}",
     ]
     log = folder / "logs" / "console.log"

@@ -119,8 +119,8 @@ def _neighbours(manifest: Manifest) -> str:
         return ""
     return (
         "## Training queries inside\n\n`neighbours.npz` holds the beginnings of some training queries, as text, with "
-        "each LLM's grade, to be shown beside decisions. Whoever has this bundle, or asks a gateway to explain a "
-        "decision of it, can read them."
+        "each LLM's grade, to be shown beside decisions. Everybody who has this bundle, and every caller "
+        "whom a gateway explains its decisions to, can read them."
     )
 
 

@@ -62,7 +62,7 @@ async def test_the_nearest_graded_query_comes_first_in_the_space_that_decides(
     found = await neighbours(server, f"{SUM} ")
     assert found is not None
     assert found.bundle_id == Manifest.read(bundle).bundle_id
-    assert [near.query for near in found.nearest][0] == SUM
+    assert found.nearest[0].query == SUM
     assert {near.query: near.grades for near in found.nearest} == {
         SUM: {"mistralai/Mistral-7B-v0.1": 1.0, "一个/模型": 0.0},
         GRADED.queries[1]: {"mistralai/Mistral-7B-v0.1": 0.25},

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -10,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from grpc import aio
 
 from console.command import LOOPBACK_NAMES
+from console.explaining import Explainer
 from console.server import FILES, PAGE, Console
 from routerdc_client import AsyncRouterClient
 from routerdc_contract.v1 import router_pb2 as pb
@@ -69,6 +71,7 @@ async def test_a_query_gets_its_decision(client: Client, gateway: tuple[Gateway,
     assert answer.status == 200
     shown = await answer.json()
     assert (shown["llm"], shown["rule"]) == ("a", "a answers: no other LLM may answer.")
+    assert shown["neighbours"] is None
     assert len(shown["hash"]) == 12
     asked = gateway[0].asked[0]
     assert (asked.query, asked.cost_weight) == ("hello", 0.5)
@@ -79,6 +82,55 @@ async def test_a_chat_gets_its_decision(client: Client, gateway: tuple[Gateway, 
     chat = [{"role": "user", "content": "hello"}]
     assert (await client.post("/api/route", json={"messages": chat})).status == 200
     assert gateway[0].asked[0].chat.messages[0].content == "hello"
+
+
+NEAR = [{"query": "hi", "similarity": 0.9, "grades": {"a": 1.0}}]
+
+
+@pytest.fixture
+async def explaining(gateway: tuple[Gateway, str]) -> AsyncIterator[tuple[Client, list[dict[str, Any]]]]:
+    """A console with an HTTP API beside the gateway, and what that API was asked."""
+    asked: list[dict[str, Any]] = []
+
+    async def route(request: web.Request) -> web.Response:
+        body = await request.json()
+        asked.append({**body, "explain": request.query["explain"], "key": request.headers["Authorization"]})
+        if body["query"] == "down":
+            return web.Response(text="no JSON", status=500)
+        if body["query"] == "wrong":
+            return web.json_response({"error": {"message": "query: is wrong"}}, status=400)
+        decision = {"llm": "a", "reason": "REASON_ONLY_ONE", "reason_detail": "no other LLM may answer"}
+        return web.json_response({**decision, "explain": {"neighbours": NEAR}})
+
+    application = web.Application()
+    application.router.add_post("/v1/route", route)
+    async with TestServer(application) as server, AsyncRouterClient(gateway[1]) as router:
+        explainer = Explainer(str(server.make_url("/")), "sk")
+        console = Console(router, "http://127.0.0.1:9/metrics", LOOPBACK_NAMES, explainer=explainer)
+        async with TestClient(TestServer(console.application())) as client:
+            yield client, asked
+
+
+async def test_with_the_http_api_a_decision_shows_its_nearest_training_queries(
+    explaining: tuple[Client, list[dict[str, Any]]], gateway: tuple[Gateway, str]
+) -> None:
+    client, asked = explaining
+    shown = await (await client.post("/api/route", json={"query": "hello", "cost_weight": 0.5})).json()
+    assert (shown["llm"], shown["rule"], shown["neighbours"]) == ("a", "a answers: no other LLM may answer.", NEAR)
+    assert (asked[0]["query"], asked[0]["cost_weight"], asked[0]["explain"]) == ("hello", 0.5, "true")
+    assert (asked[0]["key"], asked[0]["max_candidates"] >= 1000) == ("Bearer sk", True)
+    assert gateway[0].asked == []  # one decision, not two
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "problem"), [("wrong", 400, "query: is wrong"), ("down", 502, "cannot be asked at")]
+)
+async def test_what_the_http_api_refuses_or_cannot_answer_is_said(
+    explaining: tuple[Client, list[dict[str, Any]]], query: str, status: int, problem: str
+) -> None:
+    answer = await explaining[0].post("/api/route", json={"query": query})
+    assert answer.status == status
+    assert problem in (await answer.json())["error"]
 
 
 async def test_pool_and_figures(client: Client) -> None:
