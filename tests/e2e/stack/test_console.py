@@ -206,6 +206,22 @@ def test_familiarity_is_shown_where_the_bundle_knows_it(
         assert watched.page.get_by_label("Familiarity").evaluate("e => e.value") == familiarity
 
 
+def test_the_nearest_training_queries_are_shown_where_the_bundle_holds_some(watched: Watched) -> None:
+    grades = {"an/llm": 0.25, "another/llm": 1.0}
+
+    def answer(route: Route) -> None:
+        decision = route.fetch().json()
+        assert decision["neighbours"] is None, "the shipped bundle holds none"
+        route.fulfill(json=decision | {"neighbours": [{"query": "<b>36</b>", "similarity": 0.9, "grades": grades}]})
+
+    watched.ask(QUERY)
+    expect(watched.page.locator("#neighbours-part")).to_be_hidden()
+    watched.page.route("**/api/route", answer)
+    watched.page.get_by_role("button", name="Ask the router").click()
+    cells = watched.page.locator("#neighbours tbody tr > *")
+    expect(cells).to_have_text(["<b>36</b>", "0.90", "another/llm 1, an/llm 0.25"])
+
+
 def test_no_query_is_stored(watched: Watched, url: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     secret = "xyzzy plugh: what is nine times nine?"
     watched.ask(secret)
