@@ -1,7 +1,8 @@
-"""From training queries in a bundle, through export and a real tritonserver, to the gateway's scorer."""
+"""From training queries in a bundle, through export and a real tritonserver, to the gateway."""
 
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from tritonclient.grpc import InferenceServerClient
 from deploy.local.triton.server import TritonServer
 from export.command import export
 from gateway.domain.scorer import Neighbours
+from gateway.scoring.triton.balancer import TritonBalancer
 from gateway.scoring.triton.scorer import TritonScorer
 from routerdc.bundle_io import add_neighbours
 from routerdc.data.dataset import Dataset
@@ -51,9 +53,15 @@ def server(bundle: Path, triton_platform: None) -> Iterator[TritonServer]:
 
 
 async def neighbours(server: TritonServer, query: str) -> Neighbours | None:
-    async with TritonScorer(server.grpc_address, timeout_seconds=30) as scorer:
-        await scorer.probe()
-        return await scorer.neighbours(query)
+    """As the gateway asks."""
+
+    async def addresses() -> list[str]:
+        return [server.grpc_address]
+
+    async with TritonBalancer(addresses, partial(TritonScorer, timeout_seconds=30), patience_seconds=30) as tritons:
+        assert await tritons.neighbours(query) is None, "no Triton has been found yet"
+        await tritons.probe()
+        return await tritons.neighbours(query)
 
 
 async def test_the_nearest_graded_query_comes_first_in_the_space_that_decides(
