@@ -21,7 +21,7 @@ from routerdc_contract.v1 import router_pb2 as pb
 VIRTUAL_MODEL = "auto"
 ROUTE_DEADLINE_MS = 2000.0
 ANSWER_TIMEOUT_SECONDS = 10.0
-SHOWN_QUERY_CHARS = 36
+SHOWN_QUERY_CHARS = 24
 DECIDED = (pb.REASON_ROUTED, pb.REASON_CACHED, pb.REASON_UNFAMILIAR)
 """Reasons by which the router decided; the best LLM in general for an unfamiliar query is its decision, too."""
 _DIRECT = build_opener(ProxyHandler({}))  # this machine is not behind a proxy, whatever http_proxy says
@@ -83,11 +83,9 @@ def _ask(openai_base_url: str, query: str) -> str:
 
 
 COLUMNS = (
-    Column("kind"),
     Column("query", most_characters=SHOWN_QUERY_CHARS),
     Column("LLM"),
     Column("endpoint"),
-    Column("margin", ".4f"),
     Column("familiar", ".0%", key="familiarity"),
     Column("ms", ".1f", key="milliseconds"),
 )
@@ -105,11 +103,9 @@ def show_samples(answer: Answer, samples: Sequence[RoutedSample]) -> None:
 def _row(sample: RoutedSample) -> tuple[str | float | None, ...]:
     decision = sample.decision
     return (
-        sample.kind,
         " ".join(sample.query.split()),
         decision.llm,
         urlsplit(decision.endpoint.address).netloc,
-        decision.margin,
         decision.familiarity if decision.HasField("familiarity") else None,
         sample.milliseconds,
     )
