@@ -5,7 +5,9 @@ Only glibc has `malloc_trim`; with another C library nothing happens.
 
 import asyncio
 import ctypes
+import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,22 @@ _STATM = Path("/proc/self/statm")
 
 
 def resident_bytes() -> int:
-    """The memory that this process holds."""
-    return int(_STATM.read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
+    """The memory that this process holds; 0 where the system does not tell.
+
+    The file stays open: a process without a free file descriptor has to know, too.
+    """
+    if (file := _statm(os.getpid())) is None:
+        return 0
+    return int(os.pread(file, 128, 0).split()[1]) * _PAGE_BYTES
+
+
+@cache
+def _statm(_process: int) -> int | None:
+    """A descriptor of the file that tells the memory; a child process has to open its own."""
+    try:
+        return os.open(_STATM, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
 
 
 def c_library_trim() -> Callable[[int], Any] | None:

@@ -1,4 +1,5 @@
 import asyncio
+import resource
 
 import pytest
 
@@ -32,3 +33,13 @@ def test_the_c_library_of_this_system_gives_back_what_is_free_between_what_is_he
     trim(0)
     assert resident_bytes() - before < full / 3
     assert kept
+
+
+def test_what_is_held_is_known_without_a_free_file_descriptor() -> None:
+    assert resident_bytes() > 0
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        assert resident_bytes() > 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
