@@ -77,7 +77,7 @@ def test_check_routes_every_sample_and_exits_with_0(folder: Path) -> None:
     result = routerdc("demo", "--check", "--json", "--folder", folder, *ANY_PORTS)
     assert result.returncode == 0, result.stderr
     answer = json.loads(result.stdout)
-    assert [sample["kind"] for sample in answer["samples"]] == [kind for kind, _ in SAMPLE_QUERIES]
+    assert [sample["query"] for sample in answer["samples"]] == [" ".join(query.split()) for _, query in SAMPLE_QUERIES]
     assert answer["problems"] == {}
 
 

@@ -222,9 +222,10 @@ async def test_hundreds_of_callers_share_few_requests_to_triton(
             int(m.inference_stats.success.count) for m in client.get_inference_statistics(ROUTER_MODEL).model_stats
         )
 
+    long = "Explain every step of the way in plain words. " * 6  # so that Triton is slower than the callers
     before = await asyncio.to_thread(requests)
-    async with gateway(triton.grpc_address) as router:
-        responses = await one_by_one(router, [f"What is {i} times {i + 1}?" for i in range(300)])
+    async with gateway(triton.grpc_address, triton_window=1) as router:
+        responses = await one_by_one(router, [f"{long}What is {i} times {i + 1}?" for i in range(300)])
     assert {response.reason for response in responses} == {pb.REASON_ROUTED}
     assert await asyncio.to_thread(requests) - before < 100
 
