@@ -109,9 +109,13 @@ test-unit: $(VENV)/.dev  ## the tests that need no engine and no service, in a r
 ALONE := tests/chaos tests/integration/loadtest tests/integration/gateway/test_bounds.py tests/e2e/stack/test_loadtest.py \
 	tests/e2e/envoy/test_envoy_limits.py
 
+# Here several servers and their clients share one machine, which may be busy. A test that fails runs once more; the summary
+# shows each first failure with its traceback, and more than five of them are no accident.
+RERUN := --reruns 1 --max-suite-reruns 5 --rerun-show-tracebacks
+
 test-service: $(VENV)/.dev  ## integration (real engines, a real Triton), e2e (the whole stack), chaos and fuzz
-	$(BIN)/pytest tests/integration tests/e2e tests/fuzz $(addprefix --ignore ,$(ALONE)) -n 2 --dist loadfile
-	$(BIN)/pytest $(ALONE)
+	$(BIN)/pytest tests/integration tests/e2e tests/fuzz $(addprefix --ignore ,$(ALONE)) $(RERUN) -n 2 --dist loadfile
+	$(BIN)/pytest $(ALONE) $(RERUN)
 
 # Public data sets: `make data` fetches them; DATA=FOLDER uses those of another folder, for tests too.
 DATA ?= data
