@@ -1,6 +1,6 @@
 """A client that sends one request after the other with a body of eight megabytes, as Envoy would pass them on.
 
-    python -m tests.chaos.large_bodies ADDRESS UNIT
+    python -m tests.chaos.callers.large_bodies ADDRESS UNIT
 
 The body is a chat with one more member, a list of nothing but UNIT. It goes on until it is stopped.
 """

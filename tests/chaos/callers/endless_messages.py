@@ -1,6 +1,6 @@
 """A caller without a key who sends large messages to the health service, each on a connection of its own.
 
-    python -m tests.chaos.endless_messages ADDRESS
+    python -m tests.chaos.callers.endless_messages ADDRESS
 
 It goes on until it is stopped.
 """

@@ -25,7 +25,7 @@ SLOWER_AT_MOST = 2.0
 
 async def _beside(gateway: GatewayProcess, unit: str, log: Path, seconds: float) -> list[Call]:
     """What single queries met while one client sent such bodies."""
-    command = [sys.executable, "-m", "tests.chaos.large_bodies", gateway.ext_proc_address, unit]
+    command = [sys.executable, "-m", "tests.chaos.callers.large_bodies", gateway.ext_proc_address, unit]
     connection = channel(gateway.address)
     with ChildProcess("large bodies", command, log=log) as sender:
         async with connection, Load(routing(connection, DEADLINE_MS), STEADY) as load:

@@ -15,7 +15,7 @@ from routerdc_contract.v1 import router_pb2_grpc
 from tests.chaos.conftest import StartGateway
 from tests.chaos.ledger import FULL, Ledger
 from tests.chaos.load import Load
-from tests.chaos.test_gateway import DEADLINE_MS, SETTINGS, Seconds, like_our_client
+from tests.chaos.parts.test_gateway import DEADLINE_MS, SETTINGS, Seconds, like_our_client
 from tests.support.gateways.process import GatewayProcess, lasting_port
 from tests.unit.gateway.routing.test_dialogues import QUESTIONS
 

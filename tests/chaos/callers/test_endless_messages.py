@@ -37,7 +37,7 @@ async def test_endless_messages_cost_little_and_hold_up_nobody(
                 async with Load(routing(connection, DEADLINE_MS), STEADY) as load:
                     await asyncio.sleep(seconds(1, 10))
                 alone += load.calls
-                command = [sys.executable, "-m", "tests.chaos.endless_messages", gateway.address]
+                command = [sys.executable, "-m", "tests.chaos.callers.endless_messages", gateway.address]
                 with ExitStack() as senders:
                     for i in range(CALLERS):
                         senders.enter_context(ChildProcess("sender", command, log=tmp_path / f"sender{i}.log"))

@@ -1,0 +1,1 @@
+"""Callers who take more than their share: floods, slow and endless senders, large bodies."""
