@@ -8,7 +8,7 @@ Rooms, each of which knows only those below it (checked by import-linter, see py
     artefacts             the files
     parity                comparison with torch
     triton, tensorrt      configuration files; plans
-    targets, errors
+    domain                targets, precisions, errors
 """
 
 import os

@@ -9,7 +9,8 @@ import click
 
 from cli.answer import Answer, answers
 from cli.table import Column, Table
-from export.errors import ExportError
+from export.domain.errors import ExportError
+from export.domain.targets import PRECISIONS, TARGETS, Precision, Target, precision_for
 from export.parity.compare import Parity
 from export.steps import runner
 from export.steps.engine import EngineStep
@@ -18,7 +19,6 @@ from export.steps.openvino import OpenvinoStep
 from export.steps.plan import PlanStep
 from export.steps.repository import RepositoryStep
 from export.steps.step import Step
-from export.targets import PRECISIONS, TARGETS, Precision, Target, precision_for
 from export.tensorrt.builder import Flavour
 from routerdc_contract.bundle import ENGINE_FOLDER, BundleError
 from routerdc_contract.output_path import OutputPath

@@ -16,6 +16,7 @@ from export.artefacts.files import (
     answers_of,
     write_router_files,
 )
+from export.domain.targets import Precision
 from export.onnx.calibration import calibrate
 from export.onnx.precision import HALF_TYPES, to_precision, with_fp32_kernels
 from export.onnx.quantization import to_int8
@@ -24,7 +25,6 @@ from export.onnx.weights import Refs, Source, put_back
 from export.parity.compare import Answers
 from export.parity.samples import sample_queries
 from export.parity.triton_model_runner import served_tokens
-from export.targets import Precision
 from export.triton.config import MODEL_FOLDER
 from routerdc.encoder_source import resolve_encoder, weights_file
 from routerdc_contract.bundle import GRAPH_FOLDER, WEIGHTS_FILE, Manifest

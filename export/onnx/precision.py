@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from export.errors import ExportError
+from export.domain.errors import ExportError
+from export.domain.targets import Precision
 from export.onnx.rewriting import emptied, renamed
-from export.targets import Precision
 
 FLOAT = int(TensorProto.FLOAT)
 HALF_TYPES: dict[Precision, int] = {

@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from safetensors import safe_open
 
-from export.errors import ExportError
+from export.domain.errors import ExportError
 
 Source = Literal["encoder", "bundle"]
 Array = npt.NDArray[np.generic]

@@ -10,8 +10,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from export.errors import ParityError
-from export.targets import Precision
+from export.domain.errors import ParityError
+from export.domain.targets import Precision
 
 
 @dataclass(frozen=True)

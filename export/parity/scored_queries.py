@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from export.errors import ExportError, ParityError
+from export.domain.errors import ExportError, ParityError
 from export.parity.compare import Answers, Limits, choice_problem, same_choices
 from routerdc_contract.bundle import Manifest
 

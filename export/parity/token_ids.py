@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from export.errors import ParityError
+from export.domain.errors import ParityError
 from export.parity.triton_model_runner import served_tokens
 from routerdc_contract.bundle import TOKENIZER_FILE, Manifest
 

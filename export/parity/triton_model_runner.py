@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from export.errors import ParityError
+from export.domain.errors import ParityError
 from export.parity.compare import Answers
 
 

@@ -11,7 +11,7 @@ from google.protobuf import json_format
 
 from cli.answer import Answer, answers
 from export.artefacts.files import ROUTER_FILE
-from export.errors import ExportError, PublishError
+from export.domain.errors import ExportError, PublishError
 from export.parity.triton_model_runner import served_code
 from export.publish.triton_client import LiveTriton
 from export.publish.version import Change, only_publisher

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from export.errors import PublishError
+from export.domain.errors import PublishError
 from routerdc_contract.tensors import (
     ATTENTION_MASK,
     BUNDLE_ID,

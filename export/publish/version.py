@@ -13,7 +13,7 @@ from pathlib import Path
 
 from export.artefacts.files import link
 from export.artefacts.record import RECORD_FILE
-from export.errors import PublishError
+from export.domain.errors import PublishError
 from export.steps.repository import VERSION
 from export.triton.config import CONFIG_FILE
 from routerdc_contract.tensors import ENCODER_MODEL, ROUTER_MODEL

@@ -22,10 +22,10 @@ from export.artefacts.files import (
     write_router_files,
 )
 from export.artefacts.record import RECORD_FILE, Record
-from export.errors import ExportError
+from export.domain.errors import ExportError
+from export.domain.targets import Precision
 from export.steps.evidence import evidence_of
 from export.steps.step import Evidence, Step
-from export.targets import Precision
 from routerdc_contract.bundle import GRAPH_FOLDER, Manifest, file_sha256
 
 PRECISION = "precision"  # among the inputs in the engine's record

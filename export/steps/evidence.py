@@ -5,11 +5,11 @@ from functools import partial
 from pathlib import Path
 
 from export.artefacts.files import REFERENCE_FILE, answers_of, batch_error_of
+from export.domain.targets import Precision
 from export.parity.compare import LIMITS, Answers
 from export.parity.samples import sample_queries
 from export.parity.scored_queries import compare_on
 from export.steps.step import Evidence
-from export.targets import Precision
 from routerdc_contract.bundle import GRAPH_FOLDER
 
 BATCH_EVERY = 4  # of the sample queries, which come kind by kind, for a look at batches

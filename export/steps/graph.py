@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Self
 
 from export.artefacts.files import GRAPH_FILE, REFERENCE_FILE, REFS_FILE, answers_of, graph_inputs
-from export.errors import ExportError
+from export.domain.errors import ExportError
 from export.parity.compare import Answers
 from export.parity.samples import sample_queries
 from export.steps.step import Evidence, Step

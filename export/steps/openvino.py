@@ -14,7 +14,7 @@ from typing import Any
 
 from export.artefacts.files import ENGINE_FILE, ENGINE_WEIGHTS_FILE, IR_FILE, link
 from export.artefacts.record import RECORD_FILE
-from export.errors import ExportError
+from export.domain.errors import ExportError
 from export.steps.engine import PRECISION, engine_fingerprint, engine_precision
 from export.steps.evidence import evidence_of
 from export.steps.step import Evidence, Step

@@ -17,10 +17,10 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from export.artefacts.files import ENGINE_FILE, ROUTER_FILE
-from export.errors import ExportError
+from export.domain.errors import ExportError
+from export.domain.targets import Precision
 from export.steps.engine import encoder_fingerprint, engine_precision
 from export.steps.step import Step
-from export.targets import Precision
 from export.tensorrt.builder import Flavour, bindings, build_plan, trtexec
 from export.tensorrt.profiles import Profile, profiles
 from routerdc_contract.bundle import file_sha256

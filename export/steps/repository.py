@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.artefacts.files import ENGINE_FILE, ENGINE_WEIGHTS_FILE, answers_of, link
-from export.errors import ExportError
+from export.domain.errors import ExportError
 from export.parity.compare import LIMITS, Answers
 from export.parity.reference import write_reference
 from export.parity.samples import sample_queries

@@ -6,7 +6,7 @@ This is the only place that decides what is current, swaps folders, compares wit
 from export.artefacts.atomic_folder import draft_of
 from export.artefacts.files import encoder_sha256
 from export.artefacts.record import Record
-from export.errors import ParityError
+from export.domain.errors import ParityError
 from export.parity.compare import LIMITS, Parity, check, compare
 from export.parity.scored_queries import check_real
 from export.parity.token_ids import check_tokens

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from export.artefacts.files import link
+from export.domain.targets import Precision
 from export.parity.compare import Answers
 from export.parity.scored_queries import RealParity
 from export.parity.token_ids import TokenParity
-from export.targets import Precision
 
 
 @dataclass(frozen=True)

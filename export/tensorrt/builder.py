@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
-from export.errors import ExportError
+from export.domain.errors import ExportError
 from export.tensorrt.profiles import Profile, Shape
 from routerdc_contract.tensors import ATTENTION_MASK, INPUT_IDS
 

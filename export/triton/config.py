@@ -6,7 +6,7 @@ from pathlib import Path
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from export.errors import ExportError
+from export.domain.errors import ExportError
 from routerdc_contract.bundle import Manifest
 from routerdc_contract.tensors import (
     EMBEDDING,

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from routerdc.model import Projection, RouterConfig
-from routerdc.training.recipe import EncoderRecipe
+from routerdc.training.preparation.recipe_parts import EncoderRecipe
 
 WEIGHTS = "recogniser.safetensors"
 SHARPNESS = 12.0

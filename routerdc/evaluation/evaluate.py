@@ -29,8 +29,8 @@ from routerdc.evaluation.measures.references import (
     single_llm,
 )
 from routerdc.evaluation.measures.report import Calibration, Line, Overlap, ReliabilityCurve, Report, SetSummary
-from routerdc.evaluation.measures.robustness import perturbations, removals
 from routerdc.evaluation.measures.selection import Contender, Scorer
+from routerdc.evaluation.perturbations.robustness import perturbations, removals
 from routerdc.evaluation.reports.verdict import verdict
 from routerdc_contract.bundle import LlmSpec
 

@@ -16,7 +16,7 @@ from routerdc.evaluation.measures.selection import Floats
 from routerdc.model import load_encoder
 from routerdc.tokenization import Side, load_tokenizer
 from routerdc.training.preparation.features import CACHE_FOLDER, FeatureCache, cache_file, encode
-from routerdc.training.recipe import EncoderRecipe
+from routerdc.training.preparation.recipe_parts import EncoderRecipe
 from routerdc_contract.bundle import EncoderSpec
 
 MAX_TOKENS = 256

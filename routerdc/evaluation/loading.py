@@ -14,7 +14,7 @@ from routerdc.evaluation.evaluate import Subject
 from routerdc.evaluation.measures.selection import Floats
 from routerdc.loaded_bundle import Router
 from routerdc.training.preparation.features import CACHE_FOLDER, FeatureCache, cache_file, encode
-from routerdc.training.recipe import EncoderRecipe
+from routerdc.training.preparation.recipe_parts import EncoderRecipe
 from routerdc_contract.bundle import WEIGHTS_FILE
 
 

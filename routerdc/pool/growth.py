@@ -18,7 +18,7 @@ from routerdc.model import RouterModel
 from routerdc.pool.change import with_llm
 from routerdc.training.encoder import Encoder
 from routerdc.training.fit import fit
-from routerdc.training.judge import graded_choice
+from routerdc.training.judging.judge import graded_choice
 from routerdc.training.preparation.rows import Ints
 from routerdc.training.preparation.targets import Floats
 from routerdc.training.recipe import Recipe

@@ -16,7 +16,7 @@ from routerdc.model import RouterModel
 from routerdc.training.compute.search import gflop_per_query
 from routerdc.training.encoder import Encoder
 from routerdc.training.fit import fit
-from routerdc.training.judge import graded_choice
+from routerdc.training.judging.judge import graded_choice
 from routerdc.training.recipe import Recipe
 
 

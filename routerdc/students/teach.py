@@ -11,7 +11,7 @@ from routerdc.students.distil import Effort, Floats, Lesson, distil
 from routerdc.students.folder import write_student
 from routerdc.tokenization import token_ids
 from routerdc.training.encoder import Encoder
-from routerdc.training.recipe import EncoderRecipe
+from routerdc.training.preparation.recipe_parts import EncoderRecipe
 
 _TOKENS_AT_ONCE = 2048
 

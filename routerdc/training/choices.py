@@ -15,7 +15,7 @@ import torch
 from routerdc.data.dataset import pool
 from routerdc.training.encoder import Encoder
 from routerdc.training.familiarity import Gate, Unseen, best_gate, gates, prior_scores
-from routerdc.training.judge import graded_choice
+from routerdc.training.judging.judge import graded_choice
 from routerdc.training.preparation.kinds import Ints, cluster_count, kinds_of
 from routerdc.training.preparation.place import Place
 from routerdc.training.preparation.smoothing import Basis, best_strength, folds_of_kinds

@@ -11,7 +11,7 @@ from routerdc.encoder_source import pin_encoder
 from routerdc.model import load_encoder
 from routerdc.tokenization import load_tokenizer
 from routerdc.training.preparation.features import CACHE_FOLDER, FeatureCache, cache_file, encode
-from routerdc.training.recipe import EncoderRecipe
+from routerdc.training.preparation.recipe_parts import EncoderRecipe
 from routerdc_contract.bundle import EncoderSpec
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from routerdc.model import HALF, RouterModel
-from routerdc.training.judge import graded_choice
+from routerdc.training.judging.judge import graded_choice
 from routerdc.training.preparation.effects import additive_effects
 from routerdc.training.preparation.place import Place
 from routerdc_contract.bundle import Calibration

@@ -12,11 +12,11 @@ from tokenizers import Tokenizer
 from routerdc.bundle_io import save_bundle
 from routerdc.data.dataset import Dataset
 from routerdc.model import RouterModel
-from routerdc.training.calibration import platt, pooled_platt
 from routerdc.training.choices import Fallback, chosen_fallback, with_choices
 from routerdc.training.encoder import Encoder
 from routerdc.training.familiarity import prior_scores, rescaled, with_familiarity
-from routerdc.training.judge import graded_choice, per_data_set
+from routerdc.training.judging.calibration import platt, pooled_platt
+from routerdc.training.judging.judge import graded_choice, per_data_set
 from routerdc.training.preparation.effects import additive_effects
 from routerdc.training.preparation.features import CACHE_FOLDER
 from routerdc.training.preparation.inputs import embed_all

@@ -20,7 +20,7 @@ from routerdc.losses.sample_llm import sample_llm_loss
 from routerdc.losses.sample_sample import drawn_sample_sample_loss, sample_sample_loss
 from routerdc.losses.weighted_sample_llm import weighted_sample_llm_loss
 from routerdc.model import RouterModel
-from routerdc.training.judge import expected_quality
+from routerdc.training.judging.judge import expected_quality
 from routerdc.training.preparation.inputs import Inputs, embed_all
 from routerdc.training.preparation.rows import Rows
 from routerdc.training.recipe import PublishedLoss, Recipe

@@ -12,9 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from routerdc.encoder_source import MINILM_SOURCES
 from routerdc.losses.weighted_sample_llm import Of
-from routerdc.tokenization import Side
-from routerdc.training.preparation.smoothing import Strength
-from routerdc.training.preparation.targets import Judge
+from routerdc.training.preparation.recipe_parts import DataRecipe, EncoderRecipe
 from routerdc_contract.frozen import Frozen
 from routerdc_contract.yaml_model import NotYamlError, parse_yaml, problems
 
@@ -24,18 +22,6 @@ MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 class RecipeError(ValueError):
     """A recipe that cannot be used; the message names the field."""
-
-
-class EncoderRecipe(Frozen):
-    """The pretrained encoder. `sources`: see `bundle.EncoderSpec`; `trained`: fine-tuned, or kept frozen."""
-
-    name: str
-    sources: tuple[str, ...] = Field(min_length=1)
-    layers: int | None = Field(default=None, ge=0)
-    pooling: Literal["cls", "mean"]
-    max_tokens: int = Field(ge=8)
-    truncation_side: Side
-    trained: bool
 
 
 class HeadRecipe(Frozen):
@@ -75,27 +61,6 @@ class SampleSample(Frozen):
     weight: float = Field(ge=0)
     negatives: int | None = Field(default=None, ge=1)
     temperature: float = Field(gt=0)
-
-
-class DataRecipe(Frozen):
-    """What is learned from: labels, clusters, and how often each data set is drawn.
-
-    `labels`: "score" (the number in the file), "quality" (1 if right), or "shrunk" (quality with its noise taken out:
-    see `preparation.targets`, also for `residuals`). `clusters`: "given" (cluster_id, computed by t-SNE and
-    k-means where a file has none), "kmeans" (of the encoder's features), or "data_set" (one a file; "kmeans" where
-    there is a single file).
-    `rows_per_data_set`: copies or leaves out rows until each data set has that many; null: every data set is drawn
-    equally often instead.
-    """
-
-    labels: Literal["score", "quality", "smoothed", "shrunk"]
-    smoothing: Strength | None = None
-    residuals: Judge = "choice"
-    clusters: Literal["given", "data_set", "kmeans"]
-    n_clusters: int | None = Field(ge=1, description="null: as many as there are kinds of queries, 8 to 32")
-    rows_per_data_set: int | None = Field(default=None, ge=1)
-    without_templates: bool = Field(description="learn also from copies whose prompt template is taken away")
-    held_out: float = Field(ge=0, lt=0.5, description="share kept for calibration and early stopping")
 
 
 class OptimizerRecipe(Frozen):

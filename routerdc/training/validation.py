@@ -13,7 +13,7 @@ import torch
 from routerdc.data.dataset import Dataset, pool
 from routerdc.training.encoder import Encoder, open_encoder
 from routerdc.training.fit import fit
-from routerdc.training.judge import graded_choice, per_data_set
+from routerdc.training.judging.judge import graded_choice, per_data_set
 from routerdc.training.preparation.clusters import kmeans_clusters
 from routerdc.training.preparation.rows import Ints
 from routerdc.training.preparation.targets import Floats

@@ -1,1 +1,1 @@
-"""The figures of an evaluation: quality, cost, calibration, robustness, and their intervals."""
+"""The figures of an evaluation: quality, cost, calibration, and their intervals."""

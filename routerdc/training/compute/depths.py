@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from routerdc.tokenization import Batch, Side, token_ids
 from routerdc.training.encoder import Encoder, open_encoder
 from routerdc.training.preparation.features import FeatureStore, Floats, cache_file, pooled
-from routerdc.training.recipe import EncoderRecipe
+from routerdc.training.preparation.recipe_parts import EncoderRecipe
 
 Way = tuple[int, Side]
 """Token limit, and the side on which longer queries are cut."""

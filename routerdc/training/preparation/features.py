@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from routerdc.model import Pooling, pool
 from routerdc.tokenization import Batch, batches_by_length, token_ids
-from routerdc.training.recipe import EncoderRecipe
+from routerdc.training.preparation.recipe_parts import EncoderRecipe
 
 CACHE_FOLDER = Path(".cache/features")
 BATCH_SIZE = 64

@@ -14,10 +14,10 @@ import numpy.typing as npt
 from routerdc.data.dataset import Dataset, pool
 from routerdc.training.preparation.clusters import kmeans_clusters, published_clusters
 from routerdc.training.preparation.place import Place
+from routerdc.training.preparation.recipe_parts import DataRecipe
 from routerdc.training.preparation.smoothing import Basis, smoothed_quality
 from routerdc.training.preparation.targets import Floats, shrunk_quality
 from routerdc.training.preparation.templates import without_template
-from routerdc.training.recipe import DataRecipe
 
 Ints = npt.NDArray[np.int64]
 Features = Callable[[Sequence[str]], Floats]

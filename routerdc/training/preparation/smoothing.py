@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from routerdc.training.judge import graded_choice, macro_quality
+from routerdc.training.judging.judge import graded_choice, macro_quality
 from routerdc.training.preparation.effects import additive_effects
 
 NARROW, WIDE = 0.1, 1.0  # widths of the kernels, in cosines

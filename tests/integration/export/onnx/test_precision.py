@@ -9,9 +9,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from export.errors import ExportError
+from export.domain.errors import ExportError
+from export.domain.targets import Precision
 from export.onnx.precision import FLOAT, HALF_TYPES, to_precision, value_types, with_fp32_kernels
-from export.targets import Precision
 from routerdc_contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
 from tests.integration.export.conftest import ENCODERS
 

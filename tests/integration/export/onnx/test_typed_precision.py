@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from export.artefacts.files import answers_of
+from export.domain.targets import Precision
 from export.onnx.assemble import typed_answers_of, write_artefacts
 from export.parity.compare import LIMITS, Answers, check, compare
-from export.targets import Precision
 from routerdc_contract.bundle import ENGINE_FOLDER, Manifest
 from tests.integration.conftest import BUNDLE
 from tests.support.data.public import ROUTERDC as DATA

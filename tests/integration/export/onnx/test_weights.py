@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 from safetensors.numpy import save_file
 
-from export.errors import ExportError
+from export.domain.errors import ExportError
 from export.onnx.weights import Source, WeightRef, put_back, read_tensors, take_out
 
 RANDOM = np.random.default_rng(0)

@@ -9,7 +9,7 @@ import pytest
 
 from export.artefacts.files import HEAD_FILE
 from export.artefacts.record import Record
-from export.errors import ParityError
+from export.domain.errors import ParityError
 from export.parity.compare import FP32, LIMITS, Parity, check
 from export.parity.scored_queries import RealParity, check_real
 from export.steps.engine import EngineStep

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from export.errors import ExportError, ParityError
+from export.domain.errors import ExportError, ParityError
 from export.onnx import trace
 from export.parity.compare import Answers
 from export.steps.graph import GraphStep

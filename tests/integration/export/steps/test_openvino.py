@@ -10,14 +10,14 @@ import pytest
 
 from export.artefacts.files import ENGINE_FILE, ENGINE_WEIGHTS_FILE, HEAD_FILE, IR_FILE
 from export.artefacts.record import Record
-from export.errors import ParityError
+from export.domain.errors import ParityError
+from export.domain.targets import Precision
 from export.parity.compare import LIMITS
 from export.steps.engine import EngineStep
 from export.steps.graph import GraphStep
 from export.steps.openvino import OpenvinoStep
 from export.steps.repository import RepositoryStep
 from export.steps.runner import make
-from export.targets import Precision
 from export.triton.config import parameter, read_config
 from routerdc_contract.bundle import ENGINE_FOLDER, GRAPH_FOLDER, Manifest
 from tests.integration.export.conftest import ENCODERS, invoke

@@ -8,7 +8,7 @@ import pytest
 
 from export.artefacts.files import ENGINE_FILE
 from export.artefacts.record import Record
-from export.errors import ExportError
+from export.domain.errors import ExportError
 from export.parity.compare import LIMITS
 from export.steps import plan
 from export.steps.plan import AHEAD_OF_TIME, PLAN_FILE, PLAN_RECORD_FILE, PlanRecord, PlanStep, gpu_of

@@ -18,7 +18,7 @@ from safetensors.numpy import save
 
 from export.artefacts.files import ENGINE_FILE, ENGINE_WEIGHTS_FILE, GRAPH_FILE, HEAD_FILE, REFS_FILE, graph_inputs
 from export.artefacts.record import RECORD_FILE, Record
-from export.errors import ParityError
+from export.domain.errors import ParityError
 from export.onnx.trace import trace
 from export.steps.engine import EngineStep
 from export.steps.graph import GraphStep

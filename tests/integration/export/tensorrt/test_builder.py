@@ -9,13 +9,13 @@ import pytest
 from onnx import helper
 
 from export.artefacts.files import ENGINE_FILE
-from export.errors import ExportError
+from export.domain.errors import ExportError
+from export.domain.targets import Precision
 from export.onnx.assemble import write_artefacts
 from export.onnx.calibration import calibrate
 from export.onnx.precision import to_precision
 from export.onnx.quantization import to_int8
 from export.onnx.simplify import simplify
-from export.targets import Precision
 from export.tensorrt.builder import bindings, build_plan, network_of, trtexec
 from export.tensorrt.profiles import Profile, Shape, profiles
 from routerdc_contract.bundle import Manifest

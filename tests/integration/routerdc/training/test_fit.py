@@ -8,7 +8,7 @@ import torch
 from routerdc.loaded_bundle import Router
 from routerdc.training import loop
 from routerdc.training.fit import Trained, fit
-from routerdc.training.judge import macro_quality
+from routerdc.training.judging.judge import macro_quality
 from routerdc.training.loop import CheckpointError
 from routerdc.training.recipe import Recipe
 from tests.support.data.tiny import tiny_datasets, tiny_recipe

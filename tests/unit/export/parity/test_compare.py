@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.errors import ParityError
+from export.domain.errors import ParityError
 from export.parity.compare import FP32, LIMITS, Answers, Limits, check, compare
 
 RANDOM = np.random.default_rng(0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from export.artefacts.files import write_router_files
-from export.errors import ParityError
+from export.domain.errors import ParityError
 from export.parity.samples import sample_queries
 from export.parity.token_ids import TokenParity, check_tokens, compare_tokens, defined_ids, generated_texts
 from export.triton.config import MODEL_FOLDER

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from export.artefacts.record import Record
-from export.errors import ExportError, ParityError
+from export.domain.errors import ExportError, ParityError
+from export.domain.targets import Precision
 from export.parity.compare import Answers
 from export.steps.runner import make, run
 from export.steps.step import Evidence, Step
-from export.targets import Precision
 
 DEFAULT_BUNDLE = Path(__file__).parents[4] / "bundles/default"
 TORCH = Answers(

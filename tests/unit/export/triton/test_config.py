@@ -5,7 +5,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from export.errors import ExportError
+from export.domain.errors import ExportError
 from export.triton.config import CONFIG_FILE, parameter, read_config, render
 from routerdc_contract.bundle import Calibration, EncoderSpec, LlmSpec, Manifest, TokenizerSpec
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 import yaml
 
-from routerdc.training.calibration import platt
-from routerdc.training.judge import expected_quality, macro_quality
+from routerdc.training.judging.calibration import platt
+from routerdc.training.judging.judge import expected_quality, macro_quality
 from routerdc.training.preparation.inputs import fold_standardisation
 from routerdc.training.preparation.templates import without_template
 from routerdc.training.recipe import RecipeError, load_recipe, shipped_recipes

@@ -5,8 +5,8 @@ import numpy.typing as npt
 import pytest
 
 from routerdc.data.dataset import Dataset
+from routerdc.training.preparation.recipe_parts import DataRecipe
 from routerdc.training.preparation.rows import data_sha256, lay_out
-from routerdc.training.recipe import DataRecipe
 
 RECIPE = DataRecipe(labels="quality", clusters="data_set", n_clusters=3, without_templates=False, held_out=0.2)
 

@@ -14,8 +14,8 @@ from routerdc.evaluation.measures.judging import EvalSet, Judged, by_queries, ju
 from routerdc.evaluation.measures.references import best_single, oracle, single_llm
 from routerdc.evaluation.measures.report import Perturbed, Removal
 from routerdc.evaluation.measures.selection import Contender, Floats, Scorer, selection
-from routerdc.evaluation.measures.templates import shuffle_options, strip_template
-from routerdc.evaluation.measures.typos import TYPO_RATE, with_typos
+from routerdc.evaluation.perturbations.templates import shuffle_options, strip_template
+from routerdc.evaluation.perturbations.typos import TYPO_RATE, with_typos
 
 Change = Callable[[str, np.random.Generator], str]
 

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from routerdc.evaluation.measures.templates import shuffle_options, strip_template
-from routerdc.evaluation.measures.typos import with_typos
+from routerdc.evaluation.perturbations.templates import shuffle_options, strip_template
+from routerdc.evaluation.perturbations.typos import with_typos
 from tests.support.data.public import ROUTERDC, needs_routerdc
 
 CHOICE = "Which one?\nA. red\nB. green\nC. blue\nD. none"

@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-from export.errors import ExportError
+from export.domain.errors import ExportError
 
 Precision = Literal["fp32", "fp16", "bf16", "int8", "int8-gpu"]
 """int8: for CPUs, all else in fp32; int8-gpu: for TensorRT, all else as in fp16"""

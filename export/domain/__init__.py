@@ -1,0 +1,1 @@
+"""What every step speaks of: targets, precisions and errors."""

@@ -1,0 +1,1 @@
+"""Prompts changed and LLMs taken away: does the router still choose well?"""

@@ -1,0 +1,1 @@
+"""How good scores are: as choices, and as probabilities."""
