@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import aiohttp
 import openai
 from openai.types.chat import ChatCompletion
 
 from labelling.asking.budget import Reservation
 from labelling.asking.costs import dollars
-from labelling.asking.outcome import Failure, failure, missing_reason
+from labelling.asking.outcome import BROKEN, UNREADABLE, Failure, Said, UnreadableError, failure, said
 from labelling.asking.pace import Pace
 from labelling.pool.endpoints import Endpoint, Llm
 from labelling.prompts.prompt import Message
@@ -107,13 +108,20 @@ class Asker:
         async with server.pace:
             begun = time.perf_counter()
             try:
-                completion = await self._create(server, messages, settings, key)
+                async with asyncio.timeout(self._manner.timeout_seconds):  # the client's own begins anew with each byte
+                    found = said(await self._create(server, messages, settings, key))
+            except TimeoutError:
+                return failure(openai.APITimeoutError(None))  # type: ignore[arg-type]
             except openai.OpenAIError as error:
-                found = failure(error)
-                if found.wait_seconds is not None:
-                    server.pace.pause(min(found.wait_seconds, LONGEST_PAUSE_SECONDS))
-                return found
-        return self._answer(completion, 1000 * (time.perf_counter() - begun))
+                failed = failure(error)
+                if failed.wait_seconds is not None:
+                    server.pace.pause(min(failed.wait_seconds, LONGEST_PAUSE_SECONDS))
+                return failed
+            except aiohttp.ClientError:  # what is no HTTP gets past the client
+                return Failure(BROKEN, retry=True, charged=True)
+            except (UnreadableError, ValueError, RecursionError):  # JSON that is none is a ValueError
+                return Failure(UNREADABLE, charged=True)
+        return self._answer(found, 1000 * (time.perf_counter() - begun))
 
     async def _create(
         self, server: _Server, messages: Sequence[Message], settings: Mapping[str, Any], key: str
@@ -146,16 +154,14 @@ class Asker:
             "/chat/completions", cast_to=ChatCompletion, body=body, options={"headers": {"Idempotency-Key": key}}
         )
 
-    def _answer(self, completion: ChatCompletion, latency_ms: float) -> Answer:
-        usage = completion.usage
-        tokens = (usage.prompt_tokens, usage.completion_tokens) if usage else None
+    def _answer(self, found: Said, latency_ms: float) -> Answer:
         return Answer(
-            text=completion.choices[0].message.content if completion.choices else None,
-            missing=missing_reason(completion),
-            prompt_tokens=tokens[0] if tokens else None,
-            answer_tokens=tokens[1] if tokens else None,
+            text=found.text,
+            missing=found.missing,
+            prompt_tokens=found.tokens[0] if found.tokens else None,
+            answer_tokens=found.tokens[1] if found.tokens else None,
             latency_ms=latency_ms,
-            cost_usd=dollars(self.llm, *tokens) if tokens else None,
+            cost_usd=dollars(self.llm, *found.tokens) if found.tokens else None,
         )
 
 

@@ -3,15 +3,18 @@
 import email.utils
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import openai
-from openai.types.chat import ChatCompletion
 
 CUT = "cut by max_tokens"
 FILTERED = "refused by a filter"
 EMPTY = "empty answer"
 FINISHES = {"length": CUT, "content_filter": FILTERED}
 """What OpenAI's finish reasons mean for an answer; the others mean nothing."""
+BROKEN = "failed: connection"
+UNREADABLE = "failed: not a chat completion"
+MOST_TOKENS = 10**9  # a server that reports more is not to be believed
 TOO_LONG = "prompt is too long for the LLM"
 RETRIED_STATUSES = {408, 409, 425, 429}  # and everything from 500
 CHARGED_STATUSES = {502, 504, 524}  # a proxy's word that no answer came through: the LLM behind it may have written one
@@ -32,16 +35,44 @@ class Failure:
     wait_seconds: float | None = None
 
 
-def missing_reason(completion: ChatCompletion) -> str | None:
-    """Why a completion holds no answer to grade; None where it does."""
-    if not completion.choices:
-        return EMPTY
-    choice = completion.choices[0]
-    if choice.finish_reason in FINISHES:
-        return FINISHES[choice.finish_reason]
-    if choice.message.refusal:
-        return FILTERED
-    return None if (choice.message.content or "").strip() else EMPTY
+@dataclass(frozen=True)
+class Said:
+    """What a completion says. `missing`: why it holds no answer to grade; `tokens`: of the prompt and of the answer."""
+
+    text: str | None
+    missing: str | None
+    tokens: tuple[int, int] | None
+
+
+class UnreadableError(Exception):
+    """What came with status 200 is no chat completion."""
+
+
+def said(completion: Any) -> Said:
+    """Reads what the client made of a response, which it does not check.
+
+    Raises:
+        UnreadableError: it is something else than a chat completion.
+    """
+    try:
+        if not completion.choices:
+            return Said(None, EMPTY, _tokens(completion.usage))
+        choice = completion.choices[0]
+        text, finish, refusal = choice.message.content, choice.finish_reason, choice.message.refusal
+    except (AttributeError, TypeError, LookupError):
+        raise UnreadableError from None
+    if not isinstance(text, str | None):
+        raise UnreadableError
+    missing = FINISHES.get(finish) if isinstance(finish, str) else None
+    missing = missing or (FILTERED if refusal else None if (text or "").strip() else EMPTY)
+    return Said(text, missing, _tokens(completion.usage))
+
+
+def _tokens(usage: Any) -> tuple[int, int] | None:
+    """None where the server says nothing that can be believed: then the most that the call can cost is booked."""
+    found = getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)
+    known = all(type(count) is int and 0 <= count <= MOST_TOKENS for count in found)
+    return found if known else None  # type: ignore[return-value]
 
 
 def failure(error: openai.OpenAIError) -> Failure:
@@ -49,7 +80,7 @@ def failure(error: openai.OpenAIError) -> Failure:
     if isinstance(error, openai.APITimeoutError):
         return Failure("failed: no answer in time", retry=True, charged=True)
     if isinstance(error, openai.APIConnectionError):
-        return Failure("failed: connection", retry=True, charged="Connect" not in type(error.__cause__).__name__)
+        return Failure(BROKEN, retry=True, charged="Connect" not in type(error.__cause__).__name__)
     if not isinstance(error, openai.APIStatusError):
         return Failure(f"failed: {type(error).__name__}", charged=True)
     status, code = error.status_code, str(error.code or "")

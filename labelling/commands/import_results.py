@@ -21,8 +21,17 @@ FORMATS = ["lm-eval", "inspect", "promptfoo", "mlflow", "helm", "litellm", "lang
 @click.option("--out", type=OutputPath(dir_okay=False), help="The table to write (.jsonl), for `train`.")
 @click.option("--metric", help="Which score to take where the file has several; default: the first.")
 @click.option("--llm", help="The LLM's name, where the file does not say it or says it otherwise.")
+@click.option(
+    "--redact", help="FILE.py:FUNCTION: every text of prompts and answers passes through it before it is kept."
+)
 def import_results(
-    name: str, files: tuple[Path, ...], store_path: Path, out: Path | None, metric: str | None, llm: str | None
+    name: str,
+    files: tuple[Path, ...],
+    store_path: Path,
+    out: Path | None,
+    metric: str | None,
+    llm: str | None,
+    redact: str | None,
 ) -> None:
     """Read the per-sample results that another program has written, in its FORMAT.
 
@@ -30,12 +39,13 @@ def import_results(
     """
     from labelling.importers.record import Options
     from labelling.importers.run import import_all
+    from labelling.prompts.redact import load_redact
     from labelling.store.store import Store
     from labelling.table.write import write_table
 
     try:
         with Store(store_path) as store:
-            counts = import_all(name, files, Options(metric, llm), store)
+            counts = import_all(name, files, Options(metric, llm), store, load_redact(redact) if redact else None)
             click.echo(f"{counts['answers']:,} answers, {counts['grades']:,} grades, {counts['missing']:,} missing")
             if out is not None:
                 written = write_table(out, store)

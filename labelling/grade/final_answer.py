@@ -6,7 +6,7 @@ import unicodedata
 _MARKS = (
     re.compile(r"####\s*(.+)"),
     re.compile(r"\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}"),
-    re.compile(r"(?:final\s+)?answer\s*(?:is|:)\s*:?\s*(?=(.+))", re.IGNORECASE),
+    re.compile(r"(?:final\s+)?answer\s*(?:is|:)\s*+:?+\s*+(?=(.+))", re.IGNORECASE),
 )
 _WRAPPING = " \t\n*_`\"'“”‘’$()[]"
 

@@ -22,7 +22,9 @@ from labelling.prompts.prompt import Prompt
 from labelling.store.records import Grade
 
 Kind = Callable[[str, Any, float], float]
-_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d+)?(?:\s*/\s*\d+)?\s*%?")
+_WHOLE = r"(?:\d{1,3}(?:,\d{3})+|\d+)"
+_NUMBER = re.compile(rf"[-+]?(?:{_WHOLE}(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?(?:\s*/\s*\d+)?\s*%?")
+MOST_OBJECTS = 1000  # tried in one answer, so that none takes long
 _LETTER = re.compile(r"(?:^|[^A-Za-z])([A-J])(?![A-Za-z'’])")
 
 
@@ -112,7 +114,7 @@ class ReferenceGrader:
 
 
 def _last_number(text: str) -> float | None:
-    found = [match.group() for match in _NUMBER.finditer(text) if any(c.isdigit() for c in match.group())]
+    found = _NUMBER.findall(text)
     return _value(found[-1]) if found else None
 
 
@@ -135,15 +137,16 @@ def _letter(text: str) -> str | None:
 
 def _object_in(answer: str) -> Mapping[str, Any]:
     """The last JSON object that stands in the answer; empty where there is none."""
-    decoder, start = json.JSONDecoder(), 0
+    decoder, start = json.JSONDecoder(), -1
     found: Mapping[str, Any] = {}
-    while (start := answer.find("{", start)) >= 0:
+    for _ in range(MOST_OBJECTS):
+        if (start := answer.find("{", start + 1)) < 0:
+            break
         try:
-            value, start = decoder.raw_decode(answer, start)
+            value, end = decoder.raw_decode(answer, start)
         except (ValueError, RecursionError):
-            start += 1
             continue
-        found = value if isinstance(value, dict) else found
+        found, start = (value if isinstance(value, dict) else found), end - 1
     return found
 
 

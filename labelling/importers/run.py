@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from labelling.importers import (
@@ -16,6 +17,7 @@ from labelling.importers import (
     routerbench,
 )
 from labelling.importers.record import Options, Record
+from labelling.prompts.redact import Redact, redacted
 from labelling.store.records import Cell, Grade
 from labelling.store.store import Store
 
@@ -32,21 +34,30 @@ FORMATS: dict[str, Callable[[Path, Options], Iterator[Record]]] = {
 }
 
 
-def import_all(name: str, paths: Sequence[Path], options: Options, store: Store) -> Counter[str]:
+def import_all(
+    name: str, paths: Sequence[Path], options: Options, store: Store, redact: Redact | None = None
+) -> Counter[str]:
     """Keeps every record of all files; returns how many answers, grades and missing ones there were.
 
-    Nothing is kept of a file that cannot be read to its end.
+    Nothing is kept of a file that cannot be read to its end. `redact` sees every text before it is kept.
 
     Raises:
         ImportFormatError: a file is not of this format, or of a version that is not known.
     """
     counts: Counter[str] = Counter()
     for path in paths:
-        records = list(FORMATS[name](path, options))
+        records = [_redacted(record, redact) for record in FORMATS[name](path, options)]
         store.add_prompts(record.prompt for record in records)
         for record in records:
             _keep(name, record, store, counts)
     return counts
+
+
+def _redacted(record: Record, redact: Redact | None) -> Record:
+    if redact is None:
+        return record
+    text = None if record.answer.text is None else redact(record.answer.text)
+    return replace(record, prompt=redacted(record.prompt, redact), answer=replace(record.answer, text=text))
 
 
 def _keep(name: str, record: Record, store: Store, counts: Counter[str]) -> None:

@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labelling.prompts.prompt import Message, Prompt, text_of
+from labelling.prompts.prompt import Message, Prompt, canonical, text_of
 from routerdc.data.formats.rows import Malformed
 
 ROLES = {"system", "developer", "user", "assistant", "tool", "function"}
@@ -43,7 +43,10 @@ def prompt_of(row: Any) -> Prompt:
     if not any(message["role"] == "user" for message in messages):
         raise RowError("messages: no turn of a user in it")
     domain = next((str(row[name]) for name in _DOMAIN if row.get(name) is not None), None)
-    return Prompt(tuple(messages), last_turn if reference is None else reference, domain)
+    prompt = Prompt(tuple(messages), last_turn if reference is None else reference, domain)
+    for name, value in (("messages", messages), ("reference", prompt.reference), ("domain", domain)):
+        _require_unicode(name, value)
+    return prompt
 
 
 def _messages(row: Mapping[str, Any]) -> list[Message]:
@@ -65,11 +68,14 @@ def _messages(row: Mapping[str, Any]) -> list[Message]:
 def _text(name: str, text: Any) -> str:
     if not isinstance(text, str) or not text.strip():
         raise RowError(f"{name}: must be a text that is not empty")
+    return text
+
+
+def _require_unicode(name: str, value: Any) -> None:
     try:
-        text.encode()
+        canonical(value).encode()
     except UnicodeEncodeError:
         raise RowError(f"{name}: not valid Unicode (half of a surrogate pair)") from None
-    return text
 
 
 def _chat(given: Any) -> list[Message]:

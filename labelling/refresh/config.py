@@ -8,6 +8,7 @@ bundle: bundles/mine              # in use when the first round begins
 folder: refresh                   # rounds, receipts and the link to the bundle in use
 share: 0.5                        # as in `routerdc collect`
 max_usd: 5                        # what this round may cost
+redact: hook.py:clean             # optional: as in `routerdc collect`
 publish: {repository: build/model_repository, triton_address: 127.0.0.1:8001}   # optional
 watch: [./still-well.sh]          # optional: exit status 0 means well; else the old bundle comes back
 """
@@ -40,6 +41,7 @@ class RefreshConfig(Frozen):
     share: float = Field(default=1.0, gt=0, le=1)
     max_usd: float | None = Field(default=None, ge=0, description="dollars this round may cost, verdicts included")
     max_tokens: int = Field(default=1024, ge=1)
+    redact: str | None = None
     recipe: str = "default"
     tolerance: float = Field(
         default=0.01, ge=0, le=1, description="quality that a new bundle may be worse by, at worst"

@@ -37,8 +37,9 @@ def refresh(config: RefreshConfig, run: Run = run_command) -> str:
     receipt = Receipt(folder / "receipt.json")
     try:
         decision = _round(config, folder, receipt, run)
-    except RefreshError as error:
-        receipt.note(decision="failed", reason=str(error))
+    except Exception as error:
+        known = isinstance(error, RefreshError)  # others may quote a prompt
+        receipt.note(decision="failed", reason=str(error) if known else type(error).__name__)
         raise
     receipt.note(decision=decision)
     return decision
@@ -73,7 +74,8 @@ def _collect_and_grade(config: RefreshConfig, table: Path, receipt: Receipt, run
     asked = ["--endpoints", str(config.endpoints), "--share", str(config.share), "--max-tokens", str(config.max_tokens)]
     store = ["--store", str(config.store)]
     prompts = [str(path) for path in config.prompts]
-    _routerdc(run, "collect", *prompts, *asked, *store, *budget, "--skip-bad-rows")
+    redact = ["--redact", config.redact] if config.redact else []
+    _routerdc(run, "collect", *prompts, *asked, *store, *budget, *redact, "--skip-bad-rows")
     judging = budget if "--judge" in config.grade else []
     _routerdc(run, "grade", *config.grade, *store, *judging, "--out", str(table))
     receipt.note(spent_usd=_spent(config.store) - before)

@@ -42,7 +42,8 @@ class Store:
     def add_prompts(self, prompts: Iterable[Prompt]) -> None:
         """Keeps prompts; what is known of the right answer is updated."""
         rows = (
-            (p.key, canonical(list(map(dict, p.messages))), p.question, _json(p.reference), p.domain) for p in prompts
+            (p.key, canonical(list(map(dict, p.messages))), p.question, _json(p.reference), _unicode(p.domain))
+            for p in prompts
         )
         self._db.execute("BEGIN")
         self._db.executemany(
@@ -106,8 +107,8 @@ class Store:
         self._db.execute(
             "UPDATE answers SET state = ?, reason = ?, text = ?, prompt_tokens = ?, answer_tokens = ?, latency_ms = ?,"
             " cost_usd = ?, attempts = ?, at = ? WHERE key = ?",
-            (state, answer.missing, answer.text, answer.prompt_tokens, answer.answer_tokens, answer.latency_ms,
-             answer.cost_usd, answer.attempts, time.time(), key),
+            (state, answer.missing, _unicode(answer.text), answer.prompt_tokens, answer.answer_tokens,
+             answer.latency_ms, answer.cost_usd, answer.attempts, time.time(), key),
         )  # fmt: skip
 
     def answers(self, prompt: str | None = None) -> Iterator[Stored]:
@@ -171,4 +172,9 @@ def _prompt(messages: str, reference: str | None, domain: str | None) -> Prompt:
 
 
 def _json(value: Any) -> str | None:
-    return None if value is None else canonical(value)
+    return None if value is None else _unicode(canonical(value))
+
+
+def _unicode(text: str | None) -> str | None:
+    """With a question mark for half of a surrogate pair, which JSON can hold and no file can."""
+    return None if text is None else text.encode("utf-8", "replace").decode()

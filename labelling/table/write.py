@@ -16,9 +16,11 @@ from typing import Any
 
 import yaml
 
+from labelling.errors import GradingError
 from labelling.prompts.prompt import Prompt
 from labelling.store.records import Stored
 from labelling.store.store import Store
+from routerdc_contract.yaml_model import NotYamlError, parse_yaml
 
 UNGRADED = "not graded"
 
@@ -35,14 +37,21 @@ class Written:
 
 
 def write_table(path: Path, store: Store) -> Written:
-    """Writes the table and its sidecar; a reader finds the old table or the new one, never half of one."""
+    """Writes the table and its sidecar; a reader finds the old table or the new one, never half of one.
+
+    Raises:
+        GradingError: where the sidecar belongs is another file (endpoints.yaml beside endpoints.jsonl, say).
+    """
+    sidecar = path.with_suffix(".yaml")
+    _require_ours(sidecar)
     written = Written()
     draft = path.with_suffix(".part")
+    draft.unlink(missing_ok=True)  # one that was left behind may be readable by others
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         for row in _rows(store, written):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     draft.replace(path)
-    _write_sidecar(path.with_suffix(".yaml"), store, written.graders)
+    _write_sidecar(sidecar, store, written.graders)
     return written
 
 
@@ -85,6 +94,17 @@ def _grade(stored: Stored, store: Store, by_llm: dict[str, dict[str, Any]], writ
     reason = stored.answer.missing or (grade.reason if grade else None) or UNGRADED
     by_llm["missing"][stored.llm] = reason
     written.missing[reason] += 1
+
+
+def _require_ours(sidecar: Path) -> None:
+    if not sidecar.exists():
+        return
+    try:
+        content = parse_yaml(sidecar.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, NotYamlError):
+        content = None
+    if not isinstance(content, dict) or set(content) != {"metric", "grading"}:
+        raise GradingError(f"{sidecar}: is another file, and the table's would take its place: choose another --out")
 
 
 def _write_sidecar(path: Path, store: Store, graders: set[str]) -> None:

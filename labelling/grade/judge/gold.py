@@ -3,10 +3,10 @@
 import csv
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from labelling.store.store import Store
 
 FEWEST_ROWS = 30
 ENOUGH_KAPPA = 0.6
+LONGEST_CELL = 1 << 28  # conversations are long
 _FIELDS = ["answer_id", "conversation", "reference", "answer", "score"]
 
 
@@ -61,20 +62,36 @@ def read_gold(path: Path) -> dict[str, float]:
     """People's scores by answer; rows that nobody has graded are left out.
 
     Raises:
-        GradingError: it cannot be read, a score is no number from 0 to 1, or too few rows are graded.
+        GradingError: it cannot be read, a score is no number from 0 to 1, an answer is graded in two ways, or too few
+            rows are graded.
     """
     gold: dict[str, float] = {}
     try:
+        csv.field_size_limit(LONGEST_CELL)
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            for row in reader:
-                if (cell := (row.get("score") or "").strip()) and row.get("answer_id"):
-                    gold[row["answer_id"]] = _score(path, reader.line_num, cell)
+            for line, key, cell in _graded_rows(path, file):
+                score = _score(path, line, cell)
+                if gold.setdefault(key, score) != score:
+                    raise GradingError(f"{path}:{line}: an earlier row grades the same answer otherwise")
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise GradingError(f"{path}: cannot be read: {error}") from None
     if len(gold) < FEWEST_ROWS:
         raise GradingError(f"{path}: {len(gold)} rows have a score; grade at least {FEWEST_ROWS}, better 50 to 100")
     return gold
+
+
+def _graded_rows(path: Path, file: TextIO) -> Iterator[tuple[int, str, str]]:
+    """(line, answer, score as it is written) of the rows with a score; spreadsheets may have changed the separator."""
+    header = file.readline()
+    file.seek(0)
+    reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
+    if missing := [name for name in ("answer_id", "score") if name not in (reader.fieldnames or ())]:
+        raise GradingError(f"{path}: no column {' and no column '.join(missing)}: keep those that --gold-sample wrote")
+    for row in reader:
+        if cell := (row["score"] or "").strip():
+            if not (key := (row["answer_id"] or "").strip()):
+                raise GradingError(f"{path}:{reader.line_num}: a score without an answer_id")
+            yield reader.line_num, key, cell
 
 
 def _score(path: Path, line: int, cell: str) -> float:

@@ -1,13 +1,15 @@
 """Grades code by unit tests, in a sandbox: the prompt's reference is Python that fails where the answer is wrong.
 
-The answer's code and the tests run in a process without network, with its own process table, that can read Python and
-write one empty folder, for a limited time with limited memory (see `sandbox_child`). Where the platform cannot do
-that, nothing is run and the reason is said: an LLM's code is not to be trusted.
+The answer's code and the tests run in one process without network and environment, with its own process table, that
+can read Python and write a small folder in memory, for a limited time with limited memory (see `sandbox_child`). Where
+the platform cannot do that, nothing is run and the reason is said: an LLM's code is not to be trusted.
 """
 
+import os
 import re
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -44,6 +46,8 @@ class CodeGrader:
         ended = await sandboxed(f"{code_of(answer)}\n\n{tests}\n\nprint({mark!r})\n", self.limits)
         if ended.status == _CANNOT:
             return Grade(None, "the sandbox cannot be entered")
+        if ended.status == -signal.SIGSYS:
+            return Grade(None, "the code starts another process, which the sandbox does not allow")
         return Grade(float(ended.status == 0 and ended.output.strip().endswith(mark)))
 
 
@@ -57,7 +61,7 @@ async def code_grader(limits: Limits) -> CodeGrader:
         raise GradingError("--code: needs a sandbox, which is built from Linux namespaces (unshare) and Landlock")
     ended = await sandboxed("print('inside')", limits)
     if ended.output.strip() != "inside":
-        why = "user namespaces are not allowed here" if ended.status != _CANNOT else "the kernel has no Landlock"
+        why = ended.output.strip() if ended.status == _CANNOT else "user namespaces are not allowed here"
         raise GradingError(f"--code: the sandbox cannot be entered: {why}; grade with --command in a container instead")
     return CodeGrader(limits)
 
@@ -70,6 +74,7 @@ def code_of(answer: str) -> str:
 async def sandboxed(program: str, limits: Limits) -> Ended:
     """Runs a Python program in the sandbox."""
     with tempfile.TemporaryDirectory(prefix="routerdc-code-") as folder:
-        namespaces = ["--user", "--map-root-user", "--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child"]
-        command = ["unshare", *namespaces, sys.executable, "-I", "-S", str(_CHILD), folder]
-        return await run(command, program.encode(), limits, cwd=folder)
+        spaces = ["--user", "--map-root-user", "--mount", "--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child"]
+        command = ["unshare", *spaces, sys.executable, "-I", "-S", str(_CHILD), folder]
+        environment = {"PATH": os.defpath, "LANG": "C.UTF-8"}
+        return await run(command, program.encode(), limits, cwd=folder, environment=environment)

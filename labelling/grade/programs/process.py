@@ -5,7 +5,7 @@ import contextlib
 import os
 import resource
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MOST_OUTPUT_BYTES = 1 << 20
@@ -27,8 +27,14 @@ class Ended:
     output: str
 
 
-async def run(command: Sequence[str], given: bytes, limits: Limits, cwd: str | None = None) -> Ended:
-    """Runs `command` with `given` on stdin; what it starts ends with it.
+async def run(
+    command: Sequence[str],
+    given: bytes,
+    limits: Limits,
+    cwd: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Ended:
+    """Runs `command` with `given` on stdin; what it starts ends with it. `environment` None: this process's own.
 
     Raises:
         OSError: it cannot be started.
@@ -40,6 +46,7 @@ async def run(command: Sequence[str], given: bytes, limits: Limits, cwd: str | N
         stderr=asyncio.subprocess.DEVNULL,
         start_new_session=True,
         cwd=cwd,
+        env=environment,
         preexec_fn=lambda: _limit(limits),
     )
     try:
@@ -55,20 +62,29 @@ async def run(command: Sequence[str], given: bytes, limits: Limits, cwd: str | N
 
 
 async def _exchange(process: asyncio.subprocess.Process, given: bytes) -> bytes:
+    """Writes and reads at once: a program may answer before it has read everything."""
     assert process.stdin is not None  # noqa: S101 - both are pipes
     assert process.stdout is not None  # noqa: S101
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(given)
-        await process.stdin.drain()
-    process.stdin.close()
+    feeding = asyncio.ensure_future(_feed(process.stdin, given))
     output = b""
-    while piece := await process.stdout.read(1 << 16):
-        output = (output + piece)[-MOST_OUTPUT_BYTES:]
+    try:
+        while piece := await process.stdout.read(1 << 16):
+            output = (output + piece)[-MOST_OUTPUT_BYTES:]
+    finally:
+        feeding.cancel()
     return output
+
+
+async def _feed(stdin: asyncio.StreamWriter, given: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        stdin.write(given)
+        await stdin.drain()
+    stdin.close()
 
 
 def _limit(limits: Limits) -> None:
     memory, seconds = limits.memory_mib << 20, max(1, round(limits.seconds) + 1)
+    signal.alarm(seconds)  # it ends even if this process is killed and cannot end it
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 20, 64 << 20))

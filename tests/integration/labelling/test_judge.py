@@ -12,7 +12,7 @@ from labelling.collect.run import collect
 from labelling.commands.grade import grade
 from labelling.errors import GradingError
 from labelling.grade.judge.bias import length_bias, self_preference
-from labelling.grade.judge.gold import agreement
+from labelling.grade.judge.gold import agreement, read_gold
 from labelling.grade.judge.judging import Judge, JudgeFile, tagged
 from labelling.grade.judge.kappa import kappa
 from labelling.grade.judge.pairwise import PairwiseJudge
@@ -111,6 +111,60 @@ async def test_the_table_is_what_train_reads(tmp_path: Path) -> None:
     assert data.costs is not None
     assert [content["kappa"] for content in data.grading.values()] == [0.8]
     assert (tmp_path / "graded.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def gold_file(path: Path, lines: list[str]) -> Path:
+    path.write_text("\n".join(["answer_id,conversation,reference,answer,score", *lines]), encoding="utf-8")
+    return path
+
+
+GRADED = [f"{number:064x},q,,a,{number % 2}" for number in range(40)]
+
+
+def test_gold_is_read_as_spreadsheets_write_it(tmp_path: Path) -> None:
+    long = f'{99:064x},"{"x" * 500_000}",,a,1'  # longer than the csv module takes by itself
+    ungraded = f"{98:064x},q,,a,"
+    gold = read_gold(gold_file(tmp_path / "gold.csv", [*GRADED, long, ungraded, GRADED[0]]))
+    assert (len(gold), gold[f"{99:064x}"], gold[f"{1:064x}"]) == (41, 1.0, 1.0)
+    path = tmp_path / "gold.csv"
+    path.write_text(path.read_text().replace(",", ";").replace(";1\n", ";0,75\n"), encoding="utf-8-sig")
+    assert read_gold(path)[f"{1:064x}"] == 0.75
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([*GRADED, f"{0:064x},q,,a,1"], "gold.csv:42: an earlier row grades the same answer otherwise"),
+        ([*GRADED, ",q,,a,1"], "gold.csv:42: a score without an answer_id"),
+        ([*GRADED, "7,q,,a,nan"], "gold.csv:42: score: must be a number"),
+        ([*GRADED, "7,q,,a,right"], "gold.csv:42: score: must be a number"),
+        ([*GRADED, "7,q,,a,1e400"], "gold.csv:42: score: must be a number"),
+        (GRADED[:29], "29 rows have a score"),
+        ([], "0 rows have a score"),
+    ],
+)
+def test_bad_gold_is_named_with_its_line(tmp_path: Path, lines: list[str], message: str) -> None:
+    with pytest.raises(GradingError, match=message):
+        read_gold(gold_file(tmp_path / "gold.csv", lines))
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfea\0", b"answer_id\n7\n", b"a,b\n1,2\n", b'answer_id,score\n"7,1'])
+def test_what_is_no_gold_is_refused(tmp_path: Path, content: bytes) -> None:
+    (path := tmp_path / "gold.csv").write_bytes(content)
+    with pytest.raises(GradingError, match=r"gold\.csv"):
+        read_gold(path)
+
+
+def test_a_table_takes_no_other_files_place(tmp_path: Path) -> None:
+    (endpoints := tmp_path / "endpoints.yaml").write_text("llms: {}\n")
+    (tmp_path / "endpoints.part").touch(0o644)
+    with Store(tmp_path / "labels.db") as store:
+        with pytest.raises(GradingError, match=r"endpoints.yaml: is another file"):
+            write_table(tmp_path / "endpoints.jsonl", store)
+        endpoints.write_text("metric: pass_rate\ngrading: {}\n")
+        write_table(tmp_path / "endpoints.jsonl", store)
+    assert not endpoints.exists()
+    assert (tmp_path / "endpoints.jsonl").stat().st_mode & 0o777 == 0o600
 
 
 def test_too_little_agreement_ends_with_exit_status_one(tmp_path: Path) -> None:

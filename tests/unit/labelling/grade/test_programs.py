@@ -1,14 +1,20 @@
 """Grades by commands, functions and unit tests, in real processes."""
 
+import asyncio
+import os
+import signal
+import socket
+import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from labelling.errors import GradingError
 from labelling.grade.command import of_command, of_function
-from labelling.grade.programs.code import code_grader
+from labelling.grade.programs.code import CodeGrader, code_grader
 from labelling.grade.programs.process import Limits
 from labelling.prompts.prompt import Prompt
 from labelling.store.records import Grade
@@ -46,6 +52,52 @@ async def test_a_command_that_does_not_end_is_ended_with_its_children(tmp_path: 
     assert not child.exists() or "Z" in (child / "stat").read_text().split()[2]
 
 
+async def test_a_command_may_answer_before_it_has_read(tmp_path: Path) -> None:
+    grader = of_command("cat", LIMITS)
+    assert (await grader.grade(PROMPT, {"a": "5" * (1 << 20)}))["a"].reason == "the grader's last word is no number"
+
+
+async def test_code_that_never_ends_is_wrong(boxed: CodeGrader) -> None:
+    grades = await replace(boxed, limits=Limits(seconds=1)).grade(PROMPT, {"a": "while True: pass"})
+    assert grades["a"].score == 0
+
+
+async def test_nothing_runs_on_when_the_grader_itself_is_killed(tmp_path: Path, boxed: CodeGrader) -> None:
+    program = """import asyncio
+from labelling.grade.programs.code import sandboxed
+from labelling.grade.programs.process import Limits
+asyncio.run(sandboxed("import time\\nopen('x', 'w')\\ntime.sleep(600)", Limits(seconds=2)))"""
+    parent = subprocess.Popen([sys.executable, "-c", program], env=os.environ | {"TMPDIR": str(tmp_path)})  # noqa: ASYNC220
+    while not (inside := [pid for pid in _children(parent.pid) for pid in _children(pid)]):
+        assert parent.poll() is None
+        await asyncio.sleep(0.05)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    deadline = time.monotonic() + 60
+    while any(map(_runs, inside)):
+        assert time.monotonic() < deadline, "the sandbox outlives its time limit"
+        await asyncio.sleep(0.1)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(stat.parent.name))
+    return found
+
+
 async def test_a_function_of_ones_own_grades(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def good(answer, question):\n    return 'Add' in question and '5' in answer\n")
     grader = of_function(f"{tmp_path / 'mine.py'}:good", LIMITS)
@@ -58,13 +110,23 @@ def test_a_function_that_is_not_there_is_named() -> None:
         of_function("nowhere.py:good", LIMITS)
 
 
-async def test_code_is_graded_by_its_tests_and_locked_in(tmp_path: Path) -> None:
+@pytest.fixture
+async def boxed() -> CodeGrader:
     try:
-        grader = await code_grader(LIMITS)
+        return await code_grader(LIMITS)
     except GradingError as error:
         pytest.skip(str(error))
-    secret = tmp_path / "secret"
+
+
+async def test_code_is_graded_by_its_tests_and_locked_in(
+    tmp_path: Path, boxed: CodeGrader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, socket_of_host = tmp_path / "secret", tmp_path / "s"
     secret.write_text("x")
+    monkeypatch.setenv("SOME_API_KEY", "x")
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(socket_of_host))
+    listening.listen()
     add = "\ndef add(a, b): return a + b\n"
     answers = {
         "right": f"Here:\n```python{add}```\nDone.",
@@ -75,10 +137,21 @@ async def test_code_is_graded_by_its_tests_and_locked_in(tmp_path: Path) -> None
         "uses the network": f"import socket; socket.create_connection(('127.0.0.1', 9)){add}",
         "sends datagrams": f"import socket; socket.socket(2, 2).sendto(b'x', ('10.0.0.1', 9)){add}",
         "takes memory": f"x = bytearray(1 << 33){add}",
+        "talks to a service of the machine": f"import socket; socket.socket(1).connect({str(socket_of_host)!r}){add}",
+        "fills the disk": f"for name in 'ab': open(name, 'wb').write(bytes(60 << 20)){add}",
+        "reads keys": f"import os; os.environ['SOME_API_KEY']{add}",
+        "ends its parents": f"import os; os.kill(os.getppid(), 9); os.kill(1, 15); open('/proc/1/environ'){add}",
+        "starts a program": f"import subprocess; subprocess.run(['true']){add}",
+        "is a fork bomb": f"import os\nwhile True: os.fork(){add}",
         "uses the library and its own folder": f"import json, re, math; open('own', 'w').write('x'){add}",
+        "uses threads and asyncio": "import asyncio, threading; asyncio.run(asyncio.to_thread(threading.get_ident))"
+        f"{add}",
     }
-    grades = await grader.grade(PROMPT, answers)
+    grades = await boxed.grade(PROMPT, answers)
+    listening.close()
     right = {name for name, grade in grades.items() if grade.score == 1.0}
-    assert right == {"right", "uses the library and its own folder"}
-    assert {grade.score for grade in grades.values()} == {0.0, 1.0}
+    assert right == {"right", "uses the library and its own folder", "uses threads and asyncio"}
+    assert {name: grade.reason for name, grade in grades.items() if grade.score is None} == dict.fromkeys(
+        ("starts a program", "is a fork bomb"), "the code starts another process, which the sandbox does not allow"
+    )
     assert not (tmp_path / "new").exists()

@@ -59,3 +59,19 @@ async def test_the_tolerance_is_relative() -> None:
 
 def test_the_last_mark_counts() -> None:
     assert final_answer("The answer is 4. Wait, no: the answer is 5.") == "5"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["The answer is 12/05/2024", "See table3", "e5", "1/1/1/1", "%", "/ 5", "+.", "1e999", "1,2,3,", "9" * 5000],
+)
+async def test_no_answer_is_too_odd_for_a_number(answer: str) -> None:
+    assert await score("numeric", answer, 12.0) == 0
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("answer", ["answer:" + "\n" * 50_000, "{" * 50_000, '{"a":' * 50_000, "\\boxed{" * 50_000])
+async def test_an_llm_that_repeats_itself_is_graded_in_no_time(answer: str) -> None:
+    """Quadratic time would take minutes."""
+    assert [await score(kind, answer, '{"a": 1}') for kind in ("json", "normalised")] == [0, 0]
+    assert await score("numeric", answer, 12) == 0

@@ -17,6 +17,9 @@ import pytest
 from labelling.errors import ImportFormatError
 from labelling.importers.record import Options, Record
 from labelling.importers.run import FORMATS, import_all
+from labelling.prompts.prompt import Prompt
+from labelling.prompts.redact import load_redact
+from labelling.store.records import Answer, Cell
 from labelling.store.store import Store
 from labelling.table.write import write_table
 from routerdc.data.dataset import load
@@ -222,6 +225,27 @@ def test_litellm_logs_without_texts_are_refused(tmp_path: Path, messages: Any) -
     (path := tmp_path / "log.json").write_text(json.dumps(litellm_row(messages=messages)))
     with pytest.raises(ImportFormatError, match="has not kept the texts"):
         read("litellm", path)
+
+
+def test_no_text_is_kept_that_has_not_passed_the_hook(tmp_path: Path) -> None:
+    row = litellm_row()
+    (path := tmp_path / "log.json").write_text(json.dumps(row))
+    (hook := tmp_path / "hook.py").write_text("def clean(text):\n    return ''.join('x' for _ in text)\n")
+    with Store(tmp_path / "labels.db") as store:
+        import_all("litellm", [path], NONE, store, load_redact(f"{hook}:clean"))
+    kept = (tmp_path / "labels.db").read_bytes()
+    assert b"xxxxxx" in kept
+    assert b"Calculate" not in kept
+    assert b"5961" not in kept
+
+
+def test_half_a_surrogate_pair_is_kept_as_a_question_mark(tmp_path: Path) -> None:
+    answer = Answer(text="a\ud800", prompt_tokens=1, answer_tokens=1)
+    with Store(tmp_path / "labels.db") as store:
+        store.add_prompts([asked := Prompt(({"role": "user", "content": "Why?"},), "b\udfff", "c\ud800")])
+        store.add_answer(Cell(asked.key, "a", "a", {}), answer)
+        kept = store.prompt(asked.key)
+        assert (next(store.answers()).answer.text, kept.reference, kept.domain) == ("a?", "b?", "c?")
 
 
 def test_langfuse_api() -> None:

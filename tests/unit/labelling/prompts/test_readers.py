@@ -86,3 +86,40 @@ def test_the_redact_hook_sees_every_text(tmp_path: Path) -> None:
     assert clean.key != prompt.key
     with pytest.raises(PromptError, match="no function nothing"):
         load_redact(f"{hook}:nothing")
+
+
+@pytest.mark.parametrize(
+    ("hook", "message"),
+    [
+        ("def clean(text): raise ValueError(text)", "ValueError in line 1"),
+        ("def clean(text): return text[999]", "IndexError in line 1"),
+        ("import sys\ndef clean(text): sys.exit(text)", "SystemExit in line 2"),
+        ("def clean(text): pass", "returns NoneType"),
+        ("def clean(text): return text.encode()", "returns bytes"),
+        ("def clean(text):\n    while True: pass", "takes longer than 0.2 s"),
+        ("import time\ndef clean(text):\n    try: time.sleep(99)\n    except Exception: return text", "takes longer"),
+        ("import re\ndef clean(text): return re.sub('(x+x+)+y', '', 'x' * 99)", "takes longer"),
+        ("def clean(text): return clean(text)", "RecursionError"),
+    ],
+)
+def test_a_redact_hook_that_fails_stops_everything_and_quotes_nothing(tmp_path: Path, hook: str, message: str) -> None:
+    (path := tmp_path / "hook.py").write_text(hook)
+    clean = load_redact(f"{path}:clean", seconds=0.2)
+    with pytest.raises(PromptError, match=message) as error:
+        redacted(Prompt(({"role": "user", "content": "my secret"},)), clean)
+    assert "my secret" not in str(error.value)
+    assert error.value.__context__ is None or error.value.__suppress_context__
+
+
+@pytest.mark.parametrize("hook", ["def clean(:", "import nowhere", "raise SystemExit(3)", "1 / 0"])
+def test_a_redact_hook_that_cannot_be_loaded_is_named(tmp_path: Path, hook: str) -> None:
+    (path := tmp_path / "hook.py").write_text(hook)
+    with pytest.raises(PromptError, match="cannot be loaded"):
+        load_redact(f"{path}:clean")
+
+
+def test_half_a_surrogate_pair_in_a_chat_is_a_bad_row(tmp_path: Path) -> None:
+    row = {"messages": [{"role": "user", "content": [{"type": "text", "text": "\ud800"}]}]}
+    (path := tmp_path / "p.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(PromptError, match="messages: not valid Unicode"):
+        read_prompts([path])

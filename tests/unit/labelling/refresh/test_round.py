@@ -71,6 +71,21 @@ def test_a_better_bundle_is_used_from_then_on_and_the_receipt_says_why(config: R
     assert "--max-usd" in commands.called[0]
 
 
+def test_prompts_pass_the_hook_and_what_fails_unforeseen_is_in_the_receipt(
+    config: RefreshConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path) -> None:
+        raise KeyError("Why?")
+
+    monkeypatch.setattr(rounds, "load", broken)
+    commands = Commands(config.store)
+    with pytest.raises(KeyError):
+        refresh(config.model_copy(update={"redact": "hook.py:clean"}), commands)
+    collect = commands.called[0]
+    assert collect[collect.index("--redact") + 1] == "hook.py:clean"
+    assert (receipt(config)["decision"], receipt(config)["reason"]) == ("failed", "KeyError")
+
+
 def test_a_worse_bundle_changes_nothing(config: RefreshConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "of_bundle", lambda folder: always(1 if "round-" in str(folder) else 0))
     assert refresh(config, Commands(config.store)) == "refused"
