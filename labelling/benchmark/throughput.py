@@ -7,8 +7,6 @@ would do where others use them, too: neither process can be faster than its core
 import asyncio
 import json
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +14,7 @@ from pathlib import Path
 import click
 
 from labelling.asking.asker import Manner
+from labelling.benchmark.served import stand_ins
 from labelling.collect.run import collect
 from labelling.grade.reference import ReferenceGrader
 from labelling.grade.run import grade_all
@@ -24,8 +23,6 @@ from labelling.prompts.prompt import Prompt
 from labelling.standins.tasks import prompts, right_answer
 from labelling.store.store import Store
 
-ROUTERDC = Path(sys.executable).with_name("routerdc")
-
 
 @click.command()
 @click.option("--answers", default=10_000, show_default=True)
@@ -33,14 +30,8 @@ def main(answers: int) -> None:
     """Prints answers a second of asking and of grading, CPU times, and the memory at a tenth and at the end."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        command = [str(ROUTERDC), "stand-ins", "--folder", name, "--prompts", "6"]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as standins:
-            try:
-                while not (folder / "endpoints.yaml").exists():
-                    time.sleep(0.1)
-                figures = asyncio.run(_measured(folder, answers))
-            finally:
-                standins.terminate()
+        with stand_ins(folder, 6):
+            figures = asyncio.run(_measured(folder, answers))
         theirs = resource.getrusage(resource.RUSAGE_CHILDREN)
         figures["cpu_ms_per_answer_of_the_stand_ins"] = round(1000 * (theirs.ru_utime + theirs.ru_stime) / answers, 2)
         slower = max(figures["cpu_ms_per_answer"], figures["cpu_ms_per_answer_of_the_stand_ins"])

@@ -1,6 +1,6 @@
 """A hook of one's own that takes secrets out of prompts before anything is stored or sent.
 
-What a hook raises may quote the prompt, so only the kind of error and its line are told. A hook that fails, or that
+What a hook raises may quote the prompt, so the message names only the kind of error and its line. A hook that fails, or that
 does not come back, stops the command before anything is kept: a prompt that was not redacted must not go on.
 """
 

@@ -71,6 +71,11 @@ def smoothed_quality(basis: Basis, quality: Floats, strength: Strength) -> Float
     return np.clip(_Regression(basis, quality, every).predict(every, strength), 0, 1).astype(np.float32)
 
 
+def expected_quality(basis: Basis, quality: Floats, learn: npt.NDArray[np.bool_], strength: Strength) -> Floats:
+    """What the rows in `learn`, (n,) of `basis`, say of the other rows: (others, n_llms)."""
+    return _Regression(basis, quality, learn).predict(~learn, strength)
+
+
 def best_strength(basis: Basis, quality: Floats, data_set: Ints, kinds: Ints, seed: int) -> Strength:
     """The strength with the highest mean of two qualities of choice: by folds of rows, and by left-out kinds.
 

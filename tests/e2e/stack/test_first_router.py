@@ -8,13 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from deploy.local.ports import claim
-from labelling.standins.skills import SKILLS
-from labelling.standins.tasks import prompts
-from routerdc.loaded_bundle import Router
+from labelling.benchmark.regained import regained
 
 PAGE = Path(__file__).parents[3] / "docs" / "tutorial" / "first-router.md"
 _PORTS = ("ENVOY_PORT", "GATEWAY_PORT")
@@ -45,20 +42,7 @@ def test_the_page_makes_a_router_that_knows_who_is_good_at_what(tmp_path: Path) 
     assert re.search(r"^calculator .*http://", output, re.MULTILINE), output[-4000:]  # who answers the sum
     answer, _ = json.JSONDecoder().raw_decode(output[output.index('{"id"') :])
     assert answer["model"] == "linguist"
-    assert _regained(tmp_path / "first-router" / "bundle") >= 0.8
-
-
-def _regained(bundle: Path) -> float:
-    """How much of what lies between the best single LLM and an expert for each kind of task the router regains.
-
-    On tasks that nobody has asked, by the skills that the stand-ins are known to have.
-    """
-    asked = prompts(600, seed=1)
-    router = Router.load(bundle)
-    skill = np.array([[SKILLS[llm][kind] for llm in router.llms] for _, kind in asked])
-    routed = skill[np.arange(len(asked)), router.score([text for text, _ in asked]).argmax(axis=1)].mean()
-    single, expert = skill.mean(axis=0).max(), skill.max(axis=1).mean()
-    return float((routed - single) / (expert - single))
+    assert regained(tmp_path / "first-router" / "bundle")["regained"] >= 0.8
 
 
 def _log(path: Path) -> str:
