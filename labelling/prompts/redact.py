@@ -1,7 +1,7 @@
 """A hook of one's own that takes secrets out of prompts before anything is stored or sent.
 
-What a hook raises may quote the prompt, so the message names only the kind of error and its line. A hook that fails, or that
-does not come back, stops the command before anything is kept: a prompt that was not redacted must not go on.
+What a hook raises may quote the prompt, so the message names only the kind of error and its line. A hook that fails,
+or that does not come back, stops the command before anything is kept: a prompt that was not redacted must not go on.
 """
 
 import importlib.util
