@@ -22,9 +22,9 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtest import machine, options
-from loadtest.messages import MODEL_INFER
 from loadtest.perf_analyzer import PerfAnalyzer, UnavailableError
-from loadtest.queries import QueryMix, QuerySettings
+from loadtest.requests.messages import MODEL_INFER
+from loadtest.requests.queries import QueryMix, QuerySettings
 from loadtest.servers.servers import PartError, Parts
 from loadtest.users.timings import CLIENT
 

@@ -16,8 +16,8 @@ from click.core import ParameterSource
 from cli.answer import Answer, answers
 from deploy.local.first_bundle import FirstBundle, is_for
 from deploy.local.folder import folder_of_its_own
-from deploy.local.ports import PortError
-from deploy.local.process import ProcessError
+from deploy.local.processes.ports import PortError
+from deploy.local.processes.process import ProcessError
 from deploy.local.repository import REPOSITORY, published_bundle
 from deploy.local.stack import ROUTERDC, FrontPorts, Service, console, demo_endpoints, export_bundle, service
 from deploy.local.triton.install import UnsupportedPlatformError

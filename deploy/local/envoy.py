@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from deploy.local.ports import claim
-from deploy.local.process import ChildProcess, LocalServer
+from deploy.local.processes.ports import claim
+from deploy.local.processes.process import ChildProcess, LocalServer
 
 START_TIMEOUT_SECONDS = 30.0
 STOP_TIMEOUT_SECONDS = 5.0
@@ -52,8 +52,8 @@ class Envoy(LocalServer):
         """Returns when Envoy serves.
 
         Raises:
-            deploy.local.ports.PortError: a port is in use.
-            deploy.local.process.ProcessError: it did not become ready; the message holds the end of its log.
+            deploy.local.processes.ports.PortError: a port is in use.
+            deploy.local.processes.process.ProcessError: it did not become ready; the message holds the end of its log.
         """
         self._folder = TemporaryDirectory(prefix="routerdc-envoy-")
         admin_address = Path(self._folder.name) / "admin"

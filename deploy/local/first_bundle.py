@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import yaml
 
-from deploy.local.process import ProcessError
+from deploy.local.processes.process import ProcessError
 from deploy.local.repository import repository_llms
 from deploy.local.triton.server import TritonServer
 from routerdc_contract.bundle import Manifest

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.local.process import ProcessError
+from deploy.local.processes.process import ProcessError
 
 LOCK = ".routerdc.lock"
 

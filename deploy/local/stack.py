@@ -16,8 +16,8 @@ from pathlib import Path
 import yaml
 
 from deploy.local.envoy import Envoy
-from deploy.local.ports import LOCALHOST, claim
-from deploy.local.process import ChildProcess, ProcessError
+from deploy.local.processes.ports import LOCALHOST, claim
+from deploy.local.processes.process import ChildProcess, ProcessError
 from deploy.local.triton.server import TritonPorts, TritonServer
 from routerdc_contract.bundle import Manifest
 

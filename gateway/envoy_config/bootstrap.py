@@ -7,17 +7,17 @@ from envoy.config.bootstrap.v3 import bootstrap_pb2
 from envoy.config.core.v3 import base_pb2
 
 from gateway.config.endpoints_file import EndpointsFile
-from gateway.envoy_config import watched
-from gateway.envoy_config.dump import address, plain
 from gateway.envoy_config.http.listener import listener
 from gateway.envoy_config.http.overload import overload_manager
 from gateway.envoy_config.http.routes import routes, with_newer_fields
 from gateway.envoy_config.http.tracing import collector_cluster
-from gateway.envoy_config.options import Options
+from gateway.envoy_config.parts import watched
+from gateway.envoy_config.parts.dump import address, plain
+from gateway.envoy_config.parts.options import Options
+from gateway.envoy_config.parts.without_gateway import without_gateway
 from gateway.envoy_config.upstreams.clusters import llm_cluster, secrets
 from gateway.envoy_config.upstreams.gateway_cluster import gateway_cluster
 from gateway.envoy_config.upstreams.metrics import admin_cluster, metrics_listener
-from gateway.envoy_config.without_gateway import without_gateway
 from gateway.pool.clusters import Cluster, clusters_of
 
 NODE = "routerdc-envoy"

@@ -13,10 +13,10 @@ from gateway.config.addresses import hint
 from gateway.config.endpoints_file import EndpointsFile, read
 from gateway.config.settings import ENV_PREFIX
 from gateway.envoy_config.bootstrap import render, render_watched
-from gateway.envoy_config.dump import as_yaml
-from gateway.envoy_config.options import BodyMode, Options
+from gateway.envoy_config.parts.dump import as_yaml
+from gateway.envoy_config.parts.options import BodyMode, Options
+from gateway.envoy_config.parts.watched import folder_of
 from gateway.envoy_config.watch import Watcher, move_into_place
-from gateway.envoy_config.watched import folder_of
 from gateway.errors import EndpointsError
 from routerdc_contract.output_path import OutputPath
 

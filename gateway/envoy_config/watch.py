@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gateway.envoy_config.watched import CLUSTERS
+from gateway.envoy_config.parts.watched import CLUSTERS
 from gateway.errors import EndpointsError
 
 LOOK_SECONDS = 0.25

@@ -13,7 +13,7 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 
 from gateway.domain.query import Report, RouteQuery
 from gateway.errors import UnauthenticatedError
-from gateway.grpc_api.peers import host_of
+from gateway.grpc_api.intake.peers import host_of
 from gateway.limits import caller
 from gateway.limits.caller import ANONYMOUS, Callers
 from gateway.policy.eligibility import CallerRules

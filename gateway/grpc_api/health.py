@@ -15,8 +15,8 @@ from grpc import aio
 from grpc_health.v1 import health_pb2 as pb
 from grpc_health.v1.health import SERVICE_NAME
 
-from gateway.grpc_api.intake import Intake
-from gateway.grpc_api.peers import host_of
+from gateway.grpc_api.intake.guard import Intake
+from gateway.grpc_api.intake.peers import host_of
 
 MAX_WATCHERS_PER_HOST = 100
 MOST_LOOKS = 5  # of the intake guard, that a request has to arrive

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gateway.errors import RateLimitedError, UnauthenticatedError
 from gateway.limits.caller import ANONYMOUS, Caller, Callers
-from gateway.openai.answers import OpenAiError
+from gateway.openai.bodies.answers import OpenAiError
 
 SESSION_HEADERS = (
     "x-routerdc-session",

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from gateway.config.endpoints_file import Endpoint
 from gateway.domain.decision import Reason
 from gateway.limits.caller import Caller
-from gateway.openai import answers
-from gateway.openai.answers import OpenAiError
 from gateway.openai.apis import Api, Ask
+from gateway.openai.bodies import answers
+from gateway.openai.bodies.answers import OpenAiError
 from gateway.openai.bodies.reading import Reading
 from gateway.policy import capabilities, eligibility
 from gateway.pool.pool import Pool

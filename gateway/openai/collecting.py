@@ -6,9 +6,9 @@ from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 
 from gateway.limits.budget import Budget
 from gateway.openai import mutations
-from gateway.openai.answers import invalid, too_large
 from gateway.openai.apis import Api
 from gateway.openai.auth import NOBODY
+from gateway.openai.bodies.answers import invalid, too_large
 from gateway.openai.routing import Routing
 
 # Of a body that is too large so many times the limit is read and dropped before it is refused: a client that is still

@@ -6,8 +6,8 @@ from urllib.parse import unquote
 from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 
 from gateway.openai import mutations
-from gateway.openai.answers import method_not_allowed
 from gateway.openai.apis import APIS
+from gateway.openai.bodies.answers import method_not_allowed
 from gateway.openai.routing import Routing
 from gateway.policy.capabilities import ApiProtocol
 

@@ -12,8 +12,8 @@ from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 
 from gateway.limits.budget import Budget
 from gateway.openai import mutations
-from gateway.openai.answers import OpenAiError
 from gateway.openai.apis import APIS
+from gateway.openai.bodies.answers import OpenAiError
 from gateway.openai.collecting import Collecting
 from gateway.openai.direct import answered_here, path_of, protocol_of
 from gateway.openai.pass_through import PassThrough

@@ -13,7 +13,7 @@ from envoy.config.core.v3 import base_pb2
 from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 from google.protobuf import struct_pb2
 
-from gateway.openai.answers import OpenAiError
+from gateway.openai.bodies.answers import OpenAiError
 from gateway.openai.bodies.edits import Edit
 from gateway.openai.routing import Routed
 from gateway.policy.capabilities import ApiProtocol

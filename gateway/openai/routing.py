@@ -17,10 +17,10 @@ from gateway.config.virtual_models import VirtualModel
 from gateway.domain.query import RouteQuery, new_request_id
 from gateway.errors import ContextOverflowError, ExcludedError, NoLlmError
 from gateway.limits.caller import ANONYMOUS, Callers
-from gateway.openai import answers
-from gateway.openai.answers import OpenAiError
 from gateway.openai.apis import Api, Ask
 from gateway.openai.auth import NOBODY, Sender, Senders
+from gateway.openai.bodies import answers
+from gateway.openai.bodies.answers import OpenAiError
 from gateway.openai.bodies.edits import Edit
 from gateway.openai.bodies.outgoing import Outgoing, outgoing
 from gateway.openai.bodies.reader import Reader

@@ -14,7 +14,7 @@ from envoy.service.ext_proc.v3 import external_processor_pb2_grpc
 from gateway.errors import BudgetExceededError, InvalidRequestError
 from gateway.limits.budget import Budget
 from gateway.openai import mutations
-from gateway.openai.answers import OpenAiError
+from gateway.openai.bodies.answers import OpenAiError
 from gateway.openai.bodies.reader import ReaderError
 from gateway.openai.exchange import Exchange
 from gateway.openai.routing import Routing

@@ -26,6 +26,7 @@ from tritonclient.grpc import service_pb2_grpc
 
 from deploy.local.triton.server import TritonServer
 from gateway.scoring.triton import kserve
+from routerdc_contract import SAMPLE_QUERIES_FILE
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 MEASURED = Path(__file__).with_name("measured.yaml")
@@ -68,7 +69,7 @@ class _Caller:
 
 @click.command()
 @click.option("--repository", type=click.Path(exists=True, path_type=Path), default=Path("build/model_repository"))
-@click.option("--queries", type=click.Path(exists=True, path_type=Path), default=Path("export/sample_queries.jsonl"))
+@click.option("--queries", type=click.Path(exists=True, path_type=Path), default=SAMPLE_QUERIES_FILE)
 @click.option("--cores", default=1, show_default=True, help="Of the pod.")
 @click.option("--rounds", default=2, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=MEASURED, show_default=True)

@@ -25,8 +25,8 @@ from loadtest.bench.quality import QualityError
 from loadtest.bench.report import Run
 from loadtest.bench.setting import Benchmark, Effort, Setting, Subject
 from loadtest.closed_loop.closed_loop import WrongAnswerError
-from loadtest.queries import QueriesError
-from loadtest.query_stream import Supply
+from loadtest.requests.queries import QueriesError
+from loadtest.requests.query_stream import Supply
 from loadtest.servers.servers import PartError, Parts
 from loadtest.servers.worker import WorkerError
 

@@ -10,7 +10,6 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import partial
 from typing import NamedTuple
 
-from loadtest import messages
 from loadtest.bench.comparison import Comparison, Goal
 from loadtest.bench.setting import Setting
 from loadtest.closed_loop.usage import cpu_seconds
@@ -18,6 +17,7 @@ from loadtest.open_loop import precise_loop
 from loadtest.open_loop.arrivals import poisson
 from loadtest.open_loop.generator import Load, Target, offer
 from loadtest.open_loop.targets import decision_target, grpc_target
+from loadtest.requests import messages
 from loadtest.servers.servers import Part, llms_of
 
 _RATE = 50.0

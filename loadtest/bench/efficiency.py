@@ -7,7 +7,6 @@ them busy; the raw engine's is that of the same pipeline in a process of its own
 import asyncio
 import statistics
 
-from loadtest import messages
 from loadtest.bench.comparison import Comparison, Goal
 from loadtest.bench.setting import Setting, Subject
 from loadtest.closed_loop.closed_loop import Round, Service
@@ -16,6 +15,7 @@ from loadtest.open_loop.arrivals import poisson
 from loadtest.open_loop.curve import trace
 from loadtest.open_loop.generator import Load, offer
 from loadtest.open_loop.targets import grpc_target
+from loadtest.requests import messages
 from loadtest.servers import targets
 from loadtest.servers.servers import Part
 from loadtest.servers.worker import Work, Worker

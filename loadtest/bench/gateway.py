@@ -10,7 +10,6 @@ from collections.abc import Callable, Set
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack
 from typing import NamedTuple
 
-from loadtest import messages
 from loadtest.bench.comparison import Comparison, Goal
 from loadtest.bench.setting import Setting
 from loadtest.closed_loop.closed_loop import Connected, Round, Service
@@ -19,6 +18,7 @@ from loadtest.open_loop import precise_loop
 from loadtest.open_loop.arrivals import poisson
 from loadtest.open_loop.generator import Load, Target, offer
 from loadtest.open_loop.targets import grpc_target
+from loadtest.requests import messages
 from loadtest.servers import targets
 from loadtest.servers.servers import Part
 from routerdc_contract.v1 import router_pb2 as pb

@@ -8,13 +8,13 @@ import asyncio
 from functools import partial
 from typing import NamedTuple
 
-from loadtest import messages
 from loadtest.bench.comparison import Comparison, Goal
 from loadtest.bench.setting import Setting
 from loadtest.closed_loop.closed_loop import Connected, Round, Service
 from loadtest.closed_loop.streams import through_streams
 from loadtest.closed_loop.usage import cpu_seconds
 from loadtest.inprocess.host_parts import PARTS
+from loadtest.requests import messages
 from loadtest.servers import targets
 from loadtest.servers.null_repository import null_repository
 from loadtest.servers.servers import Part

@@ -13,8 +13,8 @@ from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
 
-from loadtest.queries import read_queries
-from loadtest.query_stream import files
+from loadtest.requests.queries import read_queries
+from loadtest.requests.query_stream import files
 from loadtest.servers.processes import ROUTERDC
 
 IN_DISTRIBUTION, OUT_OF_DISTRIBUTION = "test_in_distribution", "test_out_of_distribution"

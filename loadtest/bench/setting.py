@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from loadtest.bench.comparison import Comparison, in_turns
-from loadtest.query_stream import Supply
+from loadtest.requests.query_stream import Supply
 from loadtest.servers.servers import Parts
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from grpc import aio
 
 from loadtest.closed_loop.closed_loop import Round, WrongAnswerError
 from loadtest.closed_loop.usage import cpu_seconds
-from loadtest.messages import ROUTE_STREAM, result_problem
+from loadtest.requests.messages import ROUTE_STREAM, result_problem
 from routerdc_contract.v1 import router_pb2 as pb
 
 _TIMEOUT_SECONDS = 60

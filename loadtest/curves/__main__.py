@@ -24,7 +24,7 @@ from loadtest.open_loop.arrivals import poisson
 from loadtest.open_loop.curve import SHARES, Curve, trace
 from loadtest.open_loop.generator import CallError, Load, Target, offer
 from loadtest.perf_analyzer import PerfAnalyzer, UnavailableError
-from loadtest.queries import QueryMix, QuerySettings
+from loadtest.requests.queries import QueryMix, QuerySettings
 from loadtest.servers.servers import PartError
 from loadtest.servers.stack import StackError
 from routerdc_contract.tensors import ROUTER_MODEL

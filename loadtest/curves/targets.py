@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from loadtest import messages
 from loadtest.open_loop.generator import Target
 from loadtest.open_loop.targets import chat_target, grpc_target
+from loadtest.requests import messages
 from loadtest.servers import stack
 from loadtest.servers.servers import Parts
 

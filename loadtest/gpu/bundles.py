@@ -11,7 +11,7 @@ import yaml
 
 from loadtest.gpu.encoders import Encoder
 from loadtest.gpu.plan import Plan
-from loadtest.queries import read_queries
+from loadtest.requests.queries import read_queries
 from loadtest.servers.processes import ROUTERDC
 from routerdc_contract import SAMPLE_QUERIES_FILE
 

@@ -13,8 +13,8 @@ from loadtest.closed_loop.closed_loop import Service
 from loadtest.gpu.bundles import repository
 from loadtest.gpu.encoders import Encoder
 from loadtest.gpu.plan import Plan
-from loadtest.queries import read_queries
-from loadtest.query_stream import Supply
+from loadtest.requests.queries import read_queries
+from loadtest.requests.query_stream import Supply
 from loadtest.servers import targets
 from loadtest.servers.servers import Parts
 from routerdc_contract import SAMPLE_QUERIES_FILE

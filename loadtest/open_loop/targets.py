@@ -10,8 +10,8 @@ import aiohttp
 import grpc
 from grpc import aio
 
-from loadtest import messages
 from loadtest.open_loop.generator import CallError, Target
+from loadtest.requests import messages
 
 # Without it channels with the same options share one connection.
 _OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)

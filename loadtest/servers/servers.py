@@ -12,7 +12,7 @@ import grpc
 import yaml
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from deploy.local.process import ChildProcess, ProcessError
+from deploy.local.processes.process import ChildProcess, ProcessError
 from loadtest.servers.processes import ROUTERDC, STOP_SECONDS
 from loadtest.servers.worker import Worker, worker
 from routerdc_contract import tensors

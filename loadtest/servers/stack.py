@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from deploy.local.process import ChildProcess, ProcessError
+from deploy.local.processes.process import ChildProcess, ProcessError
 from loadtest.servers.processes import ROUTERDC, free_ports
 
 _START_SECONDS = 300  # an export of the bundle may come first

@@ -3,9 +3,9 @@
 import itertools
 from collections.abc import Callable, Iterator
 
-from loadtest import messages
 from loadtest.closed_loop.closed_loop import Service, WrongAnswerError
-from loadtest.query_stream import Supply
+from loadtest.requests import messages
+from loadtest.requests.query_stream import Supply
 from loadtest.servers.servers import Part
 from routerdc_contract.v1 import router_pb2 as pb
 

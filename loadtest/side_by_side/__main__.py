@@ -19,7 +19,7 @@ from rich.table import Table
 
 from loadtest import machine
 from loadtest.bench.setting import Subject
-from loadtest.query_stream import Supply
+from loadtest.requests.query_stream import Supply
 from loadtest.servers.servers import Parts
 from loadtest.servers.stack import StackError
 from loadtest.side_by_side import chat, encoders, environments

@@ -9,10 +9,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from loadtest import messages
 from loadtest.bench.engine import encoder_folder
 from loadtest.bench.setting import Subject
 from loadtest.open_loop.targets import grpc_target
+from loadtest.requests import messages
 from loadtest.servers.servers import Parts
 from loadtest.servers.worker import worker
 from loadtest.side_by_side import environments

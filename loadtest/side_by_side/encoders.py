@@ -12,7 +12,7 @@ from rich.console import Console
 from loadtest.bench.comparison import Spread
 from loadtest.closed_loop.closed_loop import WrongAnswerError
 from loadtest.open_loop.generator import CallError
-from loadtest.query_stream import Supply
+from loadtest.requests.query_stream import Supply
 from loadtest.servers.servers import PartError
 from loadtest.servers.worker import WorkerError
 from loadtest.side_by_side.contenders import Contender

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from deploy.local.process import ChildProcess, ProcessError
+from deploy.local.processes.process import ChildProcess, ProcessError
 from loadtest.servers.processes import STOP_SECONDS
 
 _START_SECONDS = 180

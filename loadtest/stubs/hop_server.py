@@ -12,7 +12,7 @@ import grpc
 import uvloop
 from grpc import aio
 
-from loadtest.messages import INFER, MODEL_INFER
+from loadtest.requests.messages import INFER, MODEL_INFER
 from loadtest.stubs.bare_server import until_terminated
 
 _SERVICE = INFER.split("/")[1]

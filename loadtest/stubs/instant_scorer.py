@@ -19,7 +19,7 @@ from gateway.config.endpoints_file import EndpointsFile
 from gateway.config.settings import Settings
 from gateway.domain.query import Priority
 from gateway.domain.scorer import Bundle, Scored, Scorer, Scores
-from gateway.grpc_api import registration
+from gateway.grpc_api.intake import registration
 from gateway.grpc_api.servicer import RouterServicer
 from gateway.limits.query_budget import QueryBudget
 from gateway.pool.endpoint_health import EndpointHealth

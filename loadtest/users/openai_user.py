@@ -10,7 +10,7 @@ from locust import FastHttpUser, task
 from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
 from locust.env import Environment
 
-from loadtest import messages
+from loadtest.requests import messages
 from loadtest.users import pace
 from loadtest.users.record import record
 from loadtest.users.settings import LoadSettings, query_mix, settings_of

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 import grpc
 from locust import task
 
-from loadtest import messages
+from loadtest.requests import messages
 from loadtest.users.grpc_user import GrpcUser
 from loadtest.users.record import record
 from loadtest.users.timings import TIMINGS

@@ -12,7 +12,7 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from pydantic import Field, SecretStr, ValidationError
 
-from loadtest.queries import QueryMix, QuerySettings
+from loadtest.requests.queries import QueryMix, QuerySettings
 
 ENV_PREFIX = "LOADTEST_"
 
@@ -75,6 +75,6 @@ def query_mix(settings: LoadSettings) -> QueryMix:
     """The supply that all users of this process share.
 
     Raises:
-        loadtest.queries.QueriesError: the file cannot be used.
+        loadtest.requests.queries.QueriesError: the file cannot be used.
     """
     return QueryMix(settings)

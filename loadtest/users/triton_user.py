@@ -3,7 +3,7 @@
 from locust import task
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from loadtest import messages
+from loadtest.requests import messages
 from loadtest.users.grpc_user import GrpcUser
 
 

@@ -23,7 +23,7 @@ import matplotlib as mpl
 import openai
 
 from deploy.local.command import SHIPPED_BUNDLE
-from deploy.local.process import ProcessError
+from deploy.local.processes.process import ProcessError
 from deploy.local.stack import FrontPorts, Service, demo_endpoints, export_bundle, service
 from deploy.local.triton.server import ANY_FREE_PORTS
 from loadtest import machine

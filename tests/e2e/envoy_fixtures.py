@@ -26,9 +26,9 @@ from deploy.local.envoy import Envoy
 from gateway.config import endpoints_file as endpoints
 from gateway.config.groups import Deadlines, Limits, OpenAi
 from gateway.envoy_config.command import envoy_config
-from gateway.grpc_api import registration
 from gateway.grpc_api.health import HealthService
-from gateway.grpc_api.intake import Intake
+from gateway.grpc_api.intake import registration
+from gateway.grpc_api.intake.guard import Intake
 from gateway.limits.query_budget import QueryBudget
 from gateway.openai.bodies.reader import Reader
 from gateway.openai.routing import Routing

@@ -30,9 +30,9 @@ from gateway.config import endpoints_file as endpoints
 from gateway.config.groups import OpenAi
 from gateway.config.settings import Settings
 from gateway.envoy_config.bootstrap import render
-from gateway.envoy_config.options import Options
+from gateway.envoy_config.parts.options import Options
 from gateway.errors import BudgetExceededError, CallersError, EndpointsError, UnauthenticatedError
-from gateway.grpc_api import registration
+from gateway.grpc_api.intake import registration
 from gateway.grpc_api.servicer import RouterServicer
 from gateway.limits.budget import Budget
 from gateway.limits.caller import Callers

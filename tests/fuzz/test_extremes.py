@@ -11,8 +11,8 @@ from tritonclient.grpc import model_config_pb2
 
 from gateway.errors import InvalidRequestError
 from gateway.grpc_api.requests import checked
-from gateway.openai.answers import OpenAiError
 from gateway.openai.apis.chat import Chat
+from gateway.openai.bodies.answers import OpenAiError
 from gateway.openai.bodies.members import parse
 from gateway.openai.bodies.reading import read
 from gateway.scoring.triton import kserve

@@ -6,8 +6,8 @@ from types import FrameType
 
 import click
 
-from deploy.local.ports import LOCALHOST, PortError
-from deploy.local.process import ProcessError
+from deploy.local.processes.ports import LOCALHOST, PortError
+from deploy.local.processes.process import ProcessError
 from deploy.local.triton.install import UnsupportedPlatformError
 from deploy.local.triton.server import TritonPorts, TritonServer
 

@@ -12,8 +12,8 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.ports import LOCALHOST, claim
-from deploy.local.process import ChildProcess, LocalServer, ProcessError
+from deploy.local.processes.ports import LOCALHOST, claim
+from deploy.local.processes.process import ChildProcess, LocalServer, ProcessError
 from deploy.local.triton.install import TritonInstall, find_triton
 
 START_TIMEOUT_SECONDS = 120.0
@@ -33,7 +33,7 @@ class TritonPorts:
         """The same with every 0 replaced.
 
         Raises:
-            deploy.local.ports.PortError: one of them is in use.
+            deploy.local.processes.ports.PortError: one of them is in use.
         """
         return TritonPorts(
             http=claim(self.http, "Triton's HTTP", "--triton-http-port", host),
@@ -72,9 +72,9 @@ class TritonServer(LocalServer):
 
         Raises:
             FileNotFoundError: there is no such repository.
-            deploy.local.ports.PortError: a port is in use.
+            deploy.local.processes.ports.PortError: a port is in use.
             deploy.local.triton.install.UnsupportedPlatformError: this machine cannot run it.
-            deploy.local.process.ProcessError: it did not become ready; the message holds the end of its log.
+            deploy.local.processes.process.ProcessError: it did not become ready; the message holds the end of its log.
         """
         if not self._repository.is_dir():
             raise FileNotFoundError(f"{self._repository}: no model repository there: run `routerdc export` first")

@@ -17,9 +17,9 @@ from gateway.app.listening.ports import bind, ext_proc_options, public_options
 from gateway.app.listening.tls import ServerTls
 from gateway.app.process.memory import resident_bytes
 from gateway.config.settings import Settings
-from gateway.grpc_api import registration
 from gateway.grpc_api.health import HealthService
-from gateway.grpc_api.intake import Intake
+from gateway.grpc_api.intake import registration
+from gateway.grpc_api.intake.guard import Intake
 from gateway.grpc_api.servicer import RouterServicer
 from gateway.openai.servicer import ExternalProcessor
 from routerdc_contract.services import EXTERNAL_PROCESSOR, ROUTER

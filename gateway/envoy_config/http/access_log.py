@@ -8,8 +8,8 @@ from envoy.config.core.v3 import substitution_format_string_pb2
 from envoy.extensions.access_loggers.file.v3 import file_pb2
 from google.protobuf import struct_pb2
 
-from gateway.envoy_config.dump import packed
-from gateway.envoy_config.options import Options
+from gateway.envoy_config.parts.dump import packed
+from gateway.envoy_config.parts.options import Options
 from gateway.openai.mutations import METADATA
 
 _LOGGED = {

@@ -3,7 +3,7 @@
 from envoy.extensions.filters.http.lua.v3 import lua_pb2
 
 from gateway.envoy_config.lua import filters as lua_filters
-from gateway.envoy_config.options import Options
+from gateway.envoy_config.parts.options import Options
 
 CORS = f"{lua_filters.NAME}.cors"
 _SEEN = ("x-request-id", "retry-after", "x-routerdc-llm", "x-routerdc-reason", "x-routerdc-time-ms")

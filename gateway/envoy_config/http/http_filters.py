@@ -19,12 +19,12 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 from envoy.type.v3 import http_status_pb2
 from google.protobuf.message import Message
 
-from gateway.envoy_config import failures
-from gateway.envoy_config.dump import extension, matching, packed, seconds
 from gateway.envoy_config.http.cors import CORS, cors
 from gateway.envoy_config.http.local_answers import EXT_PROC
 from gateway.envoy_config.lua import filters as lua_filters
-from gateway.envoy_config.options import BodyMode, Options
+from gateway.envoy_config.parts import failures
+from gateway.envoy_config.parts.dump import extension, matching, packed, seconds
+from gateway.envoy_config.parts.options import BodyMode, Options
 from gateway.envoy_config.upstreams.gateway_cluster import GATEWAY
 from gateway.openai.bodies.coding import CODINGS, NOT_READ
 from gateway.openai.mutations import CANDIDATES_METADATA, METADATA

@@ -4,16 +4,16 @@ from envoy.config.core.v3 import address_pb2, protocol_pb2
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 
-from gateway.envoy_config import headers, watched
-from gateway.envoy_config.dump import address, packed, seconds
 from gateway.envoy_config.http.access_log import access_log
 from gateway.envoy_config.http.http_filters import http_filters
 from gateway.envoy_config.http.local_errors import errors_in_openai_form
 from gateway.envoy_config.http.routes import ROUTES_NAME, routes
 from gateway.envoy_config.http.tracing import tracing
-from gateway.envoy_config.options import Options
+from gateway.envoy_config.parts import headers, watched
+from gateway.envoy_config.parts.dump import address, packed, seconds
+from gateway.envoy_config.parts.options import Options
+from gateway.envoy_config.parts.without_gateway import WithoutGateway
 from gateway.envoy_config.upstreams.clusters import buffer_bytes
-from gateway.envoy_config.without_gateway import WithoutGateway
 
 _HEADERS_TIMEOUT_SECONDS = 10
 _KEPT_ALIVE_SECONDS = 300  # an idle connection

@@ -8,12 +8,12 @@ from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.filters.http.ext_proc.v3 import ext_proc_pb2
 from envoy.type.matcher.v3 import regex_pb2
 
-from gateway.envoy_config.dump import matching, overwrite, packed
 from gateway.envoy_config.lua import filters as lua_filters
-from gateway.envoy_config.options import Options
-from gateway.envoy_config.without_gateway import MODELS, WithoutGateway
-from gateway.openai.answers import OpenAiError
+from gateway.envoy_config.parts.dump import matching, overwrite, packed
+from gateway.envoy_config.parts.options import Options
+from gateway.envoy_config.parts.without_gateway import MODELS, WithoutGateway
 from gateway.openai.apis import APIS, paths
+from gateway.openai.bodies.answers import OpenAiError
 from gateway.policy.capabilities import ApiProtocol
 
 EXT_PROC = "envoy.filters.http.ext_proc"

@@ -11,8 +11,8 @@ from envoy.extensions.access_loggers.filters.cel.v3 import cel_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from google.protobuf import struct_pb2
 
-from gateway.envoy_config.dump import packed
-from gateway.envoy_config.options import Options
+from gateway.envoy_config.parts.dump import packed
+from gateway.envoy_config.parts.options import Options
 
 # Envoy's details of an answer: no details has what the gateway answers at once (ImmediateResponse).
 _OURS = ("", "direct_response", "lua_response")

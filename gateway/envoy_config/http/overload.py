@@ -9,8 +9,8 @@ from envoy.extensions.resource_monitors.downstream_connections.v3 import downstr
 from envoy.extensions.resource_monitors.fixed_heap.v3 import fixed_heap_pb2
 from google.protobuf.message import Message
 
-from gateway.envoy_config.dump import packed, seconds
-from gateway.envoy_config.options import MIB, Options
+from gateway.envoy_config.parts.dump import packed, seconds
+from gateway.envoy_config.parts.options import MIB, Options
 
 _HEAP = "envoy.resource_monitors.fixed_heap"
 _CONNECTIONS = "envoy.resource_monitors.global_downstream_max_connections"

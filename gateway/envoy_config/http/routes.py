@@ -11,13 +11,13 @@ from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from google.protobuf import struct_pb2
 
-from gateway.envoy_config.dump import extension, newer, overwrite, packed, seconds
-from gateway.envoy_config.failures import RETRY_HEADER
 from gateway.envoy_config.http.local_answers import largest, local_answers
 from gateway.envoy_config.lua import filters as lua_filters
-from gateway.envoy_config.options import Options
+from gateway.envoy_config.parts.dump import extension, newer, overwrite, packed, seconds
+from gateway.envoy_config.parts.failures import RETRY_HEADER
+from gateway.envoy_config.parts.options import Options
+from gateway.envoy_config.parts.without_gateway import WithoutGateway
 from gateway.envoy_config.upstreams.clusters import buffer_bytes
-from gateway.envoy_config.without_gateway import WithoutGateway
 from gateway.openai.apis import paths
 from gateway.openai.mutations import CANDIDATES_METADATA, METADATA
 from gateway.policy.capabilities import ApiProtocol

@@ -15,8 +15,8 @@ from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from envoy.type.tracing.v3 import custom_tag_pb2
 from envoy.type.v3 import percent_pb2
 
-from gateway.envoy_config.dump import extension, packed, seconds
-from gateway.envoy_config.options import Options
+from gateway.envoy_config.parts.dump import extension, packed, seconds
+from gateway.envoy_config.parts.options import Options
 from gateway.envoy_config.upstreams import upstream
 
 COLLECTOR = "otlp"

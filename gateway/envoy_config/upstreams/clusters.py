@@ -23,10 +23,10 @@ from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from google.protobuf.message import Message
 
 from gateway.config.endpoints_file import Endpoint
-from gateway.envoy_config import failures, headers, watched
-from gateway.envoy_config.dump import extension, newer, overwrite, packed, plain, seconds
 from gateway.envoy_config.lua import filters as lua_filters
-from gateway.envoy_config.options import Options
+from gateway.envoy_config.parts import failures, headers, watched
+from gateway.envoy_config.parts.dump import extension, newer, overwrite, packed, plain, seconds
+from gateway.envoy_config.parts.options import Options
 from gateway.envoy_config.upstreams import upstream
 from gateway.policy.capabilities import ApiProtocol
 from gateway.pool.clusters import Cluster, base_path, host_header

@@ -4,8 +4,8 @@ from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3 import base_pb2, health_check_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 
-from gateway.envoy_config.dump import packed, seconds
-from gateway.envoy_config.options import Options
+from gateway.envoy_config.parts.dump import packed, seconds
+from gateway.envoy_config.parts.options import Options
 from gateway.envoy_config.upstreams import upstream
 from routerdc_contract.services import LIVE
 

@@ -6,7 +6,7 @@ from envoy.config.route.v3 import route_components_pb2, route_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 
-from gateway.envoy_config.dump import address, packed, seconds
+from gateway.envoy_config.parts.dump import address, packed, seconds
 from gateway.envoy_config.upstreams import upstream
 
 _ADMIN = "admin"

@@ -8,7 +8,7 @@ from envoy.config.core.v3 import base_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.extensions.transport_sockets.tls.v3 import common_pb2, tls_pb2
 
-from gateway.envoy_config.dump import address, is_ip, packed
+from gateway.envoy_config.parts.dump import address, is_ip, packed
 
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 # Envoy's defaults would refuse the fourth concurrent retry.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import zstandard
 
-from gateway.openai.answers import OpenAiError, invalid
+from gateway.openai.bodies.answers import OpenAiError, invalid
 
 _MAX_WINDOW_BYTES = 8 * 2**20  # RFC 8878: decoders should support as much; some 130 MiB could be demanded
 

@@ -7,7 +7,7 @@ whose places are known from here; it never reads JSON. All places are positions 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from gateway.openai.answers import invalid
+from gateway.openai.bodies.answers import invalid
 from gateway.openai.bodies.members import Span
 
 MAX_REPLACED_BYTES = 4096

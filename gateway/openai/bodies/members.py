@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from gateway.openai.answers import OpenAiError, invalid
+from gateway.openai.bodies.answers import OpenAiError, invalid
 
 MAX_MARKS = 1_000_000
 """Most commas and opening brackets in the members that routing reads: each may become a Python object."""

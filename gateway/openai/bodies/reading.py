@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from gateway.openai.answers import invalid
 from gateway.openai.apis import APIS, Ask
+from gateway.openai.bodies.answers import invalid
 from gateway.openai.bodies.members import Span, parse
 
 

@@ -10,7 +10,7 @@ import signal
 import sys
 from typing import BinaryIO
 
-from gateway.openai.answers import OpenAiError
+from gateway.openai.bodies.answers import OpenAiError
 from gateway.openai.bodies.reader import LENGTH
 from gateway.openai.bodies.reading import Reading, read
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from deploy.local.process import ChildProcess
+from deploy.local.processes.process import ChildProcess
 from tests.chaos.conftest import StartGateway, endpoints_yaml
 from tests.chaos.ledger import FULL, Ledger
 from tests.chaos.load import Call, Load, channel, percentile_ms, routing

@@ -19,7 +19,7 @@ import yaml
 from deploy.local.envoy import Envoy
 from gateway.config.endpoints_file import EndpointsFile
 from gateway.envoy_config.bootstrap import render
-from gateway.envoy_config.options import Options
+from gateway.envoy_config.parts.options import Options
 
 ADDRESSES = ("127.0.0.1", "10.1.2.3", "172.16.5.6", "192.168.7.8", "8.9.10.11", "::1", "fd00::7", "2001:4860::8")
 STEERING = {

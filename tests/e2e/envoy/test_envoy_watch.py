@@ -16,7 +16,7 @@ import yaml
 
 from deploy.local.demo.endpoints import DemoEndpoint
 from deploy.local.envoy import Envoy
-from deploy.local.process import ChildProcess
+from deploy.local.processes.process import ChildProcess
 from tests.e2e.envoy_fixtures import RecordingEndpoint
 from tests.support.waiting import until
 

@@ -16,7 +16,7 @@ import pytest
 from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 from grpc import aio
 
-from gateway.grpc_api import registration
+from gateway.grpc_api.intake import registration
 from tests.e2e.envoy.test_endpoint_picker import HEADER, one_pool
 from tests.e2e.envoy_fixtures import Plane, data_plane
 

@@ -15,7 +15,7 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.demo.endpoints import DemoEndpoint
-from gateway.envoy_config.failures import KEY_FAULTS, MAX_REFUSALS, MISPLACED, RETRIED, TRANSIENT
+from gateway.envoy_config.parts.failures import KEY_FAULTS, MAX_REFUSALS, MISPLACED, RETRIED, TRANSIENT
 from tests.e2e.envoy_fixtures import Plane, RecordingEndpoint, data_plane
 from tests.support.series.envoy import ENVOY_SERIES
 

@@ -16,8 +16,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from deploy.local.command import SHIPPED_BUNDLE
-from deploy.local.ports import claim
-from deploy.local.process import ChildProcess
+from deploy.local.processes.ports import claim
+from deploy.local.processes.process import ChildProcess
 from deploy.local.stack import ROUTERDC
 from deploy.local.triton.install import find_triton
 from deploy.local.triton.server import ANY_FREE_PORTS

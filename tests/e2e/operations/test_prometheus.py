@@ -14,8 +14,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from deploy.local.ports import claim
-from deploy.local.process import ChildProcess
+from deploy.local.processes.ports import claim
+from deploy.local.processes.process import ChildProcess
 from routerdc_client import RouterClient
 from tests.e2e.conftest import Stack
 from tests.support.rendered import ROOT, needs_kubectl, of_kind, overlay

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.ports import claim
+from deploy.local.processes.ports import claim
 from labelling.benchmark.regained import regained
 
 PAGE = Path(__file__).parents[3] / "docs" / "tutorial" / "first-router.md"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.local.process import ChildProcess
+from deploy.local.processes.process import ChildProcess
 from deploy.local.stack import ROUTERDC, FrontPorts, Service, export_bundle, service
 from deploy.local.triton.server import ANY_FREE_PORTS
 from labelling.prior.bundle import write_prior

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from deploy.local.ports import LOCALHOST, PortError
-from deploy.local.process import ProcessError
+from deploy.local.processes.ports import LOCALHOST, PortError
+from deploy.local.processes.process import ProcessError
 from deploy.local.triton.command import triton as triton_command
 from deploy.local.triton.server import TritonPorts, TritonServer
 from tests.support.processes import is_alive, wait_until

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.request import urlopen
 
-from deploy.local.process import ChildProcess
+from deploy.local.processes.process import ChildProcess
 from deploy.local.stack import ROUTERDC
 
 START_SECONDS = 60.0

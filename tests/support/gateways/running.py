@@ -12,7 +12,7 @@ from grpc import aio
 from gateway.config.endpoints_file import EndpointsFile
 from gateway.config.settings import Settings
 from gateway.domain.scorer import Scorer
-from gateway.grpc_api import registration
+from gateway.grpc_api.intake import registration
 from gateway.grpc_api.servicer import RouterServicer
 from gateway.limits.query_budget import QueryBudget
 from gateway.pool.pool import Pool

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from deploy.local.demo import endpoints as demo_endpoints
-from deploy.local.ports import claim
+from deploy.local.processes.ports import claim
 from gateway.config import endpoints_file
 from routerdc_contract.bundle import Manifest
 from tests.support.containerfile import Containerfile

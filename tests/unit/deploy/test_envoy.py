@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from deploy.local.envoy import Envoy
-from deploy.local.ports import PortError
-from deploy.local.process import ProcessError
+from deploy.local.processes.ports import PortError
+from deploy.local.processes.process import ProcessError
 
 TYPES = "type.googleapis.com/envoy.extensions.filters"
 

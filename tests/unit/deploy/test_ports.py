@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.ports import EPHEMERAL_RANGE, LOCALHOST, LOWEST, PortError, claim
+from deploy.local.processes.ports import EPHEMERAL_RANGE, LOCALHOST, LOWEST, PortError, claim
 
 
 def test_zero_gives_a_free_port() -> None:
@@ -41,5 +41,5 @@ def test_where_the_system_gives_away_all_ports_any_free_one_is_taken(
 ) -> None:
     for content in ("1024\t65535\n", "nonsense"):
         (tmp_path / "range").write_text(content)
-        monkeypatch.setattr("deploy.local.ports.EPHEMERAL_RANGE", tmp_path / "range")
+        monkeypatch.setattr("deploy.local.processes.ports.EPHEMERAL_RANGE", tmp_path / "range")
         assert claim(0, "the test", "--port") > 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.process import ChildProcess, ProcessError
+from deploy.local.processes.process import ChildProcess, ProcessError
 from tests.support.processes import is_alive, wait_until
 
 FOREVER = "import time; print('started', flush=True); time.sleep(600)"
@@ -15,7 +15,7 @@ STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); 
 PARENT = """
 import sys, time
 from pathlib import Path
-from deploy.local.process import ChildProcess
+from deploy.local.processes.process import ChildProcess
 child = ChildProcess("child", [sys.executable, "-c", {code!r}], log=Path({log!r}))
 child.start()
 child.wait_ready(lambda: "started" in child.log.read_text(), 20)

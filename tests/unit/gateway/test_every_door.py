@@ -10,13 +10,13 @@ import pytest
 from gateway.config.groups import Deadlines, EndpointRules, Limits, OpenAi
 from gateway.domain.conversation import NO_TEXT_IN_LAST
 from gateway.domain.outcomes import CallOutcome
-from gateway.envoy_config.without_gateway import without_gateway
+from gateway.envoy_config.parts.without_gateway import without_gateway
 from gateway.errors import ScorerUnavailableError
 from gateway.grpc_api.requests import checked
 from gateway.limits.query_budget import QueryBudget
-from gateway.openai.answers import OpenAiError
 from gateway.openai.apis.chat import Chat
 from gateway.openai.auth import Sender
+from gateway.openai.bodies.answers import OpenAiError
 from gateway.openai.routing import Routing
 from gateway.policy.capabilities import ApiProtocol
 from gateway.pool.endpoint_health import EndpointHealth

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 import yaml
 
 from gateway.config.settings import Settings
-from gateway.envoy_config.failures import TRANSIENT
-from gateway.envoy_config.headers import CALLERS_CREDENTIALS, INTERNAL_HEADERS
-from gateway.envoy_config.options import Options
+from gateway.envoy_config.parts.failures import TRANSIENT
+from gateway.envoy_config.parts.headers import CALLERS_CREDENTIALS, INTERNAL_HEADERS
+from gateway.envoy_config.parts.options import Options
 from gateway.envoy_config.upstreams.clusters import buffer_bytes
 from gateway.openai import mutations
 from tests.support.rendered import Object, named, needs_kubectl, of_kind, overlay

@@ -11,7 +11,7 @@ from google.rpc import code_pb2
 from gateway import errors
 from gateway.domain.decision import Reason
 from gateway.domain.outcomes import CallOutcome, EndpointState, ShadowOutcome
-from gateway.envoy_config.failures import RETRIED
+from gateway.envoy_config.parts.failures import RETRIED
 from gateway.scoring.triton.balancer import TritonState
 from gateway.telemetry import metrics
 from tests.support.rendered import needs_kubectl

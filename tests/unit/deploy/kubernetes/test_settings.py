@@ -13,7 +13,7 @@ from export.command import export as export_command
 from gateway.config import endpoints_file
 from gateway.config.settings import ENV_PREFIX, Settings, fields
 from gateway.envoy_config.command import envoy_config
-from gateway.envoy_config.options import Options
+from gateway.envoy_config.parts.options import Options
 from routerdc_contract.bundle import Manifest
 from routerdc_contract.services import LIVE
 from tests.support.rendered import (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lupa.luajit21 import LuaRuntime
 
 from gateway.envoy_config.lua.filters import literal
-from gateway.openai.answers import OpenAiError
+from gateway.openai.bodies.answers import OpenAiError
 from gateway.openai.bodies.members import parse
 from tests.unit.gateway.openai.bodies.test_members import objects, styles
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.envoy_config.dump import as_yaml
+from gateway.envoy_config.parts.dump import as_yaml
 from gateway.envoy_config.watch import KEEP_SECONDS, Files, Watcher
 from gateway.errors import EndpointsError
 

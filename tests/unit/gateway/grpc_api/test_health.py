@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2_grpc
 
 from gateway.grpc_api import health
 from gateway.grpc_api.health import HealthService
-from gateway.grpc_api.intake import Intake
+from gateway.grpc_api.intake.guard import Intake
 
 SERVING, NOT_SERVING = pb.HealthCheckResponse.SERVING, pb.HealthCheckResponse.NOT_SERVING
 

@@ -9,9 +9,9 @@ import pytest
 
 from gateway.config.api_keys_file import ApiKeysFile
 from gateway.limits.caller import Callers
-from gateway.openai.answers import OpenAiError
 from gateway.openai.apis.chat import Chat
 from gateway.openai.auth import NOBODY, Sender, Senders
+from gateway.openai.bodies.answers import OpenAiError
 from gateway.openai.routing import Routing
 from tests.support.fakes.scorer import FakeScorer
 from tests.unit.gateway.openai.conftest import MakeRouting

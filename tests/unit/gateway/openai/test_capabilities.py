@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.openai.answers import OpenAiError
 from gateway.openai.apis import APIS, Api
+from gateway.openai.bodies.answers import OpenAiError
 from gateway.openai.routing import Routing
 from tests.unit.gateway.conftest import endpoints_file
 from tests.unit.gateway.openai.conftest import MakeRouting

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from gateway.errors import InvalidRequestError, ScorerFailedError, ScorerOverloadedError
-from gateway.openai.answers import OpenAiError
 from gateway.openai.apis.chat import Chat
 from gateway.openai.apis.messages import Messages
+from gateway.openai.bodies.answers import OpenAiError
 from gateway.openai.routing import Routing
 from tests.support.fakes.scorer import FakeScorer
 from tests.unit.gateway.conftest import endpoints_file

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from loadtest import messages
 from loadtest.curves import report
 from loadtest.curves.__main__ import Recorder
 from loadtest.curves.targets import CurveTarget, Entrance
 from loadtest.open_loop.generator import CallError, Target
+from loadtest.requests import messages
 
 
 class RefusesMoreThanFour:

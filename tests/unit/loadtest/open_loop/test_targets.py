@@ -9,9 +9,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from loadtest import messages
 from loadtest.open_loop.generator import CallError
 from loadtest.open_loop.targets import chat_target, grpc_target
+from loadtest.requests import messages
 
 
 async def answer(request: web.Request) -> web.Response:

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from loadtest.closed_loop.closed_loop import Service, WrongAnswerError
-from loadtest.query_stream import Supply
+from loadtest.requests.query_stream import Supply
 from loadtest.servers import targets
 from loadtest.servers.servers import Part
 from routerdc_contract.v1 import router_pb2 as pb

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from loadtest.query_stream import Supply
+from loadtest.requests.query_stream import Supply
 from loadtest.servers.worker import WorkerError
 from loadtest.side_by_side.contenders import Contender
 from loadtest.side_by_side.encoders import RATES, measure

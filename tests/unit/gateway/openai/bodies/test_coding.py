@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import zstandard
 
-from gateway.openai.answers import OpenAiError
+from gateway.openai.bodies.answers import OpenAiError
 from gateway.openai.bodies.coding import inflate
 
 BODY = b'{"model": "auto", "messages": []}' * 100

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.openai.answers import OpenAiError
+from gateway.openai.bodies.answers import OpenAiError
 from gateway.openai.bodies.edits import MAX_REPLACED_BYTES, Editor, Values
 from gateway.openai.bodies.members import parse
 from tests.unit.gateway.openai.bodies.test_members import styles, values

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.openai.answers import OpenAiError
 from gateway.openai.bodies import reader as module
+from gateway.openai.bodies.answers import OpenAiError
 from gateway.openai.bodies.reader import MAX_BYTES_HERE, MAX_MARKS_HERE, Reader, ReaderError
 from gateway.openai.bodies.reading import read
 

@@ -11,8 +11,8 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from grpc import aio
 
-from gateway.grpc_api import wire
-from gateway.grpc_api.intake import Intake
+from gateway.grpc_api.intake import wire
+from gateway.grpc_api.intake.guard import Intake
 
 _KINDS = {
     (False, False): grpc.unary_unary_rpc_method_handler,

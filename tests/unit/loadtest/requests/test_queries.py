@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.queries import QueriesError, QueryMix, QuerySettings, read_queries
+from loadtest.requests.queries import QueriesError, QueryMix, QuerySettings, read_queries
 from tests.support.data.public import ROUTERDC, needs_routerdc
 
 

@@ -9,7 +9,7 @@ from envoy.config.core.v3 import extension_pb2
 from envoy.extensions.http.early_header_mutation.header_mutation.v3 import header_mutation_pb2
 from envoy.type.matcher.v3 import string_pb2
 
-from gateway.envoy_config.dump import extension
+from gateway.envoy_config.parts.dump import extension
 from gateway.openai.mutations import ENDPOINT_HEADER, LLM_HEADER, MODEL_HEADER
 
 OUTWARD = (

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequestError
-from gateway.grpc_api import wire
+from gateway.grpc_api.intake import wire
 from routerdc_contract.v1 import router_pb2 as pb
 
 EMPTY = b"\x0a\x00"

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from loadtest.queries import read_queries
-from loadtest.query_stream import Supply, files
+from loadtest.requests.queries import read_queries
+from loadtest.requests.query_stream import Supply, files
 from routerdc_contract import SAMPLE_QUERIES_FILE
 
 

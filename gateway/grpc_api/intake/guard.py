@@ -16,7 +16,7 @@ from typing import Any
 
 import grpc
 
-from gateway.grpc_api.peers import host_of
+from gateway.grpc_api.intake.peers import host_of
 from gateway.limits import caller
 from gateway.limits.caller import ANONYMOUS
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from gateway.config.endpoints_file import EndpointsFile
-from gateway.openai import answers
+from gateway.openai.bodies import answers
 from gateway.policy import defaults
 from gateway.policy.capabilities import ApiProtocol
 from gateway.policy.eligibility import permitted

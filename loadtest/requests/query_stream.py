@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from loadtest.queries import read_queries
+from loadtest.requests.queries import read_queries
 from routerdc_contract import SAMPLE_QUERIES_FILE
 
 
@@ -21,7 +21,7 @@ class Supply:
         """Every query of the JSON files in `folder`; where there is no such folder, the queries that are shipped.
 
         Raises:
-            loadtest.queries.QueriesError: a file cannot be used.
+            loadtest.requests.queries.QueriesError: a file cannot be used.
         """
         return cls([text for file in files(folder) or [SAMPLE_QUERIES_FILE] for text in read_queries(file)])
 

@@ -16,7 +16,7 @@ from envoy.config.core.v3 import config_source_pb2
 from envoy.service.discovery.v3 import discovery_pb2
 from google.protobuf.message import Message
 
-from gateway.envoy_config.dump import packed, plain
+from gateway.envoy_config.parts.dump import packed, plain
 
 CLUSTERS, ROUTES = "clusters.yaml", "routes.yaml"
 

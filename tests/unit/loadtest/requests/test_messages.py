@@ -7,7 +7,7 @@ from google.rpc import code_pb2, status_pb2
 from tritonclient.grpc import service_pb2
 
 from gateway.scoring.triton import kserve
-from loadtest import messages
+from loadtest.requests import messages
 from loadtest.stubs import instant_triton
 from routerdc_contract.v1 import router_pb2 as pb
 

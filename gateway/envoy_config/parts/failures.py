@@ -20,7 +20,7 @@ from envoy.config.common.matcher.v3 import matcher_pb2
 from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 
-from gateway.envoy_config.dump import matching
+from gateway.envoy_config.parts.dump import matching
 
 SERVER_FAULTS = (502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530)
 """The server, or what it runs behind, says that it cannot serve, whoever asks."""

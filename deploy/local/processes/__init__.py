@@ -1,0 +1,1 @@
+"""Child processes: start, readiness, end, and the ports that they listen on."""

@@ -1,0 +1,1 @@
+"""What listener, routes and clusters of a rendered Envoy share."""

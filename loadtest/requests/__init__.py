@@ -1,0 +1,1 @@
+"""What the load consists of: queries, and the messages that carry them."""
