@@ -1,22 +1,33 @@
-"""The same gateway with tiers by LiteLLM's heuristics and with this router: quality at equal cost.
+"""The same gateway with tiers by LiteLLM's heuristics and with this router: quality at equal cost on a public pool.
 
-    python compare_tiers.py BUNDLE TRAIN.jsonl TEST.jsonl TRAIN_TIERS.json TEST_TIERS.json [--prices PRICES.json]
+    python examples/litellm/compare_tiers.py POOL TIERS.json --data FOLDER [--recipe few-shot] [--prices PRICES.json]
 
-Tiers are from heuristic_tiers.py. The heuristics get the best that they can have: for each tier the LLM that was best
-on the training rows. At each budget (a share of what the best single LLM costs) both sides take the lowest weight of
-cost whose choices on the *training* rows are within it; the test rows are looked at once. Costs are the rows' `costs`,
-or PRICES.json ({LLM: price of an answer}); without either there is one budget, any.
+POOL is one of routerdc/evaluation/pools/pools.yaml; one without tests is judged by five folds. TIERS.json is from
+heuristic_tiers.py. The heuristics get the best that they can have: for each tier the LLM that was best on the training
+rows. At each budget (a share of what the best single LLM costs) they take the lowest weight of cost whose choices on
+the training rows are within it; the router takes the lowest weight whose choices cost no more than theirs do, on a
+fifth of the training rows that a router of the other four fifths has not seen. Costs are the rows' own, or PRICES.json
+({LLM: price of an answer}); without either there is one budget, any.
 """
 
-import argparse
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, Self
 
+import click
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from routerdc.loaded_bundle import Router
+from routerdc.data.dataset import Dataset
+from routerdc.evaluation.cross_validation import Folds
+from routerdc.evaluation.pools.cell import Split, splits
+from routerdc.evaluation.pools.pool import shipped_pools
+from routerdc.training.encoder import Encoder, open_encoder
+from routerdc.training.fit import fit
+from routerdc.training.recipe import Recipe, load_recipe
 
 BUDGETS = (0.25, 0.5, 0.75, 1.0)
 WEIGHTS = np.concatenate([[0.0], np.geomspace(1e-4, 1e2, 400)])
@@ -28,90 +39,156 @@ Choices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Rows:
-    """Graded queries: grades and costs (n, LLMs), NaN where a grade is missing, and the heuristics' tier of each."""
+    """Graded queries: grades and costs (n, LLMs), no grade missing, and the heuristics' tier of each."""
 
-    questions: list[str]
+    queries: tuple[str, ...]
     grades: Matrix
     costs: Matrix
-    tiers: list[str]
+    tiers: npt.NDArray[np.str_]
 
     @classmethod
-    def read(cls, path: Path, tiers: Path, llms: tuple[str, ...], prices: dict[str, float]) -> "Rows":
-        """The rows of `path`."""
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        grades = [[_number(row["scores"].get(llm)) for llm in llms] for row in rows]
-        costs = [[row.get("costs", prices).get(llm, 0.0) for llm in llms] for row in rows]
-        return cls([row["question"] for row in rows], np.array(grades), np.array(costs), json.loads(tiers.read_text()))
+    def of(cls, datasets: Sequence[Dataset], tiers: dict[str, str], prices: dict[str, float]) -> Self:
+        """All rows of `datasets`, which have the same LLMs."""
+        queries = tuple(query for dataset in datasets for query in dataset.queries)
+        grades = np.concatenate([dataset.quality().astype(float) for dataset in datasets])
+        flat = np.array([prices.get(llm, 0.0) for llm in datasets[0].llms])
+        own = [np.tile(flat, (len(d), 1)) if d.costs is None else d.costs.astype(float) for d in datasets]
+        return cls(queries, grades, np.concatenate(own), np.array([tiers[query] for query in queries]))
 
-    def of(self, choices: Choices) -> tuple[Matrix, Matrix]:
+    def select(self, rows: npt.NDArray[np.bool_]) -> "Rows":
+        """The rows under this mask."""
+        queries = tuple(query for query, kept in zip(self.queries, rows, strict=True) if kept)
+        return Rows(queries, self.grades[rows], self.costs[rows], self.tiers[rows])
+
+    def earned(self, choices: Choices) -> tuple[Matrix, Matrix]:
         """Grade and cost of each row's choice."""
         index = np.arange(len(choices))
-        return np.nan_to_num(self.grades[index, choices]), self.costs[index, choices]
+        return self.grades[index, choices], self.costs[index, choices]
+
+    def cost(self, choices: Choices) -> float:
+        """Mean cost of the choices."""
+        return float(self.earned(choices)[1].mean())
 
 
-def _number(grade: float | None) -> float:
-    return np.nan if grade is None else float(grade)
-
-
-def by_score(scores: Matrix, costs: Matrix, weight: float) -> Choices:
-    """The router's choices: the best score after cost."""
-    choices: Choices = np.argmax(scores - weight * costs, axis=1)
+def by_score(scores: Matrix, price: Matrix, weight: float) -> Choices:
+    """The router's choices: the best score after cost; `price` of each LLM is a share of the dearest one's."""
+    choices: Choices = np.argmax(scores - weight * price, axis=1)
     return choices
 
 
-def by_tier(train: Rows, tiers: list[str], weight: float) -> Choices:
+def by_tier(train: Rows, tiers: npt.NDArray[np.str_], price: Matrix, weight: float) -> Choices:
     """Of each tier the LLM that is best on its training rows, after cost; of an unknown tier the best of all."""
-    value = np.nan_to_num(train.grades) - weight * train.costs
-    rows = {tier: np.array(train.tiers) == tier for tier in set(train.tiers)}
-    best = {tier: int(np.argmax(value[of_tier].mean(axis=0))) for tier, of_tier in rows.items()}
+    value = train.grades - weight * price
+    best = {tier: int(np.argmax(value[train.tiers == tier].mean(axis=0))) for tier in np.unique(train.tiers)}
     return np.array([best.get(tier, int(np.argmax(value.mean(axis=0)))) for tier in tiers])
 
 
-def interval(ours: Matrix, other: Matrix) -> tuple[float, float, float]:
-    """Mean difference of paired grades in points, and its 95 % bootstrap interval."""
-    difference = 100 * (ours - other)
+class Outcome(NamedTuple):
+    """What both sides earn and pay on each judged row at one budget."""
+
+    theirs: Matrix
+    their_cost: Matrix
+    ours: Matrix
+    our_cost: Matrix
+
+
+def outcomes(train: Rows, test: Rows, seen: tuple[Rows, Matrix], scores: Matrix) -> Iterator[tuple[float, Outcome]]:
+    """Both sides on `test`, whose `scores` are a router's of all of `train`, for each budget that can be kept.
+
+    `seen`: training rows, and their scores by a router that has not learned from them.
+    """
+    part, part_scores = seen
+    mean = train.costs.mean(axis=0)
+    price = mean / (mean.max() or 1.0)
+    single = mean[np.argmax(train.grades.mean(axis=0))]
+    for share in BUDGETS if mean.any() else (np.inf,):
+        allowed = share * single * (1 + 1e-9) if mean.any() else np.inf
+        within = (w for w in WEIGHTS if train.cost(by_tier(train, train.tiers, price, w)) <= allowed)
+        if (their_weight := next(within, None)) is None:
+            continue
+        limit = part.cost(by_tier(train, part.tiers, price, their_weight)) * (1 + 1e-9)
+        # The cheapest LLM for everything is the dearest weight's choice, so that there is always one.
+        our_weight = next((w for w in WEIGHTS if part.cost(by_score(part_scores, price, w)) <= limit), WEIGHTS[-1])
+        theirs = test.earned(by_tier(train, test.tiers, price, their_weight))
+        ours = test.earned(by_score(scores, price, our_weight))
+        yield share, Outcome(*theirs, *ours)
+
+
+def judged(split: Split, tiers: dict[str, str], prices: dict[str, float], router: "Routers") -> dict[str, dict[float, Outcome]]:
+    """Outcomes of one split by group of its test sets and by budget; grades are means over the router's seeds."""
+    train = Rows.of(split.learn, tiers, prices)
+    groups = {one.group: [other.dataset for other in split.judged if other.group == one.group] for one in split.judged}
+    tests = {group: Rows.of(datasets, tiers, prices) for group, datasets in groups.items()}
+    found: dict[str, dict[float, list[Outcome]]] = {group: {} for group in tests}
+    for seed in range(router.seeds):
+        fold = [Folds(seed=seed).of(dataset) == 0 for dataset in split.learn]
+        part = train.select(np.concatenate(fold))
+        rest = [dataset.select(~one) for dataset, one in zip(split.learn, fold, strict=True)]
+        seen = part, router.scores(rest, seed, [part])[0] if train.costs.any() else part.grades
+        for (group, test), scores in zip(tests.items(), router.scores(split.learn, seed, list(tests.values())), strict=True):
+            for share, outcome in outcomes(train, test, seen, scores):
+                found[group].setdefault(share, []).append(outcome)
+    return {
+        group: {share: Outcome(*(np.mean(part, axis=0) for part in zip(*many, strict=True))) for share, many in by.items()}
+        for group, by in found.items()
+    }
+
+
+@dataclass(frozen=True)
+class Routers:
+    """Trains routers."""
+
+    recipe: Recipe
+    encoder: Encoder
+    seeds: int
+
+    def scores(self, learn: Sequence[Dataset], seed: int, asked: Sequence[Rows]) -> list[Matrix]:
+        """What a router of `learn` gives to the queries of each of `asked`."""
+        model = fit(learn, self.recipe, seed, encoder=self.encoder).model
+        features = [torch.from_numpy(self.encoder.features(rows.queries)) for rows in asked]
+        with torch.inference_mode():
+            return [model.score(model.project(one)).numpy().astype(float) for one in features]
+
+
+def interval(difference: Matrix) -> tuple[float, float, float]:
+    """Mean of paired differences in points, and its 95 % bootstrap interval."""
     draws = np.random.default_rng(0).integers(0, len(difference), (SAMPLES, len(difference)))
-    low, high = np.percentile(difference[draws].mean(axis=1), [2.5, 97.5])
-    return float(difference.mean()), float(low), float(high)
+    low, high = np.percentile(100 * difference[draws].mean(axis=1), [2.5, 97.5])
+    return 100 * float(difference.mean()), float(low), float(high)
 
 
-def main() -> None:
-    """Prints the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    for name in ("bundle", "train", "test", "train_tiers", "test_tiers"):
-        parser.add_argument(name, type=Path)
-    parser.add_argument("--prices", type=Path)
-    given = parser.parse_args()
-    router = Router.load(given.bundle)
-    prices = json.loads(given.prices.read_text()) if given.prices else {}
-    train = Rows.read(given.train, given.train_tiers, router.llms, prices)
-    test = Rows.read(given.test, given.test_tiers, router.llms, prices)
-    price = train.costs.mean(axis=0)
-    dearest = price.max() or 1.0
-    budgets = BUDGETS if train.costs.any() else (np.inf,)  # without costs no weight has to be found
-    test_scores = router.score(test.questions).astype(float)
-    train_scores = router.score(train.questions).astype(float) if train.costs.any() else np.zeros_like(train.grades)
-    flat = np.broadcast_to(price / dearest, train.costs.shape)
-    weighted = Rows(train.questions, train.grades, flat, train.tiers)
-    single = int(np.argmax(np.nan_to_num(train.grades).mean(axis=0)))
-    grade, cost = test.of(np.full(len(test.questions), single))
-    print(
-        f"best single LLM on train, {router.llms[single]}: quality {100 * grade.mean():.2f}, cost {cost.mean():.4g}\n"
+def line(group: str, share: float, parts: Sequence[Outcome]) -> str:
+    """A row of the table, over the rows of all splits."""
+    theirs, their_cost, ours, our_cost = (np.concatenate(part) for part in zip(*parts, strict=True))
+    mean, low, high = interval(ours - theirs)
+    budget = "any" if np.isinf(share) else f"{100 * share:.0f} %"
+    return (
+        f"| {group} | {budget} | {100 * theirs.mean():.2f} | {their_cost.mean():.4g} | **{100 * ours.mean():.2f}** "
+        f"| {our_cost.mean():.4g} | {mean:+.2f} [{low:+.2f}, {high:+.2f}] |"
     )
-    print("| budget | heuristics: quality | cost | router: quality | cost | difference |")
-    print("| ---: | ---: | ---: | ---: | ---: | ---: |")
-    for share in budgets:
-        allowed = np.inf if np.isinf(share) else share * price[single] * (1 + 1e-9)
-        mine = next(w for w in WEIGHTS if train.of(by_score(train_scores, flat, w))[1].mean() <= allowed)
-        theirs = next(w for w in WEIGHTS if train.of(by_tier(weighted, train.tiers, w))[1].mean() <= allowed)
-        ours, our_cost = test.of(by_score(test_scores, flat[:1], mine))
-        other, other_cost = test.of(by_tier(weighted, test.tiers, theirs))
-        mean, low, high = interval(ours, other)
-        named = "any" if np.isinf(share) else f"{100 * share:.0f} %"
-        print(
-            f"| {named} | {100 * other.mean():.2f} | {other_cost.mean():.4g} | **{100 * ours.mean():.2f}** "
-            f"| {our_cost.mean():.4g} | {mean:+.2f} [{low:+.2f}, {high:+.2f}] |"
-        )
+
+
+@click.command()
+@click.argument("pool")
+@click.argument("tiers", type=click.Path(exists=True, path_type=Path))
+@click.option("--data", type=click.Path(exists=True, path_type=Path), default="data", show_default=True)
+@click.option("--recipe", default="default", show_default=True)
+@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("--prices", type=click.Path(exists=True, path_type=Path))
+def main(pool: str, tiers: Path, data: Path, recipe: str, seeds: int, prices: Path | None) -> None:
+    """Prints the table."""
+    one = next(one for one in shipped_pools() if one.name == pool)
+    settings = load_recipe(recipe)
+    routers = Routers(settings, open_encoder(settings.encoder), seeds)
+    given = json.loads(prices.read_text(encoding="utf-8")) if prices else {}
+    of_query = json.loads(tiers.read_text(encoding="utf-8"))
+    found = [judged(split, of_query, given, routers) for split in splits(one, data, seed=0)]
+    click.echo("| rows | budget | heuristics: quality | cost | router: quality | cost | difference |")
+    click.echo("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for group in found[0]:
+        for share in found[0][group]:
+            if all(share in split[group] for split in found):
+                click.echo(line(group, share, [split[group][share] for split in found]))
 
 
 if __name__ == "__main__":

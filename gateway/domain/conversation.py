@@ -13,7 +13,9 @@ Does not know protobuf, JSON or who scores.
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -24,8 +26,9 @@ RECENT_TURNS = 4
 NO_TEXT_IN_LAST = "the last user message asks nothing in text, so that the texts before it decide"
 _MAX_READ_CHARS = 2 * MAX_TURN_BYTES
 _MAX_LOOKED_AT = 32
-_WHOLE_WEIGHT_BYTES = 48
-"""A user text of so many bytes counts fully; half of it counts a quarter."""
+_WHOLE_WEIGHT_LETTERS = 48
+"""A user text of so many letters counts fully; half of it counts a quarter."""
+_HAN = re.compile("[\u2e80-\u2fdf\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 _WRAPPERS = (
     "additional_data|attached_files|attachments|bash-stderr|bash-stdout|command-message|command-name|context|current_file"
@@ -156,8 +159,23 @@ def _well_formed(text: str) -> str:
 
 
 def _weight(text: str) -> float:
-    """How much a user text says, 0 to 1, by its length: bytes, so that Chinese counts as English does."""
-    return min(1.0, len(text[:_WHOLE_WEIGHT_BYTES].encode()) / _WHOLE_WEIGHT_BYTES) ** 2
+    """How much a user text says, 0 to 1, by its length in letters of an alphabet."""
+    beginning = text[: 2 * _WHOLE_WEIGHT_LETTERS]
+    letters = len(beginning) if beginning.isascii() else sum(map(_letters, beginning))
+    return min(1.0, letters / _WHOLE_WEIGHT_LETTERS) ** 2
+
+
+@lru_cache(maxsize=4096)
+def _letters(character: str) -> int:
+    """How many letters of an alphabet say as much, by the lengths of translations: three for Han, two for kana, Hangul.
+
+    Vowel signs and accents that are characters of their own, as in Hindi and Thai, say nothing alone.
+    """
+    if unicodedata.category(character) in ("Mn", "Mc", "Me", "Cf"):
+        return 0
+    if _HAN.match(character):
+        return 3
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
 
 
 def _bytes_before(messages: Sequence[Message]) -> tuple[list[int], int]:

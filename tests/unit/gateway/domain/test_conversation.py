@@ -46,6 +46,25 @@ def test_a_short_reply_counts_little() -> None:
     assert weights["好的，请继续"] < 0.2
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Yes, please go on with it",
+        "Да, продолжай, пожалуйста",
+        "हाँ, कृपया इसे जारी रखें",
+        "ใช่ ช่วยทำต่อไปเลยครับ",
+        "はい、続けてください",
+        "네, 계속해 주세요",
+        "好的，请你继续",
+        "e\u0301" * 25,
+        "👍🏽" * 6,
+    ],
+)
+def test_a_text_counts_by_what_it_says_and_not_by_the_bytes_of_its_script(text: str) -> None:
+    (turn,) = conversation(user(text)).turns
+    assert 0.05 < turn.weight < 0.35
+
+
 def test_a_turn_knows_how_long_the_chat_was_before_it() -> None:
     talk = conversation([Message("system", "é" * 5), *user("one", "two")])
     assert [turn.chat_bytes for turn in talk.turns] == [10, 10 + 3 + 9]

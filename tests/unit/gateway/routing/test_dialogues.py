@@ -67,6 +67,30 @@ REPLIES = [
     f"{LISTING}\nok",
     f"yes\n{REMINDER}",
 ]
+# "Yes", "yes, do it", "continue", "please continue", "thanks", "why?", "are you sure?"
+OF_LANGUAGES = {
+    "Spanish": "sí|sí, hazlo|continúa|sigue, por favor|gracias|¿por qué?|¿estás seguro?",
+    "German": "ja|ja, mach|weiter|mach bitte weiter|danke|warum?|bist du sicher?",
+    "French": "oui|oui, vas-y|continue|continue s'il te plaît|merci|pourquoi ?|tu es sûr ?",
+    "Italian": "sì|sì, fallo|continua|vai avanti, per favore|grazie|perché?|sei sicuro?",
+    "Portuguese": "sim|sim, faça isso|continue|continue, por favor|obrigado|por quê?|tem certeza?",
+    "Polish": "tak|tak, zrób to|kontynuuj|kontynuuj, proszę|dziękuję|dlaczego?|jesteś pewien?",
+    "Turkish": "evet|evet, yap|devam et|lütfen devam et|teşekkürler|neden?|emin misin?",
+    "Vietnamese": "vâng|vâng, làm đi|tiếp tục|làm ơn tiếp tục đi|cảm ơn|tại sao?|bạn có chắc không?",
+    "Russian": "да|да, сделай это|продолжай|продолжай, пожалуйста|спасибо|почему?|ты уверен?",
+    "Ukrainian": "так|так, зроби це|продовжуй|продовжуй, будь ласка|дякую|чому?|ти впевнений?",
+    "Greek": "ναι|ναι, κάν' το|συνέχισε|συνέχισε, σε παρακαλώ|ευχαριστώ|γιατί;|είσαι σίγουρος;",
+    "Arabic": "نعم|نعم، افعل ذلك|تابع|استمر من فضلك|شكرا|لماذا؟|هل أنت متأكد؟",
+    "Hebrew": "כן|כן, תעשה את זה|תמשיך|תמשיך בבקשה|תודה|למה?|אתה בטוח?",
+    "Hindi": "हाँ|हाँ, कर दो|जारी रखें|कृपया जारी रखें|धन्यवाद|क्यों?|क्या आपको यकीन है?",
+    "Bengali": "হ্যাঁ|হ্যাঁ, করো|চালিয়ে যাও|দয়া করে চালিয়ে যান|ধন্যবাদ|কেন?|তুমি কি নিশ্চিত?",
+    "Tamil": "ஆம்|ஆம், செய்|தொடரவும்|தயவுசெய்து தொடரவும்|நன்றி|ஏன்?|நிச்சயமாகவா?",
+    "Thai": "ใช่|ทำเลย|ทำต่อ|ทำต่อไปเลยครับ|ขอบคุณครับ|ทำไม?|แน่ใจไหมครับ",
+    "Japanese": "はい|はい、お願いします|続けて|続けてください|ありがとう|なぜ？|本当ですか？",
+    "Korean": "네|네, 해 주세요|계속해|계속해 주세요|고마워요|왜요?|확실해요?",
+    "Chinese": "是|好的，做吧|继续|请继续|谢谢|为什么？|你确定吗？",
+    "emoji": "👍|👍🏽|✅|🙏|👨‍👩‍👧‍👦|🤔|❤️🔥🚀",
+}
 TOOLS = [Message("tool", text) for text in ("42", "Traceback (most recent call last): ZeroDivisionError", "{}")]
 
 
@@ -118,6 +142,16 @@ def test_a_reply_that_asks_nothing_new_keeps_the_llm(scorer: BundleScorer, polic
     router = fresh_router(scorer, **policy)
     kept = [llm(router, before) == llm(router, after) for before, after in replies()]
     assert len(kept) > 500
+    assert sum(kept) / len(kept) >= 0.95
+
+
+@pytest.mark.parametrize("language", OF_LANGUAGES)
+def test_a_short_reply_keeps_the_llm_in_every_language(scorer: BundleScorer, router: Router, language: str) -> None:
+    replies = OF_LANGUAGES[language].split("|")
+    scorer.learn(replies)
+    had = {question: llm(router, turns(question)[:-1]) for question in QUESTIONS}
+    pairs = list(product(QUESTIONS, replies))
+    kept = [llm(router, [*turns(asked), Message("user", reply)]) == had[asked] for asked, reply in pairs]
     assert sum(kept) / len(kept) >= 0.95
 
 
