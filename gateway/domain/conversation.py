@@ -19,6 +19,8 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
+from gateway.domain.wrappers import asks_nothing, without_wrappers
+
 MAX_TURN_BYTES = 64 * 1024
 """More of one text is never scored."""
 RECENT_TURNS = 4
@@ -29,16 +31,6 @@ _MAX_LOOKED_AT = 32
 _WHOLE_WEIGHT_LETTERS = 48
 """A user text of so many letters counts fully; half of it counts a quarter."""
 _HAN = re.compile("[\u2e80-\u2fdf\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-
-_WRAPPERS = (
-    "additional_data|attached_files|attachments|bash-stderr|bash-stdout|command-message|command-name|context|current_file"
-    "|document|document_content|documents|editor_context|environment_context|environment_details|file|file_content"
-    "|file_contents|files|function_results|git_status|ide_opened_file|ide_selection|local-command-stdout|open_files"
-    "|project_layout|repo_map|retrieved_documents|search_results|system-reminder|system_reminder|tool_result|user_info"
-    "|user_instructions|workspace"
-)
-_ASKS = "user_query|user_message|user_request|question|task"
-_OPENING = re.compile(rf"<(?:(?P<wrapper>{_WRAPPERS})|(?P<ask>{_ASKS}))(?:\s[^<>]{{0,500}})?>")
 
 
 class Message(NamedTuple):
@@ -102,34 +94,6 @@ def cut(text: str, max_bytes: int) -> str:
     return data[: max_bytes - half].decode(errors="ignore") + data[-half:].decode(errors="ignore")
 
 
-def without_wrappers(text: str) -> str:
-    """What a user asks in `text`: without what agents put around it, or only what they mark as the ask.
-
-    One pass: a tag that is never closed is no wrapper, and is looked for once.
-    """
-    if "<" not in text:
-        return text
-    outside: list[str] = []
-    inside: list[str] = []
-    unclosed: set[str] = set()
-    at = 0
-    while (opening := _OPENING.search(text, at)) is not None:
-        name, start = opening["wrapper"] or opening["ask"], opening.end()
-        end = -1 if name in unclosed else text.find(f"</{name}>", start)
-        outside.append(text[at : opening.start()])
-        if end < 0:
-            unclosed.add(name)
-            outside.append(opening[0])
-            at = start
-            continue
-        at = end + len(f"</{name}>")
-        if opening["ask"]:
-            # Elsewhere than at the beginning it is not an agent's mark, but XML that the user asks about.
-            is_mark = bool(inside) or not any(piece.strip() for piece in outside)
-            (inside if is_mark else outside).append(text[start:end] if is_mark else text[opening.start() : at])
-    return "\n".join(inside).strip() or "".join((*outside, text[at:])).strip()
-
-
 def _asks(messages: Sequence[Message], *, stripped: bool) -> list[tuple[int, str]]:
     """Index and text of the user messages that count: the first that asks something, and the last `RECENT_TURNS`.
 
@@ -150,7 +114,7 @@ def _ask(text: str, *, stripped: bool) -> str:
     if len(text) > _MAX_READ_CHARS:
         text = text[: _MAX_READ_CHARS // 2] + text[-_MAX_READ_CHARS // 2 :]
     ask = _well_formed(without_wrappers(text) if stripped else text)
-    return "" if ask.isspace() else ask
+    return "" if ask.isspace() or (stripped and asks_nothing(ask)) else ask
 
 
 def _well_formed(text: str) -> str:

@@ -15,6 +15,9 @@ SESSION_HEADERS = (
     "x-session-id",
     "x-claude-code-session-id",
     "x-opencode-session",
+    "x-session-affinity",
+    "x-task-id",
+    "session-id",
     "session_id",
     "conversation_id",
 )

@@ -84,6 +84,8 @@ def test_a_turn_knows_how_long_the_chat_was_before_it() -> None:
         ("Parse this: <task>one</task>", "Parse this: <task>one</task>"),
         ("a < b and <b>bold</b>", "a < b and <b>bold</b>"),
         ("<files>a</files> <files> b", "<files> b"),
+        ('<user_input mode="act">Fix it</user_input>\n<hook_context source="x">y</hook_context>', "Fix it"),
+        ("<INSTRUCTIONS>\nWrite tests.\n</INSTRUCTIONS>\nFix it", "Fix it"),
     ],
 )
 def test_wrappers_of_agents_are_taken_off(text: str, ask: str) -> None:
@@ -93,6 +95,27 @@ def test_wrappers_of_agents_are_taken_off(text: str, ask: str) -> None:
 def test_a_message_of_wrappers_alone_asks_nothing_and_that_is_said() -> None:
     talk = conversation(user(LONG, "<system-reminder>tool results follow</system-reminder>"))
     assert ([turn.text for turn in talk.turns], talk.note) == ([LONG], NO_TEXT_IN_LAST)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# AGENTS.md instructions for /src\n\n<INSTRUCTIONS>\nAlways write tests.\n</INSTRUCTIONS>",
+        "# AGENTS.md instructions for /src\n\n<INSTRUCTIONS>x</INSTRUCTIONS>\n<environment_context>y</environment_context>",
+        "[Request interrupted by user for tool use]",
+        "[SYSTEM] This run is not complete until you call one of these terminal completion tools: submit_and_exit.",
+        "[ERROR] You did not use a tool in your previous response! Please retry with a tool use.",
+        "[read_file for 'src/parser.py'] Result:\n1 | def parse(): ...",
+        "I have *added these files to the chat* so you can go ahead and edit them.\n\nparser.py\n```\n…\n```",
+        "Here are summaries of some files present in my git repository.\nDo not propose changes to these files.",
+        "<returncode>0</returncode>\n<output>\nparser.py\n</output>",
+        "<task-notification>the tests have run</task-notification>",
+        "<turn_aborted>\nThe user interrupted the turn.\n</turn_aborted>",
+    ],
+)
+def test_what_an_agent_writes_in_the_users_name_asks_nothing(text: str) -> None:
+    assert texts(user(text, LONG, text)) == [LONG]
+    assert texts(user(text)) == [text]
 
 
 def test_a_chat_of_wrappers_alone_is_read_as_it_is() -> None:
