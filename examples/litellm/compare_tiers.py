@@ -5,9 +5,9 @@
 POOL is one of routerdc/evaluation/pools/pools.yaml; one without tests is judged by five folds. TIERS.json is from
 heuristic_tiers.py. The heuristics get the best that they can have: for each tier the LLM that was best on the training
 rows. At each budget (a share of what the best single LLM costs) they take the lowest weight of cost whose choices on
-the training rows are within it; the router takes the lowest weight whose choices cost no more than theirs do, on a
-fifth of the training rows that a router of the other four fifths has not seen. Costs are the rows' own, or PRICES.json
-({LLM: price of an answer}); without either there is one budget, any.
+the training rows are within it. The router takes the lowest weight whose choices for the judged prompts cost no more
+than theirs do, priced by each LLM's mean on the training rows, so that no grade or cost of the judged rows is used.
+Costs are the rows' own, or PRICES.json ({LLM: price of an answer}); without either there is one budget, any.
 """
 
 import json
@@ -22,15 +22,14 @@ import numpy.typing as npt
 import torch
 
 from routerdc.data.dataset import Dataset
-from routerdc.evaluation.cross_validation import Folds
-from routerdc.evaluation.pools.cell import Split, splits
+from routerdc.evaluation.pools.cell import Split, splits_of
 from routerdc.evaluation.pools.pool import shipped_pools
 from routerdc.training.encoder import Encoder, open_encoder
 from routerdc.training.fit import fit
 from routerdc.training.recipe import Recipe, load_recipe
 
 BUDGETS = (0.25, 0.5, 0.75, 1.0)
-WEIGHTS = np.concatenate([[0.0], np.geomspace(1e-4, 1e2, 400)])
+WEIGHTS = np.concatenate([[0.0], np.geomspace(1e-4, 1e4, 600)])
 SAMPLES = 2000
 
 Matrix = npt.NDArray[np.float64]
@@ -54,11 +53,6 @@ class Rows:
         flat = np.array([prices.get(llm, 0.0) for llm in datasets[0].llms])
         own = [np.tile(flat, (len(d), 1)) if d.costs is None else d.costs.astype(float) for d in datasets]
         return cls(queries, grades, np.concatenate(own), np.array([tiers[query] for query in queries]))
-
-    def select(self, rows: npt.NDArray[np.bool_]) -> "Rows":
-        """The rows under this mask."""
-        queries = tuple(query for query, kept in zip(self.queries, rows, strict=True) if kept)
-        return Rows(queries, self.grades[rows], self.costs[rows], self.tiers[rows])
 
     def earned(self, choices: Choices) -> tuple[Matrix, Matrix]:
         """Grade and cost of each row's choice."""
@@ -92,46 +86,41 @@ class Outcome(NamedTuple):
     our_cost: Matrix
 
 
-def outcomes(train: Rows, test: Rows, seen: tuple[Rows, Matrix], scores: Matrix) -> Iterator[tuple[float, Outcome]]:
-    """Both sides on `test`, whose `scores` are a router's of all of `train`, for each budget that can be kept.
+Judged = dict[str, dict[float, Outcome]]
 
-    `seen`: training rows, and their scores by a router that has not learned from them.
-    """
-    part, part_scores = seen
+
+def outcomes(train: Rows, test: Rows, scores: Matrix) -> Iterator[tuple[float, Outcome]]:
+    """Both sides on `test`, with the `scores` of a router of `train`, for each budget that can be kept."""
     mean = train.costs.mean(axis=0)
     price = mean / (mean.max() or 1.0)
     single = mean[np.argmax(train.grades.mean(axis=0))]
     for share in BUDGETS if mean.any() else (np.inf,):
         allowed = share * single * (1 + 1e-9) if mean.any() else np.inf
         within = (w for w in WEIGHTS if train.cost(by_tier(train, train.tiers, price, w)) <= allowed)
-        if (their_weight := next(within, None)) is None:
+        if (weight := next(within, None)) is None:
             continue
-        limit = part.cost(by_tier(train, part.tiers, price, their_weight)) * (1 + 1e-9)
-        # The cheapest LLM for everything is the dearest weight's choice, so that there is always one.
-        our_weight = next((w for w in WEIGHTS if part.cost(by_score(part_scores, price, w)) <= limit), WEIGHTS[-1])
-        theirs = test.earned(by_tier(train, test.tiers, price, their_weight))
-        ours = test.earned(by_score(scores, price, our_weight))
-        yield share, Outcome(*theirs, *ours)
+        theirs = by_tier(train, test.tiers, price, weight)
+        limit = mean[theirs].mean() * (1 + 1e-9)
+        ours = (by_score(scores, price, w) for w in WEIGHTS)  # the last are the cheapest LLM, whatever is asked
+        yield share, Outcome(*test.earned(theirs), *test.earned(next(one for one in ours if mean[one].mean() <= limit)))
 
 
-def judged(split: Split, tiers: dict[str, str], prices: dict[str, float], router: "Routers") -> dict[str, dict[float, Outcome]]:
-    """Outcomes of one split by group of its test sets and by budget; grades are means over the router's seeds."""
+def judged(split: Split, tiers: dict[str, str], prices: dict[str, float], router: "Routers") -> Judged:
+    """Outcomes of one split by group of its test sets and by budget; the router's are means over its seeds."""
     train = Rows.of(split.learn, tiers, prices)
-    groups = {one.group: [other.dataset for other in split.judged if other.group == one.group] for one in split.judged}
-    tests = {group: Rows.of(datasets, tiers, prices) for group, datasets in groups.items()}
+    groups = dict.fromkeys(one.group for one in split.judged)
+    tests = {g: Rows.of([one.dataset for one in split.judged if one.group == g], tiers, prices) for g in groups}
     found: dict[str, dict[float, list[Outcome]]] = {group: {} for group in tests}
     for seed in range(router.seeds):
-        fold = [Folds(seed=seed).of(dataset) == 0 for dataset in split.learn]
-        part = train.select(np.concatenate(fold))
-        rest = [dataset.select(~one) for dataset, one in zip(split.learn, fold, strict=True)]
-        seen = part, router.scores(rest, seed, [part])[0] if train.costs.any() else part.grades
-        for (group, test), scores in zip(tests.items(), router.scores(split.learn, seed, list(tests.values())), strict=True):
-            for share, outcome in outcomes(train, test, seen, scores):
+        every = router.scores(split.learn, seed, list(tests.values()))
+        for (group, test), scores in zip(tests.items(), every, strict=True):
+            for share, outcome in outcomes(train, test, scores):
                 found[group].setdefault(share, []).append(outcome)
-    return {
-        group: {share: Outcome(*(np.mean(part, axis=0) for part in zip(*many, strict=True))) for share, many in by.items()}
-        for group, by in found.items()
-    }
+    return {group: {share: _mean(many) for share, many in by.items()} for group, by in found.items()}
+
+
+def _mean(many: Sequence[Outcome]) -> Outcome:
+    return Outcome(*(np.mean(part, axis=0) for part in zip(*many, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -182,7 +171,7 @@ def main(pool: str, tiers: Path, data: Path, recipe: str, seeds: int, prices: Pa
     routers = Routers(settings, open_encoder(settings.encoder), seeds)
     given = json.loads(prices.read_text(encoding="utf-8")) if prices else {}
     of_query = json.loads(tiers.read_text(encoding="utf-8"))
-    found = [judged(split, of_query, given, routers) for split in splits(one, data, seed=0)]
+    found = [judged(split, of_query, given, routers) for split in splits_of(one, data, seed=0)]
     click.echo("| rows | budget | heuristics: quality | cost | router: quality | cost | difference |")
     click.echo("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for group in found[0]:

@@ -1,7 +1,7 @@
-"""The tier that LiteLLM's own heuristics give each prompt: `python heuristic_tiers.py ROWS.jsonl TIERS.json`.
+"""The tier that LiteLLM's own heuristics give each prompt: `python heuristic_tiers.py TIERS.json ROWS…`.
 
-Runs in an environment with litellm (make check-integrations makes one: .cache/integrations/bin/python). Each row has a
-`question`; TIERS.json gets a list of names, in the rows' order. No model is called.
+Runs in an environment with litellm (make check-integrations makes one: .cache/integrations/bin/python). ROWS are files
+of JSON lines, or of one list, whose rows have a `question`; TIERS.json gets {question: tier}. No model is called.
 """
 
 import json
@@ -28,11 +28,17 @@ def router() -> Any:
     return litellm.Router(model_list=models).complexity_routers["auto"][0].strategy
 
 
-def main(rows: str, tiers: str) -> None:
+def questions(file: Path) -> list[str]:
+    """Those of a file's rows."""
+    text = file.read_text(encoding="utf-8")
+    rows = json.loads(text) if text.startswith("[") else map(json.loads, text.splitlines())
+    return [row["question"] for row in rows]
+
+
+def main(tiers: str, *files: str) -> None:
     """Classifies every row."""
     heuristics = router()
-    lines = Path(rows).read_text(encoding="utf-8").splitlines()
-    found = [heuristics.classify(json.loads(line)["question"])[0].value for line in lines]
+    found = {asked: heuristics.classify(asked)[0].value for file in files for asked in questions(Path(file))}
     Path(tiers).write_text(json.dumps(found), encoding="utf-8")
 
 

@@ -3,10 +3,12 @@
 import enum
 import random
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 from gateway.domain.conversation import Conversation
 from gateway.domain.outcomes import CallOutcome
+from gateway.policy.capabilities import Needs
 from gateway.policy.eligibility import CallerRules
 
 
@@ -33,6 +35,7 @@ class RouteQuery(NamedTuple):
     priority: Priority = Priority.INTERACTIVE
     caller: str = ""  # name of the API key; empty: no keys are in use
     conversation: Conversation | None = None  # the chat that `text` is the newest ask of; None: it came alone
+    needs: Needs = MappingProxyType({})  # LLMs that lack one of these take no part
 
 
 @dataclass(frozen=True, slots=True)

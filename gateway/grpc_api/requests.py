@@ -11,6 +11,8 @@ from gateway.domain.conversation import Conversation, Message, conversation
 from gateway.domain.outcomes import CallOutcome
 from gateway.domain.query import Priority, Report, RouteQuery, new_request_id
 from gateway.errors import InvalidRequestError
+from gateway.policy import capabilities
+from gateway.policy.capabilities import Capability
 from gateway.policy.eligibility import CallerRules
 from routerdc_contract.v1 import router_pb2 as pb
 
@@ -55,6 +57,7 @@ def checked(
         other_bytes=0 if chat is None else chat.other_bytes,
         priority=priority,
         conversation=chat,
+        needs=_needs(request.chat) if chat is not None else {},
     )
 
 
@@ -88,9 +91,21 @@ def _chat(request: pb.RouteRequest, max_query_bytes: int) -> Conversation | None
 
 
 def _message(message: pb.ChatMessage) -> Message:
-    """`message` with the text of its parts; images and whatever else they hold take no part."""
+    """`message` with the text of its parts; images and whatever else they hold say nothing of the subject."""
     text = message.content or "\n".join(part.text for part in message.parts if part.type == "text")
     return Message(message.role, text)
+
+
+def _needs(chat: pb.ChatMessages) -> dict[Capability, str]:
+    """What an LLM must be able to do to read `chat`."""
+    needs: dict[Capability, str] = {}
+    for i, message in enumerate(chat.messages):
+        if message.role in capabilities.TOOL_ROLES:
+            needs.setdefault(Capability.TOOLS, f"chat.messages[{i}]")
+        for j, part in enumerate(message.parts):
+            if (capability := capabilities.of_part(part.type)) is not None:
+                needs.setdefault(capability, f"chat.messages[{i}].parts[{j}]")
+    return needs
 
 
 def _query(request: pb.RouteRequest, max_query_bytes: int) -> str:

@@ -10,7 +10,7 @@ from google.protobuf import json_format
 from pydantic import BaseModel, ValidationError
 
 from gateway.config.groups import Deadlines, Limits
-from gateway.domain.query import Priority, RouteQuery, new_request_id
+from gateway.domain.query import RouteQuery, new_request_id
 from gateway.errors import InvalidRequestError, UnauthenticatedError
 from gateway.grpc_api import answering, auth, responses
 from gateway.grpc_api.requests import checked, within_limit
@@ -112,9 +112,8 @@ class HttpApi:
         if not text.strip():
             raise InvalidRequestError(field, "there is no text to judge")
         auth.charge(1)
-        return auth.authorized(
-            RouteQuery(text, (), None, 1, new_request_id(), priority=Priority.INTERACTIVE, conversation=chat), ()
-        )
+        query = RouteQuery(text, (), None, 1, new_request_id(), conversation=chat, needs=asked.needs)
+        return auth.authorized(query, ())
 
     @web.middleware
     async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -6,19 +6,23 @@ classifier's prompt (LiteLLM, see `gateway.http_api.litellm_state`).
 """
 
 import json
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from gateway.domain.conversation import Conversation, Message, conversation
 from gateway.http_api import litellm_state
+from gateway.policy import capabilities
+from gateway.policy.capabilities import Capability, Needs
 
 _TEXT_PARTS = ("text", "input_text", "output_text")
 
 
 class Asked(NamedTuple):
-    """The text to route, and the conversation that it is the newest ask of, if it is one."""
+    """The text to route, the conversation whose newest ask it is, if it is one, and what an LLM must be able to do."""
 
     text: str
     conversation: Conversation | None = None
+    needs: Needs = MappingProxyType({})
 
 
 def asked(state: str | list[Any] | dict[str, Any]) -> Asked | None:
@@ -26,13 +30,25 @@ def asked(state: str | list[Any] | dict[str, Any]) -> Asked | None:
     if isinstance(state, str):
         return _of_messages(litellm_state.messages(state) or _in_json(state)) or Asked(state)
     given = state if isinstance(state, list) else state.get("messages", [state])
-    return _of_messages(_embedded(given) or _messages(given))
+    found = _of_messages(_embedded(given) or _messages(given))
+    return found and found._replace(needs=_needs(given))
 
 
 def of_parts(parts: list[Any], separator: str = "\n") -> str:
-    """The text of a content array; images and whatever else it holds take no part."""
+    """The text of a content array; images and whatever else it holds have none."""
     texts = (one.get("text") for one in parts if isinstance(one, dict) and one.get("type") in _TEXT_PARTS)
     return separator.join(text for text in texts if isinstance(text, str))
+
+
+def _needs(given: Any) -> dict[Capability, str]:
+    """What an LLM must be able to do to read `given`, messages or anything else."""
+    needs: dict[Capability, str] = {}
+    for i, message in enumerate(given if isinstance(given, list) else ()):
+        content = message.get("content") if isinstance(message, dict) else None
+        for j, part in enumerate(content if isinstance(content, list) else ()):
+            if isinstance(part, dict) and (capability := capabilities.of_part(part.get("type"))) is not None:
+                needs.setdefault(capability, f"messages[{i}].content[{j}]")
+    return needs
 
 
 def _of_messages(messages: list[Message]) -> Asked | None:

@@ -17,7 +17,7 @@ from gateway.domain.scorer import Bundle, Scorer
 from gateway.domain.turns import in_turns
 from gateway.errors import InvalidRequestError, NoRouterError, ScorerError
 from gateway.limits.query_budget import QueryBudget
-from gateway.policy import eligibility, ranking
+from gateway.policy import capabilities, eligibility, ranking
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
 from gateway.routing import history
@@ -154,6 +154,7 @@ class Router:
         pool = self.pool
         healthy = pool.healthy(query.caller)
         permitted = eligibility.permitted(pool.names, pool.prices, query.rules)
+        permitted = capabilities.able(permitted, pool.capabilities, query.needs)
         eligible = pool.eligible(permitted, query.caller)
         if eligible.isdisjoint(healthy):
             for observer in self._observers:

@@ -126,7 +126,9 @@ Global___EndpointState: _TypeAlias = EndpointState  # noqa: Y015
 
 @_typing.final
 class ContentPart(_message.Message):
-    """One part of a chat message's content array, in OpenAI's form. Only text takes part in routing."""
+    """One part of a chat message's content array, in OpenAI's form. Text says what the chat is about; the type of another
+    part says who can read it: LLMs that endpoints.yaml lists without that capability are left out.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

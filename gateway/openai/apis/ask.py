@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from gateway.domain.conversation import Conversation
-from gateway.policy.capabilities import ApiProtocol, Capability
+from gateway.policy.capabilities import ApiProtocol, Needs
 
 
 class Ask(NamedTuple):
@@ -14,7 +14,7 @@ class Ask(NamedTuple):
     """
 
     talk: Conversation  # what is routed; without turns: there is no text
-    needs: dict[Capability, str]  # each capability that is needed, and the first field that needs it
+    needs: Needs
     text_bytes: int  # UTF-8 bytes of all text that the LLM has to read, neither images nor tools
     problem: tuple[str, str] | None = None
     cache_key: str = ""  # names the conversation, by which its requests find the same prompt cache

@@ -20,7 +20,9 @@ class Chat:
     def ask(self, fields: Mapping[str, Any]) -> Ask:
         """See `Api.ask`."""
         notes = Notes()
-        conversation(notes, "messages", fields.get("messages"), ("tool_calls", "function_call"))
+        messages = fields.get("messages")
+        conversation(notes, "messages", messages, ("tool_calls", "function_call"))
+        _answers_heard(notes, messages)
         notes.needs_tools(fields, "tools", "functions", "web_search_options")
         notes.needs_format("response_format", fields.get("response_format"))
         modalities = fields.get("modalities")
@@ -30,3 +32,10 @@ class Chat:
             notes.need(Capability.AUDIO, "audio")
         notes.belongs_to(fields.get("prompt_cache_key"))
         return notes.ask()
+
+
+def _answers_heard(notes: Notes, messages: Any) -> None:
+    """An answer that was given as audio is named by its id in the history, and heard again."""
+    for i, message in enumerate(messages if isinstance(messages, list) else ()):
+        if isinstance(message, dict) and message.get("role") == "assistant" and message.get("audio"):
+            notes.need(Capability.AUDIO, f"messages[{i}].audio")

@@ -9,20 +9,12 @@ from typing import Any
 from gateway.domain import conversation as rule
 from gateway.domain.conversation import Message
 from gateway.openai.apis.ask import Ask
+from gateway.policy import capabilities
 from gateway.policy.capabilities import Capability
 
 _TEXTS = ("text", "input_text", "output_text")
 _MAX_KEY_CHARS = 1024
 _NESTED = ("tool_result", "document", "search_result")  # Anthropic's: their own content has parts, too
-_CAPABILITIES = {
-    **dict.fromkeys(("image_url", "input_image", "image", "image_embeds", "computer_screenshot"), Capability.VISION),
-    **dict.fromkeys(("input_audio", "audio_url", "audio"), Capability.AUDIO),
-    **dict.fromkeys(("video_url", "input_video", "video"), Capability.VIDEO),
-    **dict.fromkeys(("file", "input_file", "document", "container_upload"), Capability.FILES),
-    **dict.fromkeys(
-        ("tool_use", "tool_result", "server_tool_use", "mcp_tool_use", "mcp_tool_result"), Capability.TOOLS
-    ),
-}
 _FORMATS = {"json_schema": Capability.JSON_SCHEMA, "json_object": Capability.JSON_OBJECT}
 
 
@@ -85,7 +77,7 @@ class Notes:
         if kind in _TEXTS and isinstance(part.get("text"), str):
             return self.text(field, part["text"])
         kinds = (kind,) if kind is not None else tuple(part)  # vLLM also takes {"image_url": …} without a type
-        for capability in filter(None, (_lookup(_CAPABILITIES, name) for name in kinds)):
+        for capability in filter(None, map(capabilities.of_part, kinds)):
             self.need(capability, f"{field}[{i}]")
         if kind in _NESTED:
             self._nested(f"{field}[{i}]", part)
@@ -114,7 +106,7 @@ def conversation(notes: Notes, field: str, messages: Any, tool_fields: Iterable[
             notes.wrong(f"{field}[{i}]", "must be an object")
             continue
         role = message.get("role")
-        if role in ("tool", "function") or any(message.get(name) for name in tool_fields):
+        if role in capabilities.TOOL_ROLES or any(message.get(name) for name in tool_fields):
             notes.need(Capability.TOOLS, f"{field}[{i}]")
         notes.message(f"{field}[{i}].content", role, message.get("content"))
 

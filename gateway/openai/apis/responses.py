@@ -28,8 +28,9 @@ class Responses:
             self._input(notes, given)
         elif not any(fields.get(name) for name in _STORED):
             notes.wrong("input", "is required: a string or a list, not empty (or a stored prompt or conversation)")
-        if not given and isinstance(prompt := fields.get("prompt"), dict):
-            notes.message("prompt.variables", "user", _variables(prompt.get("variables")))
+        if isinstance(prompt := fields.get("prompt"), dict):
+            role = "developer" if given else "user"
+            notes.message("prompt.variables", role, _variables(prompt.get("variables")))
         notes.needs_tools(fields, "tools")
         text = fields.get("text")
         notes.needs_format("text.format", text.get("format") if isinstance(text, dict) else None)

@@ -80,7 +80,7 @@ def frame_cell(one: Pool, data: Path, embed: Embed) -> Cell:
         frame = {name: by_queries(scorer) for name, scorer in _frame(split.learn, embed).items()}
         return {BEST_SINGLE: single_llm(best_single(split.learn)), **frame, ORACLE: oracle}
 
-    splits = splits(one, data, seed=0)
+    splits = splits_of(one, data, seed=0)
     found = _cell(splits, contenders)
     if len(splits) > 1 or not _priced(splits[0]):
         return found
@@ -95,7 +95,7 @@ def router_cell(one: Pool, data: Path, recipe: Recipe, seed: int, encoder: Encod
     Raises:
         DataError: a file is missing or bad.
     """
-    splits = splits(one, data, seed)
+    splits = splits_of(one, data, seed)
     subjects: list[Subject] = []
 
     def contenders(split: Split) -> dict[str, Contender]:
@@ -111,7 +111,7 @@ def router_cell(one: Pool, data: Path, recipe: Recipe, seed: int, encoder: Encod
     return found.model_copy(update={"calibration": errors, "money": money})
 
 
-def splits(one: Pool, data: Path, seed: int) -> list[Split]:
+def splits_of(one: Pool, data: Path, seed: int) -> list[Split]:
     """One for a pool with test sets, else one for each of five folds."""
     train, test = one.load(data)
     llms = pool(train)

@@ -101,7 +101,7 @@ def test_a_message_of_wrappers_alone_asks_nothing_and_that_is_said() -> None:
     "text",
     [
         "# AGENTS.md instructions for /src\n\n<INSTRUCTIONS>\nAlways write tests.\n</INSTRUCTIONS>",
-        "# AGENTS.md instructions for /src\n\n<INSTRUCTIONS>x</INSTRUCTIONS>\n<environment_context>y</environment_context>",
+        "# AGENTS.md instructions for /src\n\n<INSTRUCTIONS>x</INSTRUCTIONS>\n<user_info>linux</user_info>",
         "[Request interrupted by user for tool use]",
         "[SYSTEM] This run is not complete until you call one of these terminal completion tools: submit_and_exit.",
         "[ERROR] You did not use a tool in your previous response! Please retry with a tool use.",

@@ -1,19 +1,30 @@
-"""Ten thousand generated requests of every API: none goes, or may fall over, to an LLM that lacks what it needs."""
+"""Ten thousand generated requests to every door: none goes, or may fall over, to an LLM that lacks what it needs."""
 
 import json
 import random
+import re
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from gateway.errors import InvalidRequestError
+from gateway.grpc_api.requests import checked
+from gateway.limits.query_budget import QueryBudget
 from gateway.openai.apis import APIS, Api
 from gateway.openai.bodies.answers import OpenAiError
 from gateway.openai.routing import Routing
+from gateway.pool.pool import Pool
+from gateway.pool.pool_ref import PoolRef
+from gateway.routing.router import Router
+from routerdc_contract.v1 import router_pb2 as pb
+from tests.support.fakes.scorer import FakeScorer
 from tests.unit.gateway.conftest import endpoints_file
 from tests.unit.gateway.openai.conftest import MakeRouting
 
 BODIES = 10_000
+DOORS = len(APIS) + 1
 LLMS: dict[str, tuple[set[str], set[str]]] = {  # capabilities, protocols
     "alpha": ({"tools", "json_schema", "json_object"}, {"openai"}),
     "beta": ({"vision", "tools", "files"}, {"openai", "anthropic"}),
@@ -59,6 +70,7 @@ NEEDS: dict[str, list[tuple[set[str], Change]]] = {
         ({"audio"}, member(modalities=["text", "audio"])),
         ({"video"}, in_a_message("messages", {"type": "video_url", "video_url": {}})),
         ({"files"}, in_a_message("messages", {"type": "file", "file": {}})),
+        ({"audio"}, in_the_list("messages", {"role": "assistant", "audio": {"id": "1"}})),
         ({"tools"}, member(tools=[{"type": "function"}])),
         ({"tools"}, in_the_list("messages", {"role": "tool", "tool_call_id": "1", "content": "42"})),
         ({"tools"}, in_the_list("messages", {"role": "assistant", "tool_calls": [{}]})),
@@ -73,6 +85,7 @@ NEEDS: dict[str, list[tuple[set[str], Change]]] = {
             {"vision", "tools"},
             in_the_list("input", call("computer_call_output", output={"type": "computer_screenshot"})),
         ),
+        ({"vision"}, member(prompt={"id": "p", "variables": {"i": {"type": "input_image"}}})),
         ({"files"}, in_a_message("input", {"type": "input_file", "file_id": "1"})),
         ({"tools"}, in_the_list("input", call("custom_tool_call"))),
         ({"tools"}, member(tools=[{"type": "web_search"}])),
@@ -84,6 +97,7 @@ NEEDS: dict[str, list[tuple[set[str], Change]]] = {
         ({"vision", "files"}, in_a_message("messages", {"type": "image", "source": {}}, "document")),
         ({"files"}, in_a_message("messages", {"type": "document", "source": {"type": "text", "data": "x"}})),
         ({"tools"}, in_a_message("messages", {"type": "tool_use", "id": "1", "name": "f", "input": {}})),
+        ({"tools"}, in_a_message("messages", {"type": "code_execution_tool_result", "content": {}})),
         ({"tools"}, member(tools=[{"name": "f"}])),
         ({"json_schema"}, member(output_config={"format": {"type": "json_schema"}})),
     ],
@@ -106,14 +120,19 @@ def generated(api: Api, chance: random.Random) -> tuple[set[str], Body]:
     return needs, dict(chance.sample(list(body.items()), len(body)))
 
 
-@pytest.mark.parametrize("path", APIS)
-async def test_no_request_reaches_an_llm_that_lacks_what_it_needs(make_routing: MakeRouting, path: str) -> None:
-    llms = endpoints_file().model_dump(mode="json")["llms"]
+def listed() -> dict[str, Any]:
+    """The LLMs of endpoints.yaml with what they can do."""
+    llms: dict[str, Any] = endpoints_file().model_dump(mode="json")["llms"]
     for name, (capabilities, protocols) in LLMS.items():
         llms[name] |= {"capabilities": sorted(capabilities), "protocols": sorted(protocols)}
-    routing, api, chance = make_routing(file={"llms": llms}), APIS[path], random.Random(path)
+    return llms
+
+
+@pytest.mark.parametrize("path", APIS)
+async def test_no_request_reaches_an_llm_that_lacks_what_it_needs(make_routing: MakeRouting, path: str) -> None:
+    routing, api, chance = make_routing(file={"llms": listed()}), APIS[path], random.Random(path)
     refused = 0
-    for _ in range(BODIES // len(APIS)):
+    for _ in range(BODIES // DOORS):
         needs, body = generated(api, chance)
         named = {body["model"]} & LLMS.keys() or LLMS.keys()
         able = {llm for llm in named if needs <= LLMS[llm][0] and api.protocol in LLMS[llm][1]}
@@ -122,7 +141,7 @@ async def test_no_request_reaches_an_llm_that_lacks_what_it_needs(make_routing: 
         if isinstance(outcome, OpenAiError):
             assert outcome.param is not None
             refused += 1
-    assert 0 < refused < BODIES // len(APIS)
+    assert 0 < refused < BODIES // DOORS
 
 
 async def candidates(routing: Routing, api: Api, body: bytes) -> set[str] | OpenAiError:
@@ -131,3 +150,31 @@ async def candidates(routing: Routing, api: Api, body: bytes) -> set[str] | Open
     except OpenAiError as error:
         return error
     return {attempt.partition("#")[0] for attempt in routed.attempts}
+
+
+async def test_no_decision_names_an_llm_that_lacks_what_the_chat_needs() -> None:
+    parts = {
+        "image_url": "vision",
+        "input_audio": "audio",
+        "video_url": "video",
+        "file": "files",
+        "tool_result": "tools",
+    }
+    router = Router(PoolRef(Pool(endpoints_file(llms=listed()))), FakeScorer(), QueryBudget(10, 1))
+    chance, refused, field = random.Random(0), 0, ""
+    for _ in range(BODIES // DOORS):
+        kinds = chance.sample(sorted(parts), chance.randrange(3))
+        needs = {parts[kind] for kind in kinds}
+        chat = pb.ChatMessages(messages=[pb.ChatMessage(role="user", content="hi")])
+        for kind in kinds:
+            content = [pb.ContentPart(type="text", text="hi"), pb.ContentPart(type=kind)][chance.randrange(2) :]
+            chat.messages.insert(chance.randrange(len(chat.messages) + 1), pb.ChatMessage(role="user", parts=content))
+        able = {llm for llm in LLMS if needs <= LLMS[llm][0]}
+        try:
+            query = checked(pb.RouteRequest(chat=chat, max_candidates=9), router.pool.names, 10**6)
+            named = {one.llm for one in (await router.route(query, time.monotonic() + 5)).candidates}
+        except InvalidRequestError as error:
+            named, refused, field = set(), refused + 1, error.field
+        assert named == able, chat
+    assert re.fullmatch(r"chat\.messages\[\d\]\.parts\[\d\]", field)
+    assert 0 < refused < BODIES // DOORS
