@@ -53,7 +53,7 @@ def _parts(field: str, parts: Sequence[object]) -> Iterator[pb.ContentPart]:
             yield pb.ContentPart(type="text", text=text(name, part))
         elif isinstance(part, Mapping):
             kind, words = text(f"{name}.type", part.get("type")), part.get("text")
-            # Only text takes part in routing: the data of images and sounds stays with the caller.
+            # Of an image or a sound only its type travels: its data stay with the caller.
             yield pb.ContentPart(type=kind, text=text(f"{name}.text", words) if kind == "text" or words else "")
         else:
             raise TypeError(f"{name}: must be a part such as {{'type': 'text', 'text': …}}, not {type(part).__name__}")

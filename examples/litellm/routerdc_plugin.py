@@ -29,7 +29,7 @@ class RouterDC:
         """The same context with the candidates that are the chosen LLM, or as it was."""
         names = sorted({_name(model) for model in context.candidate_models})
         if len(names) > 1:
-            messages = [{"role": m["role"], "content": _text(m.get("content"))} for m in context.structured_messages]
+            messages = [{"role": m["role"], **_content(m.get("content"))} for m in context.structured_messages]
             try:
                 answer = await self._answer({"chat": {"messages": messages}, "allowed_llms": names})
             except (aiohttp.ClientError, TimeoutError, ValueError) as error:
@@ -51,9 +51,12 @@ def _name(model: str) -> str:
     return model.rpartition("/")[2]
 
 
-def _text(content: Any) -> str:
-    parts = [part for part in content or [] if isinstance(part, dict)]
-    return content if isinstance(content, str) else "\n".join(part.get("text") or "" for part in parts)
+def _content(content: Any) -> dict[str, Any]:
+    """The texts, and of everything else what it is: LLMs that cannot read an image are not named."""
+    if not isinstance(content, list):
+        return {"content": content or ""}
+    parts = [part for part in content if isinstance(part, dict)]
+    return {"parts": [{"type": part.get("type") or "", "text": part.get("text") or ""} for part in parts]}
 
 
 plugin = RouterDC(os.environ.get("ROUTERDC_URL", "http://127.0.0.1:8080"), os.environ.get("ROUTERDC_API_KEY", ""))

@@ -17,6 +17,7 @@ KUBERNETES = ROOT / "deploy" / "kubernetes"
 VERSIONS: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "versions.yaml").read_text(encoding="utf-8"))
 OVERLAYS = sorted(path.parent.name for path in KUBERNETES.glob("overlays/*/kustomization.yaml"))
 COMPONENTS = sorted(path.parent.name for path in KUBERNETES.glob("components/*/kustomization.yaml"))
+NEIGHBOURS = sorted(p.parent.name for p in KUBERNETES.glob("overlays/envoy-gateway/neighbours/*/kustomization.yaml"))
 WHOLE = ("cpu", "gpu", "production")  # overlays that run the router, not only add to it
 
 Object = dict[str, Any]
@@ -51,6 +52,22 @@ def with_components(base: str, *components: str) -> tuple[Object, ...]:
         "components": [f"../deploy/kubernetes/components/{component}" for component in components],
     }
     return beside(yaml.safe_dump(overlay_of_the_users))
+
+
+@cache
+def with_neighbour(name: str) -> tuple[Object, ...]:
+    """The objects of an overlay of a user who takes Envoy Gateway's, and beside it the component for a neighbour."""
+    folder = "../deploy/kubernetes/overlays/envoy-gateway"
+    return beside(
+        yaml.safe_dump(
+            {
+                "apiVersion": "kustomize.config.k8s.io/v1beta1",
+                "kind": "Kustomization",
+                "resources": [folder],
+                "components": [f"{folder}/neighbours/{name}"],
+            }
+        )
+    )
 
 
 @cache

@@ -28,21 +28,24 @@ def one_pool(config: dict[str, Any], source: dict[str, Any]) -> None:
     ]
     llms = [cluster for cluster in resources["clusters"] if cluster["name"] != "gateway"]
     hosts = [host for llm in llms for host in llm["load_assignment"]["endpoints"][0]["lb_endpoints"]]
+    pool = {
+        "name": "pool",
+        "type": "STATIC",
+        "load_assignment": {"cluster_name": "pool", "endpoints": [{"lb_endpoints": hosts}]},
+        "load_balancing_policy": override_host(source),
+    }
+    resources["clusters"] = [cluster for cluster in resources["clusters"] if cluster["name"] == "gateway"] + [pool]
+
+
+def override_host(source: dict[str, Any]) -> dict[str, Any]:
+    """The policy by which a cluster asks the host that stands in `source`."""
     least_request = {"name": "least_request", "typed_config": {"@type": f"{POLICIES}.least_request.v3.LeastRequest"}}
     override = {
         "@type": f"{POLICIES}.override_host.v3.OverrideHost",
         "override_host_sources": [source],
         "fallback_policy": {"policies": [{"typed_extension_config": least_request}]},
     }
-    pool = {
-        "name": "pool",
-        "type": "STATIC",
-        "load_assignment": {"cluster_name": "pool", "endpoints": [{"lb_endpoints": hosts}]},
-        "load_balancing_policy": {
-            "policies": [{"typed_extension_config": {"name": "override_host", "typed_config": override}}]
-        },
-    }
-    resources["clusters"] = [cluster for cluster in resources["clusters"] if cluster["name"] == "gateway"] + [pool]
+    return {"policies": [{"typed_extension_config": {"name": "override_host", "typed_config": override}}]}
 
 
 @pytest.mark.parametrize("source", [HEADER, METADATA], ids=["header", "metadata"])

@@ -30,18 +30,22 @@ Answers = list[Any]
 class Processor:
     """Answers each whole request body with the messages of `answer(body)`."""
 
-    def __init__(self, answer: Callable[[bytes], Answers]) -> None:
-        self._answer = answer
+    def __init__(self, answer: Callable[[bytes], Answers], *, waits_for_body: bool = True) -> None:
+        """`waits_for_body`: headers, where they are sent, are answered with the body."""
+        self.answer = answer
+        self._waits = waits_for_body
         self.seen: list[bytes] = []
 
     async def Process(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
-        """ExternalProcessor.Process: headers, where they are sent, are answered with the body."""
+        """ExternalProcessor.Process."""
         body = b""
         async for request in requests:
+            if request.HasField("request_headers") and not self._waits:
+                yield pb.ProcessingResponse(request_headers=pb.HeadersResponse())
             body += request.request_body.body
             if request.request_body.end_of_stream:
                 self.seen.append(body)
-                for answer in self._answer(body):
+                for answer in self.answer(body):
                     yield answer
 
 
@@ -106,12 +110,18 @@ def add(config: dict[str, Any], port: int, place: int, mode: dict[str, str]) -> 
         "processing_mode": mode,
     }
     filters.insert(place, {"name": f"{EXT_PROC}.second", "typed_config": typed})
-    cluster = copy.deepcopy(next(one for one in resources["clusters"] if one["name"] == "gateway"))
-    cluster["name"] = cluster["load_assignment"]["cluster_name"] = "second"
+    add_cluster(config, "second", port)
+
+
+def add_cluster(config: dict[str, Any], name: str, port: int) -> None:
+    """A cluster like that of our gateway."""
+    clusters = config["static_resources"]["clusters"]
+    cluster = copy.deepcopy(next(one for one in clusters if one["name"] == "gateway"))
+    cluster["name"] = cluster["load_assignment"]["cluster_name"] = name
     cluster.pop("health_checks", None)
     (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
     endpoint["endpoint"] = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}
-    resources["clusters"].append(cluster)
+    clusters.append(cluster)
 
 
 async def ask(plane: Plane, query: str) -> str:

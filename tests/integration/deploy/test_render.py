@@ -11,6 +11,7 @@ import yaml
 from tests.support.rendered import (
     COMPONENTS,
     KUBERNETES,
+    NEIGHBOURS,
     OVERLAYS,
     VERSIONS,
     Object,
@@ -20,6 +21,7 @@ from tests.support.rendered import (
     overlay,
     render,
     with_components,
+    with_neighbour,
     workloads,
 )
 
@@ -35,6 +37,7 @@ def is_builtin(one: Object) -> bool:
 
 def combinations() -> list[Any]:
     plain = [pytest.param(overlay, (name,), id=name) for name in OVERLAYS]
+    plain += [pytest.param(with_neighbour, (name,), id=f"envoy-gateway+{name}") for name in NEIGHBOURS]
     return plain + [
         pytest.param(with_components, (base, added), id=f"{base}+{added}") for base in ("cpu", "gpu") for added in ADDED
     ]
@@ -90,7 +93,8 @@ def test_every_kustomization_is_rendered_by_a_test() -> None:
     folders = {path.parent for path in KUBERNETES.rglob("kustomization.yaml")}
     parts = {KUBERNETES / part for part in ("base/gateway", "base/triton", "overlays/envoy-gateway/routing")}
     known = {KUBERNETES / "overlays" / name for name in OVERLAYS} | {KUBERNETES / "components" / n for n in COMPONENTS}
-    assert folders == known | parts | {KUBERNETES / "base"}
+    neighbours = {KUBERNETES / "overlays/envoy-gateway/neighbours" / name for name in NEIGHBOURS}
+    assert folders == known | parts | neighbours | {KUBERNETES / "base"}
     engines = {line for name in OVERLAYS for line in _components(name)}
     assert {name for name in COMPONENTS if name.startswith("engine-")} <= engines
 

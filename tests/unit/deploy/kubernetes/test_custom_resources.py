@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from tests.support.rendered import (
+    NEIGHBOURS,
     OVERLAYS,
     ROOT,
     VERSIONS,
@@ -16,6 +17,7 @@ from tests.support.rendered import (
     needs_kubectl,
     overlay,
     with_components,
+    with_neighbour,
 )
 
 FETCHED = ROOT / ".cache" / "kubernetes"
@@ -38,7 +40,7 @@ def check(*objects: Object) -> tuple[int, str]:
 
 
 def test_every_custom_resource_is_what_its_project_takes() -> None:
-    rendered = [*map(overlay, OVERLAYS), with_components("cpu", "autoscaling")]
+    rendered = [*map(overlay, OVERLAYS), with_components("cpu", "autoscaling"), *map(with_neighbour, NEIGHBOURS)]
     ours = {json.dumps(one): one for objects in rendered for one in objects if one["apiVersion"] in APIS}
     assert {one["apiVersion"] for one in ours.values()} == APIS
     status, told = check(*ours.values())

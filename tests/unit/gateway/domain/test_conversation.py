@@ -12,8 +12,8 @@ from gateway.domain.conversation import (
     Message,
     conversation,
     cut,
-    without_wrappers,
 )
+from gateway.domain.wrappers import without_wrappers
 
 LONG = "Please prove that the square root of two is irrational."
 
