@@ -1,6 +1,7 @@
 """What an answer or an error of the `openai` client means: something to grade, a reason why not, or a retry."""
 
 import email.utils
+import json
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -49,30 +50,36 @@ class UnreadableError(Exception):
 
 
 def said(completion: Any) -> Said:
-    """Reads what the client made of a response, which it does not check.
+    """Reads a response: what its JSON holds, or its text where the server calls it something else than JSON.
 
     Raises:
-        UnreadableError: it is something else than a chat completion.
+        UnreadableError: it is no chat completion.
     """
     try:
-        if not completion.choices:
-            return Said(None, EMPTY, _tokens(completion.usage))
-        choice = completion.choices[0]
-        text, finish, refusal = choice.message.content, choice.finish_reason, choice.message.refusal
-    except (AttributeError, TypeError, LookupError):
+        found = json.loads(completion) if isinstance(completion, str) else completion
+        tokens = _tokens(found.get("usage"))
+        if not (choices := found.get("choices")):
+            return Said(None, EMPTY, tokens)
+        message, finish = choices[0]["message"], choices[0].get("finish_reason")
+        text, refusal = message.get("content"), message.get("refusal")
+    except (AttributeError, TypeError, LookupError, ValueError, RecursionError):
         raise UnreadableError from None
     if not isinstance(text, str | None):
         raise UnreadableError
     missing = FINISHES.get(finish) if isinstance(finish, str) else None
-    missing = missing or (FILTERED if refusal else None if (text or "").strip() else EMPTY)
-    return Said(text, missing, _tokens(completion.usage))
+    return Said(text, missing or (FILTERED if refusal else None if (text or "").strip() else EMPTY), tokens)
 
 
 def _tokens(usage: Any) -> tuple[int, int] | None:
     """None where the server says nothing that can be believed: then the most that the call can cost is booked."""
-    found = getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)
-    known = all(type(count) is int and 0 <= count <= MOST_TOKENS for count in found)
-    return found if known else None  # type: ignore[return-value]
+    if not isinstance(usage, dict):
+        return None
+    prompt, answer = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    return None if prompt is None or answer is None else (prompt, answer)
+
+
+def _count(tokens: Any) -> int | None:
+    return tokens if type(tokens) is int and 0 <= tokens <= MOST_TOKENS else None
 
 
 def failure(error: openai.OpenAIError) -> Failure:
