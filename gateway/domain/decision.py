@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gateway.config.endpoints_file import Endpoint
 
 
-class Reason(enum.Enum):
+class Reason(enum.StrEnum):
     """Why the chosen LLM was chosen."""
 
     ROUTED = "routed"

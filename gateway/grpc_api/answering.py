@@ -42,22 +42,13 @@ def answered(
     @wraps(rpc)
     async def call(servicer: Counting, request: Any, context: Context) -> Response:
         try:
-            return await rpc(servicer, accepted(request), context)
+            if isinstance(request, GatewayError):  # the wire-format guard refused the message
+                raise request
+            return await rpc(servicer, request, context)
         except Exception as error:
             await abort(context, of(error, shown_id(request), servicer.metrics))
 
     return call
-
-
-def accepted(request: Any) -> Any:
-    """`request`, as the wire-format guard let it through.
-
-    Raises:
-        InvalidRequestError: the guard refused it.
-    """
-    if isinstance(request, GatewayError):
-        raise request
-    return request
 
 
 def shown_id(request: Any) -> str:

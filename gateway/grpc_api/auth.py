@@ -51,7 +51,9 @@ def charge(queries: int) -> None:
     Raises:
         RateLimitedError: they are too many for now.
     """
-    caller.current.get().charge(queries)
+    calling = caller.current.get()
+    if calling is not ANONYMOUS:
+        calling.charge(queries)
 
 
 def authorized(query: RouteQuery, wanted_llms: Collection[str]) -> RouteQuery:

@@ -22,6 +22,8 @@ MAX_ENDPOINT_CHARS = 2048
 
 _Number = Literal["cost_weight", "max_price", "min_margin", "min_confidence"]
 
+_NONE = frozenset[str]()
+
 _OUTCOMES: dict[int, CallOutcome] = {
     pb.OUTCOME_OK: CallOutcome.OK,
     pb.OUTCOME_ERROR: CallOutcome.ERROR,
@@ -137,6 +139,8 @@ def _rules(request: pb.RouteRequest, llms: Set[str]) -> tuple[CallerRules, ...]:
 
 
 def _names(field: str, names: Collection[str], llms: Set[str]) -> frozenset[str]:
+    if not names:
+        return _NONE
     known = frozenset(names)
     if not known <= llms:
         unknown = ", ".join(sorted(known - llms))
@@ -154,12 +158,16 @@ def _number(request: pb.RouteRequest, field: _Number) -> float | None:
 
 
 def _request_id(request: pb.RouteRequest) -> str:
-    if len(request.request_id.encode()) > MAX_REQUEST_ID_BYTES:
+    request_id = request.request_id
+    if not request_id:
+        return new_request_id()
+    if len(request_id.encode()) > MAX_REQUEST_ID_BYTES:
         raise InvalidRequestError("request_id", f"longer than {MAX_REQUEST_ID_BYTES} bytes")
-    return request.request_id or new_request_id()
+    return request_id
 
 
 def _session_id(request: pb.RouteRequest) -> str:
-    if len(request.session_id.encode()) > MAX_SESSION_ID_BYTES:
+    session_id = request.session_id
+    if session_id and len(session_id.encode()) > MAX_SESSION_ID_BYTES:
         raise InvalidRequestError("session_id", f"longer than {MAX_SESSION_ID_BYTES} bytes")
-    return request.session_id
+    return session_id

@@ -1,11 +1,12 @@
 """From decisions to protobuf messages. The other direction is requests.py."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from google.rpc import status_pb2
 
 from gateway.config.endpoints_file import Endpoint
-from gateway.domain.decision import Candidate, Decision, Reason
+from gateway.domain.decision import Decision, Reason
 from gateway.domain.outcomes import EndpointState
 from gateway.policy import defaults, eligibility
 from gateway.policy.eligibility import CallerRules
@@ -27,12 +28,11 @@ _STATES = {
 
 def route_response(decision: Decision) -> pb.RouteResponse:
     """The answer to one query."""
-    candidates = [_candidate(candidate) for candidate in decision.candidates]
-    return pb.RouteResponse(
+    chosen = decision.candidates[0]
+    response = pb.RouteResponse(
         request_id=decision.request_id,
-        llm=candidates[0].llm,
-        endpoint=candidates[0].endpoint,
-        candidates=candidates,
+        llm=chosen.llm,
+        endpoint=_endpoint(chosen.endpoint.address, chosen.endpoint.model),
         margin=decision.margin,
         familiarity=decision.familiarity,
         reason=_REASONS[decision.reason],
@@ -47,6 +47,16 @@ def route_response(decision: Decision) -> pb.RouteResponse:
             policy_ns=decision.policy_ns,
         ),
     )
+    add = response.candidates.add  # in place: a candidate made elsewhere is copied
+    for llm, endpoint, score, adjusted_score, confidence in decision.candidates:
+        add(
+            llm=llm,
+            score=score,
+            adjusted_score=adjusted_score,
+            confidence=confidence,
+            endpoint=_endpoint(endpoint.address, endpoint.model),
+        )
+    return response
 
 
 def route_result(request_id: str, outcome: Decision | status_pb2.Status) -> pb.RouteResult:
@@ -64,7 +74,7 @@ def list_response(
     llms = [
         pb.Llm(
             name=name,
-            endpoints=map(_endpoint, llm.endpoints),
+            endpoints=[_endpoint(e.address, e.model) for e in llm.endpoints],
             price=llm.price,
             healthy=name in healthy,
             context_tokens=llm.context_tokens,
@@ -83,18 +93,12 @@ def report_response(state: EndpointState) -> pb.ReportOutcomeResponse:
 
 
 def _endpoint_status(endpoint: Endpoint, state: EndpointState) -> pb.EndpointStatus:
-    return pb.EndpointStatus(endpoint=_endpoint(endpoint), state=_STATES[state], weight=endpoint.weight)
-
-
-def _candidate(candidate: Candidate) -> pb.Candidate:
-    return pb.Candidate(
-        llm=candidate.llm,
-        score=candidate.score,
-        adjusted_score=candidate.adjusted_score,
-        confidence=candidate.confidence,
-        endpoint=_endpoint(candidate.endpoint),
+    return pb.EndpointStatus(
+        endpoint=_endpoint(endpoint.address, endpoint.model), state=_STATES[state], weight=endpoint.weight
     )
 
 
-def _endpoint(endpoint: Endpoint) -> pb.Endpoint:
-    return pb.Endpoint(address=endpoint.address, model=endpoint.model)
+@lru_cache(maxsize=4096)
+def _endpoint(address: str, model: str) -> pb.Endpoint:
+    """One message for all answers that name the endpoint; it is copied into them, and must not be changed."""
+    return pb.Endpoint(address=address, model=model)

@@ -3,7 +3,7 @@
 Knows protobuf and grpc's server side; decides nothing.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
 import grpc
@@ -89,9 +89,9 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
         """Lets open streams answer what they have read, and end."""
         self._streams.drain()
 
-    async def _decided(self, request: pb.RouteRequest, context: Context) -> Decision:
+    def _decided(self, request: pb.RouteRequest, context: Context) -> Awaitable[Decision]:
         auth.charge(1)
-        return await self._router.route(self._checked(request), self._deadlines.of_query(context.time_remaining()))
+        return self._router.route(self._checked(request), self._deadlines.of_query(context.time_remaining()))
 
     def _checked(self, request: pb.RouteRequest, priority: Priority = Priority.INTERACTIVE) -> RouteQuery:
         query = checked(request, self._router.pool.names, self._limits.max_query_bytes, priority)

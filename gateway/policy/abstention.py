@@ -16,8 +16,7 @@ def reason_to_abstain(
         confidence: of the first candidate; None where it is not known: that is no doubt.
         min_confidence: how high it must be.
     """
-    lead = margin(ranked)
-    if lead is not None and lead < min_margin:
+    if min_margin and (lead := margin(ranked)) is not None and lead < min_margin:
         return f"the best LLM is ahead by {lead:.4g} only, not by {min_margin:g}"
     if confidence is not None and confidence < min_confidence:
         return f"confidence in the best LLM is {confidence:.4g}, not {min_confidence:g}"

@@ -7,6 +7,7 @@ ties go to the first column, as argmax does. Knows nothing of endpoints, request
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from gateway.errors import PriceUnknownError
@@ -18,6 +19,9 @@ class Ranked(NamedTuple):
     llm: str
     score: float
     adjusted_score: float
+
+
+_ADJUSTED_SCORE = attrgetter("adjusted_score")
 
 
 def costs(eligible: Collection[str], cost_weight: float, prices: Mapping[str, float]) -> dict[str, float]:
@@ -49,12 +53,12 @@ def rank(
         eligible: the LLMs that may answer; the others do not appear in the result.
         cost: what `costs` gave for them.
     """
-    ranked = [
-        Ranked(llm, score, score - cost.get(llm, 0.0))
-        for llm, score in zip(llms, scores, strict=True)
-        if llm in eligible
-    ]
-    ranked.sort(key=_adjusted_score, reverse=True)  # stable, so ties stay in column order
+    scored = zip(llms, scores, strict=True)
+    if cost:
+        ranked = [Ranked(llm, score, score - cost[llm]) for llm, score in scored if llm in eligible]
+    else:
+        ranked = [Ranked(llm, score, score) for llm, score in scored if llm in eligible]
+    ranked.sort(key=_ADJUSTED_SCORE, reverse=True)  # stable, so ties stay in column order
     return ranked
 
 
@@ -66,7 +70,3 @@ def margin(ranked: Sequence[Ranked]) -> float | None:
 def with_first(ranked: Sequence[Ranked], llm: str) -> list[Ranked]:
     """`llm`, which is one of `ranked`, before all the others, whose order stays."""
     return sorted(ranked, key=lambda r: r.llm != llm)
-
-
-def _adjusted_score(ranked: Ranked) -> float:
-    return ranked.adjusted_score

@@ -37,6 +37,7 @@ class Pool:
         self.members = dict(_members(file))
         self.parameter_names = frozenset(name for llm in file.llms.values() for name in llm.parameters)
         self.endpoint_health = health or EndpointHealth()
+        self._checked: Bundle | None = None  # the last bundle whose scores were asked for: it is the same nearly always
         self._in_use = {n: [e for e in llm.endpoints if e.in_use] for n, llm in file.llms.items()}
         self._with_endpoints = frozenset(name for name, endpoints in self._in_use.items() if endpoints)
         self._turns = {
@@ -51,6 +52,10 @@ class Pool:
         return frozenset(
             name for name, endpoints in self._in_use.items() if any(health.share(one, caller) for one in endpoints)
         )
+
+    def all_unhealthy(self, llms: frozenset[str], caller: str = "") -> bool:
+        """Whether none of `llms`, which have endpoints in use, has one that `caller` may be given now."""
+        return not self.endpoint_health.all_well and llms.isdisjoint(self.healthy(caller))
 
     def endpoint(self, llm: str, caller: str = "") -> Endpoint:
         """The endpoint of `llm` (one with an endpoint in use) whose turn it is; where all are ejected, one of them."""
@@ -112,7 +117,9 @@ class Pool:
         Raises:
             BundleMismatchError: it scores none of them, or one that endpoints.yaml does not name.
         """
-        self.check(bundle)
+        if bundle is not self._checked:
+            self.check(bundle)
+            self._checked = bundle
         if len(self.names) == len(bundle.llms):
             return eligible
         if not (scored := eligible.intersection(bundle.llms)):

@@ -14,7 +14,6 @@ from gateway.policy.confidence import confidence
 from gateway.pool.pool import Pool
 from gateway.routing.history import Past, ScoredConversation
 
-_REASONS = {Rule.STICKY: Reason.STICKY, Rule.ABSTAINED: Reason.ABSTAINED}
 UNFAMILIAR_BELOW = 0.5
 """The scores of a query less familiar than that say more of the LLMs in general than of the query."""
 
@@ -32,7 +31,7 @@ class Case(NamedTuple):
     @property
     def defaults(self) -> tuple[str, ...]:
         """Ranked: the query's own (those of its virtual model), then the pool's."""
-        return (*self.query.defaults, *self.pool.defaults)
+        return (*self.query.defaults, *self.pool.defaults) if self.query.defaults else self.pool.defaults
 
     @property
     def note(self) -> str:
@@ -67,7 +66,9 @@ def decide(case: Case, conversation: ScoredConversation) -> Decision:
     query, pool, scored = case.query, case.pool, conversation.scored
     scores = scored.scores
     eligible = case.fitting(pool.scored(case.eligible, scores.bundle), None if scores.truncated else scores.token_count)
-    session_llm = _replayed(case, scores.bundle, conversation.past, eligible) or case.session_llm
+    session_llm = case.session_llm
+    if conversation.past:
+        session_llm = _replayed(case, scores.bundle, conversation.past, eligible) or session_llm
     choice = _choice(case, scores.bundle, scores.values, eligible, conversation.chat_tokens, session_llm)
     candidates = tuple(
         Candidate(r.llm, pool.endpoint(r.llm, query.caller), r.score, r.adjusted_score, _confidence(scores.bundle, r))
@@ -110,10 +111,14 @@ def undecided(case: Case, reason: Reason, detail: str) -> Decision:
 
 
 def _reason(choice: Choice, scored: Scored) -> Reason:
+    if choice.rule is Rule.STICKY:
+        return Reason.STICKY
+    if choice.rule is Rule.ABSTAINED:
+        return Reason.ABSTAINED
     familiarity = scored.scores.familiarity
-    if choice.rule is Rule.BEST and familiarity is not None and familiarity < UNFAMILIAR_BELOW:
+    if familiarity is not None and familiarity < UNFAMILIAR_BELOW:
         return Reason.UNFAMILIAR
-    return _REASONS.get(choice.rule, Reason.CACHED if scored.cached else Reason.ROUTED)
+    return Reason.CACHED if scored.cached else Reason.ROUTED
 
 
 def _replayed(case: Case, bundle: Bundle, past: Sequence[Past], eligible: frozenset[str]) -> str | None:
@@ -134,12 +139,13 @@ def _choice(
 ) -> Choice:
     """What the policy chooses at a turn of the conversation, from its scores and the tokens that were in the chat."""
     ranked = ranking.rank(bundle.llms, values, eligible, case.cost)
+    thresholds = _thresholds(case.pool.thresholds, case.query, chat_tokens)
     return choose(
         ranked,
-        _thresholds(case.pool.thresholds, case.query, chat_tokens),
+        thresholds,
         defaults=case.defaults,
         session_llm=session_llm,
-        confidence=_confidence(bundle, ranked[0]),
+        confidence=_confidence(bundle, ranked[0]) if thresholds.min_confidence else None,
     )
 
 

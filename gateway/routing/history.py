@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gateway.domain.conversation import Turn
-from gateway.domain.query import RouteQuery
+from gateway.domain.conversation import Conversation, Turn
+from gateway.domain.query import Priority, RouteQuery
 from gateway.domain.scorer import Bundle, Scored, Scorer, Scores
 from gateway.policy.blending import blended, mean, shares
 from gateway.policy.eligibility import estimated_tokens
@@ -36,22 +36,18 @@ class ScoredConversation(NamedTuple):
     chat_tokens: int = 0
 
 
-async def score(query: RouteQuery, scorer: Scorer, deadline: float) -> ScoredConversation:
-    """Scores every text of `query`, all at once.
+async def score(conversation: Conversation, scorer: Scorer, deadline: float, priority: Priority) -> ScoredConversation:
+    """Scores every text of `conversation`, all at once.
 
     Raises:
         InvalidRequestError, ScorerError: see `Scorer.score`.
     """
-    if query.conversation is None:  # as it is, so that the scores are those that the model gives for this text
-        return ScoredConversation(await scorer.score(query.text, deadline, query.priority))
-    turns, max_tokens = query.conversation.turns, scorer.bundle.max_tokens
+    turns, max_tokens = conversation.turns, scorer.bundle.max_tokens
     rows = [both_ends(turn.text, max_tokens) for turn in turns]
     if len(rows) == 1 and len(rows[0]) == 1:
-        return ScoredConversation(await scorer.score(rows[0][0], deadline, query.priority))
+        return ScoredConversation(await scorer.score(rows[0][0], deadline, priority))
     texts = dict.fromkeys(text for row in rows for text in row)
-    scored = dict(
-        zip(texts, await asyncio.gather(*(scorer.score(t, deadline, query.priority) for t in texts)), strict=True)
-    )
+    scored = dict(zip(texts, await asyncio.gather(*(scorer.score(t, deadline, priority) for t in texts)), strict=True))
     return _combined(turns, [[scored[text] for text in row] for row in rows])
 
 

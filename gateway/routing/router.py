@@ -22,6 +22,7 @@ from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
 from gateway.routing import history
 from gateway.routing.case import Case, decide, undecided
+from gateway.routing.history import ScoredConversation
 from gateway.routing.sessions import Sessions
 
 NO_TEXT = "there is no text to route"
@@ -131,7 +132,11 @@ class Router:
         if not query.text:
             return self._told(query, undecided(case, Reason.FALLBACK, NO_TEXT))
         try:
-            decision = decide(case, await history.score(query, self._scorer, deadline))
+            if query.conversation is None:  # as it is, so that the scores are those that the model gives for this text
+                scored = ScoredConversation(await self._scorer.score(query.text, deadline, query.priority))
+            else:
+                scored = await history.score(query.conversation, self._scorer, deadline, query.priority)
+            decision = decide(case, scored)
         except NoRouterError as error:
             return self._told(query, undecided(case, Reason.NO_ROUTER, error.told))
         except ScorerError as error:
@@ -152,11 +157,10 @@ class Router:
         """What is known of `query` on its arrival; without prices where nothing will be ranked."""
         arrived_ns = time.perf_counter_ns()
         pool = self.pool
-        healthy = pool.healthy(query.caller)
         permitted = eligibility.permitted(pool.names, pool.prices, query.rules)
         permitted = capabilities.able(permitted, pool.capabilities, query.needs)
         eligible = pool.eligible(permitted, query.caller)
-        if eligible.isdisjoint(healthy):
+        if pool.all_unhealthy(eligible, query.caller):
             for observer in self._observers:
                 observer.last_resort(query, eligible)
         weight = pool.cost_weight if query.cost_weight is None else query.cost_weight

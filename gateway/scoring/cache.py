@@ -60,7 +60,7 @@ class CacheLookup:
     ) -> Coroutine[Any, Any, Scored]:
         """The cached scores of `query`, or the inner scorer's. No coroutine of its own: a miss would pay for it."""
         scores = self._cache.get(query)
-        if scores is None or scores.bundle.bundle_id != self.bundle.bundle_id:
+        if scores is None or scores.bundle.bundle_id != self._scorer.bundle.bundle_id:
             self._misses.count += 1
             return self._scorer.score(query, deadline, priority)
         self._hits.count += 1

@@ -72,7 +72,7 @@ class Metrics:
 
     def decision(self, decision: Decision) -> None:
         """A query was decided."""
-        self._requests.of(decision.candidates[0].llm, decision.reason.value).count += 1
+        self._requests.of(decision.candidates[0].llm, decision.reason).count += 1
         self._total.observe(decision.total_ns / 1e9)
         if decision.score_ns:
             self._queue.observe(decision.queue_ns / 1e9)

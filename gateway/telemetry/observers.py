@@ -52,7 +52,7 @@ class LogObserver(Observer):
             "decided",
             request_id=decision.request_id,
             llm=decision.candidates[0].llm,
-            reason=decision.reason.value,
+            reason=decision.reason,
             ms=decision.total_ns / 1e6,
             token_count=decision.token_count,
         )

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.domain.conversation import Message, conversation
 from gateway.domain.decision import Decision, Reason
-from gateway.domain.query import RouteQuery
+from gateway.domain.query import Priority, RouteQuery
 from gateway.domain.scorer import Scored
 from gateway.errors import ScorerUnavailableError
 from gateway.limits.query_budget import QueryBudget
@@ -39,7 +39,9 @@ async def decide(query: RouteQuery, scorer: FakeScorer | None = None, **policy: 
 async def test_all_texts_of_a_conversation_leave_in_one_batch_and_equal_ones_once() -> None:
     scorer = FakeScorer()
     coalescer = Coalescer(BisectingScorer(scorer), max_batch=lambda: 64, scorers=lambda: 1, window=1, row_seconds=1)
-    await score(asked(A, "yes", B, "yes"), coalescer, time.monotonic() + 5)
+    chat = asked(A, "yes", B, "yes").conversation
+    assert chat is not None
+    await score(chat, coalescer, time.monotonic() + 5, Priority.INTERACTIVE)
     assert scorer.batches == [[A, "yes", B]]
 
 
