@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway.app.listening import tls
-from gateway.app.listening.tls import CertificateFiles, ServerTls
+from gateway.app.listening.tls import ServerTls
 from gateway.app.reload import Reloader
 from gateway.app.source import Source
 from gateway.config import api_keys_file
@@ -38,7 +38,7 @@ def tracing(settings: Settings, stack: AsyncExitStack) -> "Tracing | None":
     Raises:
         TracingMissingError: the extra `tracing` is not installed, or not whole.
     """
-    if settings.telemetry.otlp_endpoint is None:
+    if settings.traces.otlp_endpoint is None:
         return None
     try:
         from gateway.telemetry.tracing import Tracing
@@ -47,7 +47,7 @@ def tracing(settings: Settings, stack: AsyncExitStack) -> "Tracing | None":
     except ImportError as error:  # xds-protos has older files of the same names
         how = "pip install --no-deps --force-reinstall opentelemetry-proto"
         raise TracingMissingError(f"otlp_endpoint: {error}; put it right with: {how}") from None
-    traces = Tracing(settings.telemetry.otlp_endpoint, settings.telemetry.trace_share)
+    traces = Tracing(settings.traces)
     stack.push_async_callback(traces.close)
     return traces
 
@@ -68,9 +68,8 @@ def triton(settings: Settings, metrics: Metrics, tracing: "Tracing | None") -> T
 
 def certificates(settings: Settings, reloader: Reloader) -> ServerTls | None:
     """TLS whose certificates are read again when they change; None: without TLS."""
-    if settings.tls.tls_cert_file is None or settings.tls.tls_key_file is None:
+    if (files := settings.tls.files) is None:
         return None
-    files = CertificateFiles(settings.tls.tls_cert_file, settings.tls.tls_key_file, settings.tls.tls_client_ca_file)
     source = reloader.source("certificates", files.paths, partial(tls.read, files))
     server_tls = ServerTls(source.content, files)
     source.on_change(server_tls.replace)

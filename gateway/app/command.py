@@ -59,7 +59,7 @@ def gateway(config: Path | None, **flags: Any) -> None:
     """
     try:
         chosen = settings.load(config, {name: value for name, value in flags.items() if value is not None})
-        logs.configure(chosen.telemetry.log_level)
+        logs.configure(chosen.logs.log_level)
         for sentence in settings.unknown_variables(os.environ):
             log.warning("unknown variable", problem=sentence)
         if chosen.listen.workers > 1:

@@ -123,9 +123,8 @@ def _observers(
     settings: Settings, metrics: Metrics, stack: AsyncExitStack, tracing: "Tracing | None"
 ) -> list[Observer]:
     observers: list[Observer] = [MetricsObserver(metrics), LogObserver()]
-    telemetry = settings.telemetry
-    if telemetry.decision_log_file is not None:
-        decision_log = DecisionLog(telemetry.decision_log_file, metrics, with_queries=telemetry.decision_log_queries)
+    if (path := settings.decision_log.decision_log_file) is not None:
+        decision_log = DecisionLog(path, metrics, with_queries=settings.decision_log.decision_log_queries)
         observers.append(stack.enter_context(decision_log))
     if tracing is not None:
         observers.append(tracing)

@@ -138,7 +138,7 @@ def _work(settings: Settings, supervisor: Connection) -> None:
     """The worker's side: serves, and tells the supervisor its ports, or why not, and then that it lives."""
     os.setpgrp()  # Ctrl-C reaches the supervisor alone, which passes it on once
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to read again
-    logs.configure(settings.telemetry.log_level)
+    logs.configure(settings.logs.log_level)
     parent = multiprocessing.parent_process()
     try:
         lifeline = None if parent is None else parent.sentinel

@@ -5,6 +5,7 @@ page (`python -m gateway.config.reference`) are made from them. Units are in the
 """
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
@@ -60,6 +61,20 @@ class Files(Group):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """Where the certificates are, in PEM."""
+
+    cert: Path
+    key: Path
+    client_ca: Path | None = None
+
+    @property
+    def paths(self) -> list[Path]:
+        """All of them."""
+        return [path for path in (self.cert, self.key, self.client_ca) if path is not None]
+
+
 class Tls(Group):
     """Certificates of the gRPC port."""
 
@@ -76,6 +91,13 @@ class Tls(Group):
         if self.tls_client_ca_file is not None and self.tls_cert_file is None:
             raise ValueError("tls_client_ca_file needs tls_cert_file and tls_key_file")
         return self
+
+    @property
+    def files(self) -> CertificateFiles | None:
+        """The files to read; None: without TLS."""
+        if self.tls_cert_file is None or self.tls_key_file is None:
+            return None
+        return CertificateFiles(self.tls_cert_file, self.tls_key_file, self.tls_client_ca_file)
 
 
 class Deadlines(Group):
@@ -239,19 +261,29 @@ class Shadow(Group):
     max_shadow_in_flight: int = Field(16, gt=0, description="queries in flight in the shadow; more are dropped")
 
 
-class Telemetry(Group):
-    """What the gateway tells about itself, besides metrics."""
+class DecisionLogging(Group):
+    """A file with every decision."""
 
     decision_log_file: Path | None = Field(
         None, description="JSON Lines file that gets every decision; none: no such log"
     )
     decision_log_queries: bool = Field(False, description="write the queries' texts into it, not their hashes only")
+
+
+class Traces(Group):
+    """Spans of calls, and where they are sent."""
+
     otlp_endpoint: str | None = Field(
         None,
         pattern=r"^https?://\S+$",
         description="OTLP/gRPC URL of a collector of traces, http://collector:4317; none: no traces",
     )
     trace_share: float = Field(0.1, ge=0, le=1, description="share of traced calls among those without a trace context")
+
+
+class Logs(Group):
+    """What is logged on stderr."""
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe event to log; debug adds one line for each query"
     )

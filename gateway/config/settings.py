@@ -18,18 +18,20 @@ from pydantic.fields import FieldInfo
 from gateway.config.groups import (
     Cache,
     Deadlines,
+    DecisionLogging,
     EndpointRules,
     Files,
     Group,
     Limits,
     Listen,
+    Logs,
     OpenAi,
     Scoring,
     SessionLimits,
     Shadow,
     Shutdown,
-    Telemetry,
     Tls,
+    Traces,
 )
 from gateway.errors import SettingsError
 from routerdc_contract.yaml_model import YamlError, load_yaml
@@ -58,7 +60,9 @@ class Settings(BaseModel):
     sessions: SessionLimits = SessionLimits()
     endpoints: EndpointRules = EndpointRules()
     shadow: Shadow = Shadow()
-    telemetry: Telemetry = Telemetry()
+    decision_log: DecisionLogging = DecisionLogging()
+    traces: Traces = Traces()
+    logs: Logs = Logs()
     shutdown: Shutdown = Shutdown()
 
     @model_validator(mode="before")

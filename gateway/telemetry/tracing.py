@@ -24,6 +24,7 @@ from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from gateway.config.groups import Traces
 from gateway.domain.decision import Decision
 from gateway.domain.observer import Observer
 from gateway.domain.query import Priority, RouteQuery
@@ -38,17 +39,12 @@ _propagator = TraceContextTextMapPropagator()
 class Tracing(Observer):
     """Makes spans and sends them, in a thread of its own, to a collector."""
 
-    def __init__(self, endpoint: str, share: float) -> None:
-        """Connects lazily; a collector that is away costs spans, not calls.
-
-        Args:
-            endpoint: URL of the collector's OTLP/gRPC port, such as http://localhost:4317 (https: TLS).
-            share: of the calls that come without a trace context; with one, the caller has decided.
-        """
+    def __init__(self, traces: Traces) -> None:
+        """Connects lazily; a collector that is away costs spans, not calls."""
         resource = Resource.create({SERVICE_NAME: _NAME, SERVICE_VERSION: version("routerdc-triton")})
-        self._provider = TracerProvider(resource=resource, sampler=ParentBasedTraceIdRatio(share))
+        self._provider = TracerProvider(resource=resource, sampler=ParentBasedTraceIdRatio(traces.trace_share))
         self._provider.add_span_processor(
-            BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, timeout=_EXPORT_SECONDS))
+            BatchSpanProcessor(OTLPSpanExporter(endpoint=traces.otlp_endpoint, timeout=_EXPORT_SECONDS))
         )
         self._tracer = self._provider.get_tracer(_NAME)
         self.server_interceptor = _ServerSpans(self._tracer)

@@ -6,25 +6,11 @@ know when files change.
 
 import ssl
 from dataclasses import dataclass
-from pathlib import Path
 
 import grpc
 
+from gateway.config.groups import CertificateFiles
 from gateway.errors import TlsError
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateFiles:
-    """Where the certificates are, in PEM."""
-
-    cert: Path
-    key: Path
-    client_ca: Path | None = None
-
-    @property
-    def paths(self) -> list[Path]:
-        """All of them."""
-        return [path for path in (self.cert, self.key, self.client_ca) if path is not None]
 
 
 @dataclass(frozen=True, slots=True)

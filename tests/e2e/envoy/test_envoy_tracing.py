@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.config.groups import Traces
 from gateway.telemetry.tracing import Tracing
 from tests.e2e.envoy_fixtures import Plane, data_plane
 from tests.support.fakes.otlp_collector import Collector, otlp_collector
@@ -29,7 +30,7 @@ async def traced(
 ) -> AsyncIterator[Traced]:
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")  # the gateway sends spans at once, too
     with otlp_collector() as collector:
-        tracing = Tracing(collector.endpoint, share=0)
+        tracing = Tracing(Traces(otlp_endpoint=collector.endpoint, trace_share=0))
         flags = ["--otlp", collector.address, "--trace-share", str(getattr(request, "param", 0))]
         try:
             async with data_plane(tmp_path, flags=flags, tracing=tracing, alter=send_at_once) as plane:

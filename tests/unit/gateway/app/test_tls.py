@@ -14,6 +14,7 @@ from cryptography import x509
 from gateway.app.listening import tls
 from gateway.app.server import serving
 from gateway.config import settings
+from gateway.config.groups import CertificateFiles
 from gateway.errors import SettingsError, TlsError
 from routerdc_client import AsyncRouterClient, ClientTls, RouteError
 from routerdc_client.route_command import route
@@ -129,7 +130,7 @@ def test_a_file_that_is_no_good_is_refused_by_name(folder: Path, broken: str, co
     path = folder / broken
     path.unlink() if content is None else path.write_text(content)
     with pytest.raises(TlsError, match=broken):
-        tls.read(tls.CertificateFiles(folder / "server.crt", folder / "server.key", folder / "ca.crt"))
+        tls.read(CertificateFiles(folder / "server.crt", folder / "server.key", folder / "ca.crt"))
 
 
 @pytest.mark.parametrize("names", [{"tls_cert_file"}, {"tls_key_file"}, {"tls_client_ca_file"}])
