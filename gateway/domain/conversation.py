@@ -14,7 +14,7 @@ Does not know protobuf, JSON or who scores.
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
@@ -28,6 +28,7 @@ RECENT_TURNS = 4
 NO_TEXT_IN_LAST = "the last user message asks nothing in text, so that the texts before it decide"
 _MAX_READ_CHARS = 2 * MAX_TURN_BYTES
 _MAX_LOOKED_AT = 32
+_MAX_LOOKED_AT_CHARS = 256 * 1024
 _WHOLE_WEIGHT_LETTERS = 48
 """A user text of so many letters counts fully; half of it counts a quarter."""
 _HAN = re.compile("[\u2e80-\u2fdf\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
@@ -97,16 +98,26 @@ def cut(text: str, max_bytes: int) -> str:
 def _asks(messages: Sequence[Message], *, stripped: bool) -> list[tuple[int, str]]:
     """Index and text of the user messages that count: the first that asks something, and the last `RECENT_TURNS`.
 
-    Looked for among the `_MAX_LOOKED_AT` texts at each end, so that the work is bounded, whatever the chat is.
+    Looked for among the `_MAX_LOOKED_AT` texts at each end, and no further than `_MAX_LOOKED_AT_CHARS` of texts that
+    ask nothing, so that the work is bounded, whatever the chat is.
     """
     users = [i for i, message in enumerate(messages) if message.role == "user" and message.text]
-    asks = ((i, _ask(messages[i].text, stripped=stripped)) for i in users[:_MAX_LOOKED_AT])
-    opener = next(((i, ask) for i, ask in asks if ask), None)
+    opener = next(_asking(messages, users[:_MAX_LOOKED_AT], stripped=stripped), None)
     if opener is None:
         return []
-    later = ((i, _ask(messages[i].text, stripped=stripped)) for i in users[: -_MAX_LOOKED_AT - 1 : -1] if i > opener[0])
-    recent = list(islice(((i, ask) for i, ask in later if ask), RECENT_TURNS))
+    later = [i for i in users[: -_MAX_LOOKED_AT - 1 : -1] if i > opener[0]]
+    recent = list(islice(_asking(messages, later, stripped=stripped), RECENT_TURNS))
     return [opener, *reversed(recent)]
+
+
+def _asking(messages: Sequence[Message], looked_at: Iterable[int], *, stripped: bool) -> Iterator[tuple[int, str]]:
+    """Those of `looked_at` that ask something, with what they ask."""
+    chars = 0
+    for i in looked_at:
+        if ask := _ask(messages[i].text, stripped=stripped):
+            yield i, ask
+        elif (chars := chars + len(messages[i].text)) > _MAX_LOOKED_AT_CHARS:
+            return
 
 
 def _ask(text: str, *, stripped: bool) -> str:

@@ -17,6 +17,7 @@ from gateway.grpc_api.requests import checked, within_limit
 from gateway.http_api import deciding, errors, explaining, openai_decisions, openapi, systemone
 from gateway.http_api.errors import QuestionError, UndecidedError
 from gateway.http_api.texts import Asked
+from gateway.http_api.values import MAX_VALUES, too_many
 from gateway.limits import caller
 from gateway.limits.caller import Callers
 from gateway.routing import history
@@ -139,18 +140,22 @@ class HttpApi:
 
 
 async def _body(request: web.Request) -> bytes:
-    """The body, as it was sent: not compressed, and in time.
+    """The body, as it was sent: not compressed, in time, and not of more values than can be read while others wait.
 
     Raises:
         HTTPUnsupportedMediaType, HTTPRequestTimeout, HTTPRequestEntityTooLarge: it is not like that.
+        InvalidRequestError: it has too many values.
     """
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise web.HTTPUnsupportedMediaType(reason="content-encoding: compressed bodies are not read here")
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return await request.read()
+            body = await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout(reason=f"the body did not arrive within {BODY_SECONDS:g} s") from None
+    if too_many(body):
+        raise InvalidRequestError("body", f"it has more than {MAX_VALUES} values: send less of the conversation")
+    return body
 
 
 def _message(body: bytes) -> pb.RouteRequest:

@@ -5,7 +5,6 @@ and the newest ask come as one text under headings. Read as one text, headings a
 """
 
 import re
-from itertools import count
 
 from gateway.domain.conversation import Message
 
@@ -13,6 +12,7 @@ _SYSTEM = "\nCaller system prompt, quoted as task context:\n"
 _EARLIER = "\nRecent conversation (context only, do not classify these):\n"
 _ASK = "\nClassify this message:\n"
 _SIZE = re.compile(r"\n\nConversation so far: ~\d+ tokens across the request$")
+_MAX_TURNS = 1_000
 _ROLE = re.compile(r"(user|assistant): ")
 
 
@@ -33,12 +33,15 @@ def _turns(text: str) -> list[Message]:
     if not text:
         return []
     turns: list[str] = []
-    rest = text.removeprefix("[1] ")
-    for number in count(2):
-        turn, found, rest = rest.partition(f"\n[{number}] ")
-        turns.append(turn)
-        if not found:
+    text = text.removeprefix("[1] ")
+    at = 0  # and not a rest, each of which would be a copy
+    for number in range(2, _MAX_TURNS + 1):
+        begin = f"\n[{number}] "
+        if (end := text.find(begin, at)) < 0:
             break
+        turns.append(text[at:end])
+        at = end + len(begin)
+    turns.append(text[at:])
     labels = [_ROLE.match(turn) for turn in turns]
     return [
         Message(label[1], turn[label.end() :]) if label and all(labels) else Message("user", turn)

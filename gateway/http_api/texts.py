@@ -10,7 +10,9 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from gateway.domain.conversation import Conversation, Message, conversation
+from gateway.errors import InvalidRequestError
 from gateway.http_api import litellm_state
+from gateway.http_api.values import MAX_VALUES, too_many
 from gateway.policy import capabilities
 from gateway.policy.capabilities import Capability, Needs
 
@@ -26,7 +28,11 @@ class Asked(NamedTuple):
 
 
 def asked(state: str | list[Any] | dict[str, Any]) -> Asked | None:
-    """What is to be routed of `state`; None where it is neither a text nor a chat."""
+    """What is to be routed of `state`; None where it is neither a text nor a chat.
+
+    Raises:
+        InvalidRequestError: a chat that is JSON in a text is too large.
+    """
     if isinstance(state, str):
         return _of_messages(litellm_state.messages(state) or _in_json(state)) or Asked(state)
     given = state if isinstance(state, list) else state.get("messages", [state])
@@ -78,6 +84,10 @@ def _embedded(given: Any) -> list[Message]:
 def _in_json(text: str) -> list[Message]:
     if not text.startswith('[{"'):
         return []
+    if too_many(text.encode(errors="replace")):
+        raise InvalidRequestError(
+            "messages", f"the chat in the text has more than {MAX_VALUES} values: send less of it"
+        )
     try:
         return _messages(json.loads(text))
     except (ValueError, RecursionError):

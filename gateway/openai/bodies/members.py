@@ -17,6 +17,8 @@ from gateway.openai.bodies.answers import OpenAiError, invalid
 
 MAX_MARKS = 1_000_000
 """Most commas and opening brackets in the members that routing reads: each may become a Python object."""
+MAX_MEMBERS = 1_000
+"""Most members: the largest API knows some forty, and walking along eight megabytes of keys takes seconds."""
 
 OTHER_MODELS = ("models", "fallbacks")
 """Members in which LLM servers that route themselves take the names of models to try after `model`."""
@@ -78,7 +80,7 @@ def parse(data: bytes) -> Members:
 
     Raises:
         OpenAiError: 400: it is not a JSON object with every key once and a `model` that is a string, not empty; or it
-            names further models.
+            names further models; 413: it has more than `MAX_MEMBERS` members.
     """
     try:
         if not data.isascii():
@@ -126,6 +128,8 @@ def _spans(data: bytes) -> tuple[dict[str, Span], int]:
     the one found. Such a body is refused: which of the two counts depends on who reads it.
     """
     raw, start = _members.decode(data), _OPEN.match(data)
+    if len(raw) > MAX_MEMBERS:
+        raise OpenAiError(413, f"body: more than {MAX_MEMBERS} members", code="request_too_large")
     assert start is not None  # noqa: S101 - msgspec has found an object
     spans: dict[str, Span] = {}
     at = start.end()

@@ -166,7 +166,7 @@ def test_what_is_read_of_a_chat_is_bounded_whatever_it_is(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(rule, "without_wrappers", spy)
     conversation([Message("user", "<file></file>" * 20_000)] * 1000)
-    assert sum(read) <= 2 * 32 * 2 * MAX_TURN_BYTES
+    assert sum(read) <= 6 * MAX_TURN_BYTES
 
 
 def test_asks_are_found_among_many_results_of_tools() -> None:

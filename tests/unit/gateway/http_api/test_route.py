@@ -31,6 +31,16 @@ async def test_the_answer_is_that_of_the_grpc_service(serve: Serve) -> None:
     assert (body["llm"], body["reason"], body["truncated"]) == ("alpha", "REASON_ROUTED", False)
 
 
+@pytest.mark.parametrize("path", ["/v1/route", "/v1/systemone", "/v1/decisions"])
+@pytest.mark.parametrize("unit", ["{}", "[]", "1.1"])
+async def test_values_without_end_are_refused_before_they_are_read(serve: Serve, path: str, unit: str) -> None:
+    values = ",".join([unit] * 5_000)
+    body = f'{{"query": "q", "chat": {{"messages": [{values}]}}, "state": [{values}], "input": [{values}]}}'
+    status, answer = await (await serve()).post(path, body.encode())
+    assert (status, answer["error"]["param"]) == (400, "body")
+    assert "more than 8192 values" in answer["error"]["message"]
+
+
 async def test_a_chat_is_routed(serve: Serve) -> None:
     chat = {"messages": [{"role": "user", "parts": [{"type": "text", "text": "hello"}]}]}
     assert (await (await serve()).post("/v1/route", {"chat": chat}))[1]["llm"] == "beta"

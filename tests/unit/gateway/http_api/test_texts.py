@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from gateway.http_api import texts
+from gateway.errors import InvalidRequestError
+from gateway.http_api import texts, values
 from gateway.http_api.litellm_state import messages
 
 SYSTEM = "Caller system prompt, quoted as task context:\nYou are a pirate.\n\nBe short.\n"
@@ -95,7 +96,7 @@ def test_a_chat_is_recognised_in_every_form(state: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['[{"role": "user"', '[{"a": 1}]', "[" * 10_000, '[{"a":' * 5_000, f'[{{"role": {"1" * 5000}}}]', "[1, 2]"]
+    "text", ['[{"role": "user"', '[{"a": 1}]', "[" * 10_000, '[{"a":' * 2_000, f'[{{"role": {"1" * 5000}}}]', "[1, 2]"]
 )
 def test_json_that_is_no_chat_is_a_text(text: str) -> None:
     assert texts.asked(text) == texts.Asked(text)
@@ -107,3 +108,28 @@ def test_json_that_is_no_chat_is_a_text(text: str) -> None:
 @pytest.mark.parametrize("state", [[], ["a"], [{"text": "a"}], {"customer": "Jo"}, {"messages": "a"}, {"messages": 3}])
 def test_other_json_is_no_chat(state: Any) -> None:
     assert texts.asked(state) is None
+
+
+def test_turns_without_end_are_not_all_looked_for() -> None:
+    turns = "".join(f"\n[{number}] turn {number}" for number in range(2, 5000))
+    quoted_chat = messages(
+        quoted(f"Recent conversation (context only, do not classify these):\n[1] turn 1{turns}\n", ASK)
+    )
+    assert len(quoted_chat) == 1001
+    assert quoted_chat[998].text == "turn 999"
+    assert quoted_chat[999].text.startswith("turn 1000\n[1001] turn 1001\n")
+
+
+@pytest.mark.parametrize("unit", ["[]", "{}", "1.1", '""', '{"role":"user","content":"x"}', '"\\""', '"\\\\"'])
+def test_values_are_counted_and_what_stands_in_texts_is_not(unit: str) -> None:
+    assert values.too_many(f"[{','.join([unit] * 10_000)}]".encode())
+    assert not values.too_many(f"[{','.join([unit] * 1_000)}]".encode())
+    assert not values.too_many(json.dumps({"query": f"[{unit}, {{" * 100_000}).encode())
+    assert values.too_many(json.dumps({"query": "a, b", "more": [1] * 10_000}).encode())
+
+
+def test_a_chat_in_a_text_is_bounded_like_one_beside_it() -> None:
+    chat = [{"role": "user", "content": "hello"}]
+    assert texts.asked(json.dumps(chat * 1000, separators=(",", ":"))) is not None
+    with pytest.raises(InvalidRequestError, match=f"more than {values.MAX_VALUES} values"):
+        texts.asked(json.dumps(chat * 10_000, separators=(",", ":")))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.openai.bodies.answers import OpenAiError
 from gateway.openai.bodies.edits import Editor
-from gateway.openai.bodies.members import MAX_MARKS, Members, parse
+from gateway.openai.bodies.members import MAX_MARKS, MAX_MEMBERS, Members, parse
 
 names = st.text(min_size=1).filter(lambda name: name.isprintable())
 values = st.recursive(
@@ -147,6 +147,16 @@ def test_endless_integer_passes() -> None:
 def test_half_a_character_passes_unchanged_whatever_stands_before_it() -> None:
     body = b'{"model": "a", "x": "\\ud800 \\\\ud800 \\ud83d\\ude00", "\\ud801": 1, "\\ud83d\\ude00": 1}'
     assert with_model(parse(body), "b") == body.replace(b'"a"', b'"b"')
+
+
+def test_keys_without_end_are_refused_before_they_are_walked() -> None:
+    def body(members: int) -> bytes:
+        return b'{"model": "a"' + b"".join(b', "k%d": 0' % i for i in range(members - 1)) + b"}"
+
+    assert len(parse(body(MAX_MEMBERS)).spans) == MAX_MEMBERS
+    with pytest.raises(OpenAiError, match=f"more than {MAX_MEMBERS} members") as caught:
+        parse(body(MAX_MEMBERS + 1))
+    assert caught.value.status == 413
 
 
 def test_members_with_too_many_values_are_not_made_into_objects() -> None:
