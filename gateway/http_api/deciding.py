@@ -17,7 +17,8 @@ from gateway.http_api.questions import Choice, Predicate, Question
 from gateway.routing.router import Router
 
 UNCALIBRATED_SLOPE = 10.0  # of cosines in a bundle without calibration: the order is right, the numbers are not
-_SCORED = (Reason.ROUTED, Reason.CACHED, Reason.STICKY)  # sticky: the order says whom to keep, the scores do not
+# Sticky: the order says whom to keep, the scores do not. Unfamiliar: the scores are all there is, and worth less.
+_SCORED = (Reason.ROUTED, Reason.CACHED, Reason.STICKY, Reason.UNFAMILIAR)
 
 
 @dataclass(frozen=True, slots=True)

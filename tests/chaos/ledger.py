@@ -17,8 +17,8 @@ FULL = os.environ.get("CHAOS") == "full"
 
 _HEAD = """# Fault tests
 
-Command: `make chaos` ([what each proves](../chaos.md)). {when}; {processor}, {cores} cores for load generator and
-service, commit {commit}.
+Command: `make chaos` ([what each proves](../explanation/faults.md)). {when}; {processor}, {cores} cores for load
+generator and service, commit {commit}.
 
 | fault | invariant | goal | calls | violations | worst | |
 |---|---|---|---|---|---|---|

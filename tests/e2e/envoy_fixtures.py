@@ -51,6 +51,7 @@ class Received:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    query: str
 
 
 @dataclass
@@ -79,7 +80,7 @@ class RecordingEndpoint:
 
     @web.middleware
     async def _record(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        self.received.append(Received(request.path, dict(request.headers), await request.read()))
+        self.received.append(Received(request.path, dict(request.headers), await request.read(), request.query_string))
         try:
             response: web.StreamResponse = await (self.answer or handler)(request)
         except web.HTTPNotFound:  # a path that the demo does not know fails as it is told to, too

@@ -7,7 +7,9 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["gateway", "contract", "routerdc.data.dataset", "routerdc.data.formats.rows"]):
+with atheris.instrument_imports(
+    include=["gateway", "routerdc_contract", "routerdc.data.dataset", "routerdc.data.formats.rows"]
+):
     from gateway.telemetry import logs
     from tests.fuzz.entrances import ENTRANCES
 

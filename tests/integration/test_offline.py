@@ -9,12 +9,19 @@ from typing import Any
 
 import onnx
 import pytest
+import yaml
 from onnx import TensorProto, helper
+
+from tests.support.data.tiny import tiny_datasets, tiny_encoder, tiny_recipe, write_datasets
 
 PROBE = Path(__file__).parents[1] / "support" / "environments" / "offline_probe.py"
 MODEL_CODE = Path(__file__).parents[2] / "model_repository" / "routerdc" / "1"
 UNSHARE = ["unshare", "--map-root-user", "--net", "--mount"]
 WAIT_SECONDS = 10  # the first events leave after a few
+ROOT = Path(__file__).parents[2]
+FROM = f"import os, sys, time\nsys.path.insert(0, {str(ROOT)!r})\nos.chdir({{folder!r}})"
+"""Code that finds the repository and works in a folder."""
+NOTHING: dict[str, Any] = {"asked": [], "home": []}
 
 
 def allowed() -> bool:
@@ -77,4 +84,35 @@ def test_onnx_runtime_as_it_comes_leaves_a_trace_which_ours_does_not(outcomes: d
 
 @pytest.mark.parametrize("imports", ["model", "export"])
 def test_our_imports_leave_nothing_and_look_up_nothing(outcomes: dict[str, dict[str, Any]], imports: str) -> None:
-    assert outcomes[imports] == {"asked": [], "home": []}
+    assert outcomes[imports] == NOTHING
+
+
+def test_training_leaves_nothing_and_looks_up_nothing(tmp_path: Path) -> None:
+    write_datasets(tmp_path / "data", tiny_datasets(30))
+    recipe = tiny_recipe(tiny_encoder(tmp_path / "encoder"), optimizer={"steps": 5})
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")), encoding="utf-8")
+    arguments = ["data", "--recipe", "mine.yaml", "--out", "bundle", "--neighbours", "5"]
+    command = f"from routerdc.training.command import train\ntrain({arguments}, standalone_mode=False)"
+    assert outcome(f"{FROM.format(folder=str(tmp_path))}\n{command}\ntime.sleep({WAIT_SECONDS})") == NOTHING
+    assert (tmp_path / "bundle" / "manifest.json").is_file()
+
+
+COLLECT = """
+import asyncio, pathlib
+from labelling.commands.collect import collect
+from tests.support.fakes.standins import served
+
+async def main():
+    async with served(pathlib.Path()):
+        arguments = ["prompts.jsonl", "--endpoints", "endpoints.yaml", "--share", "0.5"]
+        await asyncio.to_thread(collect, arguments, standalone_mode=False)
+
+asyncio.run(main())
+"""
+
+
+def test_collecting_asks_the_pool_and_nobody_else(tmp_path: Path) -> None:
+    prompts = [json.dumps({"prompt": f"What is {number} + {number}?"}) for number in range(8)]
+    (tmp_path / "prompts.jsonl").write_text("\n".join(prompts), encoding="utf-8")
+    assert outcome(f"{FROM.format(folder=str(tmp_path))}\n{COLLECT}\ntime.sleep({WAIT_SECONDS})") == NOTHING
+    assert (tmp_path / "labels.db").is_file()

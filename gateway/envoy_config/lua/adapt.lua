@@ -1,6 +1,7 @@
 -- Runs for every attempt, before a request leaves for an endpoint and when the answer comes back. Outwards it lets only
 -- known headers pass and gives the request the endpoint's own path and model; inwards it removes what only we may say.
 -- Rendered before this: CLUSTER, MODEL, MODEL_JSON, PARAMETERS = { name = JSON }, BASE_PATH, LLM, OUTWARD = { header = true },
+-- OUTWARD_QUERY (of a caller's query, the one part that passes),
 -- INWARD_REMOVED = { prefix, ... }, ALONE (whether the cluster is one server), HOST_HEADER (has the server's address where
 -- it is not), RETRIED, LACKING, MISPLACED and KEY_FAULTS = { status = true }, LACKING_WORDS = { text }, KEY_REST_SECONDS.
 --
@@ -15,6 +16,13 @@ local function remove_all(headers, is_removed)
   for _, name in ipairs(names) do headers:remove(name) end
 end
 
+-- The path that the endpoint is asked at. A query of the caller's could name another model, version or key.
+local function outward_path(path)
+  local bare, query = path:match("^/v1([^?]*)%??(.*)$")
+  local passes = ("&" .. query .. "&"):find("&" .. OUTWARD_QUERY .. "&", 1, true)
+  return BASE_PATH .. bare .. (passes and "?" .. OUTWARD_QUERY or "")
+end
+
 -- Retries see what the attempt before has done to the headers (not to the body), hence the copy of path and length.
 local function restore(headers, metadata)
   if not metadata:get("routerdc.request") then
@@ -23,7 +31,7 @@ local function restore(headers, metadata)
   end
   local request = metadata:get("routerdc.request")
   metadata:set("routerdc.request", "attempt", (request.attempt or 0) + 1)
-  headers:replace(":path", BASE_PATH .. request.path:sub(#"/v1" + 1))
+  headers:replace(":path", outward_path(request.path))
   if request.length ~= "" then headers:replace("content-length", request.length) end
 end
 

@@ -87,9 +87,9 @@ local function unescaped(text)
   return (text:gsub("\237([\160-\175])([\128-\191])\237([\176-\191])([\128-\191])", joined))
 end
 
--- What some LLM server takes a key for.
+-- What some LLM server takes a key for. JSON readers in Go take the long s and the sign of Kelvin for letters, too.
 local function may_be_read_as(key)
-  return key:match("^%Z*"):lower()
+  return (key:match("^%Z*"):gsub("\197\191", "s"):gsub("\226\132\170", "k"):lower())
 end
 
 -- The model's name, and where the values of `model` and of the keys in `wanted` stand that are there: from the first byte,

@@ -26,6 +26,8 @@ OUTWARD = (
     "anthropic-beta",
 )
 """Request headers that reach an LLM's server, beside `Host` and the endpoint's own API key."""
+OUTWARD_QUERY = "beta=true"
+"""What reaches it of a caller's query: Anthropic's clients send this. Servers read models, versions and keys there."""
 
 INWARD_REMOVED = (
     "x-routerdc-",

@@ -110,6 +110,7 @@ def _adapt(cluster: Cluster) -> lua_pb2.Lua:
         PARAMETERS={name: json.dumps(value) for name, value in sorted(cluster.parameters.items())},
         BASE_PATH=base_path(endpoint),
         OUTWARD=dict.fromkeys(headers.OUTWARD, True),
+        OUTWARD_QUERY=headers.OUTWARD_QUERY,
         INWARD_REMOVED=headers.INWARD_REMOVED,
         ALONE=_is_alone(cluster),
         HOST_HEADER=_HOST_HEADER,

@@ -105,9 +105,10 @@ def parse(data: bytes) -> Members:
 def _may_be_read_as(key: str) -> str:
     """What some LLM server takes `key` for: JSON readers in Go ignore case, some in C stop at a NUL.
 
-    Envoy's own reader, which takes over while no gateway answers, has the same rule (read_model.lua).
+    To Go's the long s is an s, and the sign of Kelvin a k. Envoy's own reader, which takes over while no gateway
+    answers, has the same rule (read_model.lua).
     """
-    return key.partition("\0")[0].lower()
+    return key.partition("\0")[0].casefold()
 
 
 def _not_json(error: Exception) -> OpenAiError:

@@ -48,6 +48,8 @@ def received(plane: Plane) -> list[Any]:
         b'"model": "auto", "x": [/* " */], "model": "gpt-5", "y": [1 /* " */]',
         b'"model": "auto", "models": ["gpt-5"]',
         rb'"model": "auto", "fallback\u0073": [{"model": "gpt-5"}]',
+        '"model": "auto", "modelſ": ["gpt-5"]'.encode(),
+        rb'"model": "auto", "fallbac\u212as": ["gpt-5"]',
     ],
 )
 @pytest.mark.parametrize("first_fails", [False, True])
@@ -108,6 +110,20 @@ async def test_only_known_headers_reach_an_llm(plane: Plane, first_fails: bool) 
     names = {name.lower() for name in request.headers}
     own = {"host", "accept", "accept-encoding", "user-agent", "content-type", "content-length", "x-request-id"}
     assert names == own | passed.keys()
+
+
+@pytest.mark.parametrize(
+    ("query", "outward"),
+    [("?model=gpt-5&api-version=1", ""), ("?key=a&beta=true&model=gpt-5", "beta=true"), ("?beta=true", "beta=true")],
+)
+async def test_of_a_callers_query_only_what_is_known_reaches_an_llm(plane: Plane, query: str, outward: str) -> None:
+    answer = await plane.client._client.post(
+        f"{plane.envoy.base_url}/chat/completions{query}", content=b'{"model": "auto", ' + MESSAGES + b"}"
+    )
+    assert answer.status_code == 200
+    assert [(one.path, one.query) for llm in plane.llms.values() for one in llm.received] == [
+        ("/v1/chat/completions", outward)
+    ]
 
 
 STEERING = {

@@ -30,7 +30,7 @@ def main() -> None:
         subprocess.run(["mount", "--bind", names, Path("/etc/resolv.conf").resolve()], check=True)
         threading.Thread(target=_serve_names, args=(asked,), daemon=True).start()
         environment = {name: value for name, value in os.environ.items() if name not in TELEMETRY_IS_OFF}
-        subprocess.run([sys.executable, "-c", code], env=environment | {"HOME": str(home)}, check=True, timeout=120)
+        subprocess.run([sys.executable, "-c", code], env=environment | {"HOME": str(home)}, check=True, timeout=300)
         left = [str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()]
         subprocess.run(["umount", Path("/etc/resolv.conf").resolve()], check=True)
     print(json.dumps({"asked": sorted(asked), "home": left}))

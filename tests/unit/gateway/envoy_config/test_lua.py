@@ -99,6 +99,8 @@ def test_what_the_gateway_accepts_is_accepted(read: Read, body: bytes) -> None:
         rb'{"fallback\u0073": [{"model": "b"}], "model": "a"}',
         b'{"model": "a", "Model": "b"}',  # Go's reader does not mind the case
         b'{"MODEL": "a"}',
+        '{"model": "a", "modelſ": ["b"]}'.encode(),  # nor that of the long s
+        rb'{"model": "a", "fallbac\u212as": ["b"]}',  # nor that of the sign of Kelvin
         rb'{"model": "a", "model\u0000x": "b"}',  # to some readers in C a string ends there
         b'{"model": "a"} {"model": "b"}',
         b'{"model": "a",}',

@@ -32,6 +32,16 @@ def noul(text: str, **more: Any) -> dict[str, Any]:
     return {"state": "q", "questions": {"ok": {"type": "noul", "instructions": text} | more}}
 
 
+@pytest.mark.parametrize("path", ["/v1/systemone", "/v1/decisions"])
+async def test_an_unfamiliar_query_is_answered_by_its_scores(serve: Serve, path: str) -> None:
+    http = await serve(FakeScorer(familiarity={"q": 0.0}))
+    options = [{"value": "alpha"}, {"value": "beta"}]
+    body = choice("alpha", "beta") | {"input": "q"}
+    if path == "/v1/decisions":
+        body["questions"] = [{"type": "choice", "choices": options}]
+    assert (await http.post(path, body))[0] == 200
+
+
 async def test_tiers_of_litellms_router_are_virtual_models(serve: Serve) -> None:
     http = await serve()
     status, body = await http.post("/v1/systemone", LITELLM)
