@@ -11,6 +11,7 @@ Missing scores are NaN, never zero.
 import math
 import re
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -116,6 +117,10 @@ class Dataset:
             return self.scores
         return np.where(np.isnan(self.scores), np.nan, self.scores > 0).astype(np.float32)
 
+    def has_grades_of(self, llm: str) -> bool:
+        """Whether any row grades it."""
+        return llm in self.llms and not bool(np.isnan(self.scores[:, self.llms.index(llm)]).all())
+
     def select(self, rows: npt.NDArray[Any] | Sequence[int]) -> Self:
         """The rows at these indices (or under this boolean mask), in that order."""
         index = np.arange(len(self))[np.asarray(rows)]
@@ -166,23 +171,33 @@ def load_all(
     Data sets whose names are equal get the name of their folder in front.
 
     Raises:
-        DataError: as `load`; or a folder holds no data file, or a file is named twice.
+        DataError: as `load`; or a folder holds no data file, a file is named twice, or no row of any file has a grade
+            in one of the columns that were asked for.
     """
     files = all_files([source] if isinstance(source, str | Path) else source)
     datasets = [load(file, skip_bad_rows=skip_bad_rows, columns=columns) for file in files]
+    if columns and (unknown := [name for name in columns.scores if not any(d.has_grades_of(name) for d in datasets)]):
+        names = ", ".join(unknown)
+        raise DataError(f"--score-columns: no row has a grade in {names}: write it as the file does, or leave it out")
     names = distinct_names([dataset.name for dataset in datasets], files)
     return [replace(dataset, name=name) for dataset, name in zip(datasets, names, strict=True)]
 
 
 def distinct_names(names: Sequence[str], files: Sequence[Path]) -> list[str]:
-    """`names`, those that stand there twice with as many folders in front as it takes to tell them apart."""
-    found, depth = list(names), 0
+    """`names`, those that stand there twice with as many folders in front as it takes to tell them apart.
+
+    Files of one folder that would have the same name, such as math_train.csv and math_test.csv, have their own.
+    """
+    beside = Counter((file.absolute().parent, name) for file, name in zip(files, names, strict=True))
+    own = [
+        file.name if beside[file.absolute().parent, name] > 1 else name for file, name in zip(files, names, strict=True)
+    ]
+    found, depth = list(own), 0
     while len(set(found)) < len(found):
         twice, depth = {name for name in found if found.count(name) > 1}, depth + 1
         for place, file in enumerate(files):
             if found[place] in twice:
-                folders = file.resolve().parts[:-1]
-                found[place] = "/".join([*folders[-depth:], names[place]])
+                found[place] = "/".join([*file.absolute().parts[:-1][-depth:], own[place]])
     return found
 
 

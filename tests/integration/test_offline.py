@@ -66,7 +66,7 @@ def identity(path: Path) -> Path:
 
 
 def outcome(code: str) -> dict[str, Any]:
-    done = subprocess.run([*UNSHARE, sys.executable, PROBE, code], capture_output=True, text=True, check=True)
+    done = subprocess.run([*UNSHARE, sys.executable, PROBE, code], stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -98,16 +98,19 @@ def test_training_leaves_nothing_and_looks_up_nothing(tmp_path: Path) -> None:
 
 
 COLLECT = """
-import asyncio, pathlib
+import asyncio, pathlib, threading
 from labelling.commands.collect import collect
 from tests.support.fakes.standins import served
 
-async def main():
+async def serve():
     async with served(pathlib.Path()):
-        arguments = ["prompts.jsonl", "--endpoints", "endpoints.yaml", "--share", "0.5"]
-        await asyncio.to_thread(collect, arguments, standalone_mode=False)
+        ready.set()
+        await asyncio.Event().wait()
 
-asyncio.run(main())
+ready = threading.Event()
+threading.Thread(target=asyncio.run, args=(serve(),), daemon=True).start()
+ready.wait()
+collect(["prompts.jsonl", "--endpoints", "endpoints.yaml", "--share", "0.5"], standalone_mode=False)
 """
 
 

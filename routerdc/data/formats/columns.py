@@ -5,6 +5,7 @@ column for each LLM; `Columns` says which those are.
 """
 
 import math
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 from routerdc.data.formats.rows import Malformed, RepeatedKeys, from_pairs
 
 GROUPS = ("scores", "costs")
+_MISSPELT = re.compile(r"\W*(scores?|costs?)\s*[.:/\[(]", re.IGNORECASE)
+"""A column of which nobody can say that it means nothing: Scores.a, score.a, scores: a."""
 QUESTION_NAMES = ("prompt", "query", "instruction", "input", "text")
 """What others call the question: only ever named in a hint, never taken without being asked."""
 
@@ -35,6 +38,11 @@ class Columns:
         return renamed
 
 
+def column_name(written: str) -> str:
+    """The name of a column: without what cannot be seen around it, such as the byte order mark of a table pasted in."""
+    return written.strip().strip("\ufeff\u200b").strip()
+
+
 def nested(flat: dict[str, Any]) -> Any:
     """`scores.NAME` and `costs.NAME` gathered into `scores` and `costs`; a map's pairs become an object."""
     row: dict[str, Any] = {}
@@ -45,6 +53,8 @@ def nested(flat: dict[str, Any]) -> Any:
             if not isinstance(gathered, dict):
                 return Malformed(f"{group}: both a column {group} and columns {group}.NAME: keep one kind")
             gathered[llm.strip()] = value
+        elif _MISSPELT.match(name):
+            return Malformed(f"{name}: write scores.NAME or costs.NAME, or give the column another name")
         elif name in GROUPS and name in row:
             return Malformed(f"{name}: both a column {name} and columns {name}.NAME: keep one kind")
         elif name in GROUPS and isinstance(value, list):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from routerdc.data.formats.columns import nested
+from routerdc.data.formats.columns import column_name, nested
 from routerdc.data.formats.rows import DataError, Malformed, Row, opened
 
 LONGEST_CELL_CHARS = 1 << 28  # Python's own limit is 128 KiB: shorter than some prompts
@@ -51,7 +51,7 @@ def _dialect(path: Path, file: TextIO) -> tuple[str, bool, int]:
 
 
 def _header(path: Path, cells: list[str], line: int) -> list[str]:
-    names = [cell.strip() for cell in cells]
+    names = [column_name(cell) for cell in cells]
     if repeated := sorted({name for name in names if name and names.count(name) > 1}):
         raise DataError(f"{path}:{line}: columns named twice: {', '.join(repeated)}")
     return names

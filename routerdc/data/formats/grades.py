@@ -39,7 +39,8 @@ def read_number(value: Any, upper: float) -> float | None:
     if not math.isfinite(found):
         raise GradeError(f"{found} is not a finite number (write null for a missing one)")
     if not -ROUNDING <= found <= upper * (1 + ROUNDING):
-        percent = f": write {found / 100:g}, or {found:g}%" if upper == 1 and 1 < found <= 100 else ""
+        in_percent = upper == 1 and 1 < found <= 100 and "%" not in str(value)
+        percent = f": write {found / 100:g}, or {found:g}%" if in_percent else ""
         raise GradeError(f"{str(value)[:20]} is outside [0, {upper:g}]{percent}")
     return min(max(found, 0.0), upper)
 

@@ -45,6 +45,7 @@ def written(path: Path, text: str, encoding: str = "utf-8") -> Path:
         "sep=;\nquestion;scores.a;scores.b\nq1;1;0\nq2;0;1\n",
         "question,scores.a,scores.b\r\nq1,1,0\r\nq2,0,1\r\n",
         "\ufeffquestion,scores.a,scores.b\nq1,1,0\nq2,0,1\n",
+        "question,\ufeffscores.a,scores.b\u00a0\nq1,1,0\nq2,0,1\n",
         "question,scores.a,scores.b\nq1,True,False\nq2,FALSE,yes\n",
         "question,scores.a,scores.b\nq1,100%,0%\nq2,0 %,100 %\n",
         'question,scores.a,scores.b\n"q1","1,0","0,0"\n"q2","0,00","1"\n',
@@ -111,8 +112,9 @@ def test_parquet_lists_that_name_no_llm_are_refused(tmp_path: Path, value: objec
         load(tmp_path / "set.parquet")
 
 
-def test_a_parquet_column_given_twice_is_refused(tmp_path: Path) -> None:
-    table = pa.table([["q1"], [1.0], [0.0]], names=["question", "scores.a", "scores.a"])
+@pytest.mark.parametrize("second", ["scores.a", "scores.a ", "\ufeffscores.a"])
+def test_a_parquet_column_given_twice_is_refused(tmp_path: Path, second: str) -> None:
+    table = pa.table([["q1"], [1.0], [0.0]], names=["question", "scores.a", second])
     pq.write_table(table, tmp_path / "set.parquet")
     with pytest.raises(DataError, match=r"columns named twice: scores\.a"):
         load(tmp_path / "set.parquet")
@@ -164,6 +166,37 @@ def test_two_files_of_one_name_are_two_data_sets(tmp_path: Path) -> None:
     assert [dataset.name for dataset in load_all([first, second])] == ["x/math", "y/math"]
     with pytest.raises(DataError, match="named twice: its rows would count double"):
         load_all([first, tmp_path / "x"])
+
+
+@pytest.mark.parametrize("second", ["math.csv", "math_test.jsonl", "math-train.jsonl.gz"])
+def test_files_of_one_folder_that_would_share_a_name_have_their_own(tmp_path: Path, second: str) -> None:
+    first = written(tmp_path / "math.jsonl", A)
+    if second.endswith(".gz"):
+        (tmp_path / second).write_bytes(gzip.compress(A.encode()))
+    else:
+        written(tmp_path / second, A if second.endswith(".jsonl") else "question,scores.a,scores.b\nq1,1,0\n")
+    elsewhere = written(tmp_path / "other/math.jsonl", B)
+    found = [dataset.name for dataset in load_all([first, tmp_path / second, elsewhere])]
+    assert found == ["math.jsonl", second, "math"]
+
+
+@pytest.mark.parametrize("column", ["Scores.b", "score.b", "scores:b", "SCORES[b]", "costs/b", "“scores.b”"])
+def test_a_column_that_is_nearly_a_grade_is_not_passed_over(tmp_path: Path, column: str) -> None:
+    with pytest.raises(DataError, match=r"write scores\.NAME or costs\.NAME"):
+        load(written(tmp_path / "set.csv", f"question,scores.a,{column}\nq1,1,0\n"))
+    pq.write_table(pa.table({"question": ["q1"], "scores.a": [1], column: [0]}), tmp_path / "set.parquet")
+    with pytest.raises(DataError, match=r"write scores\.NAME or costs\.NAME"):
+        load(tmp_path / "set.parquet")
+    check(load(written(tmp_path / "fine.csv", "question,scores.a,scores.b,score_note\nq1,1,0,x\nq2,0,1,y\n")))
+
+
+def test_a_score_column_that_no_file_has_is_refused(tmp_path: Path) -> None:
+    gpt = written(tmp_path / "gpt.csv", "prompt,gpt\nq1,1\n")
+    llama = written(tmp_path / "llama.csv", "prompt,llama\nq2,0\n")
+    columns = Columns("prompt", ("gpt", "llama"))
+    assert len(load_all([gpt, llama], columns=columns)) == 2
+    with pytest.raises(DataError, match=r"--score-columns: no row has a grade in lama: write it as the file does"):
+        load_all([gpt], columns=Columns("prompt", ("gpt", "lama")))
 
 
 def test_two_sidecars_of_one_file_are_refused(tmp_path: Path) -> None:
