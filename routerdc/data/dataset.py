@@ -177,8 +177,8 @@ def load_all(
     files = all_files([source] if isinstance(source, str | Path) else source)
     datasets = [load(file, skip_bad_rows=skip_bad_rows, columns=columns) for file in files]
     if columns and (unknown := [name for name in columns.scores if not any(d.has_grades_of(name) for d in datasets)]):
-        names = ", ".join(unknown)
-        raise DataError(f"--score-columns: no row has a grade in {names}: write it as the file does, or leave it out")
+        told = ", ".join(unknown)
+        raise DataError(f"--score-columns: no row has a grade in {told}: write it as the file does, or leave it out")
     names = distinct_names([dataset.name for dataset in datasets], files)
     return [replace(dataset, name=name) for dataset, name in zip(datasets, names, strict=True)]
 

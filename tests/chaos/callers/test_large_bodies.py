@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 from deploy.local.processes.process import ChildProcess
 from tests.chaos.conftest import StartGateway, endpoints_yaml
@@ -21,6 +22,8 @@ STEADY = 50.0
 TEXT = '"' + "x" * 1000 + '"'
 DENSE = ("[]", '{"":0}', "1.1")
 SLOWER_AT_MOST = 2.0
+ROUNDS = 3
+"""Texts and dense bodies in turns, of which the median counts: whatever else the machine does hits both."""
 
 
 async def _beside(gateway: GatewayProcess, unit: str, log: Path, seconds: float) -> list[Call]:
@@ -44,12 +47,17 @@ async def test_dense_bodies_hold_up_nobody_longer_than_long_texts(
             start_gateway, triton.address, endpoints_file=file, ext_proc_port=0, deadline_ms=DEADLINE_MS / 2
         )
         gateway = await asyncio.to_thread(start)
-        plain_ms = percentile_ms(await _beside(gateway, TEXT, tmp_path / "text.log", seconds(4, 20)), 0.99)
+        rounds: list[dict[str, list[Call]]] = []
+        for _ in range(ROUNDS):
+            log = tmp_path / "sender.log"
+            rounds.append({unit: await _beside(gateway, unit, log, seconds(2, 8)) for unit in (TEXT, *DENSE)})
         for unit in DENSE:
-            calls = await _beside(gateway, unit, tmp_path / "dense.log", seconds(4, 20))
+            calls = [call for by_unit in rounds for call in by_unit[unit]]
             fault = f"one client sends 8 MiB of `{unit}` without pause"
             ledger.never(fault, "every query is decided", calls, lambda call: not call.decided)
-            slower = percentile_ms(calls, 0.99) / plain_ms
+            slower = median(
+                percentile_ms(by_unit[unit], 0.99) / percentile_ms(by_unit[TEXT], 0.99) for by_unit in rounds
+            )
             ledger.at_most(
                 fault, "p99 over that beside 8 MiB of text", slower, SLOWER_AT_MOST, "times", calls=len(calls)
             )
