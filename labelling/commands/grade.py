@@ -117,9 +117,9 @@ def _judge(store: "Store", options: dict[str, Any]) -> Any:
 
 
 async def _grader(options: dict[str, Any], judge: Any) -> "Grader":
-    from labelling.grade import command, reference
+    from labelling.grade import reference
     from labelling.grade.judge import pairwise, pointwise
-    from labelling.grade.programs import code, process
+    from labelling.grade.programs import code, command, process
 
     limits = process.Limits(options["time_limit"], options["memory_mib"])
     if judge is not None:

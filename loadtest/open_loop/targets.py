@@ -53,22 +53,34 @@ async def grpc_target(
             await channel.close()
 
 
+async def post(
+    session: aiohttp.ClientSession, url: str, request: bytes, timeout_seconds: float
+) -> tuple[aiohttp.ClientResponse, bytes]:
+    """Sends `request`, JSON, and gives the answer with its body.
+
+    Raises:
+        CallError: there is none, or its status is not 200.
+    """
+    timeout, headers = aiohttp.ClientTimeout(total=timeout_seconds or 1e-6), {"Content-Type": "application/json"}
+    try:
+        async with session.post(url, data=request, headers=headers, timeout=timeout) as response:
+            body = await response.read()
+    except TimeoutError:
+        raise CallError(grpc.StatusCode.DEADLINE_EXCEEDED.name) from None
+    except aiohttp.ClientError as error:
+        raise CallError(type(error).__name__) from None
+    if response.status != 200:
+        raise CallError(f"HTTP_{response.status}")
+    return response, body
+
+
 @dataclass(frozen=True, slots=True)
 class _Http:
     session: aiohttp.ClientSession
     url: str
 
     async def send(self, request: bytes, timeout_seconds: float) -> bytes:
-        timeout, headers = aiohttp.ClientTimeout(total=timeout_seconds or 1e-6), {"Content-Type": "application/json"}
-        try:
-            async with self.session.post(self.url, data=request, headers=headers, timeout=timeout) as response:
-                await response.read()
-        except TimeoutError:
-            raise CallError(grpc.StatusCode.DEADLINE_EXCEEDED.name) from None
-        except aiohttp.ClientError as error:
-            raise CallError(type(error).__name__) from None
-        if response.status != 200:
-            raise CallError(f"HTTP_{response.status}")
+        response, _ = await post(self.session, self.url, request, timeout_seconds)
         return response.headers.get("x-routerdc-reason", "").encode()
 
     def problem(self, answer: bytes) -> str:

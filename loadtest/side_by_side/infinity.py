@@ -8,7 +8,7 @@ from pathlib import Path
 
 import aiohttp
 
-from loadtest.open_loop.generator import CallError
+from loadtest.open_loop.targets import post
 from loadtest.servers.processes import free_ports
 from loadtest.side_by_side.http_server import HttpServer, http_server
 
@@ -22,14 +22,7 @@ class Embeddings:
 
     async def send(self, request: bytes, timeout_seconds: float) -> bytes:
         """See `Target`."""
-        timeout, headers = aiohttp.ClientTimeout(total=timeout_seconds or 1e-6), {"Content-Type": "application/json"}
-        try:
-            async with self.session.post(self.url, data=request, headers=headers, timeout=timeout) as response:
-                answer = await response.read()
-        except (TimeoutError, aiohttp.ClientError) as error:
-            raise CallError(type(error).__name__) from None
-        if response.status != 200:
-            raise CallError(f"HTTP_{response.status}")
+        _, answer = await post(self.session, self.url, request, timeout_seconds)
         return answer
 
     def problem(self, answer: bytes) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from labelling.errors import GradingError
-from labelling.grade.command import of_command, of_function
 from labelling.grade.programs.code import CodeGrader, code_grader
+from labelling.grade.programs.command import of_command, of_function
 from labelling.grade.programs.process import Limits
 from labelling.prompts.prompt import Prompt
 from labelling.store.records import Grade
