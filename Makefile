@@ -18,6 +18,7 @@ help:  ## list the targets
 
 $(BIN)/python:
 	python=$$(tools/find_python.sh $(PYTHON)) && $$python -m venv $(VENV)
+	$(BIN)/python -m pip --quiet --quiet --disable-pip-version-check uninstall --yes setuptools  # venv of 3.11 brings it, for nobody here
 
 # Stamps, so that a second start installs nothing.
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python

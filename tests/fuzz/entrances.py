@@ -19,7 +19,7 @@ from typing import Any
 
 import grpc
 import yaml
-import zstandard
+from backports import zstd
 from google.protobuf.message import DecodeError
 from grpc import aio
 from hypothesis import strategies as st
@@ -180,7 +180,7 @@ def exchange(data: bytes) -> None:
 
 def body(data: bytes) -> None:
     """A request's body, to every API and in every coding: routed or answered with a status below 500."""
-    coded = [("", data), ("gzip", gzip.compress(data, 1)), ("zstd", zstandard.compress(data)), ("zstd", data)]
+    coded = [("", data), ("gzip", gzip.compress(data, 1)), ("zstd", zstd.compress(data)), ("zstd", data)]
     for path, (coding, sent) in product(APIS, coded):
         routing = Routing(_router(), Metrics(), SETTINGS.openai, SETTINGS.limits, SETTINGS.deadlines, reader=_reader())
         one = Exchange(routing, Budget(10**8, "bytes"))

@@ -5,14 +5,15 @@ servers read no compressed requests. Where no gateway answers, Envoy reads the s
 (Envoy has no reader of it) and brotli (nobody sends it). Knows bytes, not JSON.
 """
 
+import io
 import zlib
 from collections.abc import Callable
 
-import zstandard
+from backports import zstd
 
 from gateway.openai.bodies.answers import OpenAiError, invalid
 
-_MAX_WINDOW_BYTES = 8 * 2**20  # RFC 8878: decoders should support as much; some 130 MiB could be demanded
+_MAX_WINDOW_BITS = 23  # 8 MiB. RFC 8878: decoders should support as much; some 130 MiB could be demanded
 
 
 def inflate(coding: str, data: bytes, limit_bytes: int) -> bytes:
@@ -27,7 +28,7 @@ def inflate(coding: str, data: bytes, limit_bytes: int) -> bytes:
         raise OpenAiError(415, NOT_READ)
     try:
         inflated = decoder(data, limit_bytes + 1)
-    except (zlib.error, zstandard.ZstdError, EOFError) as error:
+    except (zlib.error, zstd.ZstdError, EOFError) as error:
         raise invalid("content-encoding", f"the body is not {name}: {error}") from None
     if len(inflated) > limit_bytes:
         message = f"body: inflates to more than the limit of {limit_bytes} bytes"
@@ -47,8 +48,8 @@ def _zlib(wbits: int) -> Callable[[bytes, int], bytes]:
 
 
 def _zstd(data: bytes, most: int) -> bytes:
-    reader = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES).stream_reader(data, read_across_frames=True)
-    inflated = reader.read(most)
+    with zstd.open(io.BytesIO(data), options={zstd.DecompressionParameter.window_log_max: _MAX_WINDOW_BITS}) as reader:
+        inflated = reader.read(most)
     if not inflated:
         raise EOFError("it ends in the middle")
     return inflated

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-import zstandard
 from aiohttp import web
+from backports import zstd
 
 from tests.e2e.envoy_fixtures import MIB, Plane, maybe_orphaned
 
@@ -139,7 +139,7 @@ async def test_refusals_are_json(plane: Plane, text: bytes, status: int, code: s
 
 
 @pytest.mark.parametrize(
-    ("coding", "compress"), [("gzip", gzip.compress), ("zstd", zstandard.compress)], ids=["gzip", "zstd"]
+    ("coding", "compress"), [("gzip", gzip.compress), ("zstd", zstd.compress)], ids=["gzip", "zstd"]
 )
 async def test_compressed_bodies_are_read(plane: Plane, coding: str, compress: Callable[[bytes], bytes]) -> None:
     answer = await ask(plane, "POST", "/v1/chat/completions", compress(BODY), **{"content-encoding": coding})

@@ -9,14 +9,14 @@ from typing import Any
 import anthropic
 import pytest
 import pytest_asyncio
-import zstandard
+from backports import zstd
 
 from tests.e2e.envoy_fixtures import Plane, data_plane
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 FOLDER = Path(__file__).parent / "agent_traces"
 TRACES = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))}
-CODINGS: dict[str, Callable[[bytes], bytes]] = {"": bytes, "gzip": gzip.compress, "zstd": zstandard.compress}
+CODINGS: dict[str, Callable[[bytes], bytes]] = {"": bytes, "gzip": gzip.compress, "zstd": zstd.compress}
 BOTH: dict[str, Any] = {"protocols": ["openai", "anthropic"]}
 
 

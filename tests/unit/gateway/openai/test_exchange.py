@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
-import zstandard
+from backports import zstd
 from envoy.config.core.v3 import base_pb2
 from envoy.extensions.filters.http.ext_proc.v3 import processing_mode_pb2
 from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
@@ -222,7 +222,7 @@ async def test_exchange_ends_where_nothing_is_left_to_say(
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
 @pytest.mark.parametrize("mode", [MODE.BUFFERED, MODE.FULL_DUPLEX_STREAMED])
 async def test_compressed_body_goes_on_uncompressed(routing: Routing, coding: str, mode: int) -> None:
-    data = gzip.compress(BODY) if coding == "gzip" else zstandard.compress(BODY)
+    data = gzip.compress(BODY) if coding == "gzip" else zstd.compress(BODY)
     responses = await answers(routing, headers(mode=mode, content_encoding=coding), body(data))
     if mode == MODE.FULL_DUPLEX_STREAMED:
         common = responses[0].request_headers.response
