@@ -102,16 +102,37 @@ def load_bundle(folder: Path) -> tuple[Manifest, RouterModel, Tokenizer]:
     Raises:
         BundleError: a file is missing or not the one the manifest names, or the encoder's weights cannot be found.
     """
+    manifest, tensors, config = _read(folder)
+    encoder = load_encoder(resolve_encoder(manifest.encoder), manifest.encoder.layers)
+    model = _filled(RouterModel(encoder, config), tensors, folder)
+    return manifest, model, Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+
+
+def load_head(folder: Path) -> RouterModel:
+    """The model without its encoder, which takes seconds to load: it scores embeddings, and can compute none.
+
+    Raises:
+        BundleError: a file is missing or not the one the manifest names.
+    """
+    _, tensors, config = _read(folder)
+    head = {key: tensor for key, tensor in tensors.items() if not key.startswith(_ENCODER_PREFIX)}
+    return _filled(RouterModel(nn.Identity(), config), head, folder)
+
+
+def _read(folder: Path) -> tuple[Manifest, dict[str, Tensor], RouterConfig]:
     manifest = Manifest.read(folder)
     tensors, config = _read_weights(folder / WEIGHTS_FILE)
     if config.n_llms != len(manifest.llms) or config.dim != manifest.dim or config.scale != manifest.scale:
         raise BundleError(f"{folder / WEIGHTS_FILE}: n_llms, dim or scale differ from the manifest's")
-    encoder = load_encoder(resolve_encoder(manifest.encoder), manifest.encoder.layers)
-    model = RouterModel(encoder, config)
+    return manifest, tensors, config
+
+
+def _filled(model: RouterModel, tensors: dict[str, Tensor], folder: Path) -> RouterModel:
+    """`model` with `tensors`, in eval mode; only the pinned encoder's own may be missing among them."""
     missing, unexpected = model.load_state_dict(tensors, strict=False)
     if lost := [key for key in missing if not key.startswith(_ENCODER_PREFIX)] + list(unexpected):
         raise BundleError(f"{folder / WEIGHTS_FILE}: tensors do not fit the model: {', '.join(sorted(lost))}")
-    return manifest, model.eval(), Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+    return model.eval()
 
 
 def _write_weights(path: Path, model: RouterModel, encoder: EncoderSpec) -> None:

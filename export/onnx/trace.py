@@ -1,7 +1,9 @@
 """Traces a bundle's encoder with torch. Needs torch and onnx."""
 
+import dataclasses
 import logging
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import onnx
@@ -62,6 +64,17 @@ def torch_answers(router: "Router", queries: list[str]) -> Answers:
         token_count=np.array([len(row) for row in ids], dtype=np.int32),
         familiarity=router.familiarity(queries),
     )
+
+
+def rescored(answers: Answers, bundle: Path) -> Answers:
+    """What torch answers with the head of `bundle`; `answers` are those of another head over the same encoder."""
+    import torch
+
+    from routerdc.bundle_io import load_head
+
+    with torch.inference_mode():
+        scores = load_head(bundle).score(torch.from_numpy(answers.embedding))
+    return dataclasses.replace(answers, scores=scores.numpy())
 
 
 def _rename_value(model: onnx.ModelProto, old: str, new: str) -> None:

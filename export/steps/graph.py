@@ -52,12 +52,14 @@ class GraphStep(Step):
             return Evidence("fp32", self._trace(draft), self._answers(draft))
 
     def build_head(self, draft: Path) -> Evidence:
-        """Keeps the graph; only what torch answers is new."""
+        """Keeps the graph and torch's embeddings; only the scores are new."""
         self._keep(draft, GRAPH_FILE, REFS_FILE)
         with self._torch():
-            from routerdc.loaded_bundle import Router
+            from export.onnx.trace import rescored
 
-            return Evidence("fp32", self._reference(Router.load(self.bundle), draft), self._answers(draft))
+            reference = rescored(Answers.read(self.folder / REFERENCE_FILE), self.bundle)
+            reference.write(draft / REFERENCE_FILE)
+            return Evidence("fp32", reference, self._answers(draft))
 
     @contextmanager
     def _torch(self) -> Iterator[None]:

@@ -16,15 +16,26 @@ from onnx import numpy_helper
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from export.artefacts.files import ENGINE_FILE, ENGINE_WEIGHTS_FILE, GRAPH_FILE, HEAD_FILE, REFS_FILE, graph_inputs
+from export.artefacts.files import (
+    ENGINE_FILE,
+    ENGINE_WEIGHTS_FILE,
+    GRAPH_FILE,
+    HEAD_FILE,
+    REFERENCE_FILE,
+    REFS_FILE,
+    graph_inputs,
+)
 from export.artefacts.record import RECORD_FILE, Record
 from export.domain.errors import ParityError
 from export.onnx.trace import trace
+from export.parity.compare import Answers
+from export.parity.samples import sample_queries
 from export.steps.engine import EngineStep
 from export.steps.graph import GraphStep
 from export.steps.repository import RepositoryStep
 from export.steps.runner import make
 from export.steps.step import Step
+from routerdc.loaded_bundle import Router
 from routerdc.pool.command import pool as pool_command
 from routerdc_contract.bundle import ENGINE_FOLDER, GRAPH_FOLDER, WEIGHTS_FILE, Manifest, file_sha256
 from routerdc_contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
@@ -260,12 +271,14 @@ def test_another_head_keeps_graph_and_engine_and_its_answers_are_proven(
 ) -> None:
     assert invoke("--bundle", bundle, "--out", tmp_path / "out")[0] == 0
     smaller = with_another_head(bundle, tmp_path / "smaller")
+    scores = Router.load(smaller).score(sample_queries())
 
     def never(*_: object) -> None:
-        raise AssertionError("the encoder was traced or quantized again")
+        raise AssertionError("the encoder was loaded, traced or quantized again")
 
     monkeypatch.setattr("export.onnx.trace.trace", never)
     monkeypatch.setattr("export.onnx.assemble.to_int8", never)
+    monkeypatch.setattr("routerdc.bundle_io.load_encoder", never)
     code, output = invoke("--bundle", smaller, "--out", tmp_path / "out")
     assert (code, output.count("made")) == (0, 3), output
     engine = [f"{ENGINE_FOLDER}/{file}" for file in (ENGINE_FILE, ENGINE_WEIGHTS_FILE)]
@@ -273,6 +286,8 @@ def test_another_head_keeps_graph_and_engine_and_its_answers_are_proven(
         assert (smaller / kept).read_bytes() == (bundle / kept).read_bytes()
     served = np.load(tmp_path / "out/model_repository/routerdc/1" / HEAD_FILE)["llm_embeddings"]
     assert len(served) == len(Manifest.read(smaller).llms) == 4
+    reference = Answers.read(smaller / GRAPH_FOLDER / REFERENCE_FILE)
+    np.testing.assert_allclose(reference.scores, scores, rtol=0, atol=1e-5)
     record = Record.read(smaller / ENGINE_FOLDER)
     assert record.bundle_id == Manifest.read(smaller).bundle_id
     assert record.parity is not None
