@@ -8,6 +8,7 @@ from typing import Literal
 import click
 
 from cli.answer import Answer, answers
+from cli.progress import working
 from cli.table import Column, Table
 from export.domain.errors import ExportError
 from export.domain.targets import PRECISIONS, TARGETS, Precision, Target, precision_for
@@ -135,9 +136,7 @@ def _steps(
 
 
 def _done(step: Step, *, forced: bool) -> Done:
-    from rich.console import Console
-
-    with Console(stderr=True).status(f"{step.name} → {step.folder}"):
+    with working(f"{step.name} → {step.folder}"):
         record, made = (runner.make(step), True) if forced else runner.run(step)
     return Done(step.name, "made" if made else "current", step.folder / step.record_folder, record.parity)
 

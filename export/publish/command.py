@@ -10,6 +10,7 @@ import click
 from google.protobuf import json_format
 
 from cli.answer import Answer, answers
+from cli.progress import working
 from export.artefacts.files import ROUTER_FILE
 from export.domain.errors import ExportError, PublishError
 from export.parity.triton_model_runner import served_code
@@ -49,7 +50,8 @@ def publish(source: Path, repository: Path, triton_address: str, load_timeout_se
             change = Change.plan(source, repository)
             tritons = [stack.enter_context(LiveTriton(address, load_timeout_seconds)) for address in addresses]
             old, new = _llms(repository), _llms(source)
-            _put_into_use(change, tritons)
+            with working(f"version {change.new} is loaded, and proves its answers"):
+                _put_into_use(change, tritons)
     except ExportError as error:
         raise click.ClickException(str(error)) from None
     left = [name for name in old if name not in new]

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cli.answer import Answer, answers
+from cli.progress import working
 from cli.table import Column, Table
 from gateway.config import addresses, endpoints_file
 from gateway.config.endpoints_file import Endpoint, EndpointsFile
@@ -40,7 +41,8 @@ def check(file: Path, offline: bool, call: bool, answer: Answer) -> None:
         content = endpoints_file.read(file)
     except EndpointsError as error:
         raise click.ClickException(str(error)) from None
-    findings = [] if offline else asyncio.run(ask_endpoints(content, file, call=call))
+    with working("asking the endpoints"):
+        findings = [] if offline else asyncio.run(ask_endpoints(content, file, call=call))
     wrong = [finding for finding in findings if finding.problem]
     answer.add(file=file, ok=not wrong)
     answer.say(f"{file}: {len(content.llms)} LLMs, {sum(1 for _ in content.endpoints)} endpoints; {_verdict(wrong)}")

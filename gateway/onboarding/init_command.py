@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cli.answer import Answer, answers
+from cli.progress import working
 from gateway.config import addresses, endpoints_file
 from gateway.errors import EndpointsError
 from gateway.onboarding.check_command import ask_endpoints, show_findings
@@ -55,14 +56,17 @@ def init(
         raise click.UsageError(f"{out} exists already: choose another name with --out, or replace it with --force")
     places = _places(urls, variables) if urls else _asked_places()
     try:
-        llms = _pool(asyncio.run(_models(places)), wanted)
+        with working("asking which models there are"):
+            found = asyncio.run(_models(places))
+        llms = _pool(found, wanted)
         out.write_text(endpoints_text(llms, out.name), encoding="utf-8")
         content = endpoints_file.read(out)
     except (EndpointCallError, EndpointsError, OSError) as error:
         raise click.ClickException(str(error)) from None
     answer.add(file=out)
     answer.say(f"{out}: {len(llms)} LLMs at {len(places)} addresses")
-    findings = asyncio.run(ask_endpoints(content, out, call=not no_call))
+    with working("asking the endpoints"):
+        findings = asyncio.run(ask_endpoints(content, out, call=not no_call))
     show_findings(answer, findings, out)
     if any(finding.problem for finding in findings):
         raise click.ClickException(f"correct {out} and run: routerdc check --call {out}")

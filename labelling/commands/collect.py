@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.progress import working
 from labelling.errors import LabellingError
 
 if TYPE_CHECKING:
@@ -73,11 +74,12 @@ def _prompts(paths: tuple[Path, ...], options: dict[str, Any]) -> "list[Prompt]"
     from labelling.prompts.readers import read_prompts
     from labelling.prompts.redact import load_redact, redacted
 
-    found, bad = read_prompts(paths, skip_bad_rows=options["skip_bad_rows"])
-    if options["redact"]:
-        redact = load_redact(options["redact"])
-        found = [redacted(prompt, redact) for prompt in found]
-    kept = distinct(found)
+    with working("reading the prompts"):
+        found, bad = read_prompts(paths, skip_bad_rows=options["skip_bad_rows"])
+        if options["redact"]:
+            redact = load_redact(options["redact"])
+            found = [redacted(prompt, redact) for prompt in found]
+        kept = distinct(found)
     skipped = f", {len(bad)} rows without a prompt skipped" if bad else ""
     click.echo(f"{len(found):,} prompts, {len(found) - len(kept):,} repeated ones dropped{skipped}")
     return kept
@@ -94,7 +96,8 @@ def _planned(chats: "list[Prompt]", pool: "PoolFile", store: "Store", options: d
         check_prices(pool)
     known = habits(store, pool.llms)
     chooses = options["share"] < 1 or (options["most_prompts"] or len(chats)) < len(chats)
-    features = router_features() if chooses else None
+    with working("starting torch"):
+        features = router_features() if chooses else None
     chosen = choose(
         chats, list(pool.llms), store, features, most_prompts=options["most_prompts"], share=options["share"]
     )

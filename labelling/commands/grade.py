@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.progress import working
 from labelling.commands.collect import DEFAULT_STORE
 from labelling.errors import GradingError, LabellingError
 from routerdc_contract.output_path import OutputPath
@@ -99,7 +100,9 @@ async def _graded(store: "Store", options: dict[str, Any]) -> bool:
     judge = _judge(store, options) if options["judge"] else None
     try:
         grader = await _grader(options, judge)
-        _print_report(await grade_all(store, grader, options["concurrency"]), grader.name)
+        with working(f"grading by {grader.name}"):
+            report = await grade_all(store, grader, options["concurrency"])
+        _print_report(report, grader.name)
     finally:
         if judge is not None:
             await judge.close()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cli.progress import working
 from labelling.commands.collect import DEFAULT_STORE
 from labelling.errors import LabellingError
 from routerdc_contract.output_path import OutputPath
@@ -45,7 +46,9 @@ def import_results(
 
     try:
         with Store(store_path) as store:
-            counts = import_all(name, files, Options(metric, llm), store, load_redact(redact) if redact else None)
+            hook = load_redact(redact) if redact else None
+            with working("reading the results"):
+                counts = import_all(name, files, Options(metric, llm), store, hook)
             click.echo(f"{counts['answers']:,} answers, {counts['grades']:,} grades, {counts['missing']:,} missing")
             if out is not None:
                 written = write_table(out, store)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import yaml
 
+from cli.progress import working
 from labelling.errors import LabellingError, PriorError
 from routerdc_contract.output_path import OutputPath
 
@@ -33,9 +34,11 @@ def prior(table: Path | None, out: Path, name: str | None, data: tuple[Path, ...
         if example:
             _write_example(out)
         elif table is not None:
-            _write_bundle(table, out, name)
+            with working("making the bundle"):
+                _write_bundle(table, out, name)
         else:
-            _write_table(data, out)
+            with working("making the table"):
+                _write_table(data, out)
     except LabellingError as error:
         raise click.ClickException(str(error)) from None
 

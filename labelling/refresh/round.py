@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from cli.progress import working
 from labelling.errors import RefreshError
 from labelling.refresh.config import RefreshConfig
 from labelling.refresh.gate import judge, of_bundle
@@ -58,7 +59,8 @@ def _round(config: RefreshConfig, folder: Path, receipt: Receipt, run: Run) -> s
     receipt.note(table=file_hash(table), train_rows=parts.train_rows, held_out_rows=parts.held_out_rows)
     new = folder / "bundle"
     _routerdc(run, "train", str(parts.train), "--recipe", config.recipe, "--out", str(new))
-    verdict = judge(of_bundle(new), of_bundle(in_use), load(parts.held_out), config.tolerance)
+    with working("comparing the new bundle with the one in use"):
+        verdict = judge(of_bundle(new), of_bundle(in_use), load(parts.held_out), config.tolerance)
     receipt.note(new=Manifest.read(new).bundle_id, gate=asdict(verdict))
     if not verdict.passed:
         return "refused"

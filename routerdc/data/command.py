@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.answer import Answer, answers
+from cli.progress import working
 from cli.table import Column, Table
 from routerdc.data.options import Reading, reading
 from routerdc_contract.output_path import OutputPath
@@ -35,7 +36,8 @@ def check(paths: tuple[Path, ...], reading: Reading, answer: Answer) -> None:
     from routerdc.data.summary import summarise
 
     try:
-        datasets = reading.load_all(paths)
+        with working("reading the data"):
+            datasets = reading.load_all(paths)
     except DataError as error:
         raise click.ClickException(str(error)) from None
     for file, dataset in zip(all_files(paths), datasets, strict=True):
@@ -76,7 +78,9 @@ def fetch(names: tuple[str, ...], out: Path, mirror: str | None, answer: Answer)
     try:
         for name in names or known:
             answer.say(f"{name}: {known[name].about} (licence: {known[name].licence})")
-            for path, fetched in fetch_files(name, known[name], out, mirror or DEFAULT_MIRROR):
+            with working(f"fetching {name}"):
+                files = list(fetch_files(name, known[name], out, mirror or DEFAULT_MIRROR))
+            for path, fetched in files:
                 answer.say(f"  {path} {'fetched' if fetched else 'is there already'}")
                 with answer.part("files") as part:
                     part.add(name=name, path=path, fetched=fetched)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from cli.answer import Answer, answers
+from cli.progress import working
 from routerdc.data.formats.rows import DataError
 from routerdc.data.options import Reading, reading
 from routerdc_contract.bundle import BundleError, Manifest
@@ -55,23 +56,25 @@ def evaluate(
     answer: Answer,
 ) -> None:
     """Judge a bundle on test data, next to every single LLM, baselines, experts, the paper and the oracle."""
-    from routerdc.evaluation.evaluate import Options
-    from routerdc.evaluation.evaluate import evaluate as run
-    from routerdc.evaluation.frozen_encoder import frozen_encoder
-    from routerdc.evaluation.loading import subject
-    from routerdc.evaluation.reports.card import write_to_card
-    from routerdc.evaluation.reports.terminal import show
-    from routerdc.evaluation.reports.writing import write
+    with working("starting torch"):
+        from routerdc.evaluation.evaluate import Options
+        from routerdc.evaluation.evaluate import evaluate as run
+        from routerdc.evaluation.frozen_encoder import frozen_encoder
+        from routerdc.evaluation.loading import subject
+        from routerdc.evaluation.reports.card import write_to_card
+        from routerdc.evaluation.reports.terminal import show
+        from routerdc.evaluation.reports.writing import write
 
     try:
-        train = reading.load_all(train_paths)
-        test = reading.load_all(test_paths)
+        with working("reading the data"):
+            train, test = reading.load_all(train_paths), reading.load_all(test_paths)
         options = Options(robustness=robustness, cost=cost, seed=seed, notes=notes)
         encoder = Manifest.read(bundle).encoder
         report = run(subject(bundle, device), train, test, frozen_encoder(encoder, device), options)
     except (BundleError, DataError) as error:
         raise click.ClickException(str(error)) from None
-    written = write(report, out)
+    with working("drawing the report"):
+        written = write(report, out)
     if card:
         written.append(write_to_card(bundle, report, datetime.datetime.now(datetime.UTC).date()))
     show(answer, report, written)

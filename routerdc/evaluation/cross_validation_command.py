@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from cli.answer import Answer, answers
+from cli.progress import working
 from routerdc.data.options import Reading, reading
 from routerdc_contract.output_path import OutputPath
 
@@ -26,22 +27,25 @@ def cross_validate(
     data: tuple[Path, ...], recipe_name: str, folds: int, seed: int, out: Path, reading: Reading, answer: Answer
 ) -> None:
     """Judge a recipe on DATA: every row by a router, and by baselines, that have not seen it."""
-    from routerdc.data.formats.rows import DataError
-    from routerdc.evaluation.cross_validation import Folds
-    from routerdc.evaluation.cross_validation import cross_validate as run
-    from routerdc.evaluation.frozen_encoder import frozen_encoder
-    from routerdc.evaluation.reports.terminal import show
-    from routerdc.evaluation.reports.writing import write
-    from routerdc.training.encoder import open_encoder
-    from routerdc.training.recipe import RecipeError, load_recipe
-    from routerdc_contract.bundle import BundleError
+    with working("starting torch"):
+        from routerdc.data.formats.rows import DataError
+        from routerdc.evaluation.cross_validation import Folds
+        from routerdc.evaluation.cross_validation import cross_validate as run
+        from routerdc.evaluation.frozen_encoder import frozen_encoder
+        from routerdc.evaluation.reports.terminal import show
+        from routerdc.evaluation.reports.writing import write
+        from routerdc.training.encoder import open_encoder
+        from routerdc.training.recipe import RecipeError, load_recipe
+        from routerdc_contract.bundle import BundleError
 
     try:
         recipe = load_recipe(recipe_name)
         if recipe.encoder.trained:
             raise click.ClickException(f"recipe {recipe.name}: trains its encoder; frozen ones are cross-validated")
         encoder = open_encoder(recipe.encoder)
-        report = run(reading.load_all(data), recipe, frozen_encoder(encoder.spec), Folds(folds, seed), encoder)
+        with working("reading the data"):
+            datasets = reading.load_all(data)
+        report = run(datasets, recipe, frozen_encoder(encoder.spec), Folds(folds, seed), encoder)
     except (BundleError, DataError, RecipeError) as error:
         raise click.ClickException(str(error)) from None
     show(answer, report, write(report, out))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.answer import Answer, answers
+from cli.progress import working
 from cli.table import Column, Table
 from routerdc.data.options import Reading, reading
 from routerdc_contract.bundle import ENGINE_FOLDER, GRAPH_FOLDER, NEIGHBOURS_FILE, BundleError, Manifest
@@ -52,24 +53,26 @@ def add(name: str, scores: Path, bundle: Path, out: Path, price: float | None, a
         raise click.BadParameter(fault)
     if name in _llms_of(bundle):
         raise click.BadParameter(f"{name} is in the pool of {bundle} already")
-    import torch
+    with working("starting torch"):
+        import torch
 
-    from routerdc.data.dataset import load
-    from routerdc.data.formats.rows import DataError
-    from routerdc.loaded_bundle import Router
-    from routerdc.pool.change import PoolError, with_llm
-    from routerdc.pool.newcomer import FEWEST_QUERIES, judge
-    from routerdc_contract.bundle import LlmSpec
+        from routerdc.data.dataset import load
+        from routerdc.data.formats.rows import DataError
+        from routerdc.loaded_bundle import Router
+        from routerdc.pool.change import PoolError, with_llm
+        from routerdc.pool.newcomer import FEWEST_QUERIES, judge
+        from routerdc_contract.bundle import LlmSpec
 
     try:
-        router, scored = Router.load(bundle), load(scores)
-        embedding = torch.from_numpy(router.embed(scored.queries))
-        model, calibration = with_llm(router.model, router.llms, embedding, scored, name)
-        newcomer = judge(router.model, router.llms, embedding, scored, name)
-        spec = LlmSpec(name=name, price=price, calibration=calibration)
-        manifest = _write(
-            router, model, (*router.manifest.llms, spec), f"added {name}, {len(scored)} queries", bundle, out
-        )
+        with working(f"learning {name}"):
+            router, scored = Router.load(bundle), load(scores)
+            embedding = torch.from_numpy(router.embed(scored.queries))
+            model, calibration = with_llm(router.model, router.llms, embedding, scored, name)
+            newcomer = judge(router.model, router.llms, embedding, scored, name)
+            spec = LlmSpec(name=name, price=price, calibration=calibration)
+            manifest = _write(
+                router, model, (*router.manifest.llms, spec), f"added {name}, {len(scored)} queries", bundle, out
+            )
     except (BundleError, DataError, PoolError) as error:
         raise click.ClickException(str(error)) from None
     _say_written(answer, manifest, out)
@@ -87,14 +90,16 @@ def remove(name: str, bundle: Path, out: Path, answer: Answer) -> None:
     """Drop the LLM NAME."""
     if name not in (llms := _llms_of(bundle)):
         raise click.BadParameter(f"{bundle} has no LLM {name!r}; it has {', '.join(llms)}")
-    from routerdc.loaded_bundle import Router
-    from routerdc.pool.change import PoolError, without_llm
+    with working("starting torch"):
+        from routerdc.loaded_bundle import Router
+        from routerdc.pool.change import PoolError, without_llm
 
     try:
-        router = Router.load(bundle)
-        model = without_llm(router.model, router.llms, name)
-        kept = tuple(llm for llm in router.manifest.llms if llm.name != name)
-        manifest = _write(router, model, kept, f"removed {name}", bundle, out)
+        with working(f"removing {name}"):
+            router = Router.load(bundle)
+            model = without_llm(router.model, router.llms, name)
+            kept = tuple(llm for llm in router.manifest.llms if llm.name != name)
+            manifest = _write(router, model, kept, f"removed {name}", bundle, out)
     except (BundleError, PoolError) as error:
         raise click.ClickException(str(error)) from None
     _say_written(answer, manifest, out)
@@ -122,17 +127,19 @@ def measure(
     answer: Answer,
 ) -> None:
     """Leave each LLM of DATA out of training, add it back from few queries, and compare with training with it."""
-    from routerdc.data.formats.rows import DataError
-    from routerdc.pool.growth import GrowthOverSeeds, measure_growth
-    from routerdc.training.encoder import open_encoder
-    from routerdc.training.recipe import RecipeError, load_recipe
+    with working("starting torch"):
+        from routerdc.data.formats.rows import DataError
+        from routerdc.pool.growth import GrowthOverSeeds, measure_growth
+        from routerdc.training.encoder import open_encoder
+        from routerdc.training.recipe import RecipeError, load_recipe
 
     try:
         recipe = load_recipe(recipe_name)
         if recipe.encoder.trained:
             raise click.ClickException(f"recipe {recipe.name}: trains its encoder; frozen ones are measured")
         encoder = open_encoder(recipe.encoder)
-        train, judged = reading.load_all(data), reading.load_all(test)
+        with working("reading the data"):
+            train, judged = reading.load_all(data), reading.load_all(test)
         reports = [measure_growth(train, judged, recipe, encoder, queries, draws, seed) for seed in range(seeds)]
     except (BundleError, DataError, RecipeError) as error:
         raise click.ClickException(str(error)) from None

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from cli.answer import Answer, answers
+from cli.progress import working
 from cli.table import Column, Table
 from routerdc.data.options import Reading, reading
 from routerdc_contract.output_path import OutputPath
@@ -44,19 +45,20 @@ def train(
     answer: Answer,
 ) -> None:
     """Train a router on DATA (files or folders of scored queries)."""
-    import torch
+    with working("starting torch"):
+        import torch
 
-    from routerdc.bundle_io import add_neighbours
-    from routerdc.data.dataset import pool
-    from routerdc.data.formats.rows import DataError
-    from routerdc.loaded_bundle import Router
-    from routerdc.training.fit import fit
-    from routerdc.training.loop import CheckpointError
-    from routerdc.training.model_card import write_model_card
-    from routerdc.training.neighbours import neighbours_of
-    from routerdc.training.preparation.effects import require_rows, without_ungraded
-    from routerdc.training.recipe import RecipeError, load_recipe
-    from routerdc_contract.bundle import BundleError
+        from routerdc.bundle_io import add_neighbours
+        from routerdc.data.dataset import pool
+        from routerdc.data.formats.rows import DataError
+        from routerdc.loaded_bundle import Router
+        from routerdc.training.fit import fit
+        from routerdc.training.loop import CheckpointError
+        from routerdc.training.model_card import write_model_card
+        from routerdc.training.neighbours import neighbours_of
+        from routerdc.training.preparation.effects import require_rows, without_ungraded
+        from routerdc.training.recipe import RecipeError, load_recipe
+        from routerdc_contract.bundle import BundleError
 
     try:
         recipe = load_recipe(recipe_name)
@@ -64,7 +66,8 @@ def train(
             recipe = recipe.with_encoder(encoder)
         if steps:
             recipe = recipe.changed(optimizer={"steps": steps})
-        datasets, ungraded = without_ungraded(reading.load_all(data))
+        with working("reading the data"):
+            datasets, ungraded = without_ungraded(reading.load_all(data))
         require_rows(datasets)
         skipped = sum(len(dataset.skipped) for dataset in datasets)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from cli.answer import Answer, answers
+from cli.progress import working
 from routerdc.data.options import Reading, reading
 from routerdc_contract.output_path import OutputPath
 
@@ -43,17 +44,18 @@ def evaluate_decisions(
     from routerdc.evaluation.decisions.traffic import traffic
     from routerdc.evaluation.reports.terminal import printed
 
-    try:
-        data = reading.load_all(test_paths)
-        log = read_log(logs)
-    except DataError as error:
-        raise click.ClickException(str(error)) from None
-    report = DecisionsReport(
-        traffic=traffic(log.decisions),
-        judgement=judgement(log.decisions, data, seed) if data else None,
-        bad_line_count=len(log.bad),
-        bad_lines=tuple(map(str, log.bad[:SHOWN_BAD_LINES])),
-    )
+    with working("reading the logs"):
+        try:
+            data = reading.load_all(test_paths)
+            log = read_log(logs)
+        except DataError as error:
+            raise click.ClickException(str(error)) from None
+        report = DecisionsReport(
+            traffic=traffic(log.decisions),
+            judgement=judgement(log.decisions, data, seed) if data else None,
+            bad_line_count=len(log.bad),
+            bad_lines=tuple(map(str, log.bad[:SHOWN_BAD_LINES])),
+        )
     answer.add(**report.model_dump(mode="json"))
     for table in decision_tables(report):
         answer.show(table.title, printed(table))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.answer import Answer, answers
+from cli.progress import working
 from cli.table import Column, Table
 from routerdc.data.options import Reading, reading
 from routerdc_contract.output_path import OutputPath
@@ -52,12 +53,13 @@ def tune_compute(
     answer: Answer,
 ) -> None:
     """Measure quality against compute on DATA, and name the cheapest encoder that is good enough."""
-    import torch
+    with working("starting torch"):
+        import torch
 
-    from routerdc.data.formats.rows import DataError
-    from routerdc.training.compute.search import TOLERANCE_POINTS, Grid, cheapest_good, measure, save
-    from routerdc.training.recipe import RecipeError, load_recipe
-    from routerdc_contract.bundle import BundleError
+        from routerdc.data.formats.rows import DataError
+        from routerdc.training.compute.search import TOLERANCE_POINTS, Grid, cheapest_good, measure, save
+        from routerdc.training.recipe import RecipeError, load_recipe
+        from routerdc_contract.bundle import BundleError
 
     try:
         recipe = load_recipe(recipe_name)
@@ -65,9 +67,9 @@ def tune_compute(
             recipe = recipe.changed(optimizer={"steps": steps})
         grid = Grid(layers, max_tokens, sides, seeds, folds)
         points: list[Point] = []
-        for point in measure(
-            reading.load_all(data), recipe, grid, device="cuda" if torch.cuda.is_available() else "cpu"
-        ):
+        with working("reading the data"):
+            datasets = reading.load_all(data)
+        for point in measure(datasets, recipe, grid, device="cuda" if torch.cuda.is_available() else "cpu"):
             points = sorted([*points, point], key=lambda one: one.gflop_per_query)
             save(points, cheapest_good(points), out)  # a run that is stopped leaves what it has measured
     except (BundleError, DataError, RecipeError, ValueError) as error:
