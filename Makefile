@@ -105,8 +105,8 @@ test: check test-unit test-service  ## check, then all tests
 test-unit: $(VENV)/.dev  ## the tests that need no engine and no service, in a random order, on all cores
 	$(BIN)/pytest tests/unit -p randomly -n auto --dist worksteal
 
-# Half of their time is waiting: files go to two processes, each with servers of its own. What measures time or rates has the
-# machine to itself.
+# Half of their time is waiting: files go to two processes, each with servers of its own, in the order of tests/conftest.py. What
+# measures time or rates has the machine to itself.
 ALONE := tests/chaos tests/integration/loadtest tests/integration/gateway/test_bounds.py tests/e2e/stack/test_loadtest.py \
 	tests/e2e/envoy/test_envoy_limits.py
 
@@ -115,7 +115,8 @@ ALONE := tests/chaos tests/integration/loadtest tests/integration/gateway/test_b
 RERUN := --reruns 1 --max-suite-reruns 5 --rerun-show-tracebacks
 
 test-service: $(VENV)/.dev  ## integration (real engines, a real Triton), e2e (the whole stack), chaos and fuzz
-	$(BIN)/pytest tests/integration tests/e2e tests/fuzz $(addprefix --ignore ,$(ALONE)) $(RERUN) -n 2 --dist loadfile
+	$(BIN)/pytest tests/integration tests/e2e tests/fuzz $(addprefix --ignore ,$(ALONE)) $(RERUN) -n 2 --dist loadfile \
+		--no-loadscope-reorder
 	$(BIN)/pytest $(ALONE) $(RERUN)
 
 # Public data sets: `make data` fetches them; DATA=FOLDER uses those of another folder, for tests too.

@@ -13,7 +13,8 @@ for version in 3.11 3.12 3.13; do
     echo "=== Python $version: $python"
     venv=.cache/pythons/$version
     PIP_ONLY_BINARY=:all: make --no-print-directory run CHECK=1 VENV="$venv" PYTHON="$python" \
-        TRITON_HTTP_PORT=0 TRITON_GRPC_PORT=0 TRITON_METRICS_PORT=0 GATEWAY_PORT=0 GATEWAY_METRICS_PORT=0 ENVOY_PORT=0 CONSOLE_PORT=0
+        TRITON_HTTP_PORT=0 TRITON_GRPC_PORT=0 TRITON_METRICS_PORT=0 GATEWAY_PORT=0 GATEWAY_HTTP_PORT=0 GATEWAY_METRICS_PORT=0 \
+        ENVOY_PORT=0 CONSOLE_PORT=0
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --dry-run --only-binary :all: \
         -c constraints.txt -e '.[dev]'
     echo "=== Python $version: routed queries, and every pin has a wheel"

@@ -2,7 +2,7 @@
 
     python -m tools.terminal_picture OUT.svg -- make run CHECK=1
 
-The command runs in a terminal of 132 columns, so colours and tables are drawn as people see them.
+The command runs in a terminal of 80 columns, so colours and tables are drawn as people see them.
 """
 
 import os
@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-COLUMNS = 132
+COLUMNS = 80
 _CURSOR = re.compile(r"\x1b\[[0-9;?]*[A-HJKSTfhlsu]|\r(?!\n)")
 
 

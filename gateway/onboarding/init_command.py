@@ -15,9 +15,10 @@ from gateway.onboarding.endpoint_calls import EndpointCallError, models
 from gateway.onboarding.endpoints_text import Served, endpoints_text
 
 NEXT = """\
-Next:
-  routerdc gateway --endpoints-file {file} --start-without-router    # serve these LLMs; the first one answers
-  routerdc collect --help                                            # grade them, then train a router"""
+Next: serve these LLMs; the first one answers until there is a router:
+  routerdc gateway --endpoints-file {file} --start-without-router
+Then grade them and train a router:
+  routerdc collect --help"""
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server of stand-ins: `/NAME/v1` for each LLM, `/judge/v1` for the judge.
+"""An OpenAI-compatible server of stand-ins: `/NAME/v1` for each LLM, with its one model, and `/judge/v1` for the judge.
 
 What it does to calls can be changed while it runs, as an endpoint's faults come and go: see `Faults`.
 """
@@ -44,6 +44,7 @@ class StandIns:
     def application(self) -> web.Application:
         """Its routes."""
         application = web.Application(client_max_size=1 << 24)
+        application.router.add_get("/{llm}/v1/models", _models)
         application.router.add_post("/{llm}/v1/chat/completions", self._complete)
         return application
 
@@ -75,6 +76,12 @@ class StandIns:
         if winner != "tie" and chance("judge", question, *parts.values()) < self._judge_error:
             winner = "B" if winner == "A" else "A"
         return json.dumps({"reason": "It can be computed.", "winner": winner})
+
+
+async def _models(request: web.Request) -> web.Response:
+    name = request.match_info["llm"]
+    known = [{"id": name, "object": "model"}] if name in (*SKILLS, "judge") else []
+    return web.json_response({"object": "list", "data": known})
 
 
 def _holds(answer: str, right: str | None) -> bool:

@@ -78,7 +78,8 @@ def add(name: str, scores: Path, bundle: Path, out: Path, price: float | None, a
     _say_written(answer, manifest, out)
     answer.add(newcomer=newcomer)
     few = f"{name}: fewer than {FEWEST_QUERIES} scored queries, too few to say how good it is"
-    answer.say(str(newcomer or few))
+    for sentence in str(newcomer or few).splitlines():
+        answer.explain(sentence)
 
 
 @pool.command()

@@ -12,6 +12,10 @@ from deploy.local.stack import FrontPorts, Service, demo_endpoints, export_bundl
 from deploy.local.triton.server import ANY_FREE_PORTS
 from routerdc_client import RouterClient
 
+ANY_PORTS = [f"--triton-{name}-port=0" for name in ("http", "grpc", "metrics")]
+ANY_PORTS += [f"--{name}-port=0" for name in ("gateway", "gateway-http", "gateway-metrics", "envoy", "console")]
+"""Options of `routerdc demo` and `serve`: a port that is forgotten here is taken twice by tests side by side."""
+
 
 @dataclass(frozen=True)
 class Stack:

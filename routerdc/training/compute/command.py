@@ -77,7 +77,7 @@ def tune_compute(
     chosen = cheapest_good(points)
     answer.add(chosen=chosen, out=out)
     answer.show("points", _table(points, chosen), points)
-    answer.say(
+    answer.explain(
         f"cheapest within {TOLERANCE_POINTS} of the best: layers: {chosen.layers}, max_tokens: {chosen.max_tokens}, "
         f"truncation_side: {chosen.truncation_side}; write these into your recipe. Table and plot are in {out}"
     )

@@ -5,8 +5,7 @@ import subprocess
 from pathlib import Path
 
 from deploy.local.stack import ROUTERDC
-
-PORTS = ("gateway", "gateway-metrics", "envoy", "triton-http", "triton-grpc", "triton-metrics", "console")
+from tests.e2e.conftest import ANY_PORTS
 
 
 def test_the_demo_runs_in_a_folder_with_a_space_and_an_accent_behind_a_proxy(tmp_path: Path) -> None:
@@ -14,7 +13,7 @@ def test_the_demo_runs_in_a_folder_with_a_space_and_an_accent_behind_a_proxy(tmp
         ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "grpc_proxy"), "http://127.0.0.1:1"
     )
     command = [str(ROUTERDC), "demo", "--check", f"--folder={tmp_path / 'un été' / 'démo'}"]
-    command += [f"--{name}-port=0" for name in PORTS]
+    command += ANY_PORTS
     done = subprocess.run(
         command, env={**os.environ, **nowhere}, capture_output=True, text=True, timeout=250, check=False
     )

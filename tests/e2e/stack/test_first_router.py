@@ -15,7 +15,8 @@ from labelling.benchmark.regained import regained
 
 PAGE = Path(__file__).parents[3] / "docs" / "tutorial" / "first-router.md"
 _PORTS = ("ENVOY_PORT", "GATEWAY_PORT")
-_ANY = ("CONSOLE_PORT", "GATEWAY_METRICS_PORT", "TRITON_METRICS_PORT", "TRITON_GRPC_PORT", "TRITON_HTTP_PORT")
+_FRONT = ("CONSOLE_PORT", "GATEWAY_HTTP_PORT", "GATEWAY_METRICS_PORT")
+_ANY = (*_FRONT, "TRITON_METRICS_PORT", "TRITON_GRPC_PORT", "TRITON_HTTP_PORT")
 
 
 @pytest.mark.timeout(1800)

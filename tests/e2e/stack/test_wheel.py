@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import ANY_PORTS
+
 ROOT = Path(__file__).parents[3]
 REQUIREMENTS = ("pyproject.toml", "constraints.txt")
-ANY_PORTS = [f"--{name}-port=0" for name in ("triton-http", "triton-grpc", "triton-metrics")]
-ANY_PORTS += [f"--{name}-port=0" for name in ("gateway", "gateway-metrics", "envoy", "console")]
 
 
 def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> str:

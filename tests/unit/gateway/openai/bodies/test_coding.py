@@ -42,7 +42,7 @@ def test_bomb_is_refused_before_it_inflates(coding: str) -> None:
 
 
 def test_zstd_that_asks_for_a_huge_window_is_refused() -> None:
-    options = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.content_size_flag: 0}
+    options: dict[int, int] = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.content_size_flag: 0}
     coder = zstd.ZstdCompressor(options=options)
     data = coder.compress(b"x" * 100) + coder.flush()
     with pytest.raises(OpenAiError, match="the body is not zstd"):
