@@ -45,14 +45,14 @@ def check(file: Path, offline: bool, call: bool, answer: Answer) -> None:
         findings = [] if offline else asyncio.run(ask_endpoints(content, file, call=call))
     wrong = [finding for finding in findings if finding.problem]
     answer.add(file=file, ok=not wrong)
-    answer.say(f"{file}: {len(content.llms)} LLMs, {sum(1 for _ in content.endpoints)} endpoints; {_verdict(len(wrong))}")
+    answer.say(f"{file}: {len(content.llms)} LLMs, {sum(1 for _ in content.endpoints)} endpoints; {_verdict(wrong)}")
     show_findings(answer, findings, file)
     if wrong:
         raise SystemExit(1)
 
 
-def _verdict(wrong: int) -> str:
-    return f"{wrong} of them cannot be used" if wrong else "all is well"
+def _verdict(wrong: list[Finding]) -> str:
+    return f"{len(wrong)} of them cannot be used" if wrong else "all is well"
 
 
 async def ask_endpoints(content: EndpointsFile, file: Path, *, call: bool) -> list[Finding]:
