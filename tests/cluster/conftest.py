@@ -14,7 +14,10 @@ from tests.cluster.kubectl import CLIENTS, LLMS, ROUTER, apply, kubectl, rolled_
 from tests.cluster.report import Report, Row
 
 # The order in which they build upon each other.
-ORDER = ("objects", "admission", "routing", "network", "endpoints", "changes", "bundles", "load_job", "deletion")
+ORDER = (
+    *("objects", "admission", "routing", "network", "monitoring", "autoscaling", "endpoints", "changes", "bundles"),
+    *("load_job", "deletion", "chart"),
+)
 OURS = (ROUTER, CLIENTS, f"{CLIENTS}-stranger", LLMS, "routerdc-loadtest")
 REPORT = Report()
 

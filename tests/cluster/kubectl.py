@@ -10,6 +10,7 @@ from typing import Any
 ROUTER = "routerdc"
 CLIENTS = "routerdc-check"
 LLMS = "llms"
+CLUSTER_WIDE = "priorityclasses,clusterroles,clusterrolebindings,persistentvolumes"
 PROGRAMS = Path(__file__).parent / "in_pods"
 
 
@@ -83,3 +84,8 @@ def metric(series: str) -> float:
     """A value that one gateway tells, 0 where it has no such series."""
     told = run_in_pod("metrics", namespace=ROUTER, target="deployment/routerdc-gateway")
     return next((float(line.rpartition(" ")[2]) for line in told.splitlines() if line.startswith(series)), 0.0)
+
+
+def left_in_the_cluster() -> list[str]:
+    """What is ours and belongs to no namespace."""
+    return kubectl("get", CLUSTER_WIDE, "--output=name", "--selector=app.kubernetes.io/part-of=routerdc").split()

@@ -8,7 +8,7 @@ import yaml
 
 from routerdc_contract.bundle import Manifest
 from tests.cluster.kubectl import CLIENTS, LLMS, PROGRAMS, ROUTER
-from tests.support.rendered import ROOT, VERSIONS, Object, beside, named, overlay
+from tests.support.rendered import ROOT, VERSIONS, Object, beside, named, overlay, with_components
 
 REGISTRY = os.environ.get("REGISTRY", "").rstrip("/") + "/" if os.environ.get("REGISTRY") else ""
 """Where the images are; empty: loaded into the nodes without one."""
@@ -18,11 +18,12 @@ OTHER = Manifest.read(ROOT / "bundles/full-depth").bundle_id
 SERVED = Manifest.read(ROOT / "bundles/default").bundle_id
 SMALL = {"resources": {"requests": {"cpu": "100m", "memory": "256Mi"}}}
 """Of a cluster on one machine; limits stay."""
-SETTINGS = [
+REPLICAS = {"routerdc-triton": 2, "routerdc-envoy": 1}
+SETTINGS = {
     # What is checked is what comes out, on machines that may be busy: no query falls back for want of time.
-    "ROUTERDC_DEADLINE_MS=10000",
-    "ROUTERDC_RELOAD_INTERVAL_SECONDS=2",
-]
+    "ROUTERDC_DEADLINE_MS": "10000",
+    "ROUTERDC_RELOAD_INTERVAL_SECONDS": "2",
+}
 
 
 def endpoints(service: str = "llm") -> str:
@@ -32,19 +33,21 @@ def endpoints(service: str = "llm") -> str:
     return yaml.safe_dump({"default": list(NAMES[:2]), "llms": llms})
 
 
-def router(*, bundle: str = "default", shadow: bool = False, endpoints_yaml: str | None = None) -> str:
+def router(*more: str, bundle: str = "default", endpoints_yaml: str | None = None) -> str:
     """The router with our Envoy, as an overlay of a user makes it, as text for `kubectl apply`.
 
     Args:
+        more: components besides Envoy's.
         bundle: a folder of the exporter's image.
     """
-    components = ["envoy", *(["shadow"] if shadow else [])]
+    components = ["envoy", *more]
+    literals = [f"{name}={value}" for name, value in SETTINGS.items()]
     overlay: dict[str, Any] = {
         "resources": ["../deploy/kubernetes/overlays/cpu"],
         "components": [f"../deploy/kubernetes/components/{name}" for name in components],
-        "replicas": [{"name": "routerdc-triton", "count": 2}, {"name": "routerdc-envoy", "count": 1}],
+        "replicas": [{"name": name, "count": count} for name, count in REPLICAS.items()],
         "configMapGenerator": [
-            {"name": "routerdc-gateway-settings", "namespace": ROUTER, "behavior": "merge", "literals": SETTINGS},
+            {"name": "routerdc-gateway-settings", "namespace": ROUTER, "behavior": "merge", "literals": literals},
             {
                 "name": "routerdc-endpoints",
                 "namespace": ROUTER,
@@ -68,6 +71,39 @@ def candidate(bundle: str) -> str:
     return _text({"resources": ["../deploy/kubernetes/overlays/candidate"], "patches": [patch]})
 
 
+def chart_values() -> str:
+    """Of the Helm chart, for the same router as above, without Envoy."""
+    small = {"requests": SMALL["resources"]["requests"]}
+    gateway = {"resources": small | {"limits": {"cpu": "2", "memory": "1Gi"}}, "settings": SETTINGS}
+    triton = {"replicas": 2, "resources": small | {"limits": {"cpu": "1", "memory": "2Gi"}}}
+    values = {"image": {"registry": REGISTRY}, "endpoints": yaml.safe_load(endpoints())}
+    return yaml.safe_dump(values | {"gateway": gateway, "triton": triton})
+
+
+def monitoring() -> str:
+    """What is scraped, service levels, alerts, dashboards."""
+    return _dump(*overlay("monitoring"))
+
+
+def by_cpu() -> str:
+    """An autoscaler that makes of the gateway's request what the component's does, and lets go sooner."""
+    scaled = named(with_components("cpu", "autoscaling"), "ScaledObject", "routerdc-gateway")["spec"]
+    (share,) = [trigger["metadata"]["value"] for trigger in scaled["triggers"] if trigger["type"] == "cpu"]
+    behavior = scaled["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    metric = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": int(share)}}
+    spec: Object = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "routerdc-gateway"},
+        "minReplicas": scaled["minReplicaCount"],
+        "maxReplicas": 3,
+        "metrics": [{"type": "Resource", "resource": metric}],
+        "behavior": behavior | {"scaleDown": behavior["scaleDown"] | {"stabilizationWindowSeconds": 15}},
+    }
+    metadata = {"name": "routerdc-gateway-check", "namespace": ROUTER}
+    return _dump(
+        {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": spec}
+    )
+
+
 def load_test() -> str:
     """The load test as a Job, for half a minute."""
     changes = {3: "--users=5", 4: "--spawn-rate=5", 5: "--run-time=30s"}
@@ -76,6 +112,8 @@ def load_test() -> str:
         {"op": "replace", "path": f"{path}/args/{place}", "value": word} for place, word in changes.items()
     ]
     patch.append({"op": "replace", "path": f"{path}/resources/requests", "value": SMALL["resources"]["requests"]})
+    # As above: locust counts a late answer as a failed one, and this machine may be busy.
+    patch.append({"op": "add", "path": f"{path}/env/-", "value": {"name": "LOADTEST_DEADLINE_MS", "value": "20000"}})
     patches = [{"target": {"kind": "Job"}, "patch": json.dumps(patch)}]
     return _text({"resources": ["../deploy/kubernetes/overlays/loadtest"], "patches": patches})
 

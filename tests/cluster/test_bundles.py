@@ -13,10 +13,10 @@ def test_beside_shadow_promotion_rollback(router: None, record_property: Callabl
     with load() as answers:
         apply(manifests.candidate("full-depth"))
         rolled_out("routerdc-triton-candidate")
-        apply(manifests.router(shadow=True))
+        apply(manifests.router("shadow"))
         rolled_out("routerdc-gateway")
         until(_compared, "the shadow compared queries", 120)
-        apply(manifests.router(bundle="full-depth", shadow=True))
+        apply(manifests.router("shadow", bundle="full-depth"))
         rolled_out("routerdc-triton")
         until(lambda: metric(f'routerdc_bundle_info{{bundle_id="{OTHER}"}}') == 1, "the new bundle is in use", 60)
         kubectl("-n", ROUTER, "rollout", "undo", "deployment/routerdc-triton")

@@ -1,14 +1,11 @@
-"""The last check: what was applied is deleted."""
+"""What was applied is deleted."""
 
 from tests.cluster import manifests
-from tests.cluster.kubectl import ROUTER, kubectl
-
-CLUSTER_WIDE = "namespaces,priorityclasses,clusterroles,clusterrolebindings,persistentvolumes"
+from tests.cluster.kubectl import ROUTER, kubectl, left_in_the_cluster
 
 
 def test_nothing_stays(router: None) -> None:
     """`kubectl delete` of the overlay leaves nothing behind, neither in the namespace nor in the cluster."""
     kubectl("delete", "--filename=-", "--wait", "--timeout=900s", text=manifests.router(), seconds=930)
-    left = kubectl("get", CLUSTER_WIDE, "--output=name", "--selector=app.kubernetes.io/part-of=routerdc").split()
-    assert not left
+    assert not left_in_the_cluster()
     assert not kubectl("get", "namespace", ROUTER, "--ignore-not-found")

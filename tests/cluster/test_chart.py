@@ -1,0 +1,37 @@
+"""The Helm chart, once what the overlays made is gone."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from tests.cluster import manifests
+from tests.cluster.kubectl import ROUTER, kubectl, left_in_the_cluster
+from tools.helm_readme import CHART
+
+SECONDS = 900
+
+
+def helm(*words: str, text: str | None = None) -> str:
+    """What Helm said of the release in the router's namespace."""
+    command = ["helm", *words, f"--namespace={ROUTER}", f"--timeout={SECONDS}s"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=SECONDS + 30, check=False)
+    assert done.returncode == 0, f"helm {' '.join(words)}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def test_a_release(namespace: None, record_property: Callable[[str, object], None]) -> None:
+    """`helm install` brings the router up, `helm test` has a query routed, `helm uninstall` leaves nothing behind."""
+    if shutil.which("helm") is None:
+        pytest.skip("helm is not installed")
+    kubectl("apply", "--filename=-", text=manifests.namespace())
+    helm("install", "routerdc", str(CHART), "--wait", "--values=-", text=manifests.chart_values())
+    said = helm("test", "routerdc", "--logs")
+    assert "routed: highest score" in said, said
+    record_property("helm", subprocess.check_output(["helm", "version", "--short"], text=True).strip())
+    helm("uninstall", "routerdc", "--wait")
+    assert not left_in_the_cluster()
+    ours = "deployments,services,configmaps,serviceaccounts,networkpolicies,poddisruptionbudgets,pods"
+    left = kubectl("get", ours, "--namespace", ROUTER, "--output=name").split()
+    assert set(left) <= {"configmap/kube-root-ca.crt", "serviceaccount/default"}, left
