@@ -15,7 +15,6 @@ SIZES: dict[str, int] = yaml.safe_load((ROOT / "deploy/containers/sizes.yaml").r
 BASE = os.environ.get("PYTHON_IMAGE") or VERSIONS["base_images"]["python"]
 UNWANTED = ("torch", "transformers", "tensorflow", "pip", "setuptools")
 INSTALLED = "import importlib.metadata as m, json; print(json.dumps([d.name.lower() for d in m.distributions()]))"
-
 WRITABLE = "import os; print(sum(os.access(f'{d}/{f}', os.W_OK) for d, _, fs in os.walk('/opt') for f in fs))"
 
 
@@ -46,7 +45,4 @@ def test_its_user_and_entrypoint_are_what_the_manifests_expect(name: str) -> Non
 
 @pytest.mark.parametrize("name", SIZES)
 def test_its_user_may_write_nothing_that_it_runs(name: str) -> None:
-    writable = (
-        "import os; print(sum(os.access(os.path.join(d, f), os.W_OK) for d, _, fs in os.walk('/opt') for f in fs))"
-    )
-    assert python(name, writable).strip() == "0"
+    assert python(name, WRITABLE).strip() == "0"
