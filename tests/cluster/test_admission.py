@@ -1,10 +1,10 @@
 """What the API server and the scheduler make of the manifests."""
 
-import re
 from collections.abc import Callable
 
 import pytest
 
+from tests.cluster.export_log import agreement
 from tests.cluster.kubectl import ROUTER, get, items, kubectl, pods
 
 APPS = ("routerdc-gateway", "routerdc-triton", "routerdc-envoy")
@@ -58,6 +58,6 @@ def test_system_calls_are_filtered(router: None) -> None:
 def test_the_export_proves_its_engine(router: None, record_property: Callable[[str, object], None]) -> None:
     """The init container compares the engine's answers with the trained router's."""
     told = kubectl("-n", ROUTER, "logs", "deployment/routerdc-triton", "-c", "export")
-    queries, same = re.findall(r"│ (\d+) +│ (\d+\.\d+)%", told)[-1]
+    queries, same = agreement(told)
     record_property("engine", f"same choice for {same} % of {queries} queries")
-    assert float(same) > 98, told
+    assert same > 98, told

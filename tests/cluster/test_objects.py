@@ -28,7 +28,7 @@ def test_it_is_taken(namespace: None, name: str) -> None:
 
 def test_what_is_not_confined_is_refused(namespace: None) -> None:
     """Pod Security `restricted` is in force in the router's namespace."""
-    container = {"name": "one", "image": "one", "securityContext": {"privileged": True}}
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "privileged"}, "spec": {"containers": [container]}}
+    container = {"name": "one", "image": "one", "securityContext": {"runAsUser": 0}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "root"}, "spec": {"containers": [container]}}
     with pytest.raises(AssertionError, match="violates PodSecurity"):
         kubectl("-n", ROUTER, "create", "--dry-run=server", "--filename=-", text=json.dumps(pod))
