@@ -12,7 +12,7 @@ _TOP = """# Helm chart
 
 ```bash
 helm install routerdc deploy/helm/routerdc --namespace routerdc --create-namespace --wait --timeout 15m
-helm test routerdc --namespace routerdc --logs     # a pod has a query routed
+helm test routerdc --namespace routerdc            # a pod has a query routed
 helm package deploy/helm/routerdc                  # for a registry: helm push routerdc-0.1.0.tgz oci://…
 ```
 
@@ -20,7 +20,8 @@ The objects are those of [deploy/kubernetes](../../kubernetes/README.md), read f
 `helm template` and `kubectl kustomize` render against each other. What the chart does not do, an overlay does: bundles
 on volumes and in object storage, Envoy Gateway, the load test. The namespace is yours to make; label it
 `pod-security.kubernetes.io/enforce=restricted`, for the pods keep to that. A failed test
-leaves its pod, for the log, and its two NetworkPolicies.
+leaves its pod, for `kubectl logs routerdc-test`, and its two NetworkPolicies. (Helm's own flag for logs asks every
+object of a test for one, and fails at policies.)
 
 | value | default | what |
 |---|---|---|

@@ -86,11 +86,10 @@ def monitoring() -> str:
 
 
 def by_cpu() -> str:
-    """An autoscaler that makes of the gateway's request what the component's does, and lets go sooner."""
+    """An autoscaler as KEDA makes it of the component's, but sooner up and down: with less CPU, after less time."""
     scaled = named(with_components("cpu", "autoscaling"), "ScaledObject", "routerdc-gateway")["spec"]
-    (share,) = [trigger["metadata"]["value"] for trigger in scaled["triggers"] if trigger["type"] == "cpu"]
     behavior = scaled["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
-    metric = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": int(share)}}
+    metric = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 10}}
     spec: Object = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "routerdc-gateway"},
         "minReplicas": scaled["minReplicaCount"],
@@ -99,9 +98,8 @@ def by_cpu() -> str:
         "behavior": behavior | {"scaleDown": behavior["scaleDown"] | {"stabilizationWindowSeconds": 15}},
     }
     metadata = {"name": "routerdc-gateway-check", "namespace": ROUTER}
-    return _dump(
-        {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": spec}
-    )
+    kind = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"}
+    return _dump(kind | {"metadata": metadata, "spec": spec})
 
 
 def load_test() -> str:
@@ -161,6 +159,7 @@ def _deployment(name: str, namespace: str, code: str) -> Object:
         "name": name,
         "image": f"{REGISTRY}routerdc-gateway:{TAG}",
         "command": ["python", "-c", code],
+        **SMALL,  # else its pod is the last to get CPU, and a query is late for that
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
     pod = {

@@ -170,6 +170,14 @@ def _names_of_schema(schema: dict[str, Any], prefix: str = "") -> set[str]:
     return found
 
 
+def test_nobody_is_told_to_ask_policies_for_a_log() -> None:
+    """`helm test --logs` fails where an object of the test is no pod, though a query was routed."""
+    hooks = (CHART / "templates/tests/route.yaml").read_text(encoding="utf-8")
+    told = [(CHART / name).read_text(encoding="utf-8") for name in ("README.md", "templates/NOTES.txt")]
+    assert "kind: NetworkPolicy" in hooks
+    assert not [text for text in told if "--logs" in text]
+
+
 def test_its_versions_are_the_projects() -> None:
     about = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
     assert about["version"] == about["appVersion"] == VERSIONS["images"]["tag"]
