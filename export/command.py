@@ -97,7 +97,7 @@ def export(
     queries: tuple[Path, ...],
     answer: Answer,
 ) -> None:
-    """Turns a bundle into a model repository for Triton, and proves after every step that it agrees with torch.
+    """Turn a bundle into a model repository for Triton, and prove after every step that it agrees with torch.
 
     STEP is graph (needs torch), engine, plan (TensorRT), openvino or repository. Without it, every
     step runs whose result is not current.

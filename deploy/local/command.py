@@ -92,7 +92,7 @@ def _port(flag: str, default: int) -> Callable[[Command], Command]:
 )
 @_service_options(SHIPPED_BUNDLE)
 def serve(endpoints_file: Path, precision: str | None, bundle: Path, folder: Path, **ports: int) -> None:
-    """Serves a bundle on this machine: a real Triton, the gateway in front of it, and Envoy for OpenAI clients.
+    """Serve a bundle on this machine: a real Triton, the gateway in front of it, and Envoy for OpenAI clients.
 
     Without --bundle, and where the shipped bundle is not for the LLMs of endpoints.yaml, every query goes to the
     default LLMs. Routing begins, without a restart, when a bundle for them is exported into the folder.
@@ -111,7 +111,7 @@ def serve(endpoints_file: Path, precision: str | None, bundle: Path, folder: Pat
 @_service_options(DEMO_BUNDLE)
 @answers
 def demo(check: bool, bundle: Path, folder: Path, answer: Answer, **ports: int) -> None:
-    """Starts everything with demo endpoints in place of LLMs, and routes real queries."""
+    """Start everything with demo endpoints in place of LLMs, and route real queries."""
     from deploy.local.demo.samples import route_samples, show_samples
     from routerdc_client import RouteError
 

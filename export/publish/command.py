@@ -38,7 +38,7 @@ from routerdc_contract.tensors import ENCODER_MODEL, PARAMETER_LLMS, ROUTER_MODE
 @click.option("--load-timeout-seconds", type=click.FloatRange(min=0, min_open=True), default=120.0, show_default=True)
 @answers
 def publish(source: Path, repository: Path, triton_address: str, load_timeout_seconds: float, answer: Answer) -> None:
-    """Puts the exported repository SOURCE into use in running Tritons, without a failed request.
+    """Put the exported repository SOURCE into use in running Tritons, without a failed request.
 
     It is loaded beside the version in use, which goes on answering until the new one has given the trained router's
     answers to reference queries. If it does not, everything is put back, and the exit status is 1.

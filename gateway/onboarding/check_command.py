@@ -33,7 +33,7 @@ class Finding:
 @click.option("--call", is_flag=True, help="let every endpoint answer one short question, which may cost a little")
 @answers
 def check(file: Path, offline: bool, call: bool, answer: Answer) -> None:
-    """Say what is wrong with FILE (default: endpoints.yaml), with line and cure, and ask its endpoints.
+    """Say what is wrong with FILE (default: endpoints.yaml), with its line and how to mend it, and ask its endpoints.
 
     Exit status: 0 if all is well, 1 if something is wrong, 2 for a wrong call of this command.
     """

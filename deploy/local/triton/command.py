@@ -32,7 +32,7 @@ DEFAULT = TritonPorts()
 def triton(
     repository: Path, host: str, triton_http_port: int, triton_grpc_port: int, triton_metrics_port: int, log: Path
 ) -> None:
-    """Runs a real tritonserver on this machine, without a container."""
+    """Run a real tritonserver on this machine, without a container."""
     signal.signal(signal.SIGTERM, _interrupt)
     ports = TritonPorts(triton_http_port, triton_grpc_port, triton_metrics_port)
     try:
