@@ -38,7 +38,7 @@ Choices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Rows:
-    """Graded queries: grades and costs (n, LLMs), no grade missing, and the heuristics' tier of each."""
+    """Queries that all LLMs were graded on: grades and costs (n, LLMs), and the heuristics' tier of each."""
 
     queries: tuple[str, ...]
     grades: Matrix
@@ -48,11 +48,14 @@ class Rows:
     @classmethod
     def of(cls, datasets: Sequence[Dataset], tiers: dict[str, str], prices: dict[str, float]) -> Self:
         """All rows of `datasets`, which have the same LLMs."""
-        queries = tuple(query for dataset in datasets for query in dataset.queries)
         grades = np.concatenate([dataset.quality().astype(float) for dataset in datasets])
         flat = np.array([prices.get(llm, 0.0) for llm in datasets[0].llms])
         own = [np.tile(flat, (len(d), 1)) if d.costs is None else d.costs.astype(float) for d in datasets]
-        return cls(queries, grades, np.concatenate(own), np.array([tiers[query] for query in queries]))
+        costs = np.concatenate(own)
+        known = np.flatnonzero(~np.isnan(grades + costs).any(axis=1))
+        every = [query for dataset in datasets for query in dataset.queries]
+        queries = tuple(every[row] for row in known)
+        return cls(queries, grades[known], costs[known], np.array([tiers[query] for query in queries]))
 
     def earned(self, choices: Choices) -> tuple[Matrix, Matrix]:
         """Grade and cost of each row's choice."""
@@ -147,13 +150,13 @@ def interval(difference: Matrix) -> tuple[float, float, float]:
 
 
 def line(group: str, share: float, parts: Sequence[Outcome]) -> str:
-    """A row of the table, over the rows of all splits."""
+    """A line of the table, over the rows of all splits."""
     theirs, their_cost, ours, our_cost = (np.concatenate(part) for part in zip(*parts, strict=True))
     mean, low, high = interval(ours - theirs)
     budget = "any" if np.isinf(share) else f"{100 * share:.0f} %"
     return (
-        f"| {group} | {budget} | {100 * theirs.mean():.2f} | {their_cost.mean():.4g} | **{100 * ours.mean():.2f}** "
-        f"| {our_cost.mean():.4g} | {mean:+.2f} [{low:+.2f}, {high:+.2f}] |"
+        f"| {group}, {len(ours):,} | {budget} | {100 * theirs.mean():.2f} | {their_cost.mean():.4g} "
+        f"| **{100 * ours.mean():.2f}** | {our_cost.mean():.4g} | {mean:+.2f} [{low:+.2f}, {high:+.2f}] |"
     )
 
 

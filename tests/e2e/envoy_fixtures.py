@@ -173,7 +173,7 @@ async def data_plane(
         reader = await stack.enter_async_context(Reader())
         deadlines = Deadlines(deadline_ms=5000)
         routing = Routing(router, metrics, openai_limits or OpenAi(), Limits(), deadlines, reader=reader)
-        server, port = await _gateway(stack, routing, gateway_tls, tracing)
+        server, port = await start_gateway(stack, routing, gateway_tls, tracing)
         config, access_log = folder / "envoy.yaml", folder / "access.log"
         command = ["--endpoints", endpoints_file, "--out", config, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
         command += ["--gateway", f"localhost:{port}", "--access-log", access_log, *flags]
@@ -201,6 +201,23 @@ async def maybe_orphaned(param: str, folder: Path, *, flags: Sequence[str] = ())
         yield plane
 
 
+async def start_gateway(
+    stack: AsyncExitStack, routing: Routing, tls: grpc.ServerCredentials | None = None, tracing: Tracing | None = None
+) -> tuple[aio.Server, int]:
+    """A gateway's door for Envoy, and its port."""
+    interceptors = [tracing.server_interceptor] if tracing else []
+    server = aio.server(options=[("grpc.max_receive_message_length", 16 * MIB)], interceptors=interceptors)
+    processor = ExternalProcessor(routing, tracing.requested if tracing else None)
+    registration.add(external_processor_pb2.DESCRIPTOR.services_by_name["ExternalProcessor"], processor, server)
+    health = HealthService()
+    health.set(("live",), health_pb2.HealthCheckResponse.SERVING)
+    health.add_to(server, Intake(lambda: 0))
+    port = server.add_secure_port("127.0.0.1:0", tls) if tls else server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    stack.push_async_callback(server.stop, None)
+    return server, port
+
+
 def _endpoints(
     recording: Mapping[str, RecordingEndpoint],
     changes: Mapping[str, Mapping[str, Any]],
@@ -213,22 +230,6 @@ def _endpoints(
         endpoint |= {"address": endpoint["address"].format(port=llm.port)}
         llms[name] = {"endpoints": [endpoint]} | dict(of_llms.get(name, {}))
     return {"default": ["gamma", "alpha"], "llms": llms} | dict(file)
-
-
-async def _gateway(
-    stack: AsyncExitStack, routing: Routing, tls: grpc.ServerCredentials | None, tracing: Tracing | None
-) -> tuple[aio.Server, int]:
-    interceptors = [tracing.server_interceptor] if tracing else []
-    server = aio.server(options=[("grpc.max_receive_message_length", 16 * MIB)], interceptors=interceptors)
-    processor = ExternalProcessor(routing, tracing.requested if tracing else None)
-    registration.add(external_processor_pb2.DESCRIPTOR.services_by_name["ExternalProcessor"], processor, server)
-    health = HealthService()
-    health.set(("live",), health_pb2.HealthCheckResponse.SERVING)
-    health.add_to(server, Intake(lambda: 0))
-    port = server.add_secure_port("127.0.0.1:0", tls) if tls else server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    stack.push_async_callback(server.stop, None)
-    return server, port
 
 
 async def _serves(client: openai.AsyncOpenAI) -> bool:

@@ -17,7 +17,17 @@ import yaml
 from deploy.local.demo.endpoints import DemoEndpoint
 from deploy.local.envoy import Envoy
 from deploy.local.processes.process import ChildProcess
-from tests.e2e.envoy_fixtures import RecordingEndpoint
+from gateway.config import endpoints_file
+from gateway.config.groups import Deadlines, Limits, OpenAi
+from gateway.limits.query_budget import QueryBudget
+from gateway.openai.bodies.reader import Reader
+from gateway.openai.routing import Routing
+from gateway.pool.pool import Pool as GatewayPool
+from gateway.pool.pool_ref import PoolRef
+from gateway.routing.router import Router
+from gateway.telemetry.metrics import Metrics
+from tests.e2e.envoy_fixtures import RecordingEndpoint, start_gateway
+from tests.support.fakes.scorer import FakeScorer
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio
@@ -32,27 +42,54 @@ class Pool:
     def __init__(self, file: Path, llms: dict[str, RecordingEndpoint]) -> None:
         self._file, self._llms = file, llms
 
-    def write(self, *names: str, served_by: dict[str, str] | None = None, **fields: Any) -> None:
-        """`served_by`: another LLM's server, for some."""
+    def write(self, *names: str, served_by: dict[str, str] | None = None, twice: bool = False, **fields: Any) -> None:
+        """`served_by`: another LLM's server, for some; `twice`: each LLM has a second endpoint with another model."""
         ports = {name: self._llms[(served_by or {}).get(name, name)].port for name in names}
         endpoints = {
             name: {"address": f"http://127.0.0.1:{port}/v1", "model": f"{name}/model"} | fields
             for name, port in ports.items()
         }
-        llms = {name: {"endpoints": [endpoint]} for name, endpoint in endpoints.items()}
+        others = {
+            name: [endpoint | {"model": f"{name}/other"}] if twice else [] for name, endpoint in endpoints.items()
+        }
+        llms = {name: {"endpoints": [endpoint, *others[name]]} for name, endpoint in endpoints.items()}
         draft = self._file.with_suffix(".draft")
         draft.write_text(yaml.safe_dump({"default": [names[0]], "llms": llms}, sort_keys=False))
         os.replace(draft, self._file)
 
 
-async def running(stack: AsyncExitStack, folder: Path) -> tuple[Pool, openai.AsyncOpenAI, dict[str, RecordingEndpoint]]:
+class Decides:
+    """A gateway that takes a change of endpoints.yaml when it is told to."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.scorer = FakeScorer()
+        self._pool = PoolRef(GatewayPool(endpoints_file.read(file)))
+
+    def look(self) -> None:
+        """Reads the file."""
+        self._pool.current = GatewayPool(endpoints_file.read(self._file))
+
+    async def start(self, stack: AsyncExitStack) -> int:
+        """Its port."""
+        reader = await stack.enter_async_context(Reader())
+        router = Router(self._pool, self.scorer, QueryBudget(100, 0.05))
+        routing = Routing(router, Metrics(), OpenAi(), Limits(), Deadlines(deadline_ms=5000), reader=reader)
+        return (await start_gateway(stack, routing))[1]
+
+
+async def running(
+    stack: AsyncExitStack, folder: Path, *names: str, port: int | None = None
+) -> tuple[Pool, openai.AsyncOpenAI, dict[str, RecordingEndpoint]]:
+    """Envoy with `names` in its file; `port`: of the gateway."""
     llms = {name: RecordingEndpoint(DemoEndpoint(name)) for name in NAMES}
     for llm in llms.values():
         await llm.start(stack, None)
         llm.behave()
     pool, out = Pool(folder / "endpoints.yaml", llms), folder / "envoy.yaml"
-    pool.write("alpha")
-    flags = [f"--endpoints={folder / 'endpoints.yaml'}", f"--out={out}", f"--access-log={folder / 'access.log'}"]
+    pool.write(*(names or ("alpha",)))
+    flags = [f"--gateway=localhost:{port}"] if port else []
+    flags += [f"--endpoints={folder / 'endpoints.yaml'}", f"--out={out}", f"--access-log={folder / 'access.log'}"]
     command = [str(ROUTERDC), "envoy-config", "--watch", *flags, "--listen=127.0.0.1:0", "--admin=127.0.0.1:0"]
     watcher = ChildProcess("watcher", command, log=folder / "watcher.log")
     stack.callback(watcher.stop)
@@ -107,6 +144,46 @@ async def test_changes_reach_a_running_envoy_and_no_request_fails(tmp_path: Path
 
 async def _lists(client: openai.AsyncOpenAI, names: tuple[str, ...]) -> bool:
     return await models(client) == ["auto", *names]
+
+
+@pytest.mark.parametrize("first", ["gateway", "envoy"])
+async def test_a_gateway_and_envoy_take_a_change_one_after_the_other_and_no_request_fails(
+    tmp_path: Path, first: str
+) -> None:
+    async with AsyncExitStack() as stack:
+        file = tmp_path / "endpoints.yaml"
+        Pool(file, {name: RecordingEndpoint(DemoEndpoint(name), port=1) for name in NAMES}).write(*NAMES)
+        gateway = Decides(file)
+        pool, client, llms = await running(stack, tmp_path, *NAMES, port=await gateway.start(stack))
+        gateway.look()
+        reasons: Counter[str] = Counter()
+        done = asyncio.Event()
+        for number, llm in enumerate(NAMES):
+            gateway.scorer.values[f"query {number}"] = tuple(float(name == llm) for name in NAMES)
+
+        async def load(number: int) -> None:
+            messages: Any = [{"role": "user", "content": f"query {number}"}]
+            while not done.is_set():
+                raw = await client.chat.completions.with_raw_response.create(model="auto", messages=messages)
+                reasons[raw.headers["x-routerdc-reason"]] += 1
+                await asyncio.sleep(0.01)
+
+        def models_reached() -> set[str]:
+            return {json.loads(one.body)["model"] for llm in llms.values() for one in llm.received}
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(len(NAMES)):
+                group.create_task(load(number))
+            for change in ({"twice": True}, {}, {"served_by": {"beta": "gamma"}}, {"twice": True}):
+                pool.write(*NAMES, **change)
+                if first == "envoy":
+                    await asyncio.sleep(1)
+                gateway.look()
+                await asyncio.sleep(1)
+            every = {f"{name}/{kind}" for name in NAMES for kind in ("model", "other")}
+            await until(lambda: models_reached() == every, 30)
+            done.set()
+        assert reasons["routed"]
 
 
 async def test_llm_that_comes_later_has_its_key_and_takes_a_rotated_one(tmp_path: Path) -> None:

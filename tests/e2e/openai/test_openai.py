@@ -239,6 +239,35 @@ async def test_stored_prompt_without_an_input_is_routed_by_its_variables(plane: 
     assert json.loads(plane.llms["alpha"].received[0].body) == {"model": "alpha/model", "prompt": prompt}
 
 
+STORED: list[dict[str, Any]] = [
+    {"previous_response_id": "resp_1"},
+    {"conversation": "conv_1"},
+    {"background": True, "store": True},
+    {"prompt": {"id": "pmpt_1", "variables": {"style": "brief"}}},
+]
+
+
+@pytest.mark.parametrize("stored", STORED, ids=lambda stored: next(iter(stored)))
+async def test_what_a_provider_keeps_is_passed_on_and_routed_by_the_input(plane: Plane, stored: dict[str, Any]) -> None:
+    plane.prefer("2+2?", "gamma", "beta", "alpha")
+    raw = await plane.client.responses.with_raw_response.create(model="auto", input="2+2?", **stored)
+    assert (raw.headers["x-routerdc-llm"], raw.headers["x-routerdc-reason"]) == ("gamma", "routed")
+    assert json.loads(plane.llms["gamma"].received[0].body) == {"model": "gamma/model", "input": "2+2?", **stored}
+
+
+async def test_an_earlier_response_is_looked_for_at_the_next_candidates(plane: Plane) -> None:
+    plane.prefer("and then?", "gamma", "beta", "alpha")
+    plane.llms["gamma"].behave(status=404)
+    raw = await plane.client.responses.with_raw_response.create(
+        model="auto", input="and then?", previous_response_id="resp_of_beta"
+    )
+    assert (raw.headers["x-routerdc-llm"], raw.headers["x-envoy-attempt-count"]) == ("beta", "2")
+    for llm in plane.llms.values():
+        llm.behave(status=404)
+    with pytest.raises(openai.NotFoundError):
+        await plane.client.responses.create(model="auto", input="and then?", previous_response_id="nobodys")
+
+
 async def test_client_that_hangs_up_in_mid_stream_ends_the_endpoints_work(plane: Plane) -> None:
     plane.llms["beta"].behave(chunk_delay_ms=200)
     stream = await plane.client.chat.completions.create(model="auto", messages=user("hi"), stream=True)
