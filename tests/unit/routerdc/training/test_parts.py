@@ -7,11 +7,12 @@ import pytest
 import torch
 import yaml
 
-from routerdc.training.judging.calibration import platt
+from routerdc.training.judging.calibration import platt, pooled_platt
 from routerdc.training.judging.judge import expected_quality, macro_quality
 from routerdc.training.preparation.inputs import fold_standardisation
 from routerdc.training.preparation.templates import without_template
 from routerdc.training.recipe import RecipeError, load_recipe, shipped_recipes
+from routerdc_contract.bundle import Calibration
 
 
 def test_shipped_recipes_load_and_the_paper_is_as_published() -> None:
@@ -82,8 +83,8 @@ def test_platt_finds_the_line_that_made_the_outcomes() -> None:
     first, second = platt(scores, quality)
     assert first is not None
     assert second is not None
-    assert (first.slope, first.intercept) == pytest.approx((2, -1), abs=0.02)
-    assert (second.slope, second.intercept) == pytest.approx((0.5, 0), abs=0.02)
+    assert (first.slope, first.intercept) == pytest.approx((2, -1), abs=0.04)  # 30 of 4,000 rows pull elsewhere
+    assert (second.slope, second.intercept) == pytest.approx((0.5, 0), abs=0.04)
 
 
 def test_platt_stays_finite_on_one_sided_constant_and_unknown_outcomes() -> None:
@@ -94,6 +95,23 @@ def test_platt_stays_finite_on_one_sided_constant_and_unknown_outcomes() -> None
     for fit in (one_sided, constant):
         assert fit is not None
         assert np.isfinite([fit.slope, fit.intercept]).all()
+
+
+def test_an_llm_with_few_outcomes_has_nearly_the_common_line_and_one_with_many_its_own() -> None:
+    scores = torch.randn(3000, 3, generator=torch.Generator().manual_seed(1))
+    quality = torch.sigmoid(torch.stack([scores[:, 0] + 1, scores[:, 1] + 1, scores[:, 2] - 1], dim=1))
+    quality[4:, 1:2] = quality[8:, 2:] = float("nan")
+    common, fits = pooled_platt(scores, quality), platt(scores, quality)
+    at_zero = [fit.intercept for fit in fits if fit is not None]
+    assert at_zero[:2] == pytest.approx([1, 1], abs=0.02)
+    assert common.intercept == pytest.approx(1, abs=0.05)
+    assert 0.4 < at_zero[2] < 0.9  # of eight outcomes that say -1: a step towards them, no more
+
+
+def test_without_any_outcome_there_is_no_line_but_the_identity_in_common() -> None:
+    unknown = torch.full((3, 2), float("nan"))
+    assert platt(torch.ones(3, 2), unknown) == [None, None]
+    assert pooled_platt(torch.ones(3, 2), unknown) == Calibration(slope=1.0, intercept=0.0)
 
 
 @pytest.mark.parametrize(
