@@ -8,6 +8,7 @@ import pytest
 
 from gateway.errors import ScorerUnavailableError
 from tests.support.fakes.scorer import FakeScorer
+from tests.support.gateways.running import endpoints_file
 from tests.unit.gateway.http_api.conftest import CALIBRATED, Serve
 
 # As LiteLLM 1.110's Auto Router sends it (`classifier_type: oss_classifier`).
@@ -152,3 +153,21 @@ async def test_a_conversation_whose_llm_would_be_kept_is_answered_by_its_scores(
     assert (await http.post("/v1/route", {"chat": {"messages": state}}))[1]["llm"] == "alpha"
     status, body = await http.post("/v1/systemone", choice("alpha", "beta") | {"state": state})
     assert (status, body["answers"]["which"]["choice"]) == (200, "beta")
+
+
+async def test_an_llm_that_cannot_read_the_chat_is_no_answer(serve: Serve) -> None:
+    llms = endpoints_file().model_dump(mode="json")["llms"]
+    http = await serve(llms=llms | {"beta": llms["beta"] | {"capabilities": ["tools"]}})
+    parts: list[dict[str, Any]] = [
+        {"type": "text", "text": "what is it?"},
+        {"type": "image_url", "image_url": {"url": "data:,"}},
+    ]
+    state = {"messages": [{"role": "user", "content": parts}]}
+    questions = {"llm": {"type": "choice", "criteria": dict.fromkeys(("alpha", "beta", "gamma"), "")}}
+    status, body = await http.post("/v1/systemone", {"state": state, "questions": questions})
+    answer = body["answers"]["llm"]
+    assert (status, answer["choice"], answer["probabilities"]["beta"]) == (200, "alpha", 0.0)
+    chat = {"messages": [{"role": "user", "parts": [{"type": part["type"]} | {"text": "hi"} for part in parts]}]}
+    assert (await http.post("/v1/route", {"chat": chat}))[1]["llm"] == "alpha"
+    status, body = await http.post("/v1/route", {"chat": chat, "allowed_llms": ["beta"]})
+    assert (status, body["error"]["param"]) == (400, "chat.messages[0].parts[1]")
