@@ -7,6 +7,7 @@ so far forecasts the cost of all. Each LLM has workers of its own: a slow one ho
 import asyncio
 import random
 import signal
+import sys
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -144,6 +145,8 @@ async def _supervised(run: _Run, workers: Sequence[Any]) -> None:
         if run.interrupted:
             for task in tasks:
                 task.cancel()
+        else:
+            sys.stderr.write("\nwaiting for the calls in flight; once more gives them up\n")
         run.interrupted = True
 
     loop = asyncio.get_running_loop()

@@ -5,12 +5,14 @@ stays booked: `spent_usd` is never too small.
 """
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from labelling.errors import StoreError
 from labelling.prompts.prompt import Prompt, canonical
 from labelling.store.lock import only_writer
 from labelling.store.records import Answer, Cell, Grade, Stored
@@ -35,9 +37,16 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        """Closes the file.
+
+        Raises:
+            StoreError: the block ended because the file could not be read or written (a full disk, say).
+        """
         self._db.close()
         self._lock.close()
+        if isinstance(error, sqlite3.Error):
+            raise StoreError(f"{self.path}: {error}") from None
 
     def add_prompts(self, prompts: Iterable[Prompt]) -> None:
         """Keeps prompts; what is known of the right answer is updated."""

@@ -54,8 +54,20 @@ def write_sample(path: Path, store: Store, count: int) -> int:
 def _row(stored: Stored, store: Store) -> dict[str, Any]:
     prompt = store.prompt(stored.prompt)
     turns = "\n\n".join(f"{m['role']}: {text_of(m.get('content'))}" for m in prompt.messages)
-    reference = "" if prompt.reference is None else prompt.reference
-    return dict(zip(_FIELDS, [stored.key, turns, reference, stored.answer.text, ""], strict=True))
+    reference = "" if prompt.reference is None else str(prompt.reference)
+    texts = [stored.key, turns, _no_formula(reference), _no_formula(stored.answer.text or ""), ""]
+    return dict(zip(_FIELDS, texts, strict=True))
+
+
+def _no_formula(text: str) -> str:
+    """A spreadsheet computes what begins like a formula, and an LLM has written it: an apostrophe makes it a text."""
+    if not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
 
 
 def read_gold(path: Path) -> dict[str, float]:

@@ -24,6 +24,7 @@ from labelling.store.records import Grade
 
 _BLOCK = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL | re.IGNORECASE)
 _CHILD = Path(__file__).with_name("sandbox_child.py")
+_UNSHARE = "unshare"
 _CANNOT = 97  # the child's exit status where it could not lock itself in
 
 
@@ -57,7 +58,7 @@ async def code_grader(limits: Limits) -> CodeGrader:
     Raises:
         GradingError: this platform has no sandbox; the message says why.
     """
-    if sys.platform != "linux" or not shutil.which("unshare"):
+    if sys.platform != "linux" or not shutil.which(_UNSHARE):
         raise GradingError("--code: needs a sandbox, which is built from Linux namespaces (unshare) and Landlock")
     ended = await sandboxed("print('inside')", limits)
     if ended.output.strip() != "inside":
@@ -75,6 +76,6 @@ async def sandboxed(program: str, limits: Limits) -> Ended:
     """Runs a Python program in the sandbox."""
     with tempfile.TemporaryDirectory(prefix="routerdc-code-") as folder:
         spaces = ["--user", "--map-root-user", "--mount", "--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child"]
-        command = ["unshare", *spaces, sys.executable, "-I", "-S", str(_CHILD), folder]
+        command = [shutil.which(_UNSHARE) or _UNSHARE, *spaces, sys.executable, "-I", "-S", str(_CHILD), folder]
         environment = {"PATH": os.defpath, "LANG": "C.UTF-8"}
         return await run(command, program.encode(), limits, cwd=folder, environment=environment)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -33,10 +34,12 @@ def said(content: Any) -> bytes:
 
 
 @asynccontextmanager
-async def answering(body: bytes, kind: str = "application/json", head: bytes = b"") -> AsyncIterator[PoolFile]:
+async def answering(
+    body: bytes, kind: str = "application/json", head: bytes = b"", status: bytes = b"200 OK"
+) -> AsyncIterator[PoolFile]:
     """A server that says the same to everybody, byte for byte."""
-    length = b"" if b"length" in head.lower() else b"Content-Length: %d\r\n" % len(body)
-    whole = b"HTTP/1.1 200 OK\r\nContent-Type: " + kind.encode() + b"\r\n" + length + head + b"\r\n" + body
+    length = b"Connection: close\r\n" + (b"" if b"length" in head.lower() else b"Content-Length: %d\r\n" % len(body))
+    whole = b"HTTP/1.1 " + status + b"\r\nContent-Type: " + kind.encode() + b"\r\n" + length + head + b"\r\n" + body
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -50,8 +53,8 @@ async def answering(body: bytes, kind: str = "application/json", head: bytes = b
         yield PoolFile(llms={"a": Llm(price=1.0, endpoints=(endpoint,))})
 
 
-async def asked(folder: Path, pool: PoolFile, **manner: Any) -> tuple[Report, Answer, float]:
-    prompts = chats(1)
+async def asked(folder: Path, pool: PoolFile, count: int = 1, **manner: Any) -> tuple[Report, Answer, float]:
+    prompts = chats(count)
     with Store(folder / "labels.db") as store:
         store.add_prompts(prompts)
         cells = [(prompt.key, "a") for prompt in prompts]
@@ -120,6 +123,47 @@ async def test_an_answer_that_drips_without_an_end_is_given_up(tmp_path: Path) -
         pool = PoolFile(llms={"a": Llm(price=1.0, endpoints=(Endpoint(address=address, model="a"),))})
         report, answer, _ = await asyncio.wait_for(asked(tmp_path, pool, timeout_seconds=0.5), 60)
     assert (report.answered, answer.missing) == (0, "failed: no answer in time")
+
+
+@pytest.mark.parametrize(("status", "spent"), [(b"429 Slow down", False), (b"504 Gateway Timeout", True)])
+async def test_an_llm_that_never_answers_is_asked_no_more(tmp_path: Path, status: bytes, spent: bool) -> None:
+    async with answering(b"my secret", status=status) as pool:
+        report, _, dollars = await asked(tmp_path, pool, count=60, concurrency=2)
+    failed = f"failed: HTTP {status[:3].decode()}"
+    (reason,) = report.not_asked
+    assert reason == f"a: 20 calls in a row failed, the last: {failed}"
+    assert 20 <= report.missing[failed] <= 22
+    assert report.missing[failed] + report.not_asked[reason] == 60
+    assert (dollars > 0) == spent
+    assert dollars <= LIMIT
+
+
+async def test_a_second_interrupt_gives_up_what_is_in_flight(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asking = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asking.set()
+        await asyncio.Event().wait()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        pool = PoolFile(llms={"a": Llm(price=1.0, endpoints=(Endpoint(address=address, model="a"),))})
+        with Store(tmp_path / "labels.db") as store:
+            store.add_prompts(prompts := chats(2))
+            cells = [(prompt.key, "a") for prompt in prompts]
+            running = asyncio.ensure_future(collect(cells, pool, store, {"max_tokens": 50}, max_usd=LIMIT))
+            await asking.wait()
+            for _ in range(2):
+                signal.raise_signal(signal.SIGINT)
+                await asyncio.sleep(0.1)
+            report = await asyncio.wait_for(running, 60)
+            spent = store.spent_usd()
+    assert (report.answered, report.missing) == (0, {})
+    assert 0 < spent <= LIMIT  # what is in flight may be charged
+    assert "waiting for the calls in flight" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

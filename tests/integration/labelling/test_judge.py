@@ -1,5 +1,6 @@
 """Judges against the stand-in judge over real HTTP, and their agreement with people."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,9 @@ from sklearn.metrics import cohen_kappa_score
 from labelling.asking.asker import Manner
 from labelling.collect.run import collect
 from labelling.commands.grade import grade
-from labelling.errors import GradingError
+from labelling.errors import GradingError, StoreError
 from labelling.grade.judge.bias import length_bias, self_preference
-from labelling.grade.judge.gold import agreement, read_gold
+from labelling.grade.judge.gold import agreement, read_gold, write_sample
 from labelling.grade.judge.judging import Judge, JudgeFile, tagged
 from labelling.grade.judge.kappa import kappa
 from labelling.grade.judge.pairwise import PairwiseJudge
@@ -116,6 +117,41 @@ async def test_the_table_is_what_train_reads(tmp_path: Path) -> None:
 def gold_file(path: Path, lines: list[str]) -> Path:
     path.write_text("\n".join(["answer_id,conversation,reference,answer,score", *lines]), encoding="utf-8")
     return path
+
+
+def test_no_answer_is_a_formula_of_the_spreadsheet(tmp_path: Path) -> None:
+    answers = ["=HYPERLINK(1)", "@SUM(1)", "-5", "+1e3", "- 5 apples", "plain", ""]
+    with Store(tmp_path / "labels.db") as store:
+        store.add_prompts(asked := chats(len(answers)))
+        for prompt, answer in zip(asked, answers, strict=True):
+            store.add_answer(Cell(prompt.key, "a", "a", {}), Answer(text=answer))
+        write_sample(tmp_path / "gold.csv", store, len(answers))
+    with (tmp_path / "gold.csv").open(newline="") as file:
+        kept = {row["answer"] for row in csv.DictReader(file)}
+    assert kept == {"'=HYPERLINK(1)", "'@SUM(1)", "-5", "+1e3", "'- 5 apples", "plain", ""}
+
+
+def fill(path: Path, *, pages: int) -> None:
+    with Store(path) as store:
+        store._db.execute(f"PRAGMA max_page_count = {pages}")
+        store.add_prompts(chats(500))
+
+
+def count_prompts(path: Path) -> int:
+    with Store(path) as store:
+        return sum(1 for _ in store.prompts())
+
+
+def test_a_store_that_cannot_be_written_or_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "labels.db"
+    with pytest.raises(StoreError, match=r"labels\.db: database or disk is full"):
+        fill(path, pages=1)
+    fill(path, pages=10_000)
+    assert count_prompts(path) == 500
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + bytes(len(whole) - 4096))
+    with pytest.raises(StoreError, match=r"labels\.db: "):
+        count_prompts(path)
 
 
 GRADED = [f"{number:064x},q,,a,{number % 2}" for number in range(40)]

@@ -57,6 +57,25 @@ async def test_a_command_may_answer_before_it_has_read(tmp_path: Path) -> None:
     assert (await grader.grade(PROMPT, {"a": "5" * (1 << 20)}))["a"].reason == "the grader's last word is no number"
 
 
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (None, "needs a sandbox"),
+        ("exit 1", "user namespaces are not allowed here"),
+        ("echo the kernel has no Landlock: Operation not supported; exit 97", "the kernel has no Landlock: Operation"),
+    ],
+)
+async def test_without_a_sandbox_nothing_runs_and_the_reason_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, reason: str
+) -> None:
+    if script is not None:
+        (unshare := tmp_path / "unshare").write_text(f"#!/bin/sh\n{script}\n")
+        unshare.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(GradingError, match=reason):
+        await code_grader(LIMITS)
+
+
 async def test_code_that_never_ends_is_wrong(boxed: CodeGrader) -> None:
     grades = await replace(boxed, limits=Limits(seconds=1)).grade(PROMPT, {"a": "while True: pass"})
     assert grades["a"].score == 0
