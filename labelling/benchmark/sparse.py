@@ -41,7 +41,8 @@ def main(
 ) -> None:
     """Prints one JSON line a seed, and the means."""
     encoder = open_encoder(load_recipe("default").encoder)
-    sets, judged = (_aligned(paths, llms) for paths in (train, test))
+    sets = _aligned(train, llms)
+    judged = _aligned(test, sets[0].llms)
     lines = []
     for seed in range(seeds):
         lines.append(_seed(sets, judged, encoder, share, wrong, seed))
