@@ -197,21 +197,28 @@ async def test_once_a_few_have_answered_the_estimate_is_within_a_fifth_of_what_i
 async def test_after_kill_nine_no_answer_is_lost_and_no_answered_call_is_made_again(tmp_path: Path) -> None:
     async with served(tmp_path) as standins:
         standins.state.faults.delay_seconds = 0.02
-        await _kill_in_the_middle(tmp_path, standins, signal.SIGKILL)
-        with Store(tmp_path / "labels.db") as store:
-            kept = Counter((s.llm, store.prompt(s.prompt).question) for s in store.answers())
-            assert 0 < len(kept) < 300
+        kept: set[tuple[str, str]] = set()
+        for answered in (5, 150):
+            before = Counter(standins.state.answered)
+            await _kill_in_the_middle(tmp_path, standins, signal.SIGKILL, answered)
+            assert [cell for cell in kept if standins.state.answered[cell] > before[cell]] == []
+            with Store(tmp_path / "labels.db") as store:
+                now = {(s.llm, store.prompt(s.prompt).question) for s in store.answers()}
+            assert kept <= now
+            assert len(now) < 300
+            kept = now
         before = Counter(standins.state.answered)
         with Store(tmp_path / "labels.db") as store:
             await ask(store, standins.pool, 60)
             assert sum(1 for _ in store.answers()) == 300
+    assert kept
     assert [cell for cell in kept if standins.state.answered[cell] > before[cell]] == []
 
 
 async def test_an_interrupt_repeats_no_call_at_all(tmp_path: Path) -> None:
     async with served(tmp_path) as standins:
         standins.state.faults.delay_seconds = 0.02
-        await _kill_in_the_middle(tmp_path, standins, signal.SIGINT)
+        await _kill_in_the_middle(tmp_path, standins, signal.SIGINT, 40)
         with Store(tmp_path / "labels.db") as store:
             assert 0 < (kept := sum(1 for _ in store.answers())) < 300
             assert kept == sum(standins.state.answered.values())
@@ -219,7 +226,7 @@ async def test_an_interrupt_repeats_no_call_at_all(tmp_path: Path) -> None:
     assert set(standins.state.answered.values()) == {1}
 
 
-async def _kill_in_the_middle(folder: Path, standins: Served, how: signal.Signals) -> None:
+async def _kill_in_the_middle(folder: Path, standins: Served, how: signal.Signals, answered: int) -> None:
     from labelling.commands.stand_ins import _write_prompts
 
     _write_prompts(folder / "prompts.jsonl", 60)
@@ -233,7 +240,7 @@ async def _kill_in_the_middle(folder: Path, standins: Served, how: signal.Signal
     ]
     options = ["--store", str(folder / "labels.db"), "--concurrency", "4", "--max-tokens", "50"]
     process = subprocess.Popen([sys.executable, *command, *options], stderr=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: ASYNC220
-    while sum(standins.state.answered.values()) < 40:
+    while sum(standins.state.answered.values()) < answered:
         assert process.poll() is None, process.communicate()
         await asyncio.sleep(0.01)
     os.kill(process.pid, how)
