@@ -89,7 +89,7 @@ class Collecting:
             self._hold(self._routing.openai.max_body_bytes)
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         routed = await self._routing.route(self._api, body, self._sender, self._coding)
-        self.close()
+        self._pieces.clear()  # what was taken from the memory stays taken: the body is on its way back to Envoy
         self.ended = True
         picker = self._routing.openai.endpoint_picker
         mutation = mutations.request_mutation(routed, endpoint_picker=picker)

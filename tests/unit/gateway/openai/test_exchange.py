@@ -234,6 +234,16 @@ async def test_compressed_body_goes_on_uncompressed(routing: Routing, coding: st
     assert set_headers(common)["content-length"] == str(len(ROUTED))
 
 
+async def test_a_bodys_memory_is_taken_until_it_has_left_again(make_routing: MakeRouting) -> None:
+    memory = Budget(2**20, "bytes")
+    exchange = Exchange(make_routing(), memory)
+    await exchange.answer(headers())
+    await exchange.answer(body(BODY))
+    assert (exchange.ended, memory.held) == (True, len(BODY))
+    exchange.close()
+    assert memory.held == 0
+
+
 async def test_what_a_compressed_body_may_inflate_to_is_held_in_advance(make_routing: MakeRouting) -> None:
     exchange = Exchange(make_routing(max_body_bytes=1000), Budget(1000, "bytes"))
     await exchange.answer(headers(content_encoding="gzip"))
