@@ -26,6 +26,8 @@ WITH_KEY_BYTES = 96 * _MIB
 OLD_STREAMS_BYTES = 160 * _MIB
 """By so much the process may grow before calls with late messages end."""
 LARGE_BODIES_BYTES = 2 * _MIB
+LARGE_BODIES_SECONDS = 2.0
+"""A large body is in memory before it is counted, when it comes, and after, when it is written and freed."""
 GROWTH_SECONDS = 20.0
 """What it grew before the last twenty seconds, or forty, does not count."""
 LOOK_SECONDS = 0.01
@@ -79,7 +81,7 @@ class Intake:
     def __init__(self, resident: Callable[[], int], bodies: Callable[[], int] = lambda: 0) -> None:
         """`resident` tells the bytes that the process holds, `bodies` those of requests that Envoy has sent.
 
-        While bodies are large, growth is theirs, and does not count: they have a limit of their own.
+        While bodies are large, and shortly after, growth is theirs, and does not count: they have a limit of their own.
         """
         self._resident = resident
         self._bodies = bodies
@@ -87,6 +89,7 @@ class Intake:
         self._streams: set[_Receiving] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._growth = _Growth()
+        self._bodies_seen = -math.inf
 
     def unary(self, behaviour: Callable[[Any, Context], Awaitable[Any]], most_looks: int = MAX_LOOKS) -> Call:
         """`behaviour`, which gets one message, as one that gets a stream of them: on the wire both are the same.
@@ -146,7 +149,7 @@ class Intake:
 
     def _watch(self) -> None:
         if self._timer is None:
-            self._growth.bytes(self._resident(), asyncio.get_running_loop().time())
+            self._grown_bytes(asyncio.get_running_loop().time())
             self._look_again()
 
     def _look_again(self) -> None:
@@ -161,10 +164,16 @@ class Intake:
             if receiving.looks > receiving.most_looks:
                 receiving.refuse("the message did not arrive in time")
         now = asyncio.get_running_loop().time()
-        if self._bodies() > LARGE_BODIES_BYTES:
-            self._growth = _Growth()
-        _refuse_the_busiest(self._too_much(self._growth.bytes(self._resident(), now), now))
+        _refuse_the_busiest(self._too_much(self._grown_bytes(now), now))
         self._look_again()
+
+    def _grown_bytes(self, now: float) -> int:
+        """How much the process has grown, but for what large bodies take."""
+        if self._bodies() > LARGE_BODIES_BYTES:
+            self._bodies_seen = now
+        if now - self._bodies_seen < LARGE_BODIES_SECONDS:
+            self._growth = _Growth()
+        return self._growth.bytes(self._resident(), now)
 
     def _too_much(self, growth: int, now: float) -> list[_Receiving]:
         """The calls of which some have to end, where the process has grown so much."""

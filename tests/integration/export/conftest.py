@@ -50,11 +50,14 @@ ENCODERS: dict[str, dict[str, Any]] = {
 """Transformers' model type → what its configuration needs besides `SIZES`, as the published encoders have it."""
 
 
-@pytest.fixture(scope="session")
-def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Makes a bundle over a tiny encoder of the architecture asked for."""
+TinyBundle = Callable[..., Path]
 
-    def make(architecture: str) -> Path:
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> TinyBundle:
+    """Makes a bundle over a tiny encoder of the architecture asked for, after `alter` has changed its weights."""
+
+    def make(architecture: str, alter: Callable[[RouterModel], None] = lambda model: None) -> Path:
         folder = tmp_path_factory.mktemp(architecture)
         torch.manual_seed(7)
         encoder_config = AutoConfig.for_model(architecture, **SIZES, **ENCODERS[architecture])
@@ -67,9 +70,12 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
             weights_sha256=file_sha256(folder / "encoder/model.safetensors"),
             pooling="mean",
         )
+        model = RouterModel(load_encoder(folder / "encoder"), config)
+        with torch.no_grad():
+            alter(model)
         save_bundle(
             folder / "bundle",
-            RouterModel(load_encoder(folder / "encoder"), config),
+            model,
             load_tokenizer(DEFAULT_BUNDLE),
             name="tiny",
             encoder=encoder,

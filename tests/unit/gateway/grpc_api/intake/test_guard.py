@@ -1,0 +1,87 @@
+"""The intake guard: late messages end where the process grows, but not for what large bodies from Envoy take."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+
+from gateway.grpc_api.intake import guard
+from gateway.grpc_api.intake.guard import Intake
+from tests.support.waiting import until
+
+MIB = 2**20
+
+
+class RefusedError(Exception):
+    """The call was ended."""
+
+
+class Context:
+    """Of a call without an API key."""
+
+    def peer(self) -> str:
+        return "ipv4:10.0.0.1:1"
+
+    async def abort(self, code: grpc.StatusCode, details: str) -> None:
+        raise RefusedError(code.name, details)
+
+
+class Process:
+    """A process that holds so many bytes, of which `bodies` are Envoy's."""
+
+    def __init__(self, bodies: int) -> None:
+        self.resident, self.bodies = 100 * MIB, bodies
+        self.arrived, self.looks = asyncio.Event(), 0
+        self.intake = Intake(self._look, lambda: self.bodies)
+
+    def _look(self) -> int:
+        self.looks += 1
+        return self.resident
+
+    async def looked(self, times: int) -> None:
+        goal = self.looks + times
+        await until(lambda: self.looks >= goal, 30)
+
+    def call(self) -> "asyncio.Task[str]":
+        async def messages() -> AsyncIterator[str]:
+            await self.arrived.wait()
+            yield "small"
+
+        async def behaviour(message: str, context: Context) -> str:
+            return message
+
+        return asyncio.create_task(self.intake.unary(behaviour)(messages(), Context()))  # type: ignore[arg-type]
+
+
+async def test_a_late_message_ends_where_the_process_has_grown() -> None:
+    process = Process(bodies=0)
+    call = process.call()
+    await process.looked(1)
+    process.resident += 2 * guard.WITHOUT_KEY_BYTES
+    with pytest.raises(RefusedError, match="too much memory"):
+        await asyncio.wait_for(call, 30)
+
+
+async def test_a_large_bodys_memory_is_nobody_elses_shortly_after_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "LARGE_BODIES_SECONDS", 60)
+    process = Process(bodies=8 * MIB)
+    call = process.call()
+    await process.looked(1)
+    process.bodies = 0  # it is written back to Envoy, and the next one comes
+    process.resident += 2 * guard.WITHOUT_KEY_BYTES
+    await process.looked(4)
+    process.arrived.set()
+    assert await asyncio.wait_for(call, 30) == "small"
+
+
+async def test_large_bodies_excuse_no_growth_long_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "LARGE_BODIES_SECONDS", 0)
+    process = Process(bodies=8 * MIB)
+    call = process.call()
+    await process.looked(1)
+    process.bodies = 0
+    await process.looked(2)
+    process.resident += 2 * guard.WITHOUT_KEY_BYTES
+    with pytest.raises(RefusedError, match="too much memory"):
+        await asyncio.wait_for(call, 30)
