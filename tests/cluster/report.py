@@ -27,6 +27,17 @@ class Row:
     seen: str
 
 
+def merged(rows: list[Row]) -> list[Row]:
+    """One for each check and outcome: of many objects checked alike, how many."""
+    alike: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        alike.setdefault((row.what, row.outcome, row.seen), []).append(row)
+    return [
+        Row(what, outcome, sum(row.seconds for row in found), f"{len(found)} of them" if len(found) > 1 else seen)
+        for (what, outcome, seen), found in alike.items()
+    ]
+
+
 @dataclass
 class Report:
     """All checks of a run, in their order."""
@@ -38,7 +49,7 @@ class Report:
         version = json.loads(kubectl("version", "--output=json"))["serverVersion"]["gitVersion"]
         when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         head = _HEAD.format(when=when, version=version, nodes="; ".join(map(_node, items("nodes"))))
-        rows = (f"| {row.what} | {row.outcome} | {row.seconds:.0f} | {row.seen} |\n" for row in self.rows)
+        rows = (f"| {row.what} | {row.outcome} | {row.seconds:.0f} | {row.seen} |\n" for row in merged(self.rows))
         file.write_text(head + "".join(rows), encoding="utf-8")
 
 
