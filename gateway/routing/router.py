@@ -157,14 +157,14 @@ class Router:
         """What is known of `query` on its arrival; without prices where nothing will be ranked."""
         arrived_ns = time.perf_counter_ns()
         pool = self.pool
-        permitted = eligibility.permitted(pool.names, pool.prices, query.rules)
+        permitted = eligibility.permitted(pool.names, pool.prices, query.rules) if query.rules else pool.names
         permitted = capabilities.able(permitted, pool.capabilities, query.needs)
         eligible = pool.eligible(permitted, query.caller)
         if pool.all_unhealthy(eligible, query.caller):
             for observer in self._observers:
                 observer.last_resort(query, eligible)
         weight = pool.cost_weight if query.cost_weight is None else query.cost_weight
-        cost = ranking.costs(eligible, weight, pool.prices) if priced else {}
+        cost = ranking.costs(eligible, weight, pool.prices) if priced and weight else {}
         session_llm = self._sessions.llm(_session(query)) if query.session_id else None
         return Case(query, pool, eligible, cost, session_llm, arrived_ns)
 
