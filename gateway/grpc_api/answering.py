@@ -17,6 +17,7 @@ from grpc_status import rpc_status
 
 from gateway.errors import GatewayError
 from gateway.grpc_api import status
+from gateway.grpc_api.intake.ending import end
 from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger("gateway.grpc_api.answering")
@@ -74,5 +75,4 @@ async def abort(context: Context, answer: status_pb2.Status) -> NoReturn:
     metadata = tuple(ending.trailing_metadata)
     if (pushback_ms := status.retry_delay_ms(answer)) is not None:
         metadata += ((_RETRY_PUSHBACK_KEY, str(pushback_ms)),)
-    await context.abort(ending.code, ending.details, metadata)
-    raise AssertionError("abort returned")  # for the type checker: abort always raises
+    await end(context, ending.code, ending.details, metadata)

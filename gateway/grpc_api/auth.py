@@ -13,6 +13,7 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 
 from gateway.domain.query import Report, RouteQuery
 from gateway.errors import UnauthenticatedError
+from gateway.grpc_api.intake.ending import end
 from gateway.grpc_api.intake.peers import host_of
 from gateway.limits import caller
 from gateway.limits.caller import ANONYMOUS, Callers
@@ -91,6 +92,6 @@ def _refusal(message: str) -> Handler:
     """A handler that ends calls of every kind without waiting for what the caller sends."""
 
     async def refuse(request_iterator: AsyncIterator[Any], context: Any) -> None:
-        await context.abort(grpc.StatusCode.UNAUTHENTICATED, message)
+        await end(context, grpc.StatusCode.UNAUTHENTICATED, message)
 
     return grpc.stream_stream_rpc_method_handler(refuse)

@@ -12,10 +12,12 @@ import inspect
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 import grpc
 
+from gateway.grpc_api.intake.ending import end
 from gateway.grpc_api.intake.peers import host_of
 from gateway.limits import caller
 from gateway.limits.caller import ANONYMOUS
@@ -72,7 +74,7 @@ class _Receiving:
         if not self.refused or self._task is None:
             raise asyncio.CancelledError
         self._task.uncancel()
-        await self._context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, self.refused)
+        await end(self._context, grpc.StatusCode.RESOURCE_EXHAUSTED, self.refused)
 
 
 class Intake:
@@ -125,9 +127,11 @@ class Intake:
         self._single.add(receiving)
         self._watch()
         try:
-            async for message in messages:
-                return message
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "there is no message")
+            # Closed at once: left to the garbage collector, it would keep the call among its connection's open streams.
+            async with aclosing(aiter(messages)) as source:  # type: ignore[type-var]  # grpc's is a generator
+                async for message in source:
+                    return message
+            await end(context, grpc.StatusCode.INVALID_ARGUMENT, "there is no message")
         except asyncio.CancelledError:
             await receiving.end()
         finally:

@@ -23,7 +23,7 @@ class Context:
     def peer(self) -> str:
         return "ipv4:10.0.0.1:1"
 
-    async def abort(self, code: grpc.StatusCode, details: str) -> None:
+    async def abort(self, code: grpc.StatusCode, details: str, _metadata: object = ()) -> None:
         raise RefusedError(code.name, details)
 
 
