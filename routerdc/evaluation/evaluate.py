@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from routerdc.data.dataset import Dataset
 from routerdc.data.duplicates import contained, repeated
@@ -74,21 +75,41 @@ def evaluate(
     llms = subject.llm_names
     trained = [aligned(dataset, llms) for dataset in train]
     sets = prepare_sets(test, train, llms)
-    rows = TrainingRows.of(trained, embed)
-    frame = baselines(rows, embed)
+    with tqdm(total=7, bar_format="{desc} · part {n_fmt} of {total_fmt}", disable=None, leave=False) as bar:
+
+        def begin(part: str) -> None:
+            bar.set_description_str(part, refresh=False)
+            bar.update()
+
+        begin("training the baselines")
+        rows = TrainingRows.of(trained, embed)
+        frame = baselines(rows, embed)
+        begin("judging every contender")
+        compared = _lines(subject, frame, trained, sets, embed, options.seed)
+        begin("calibration")
+        calibration = calibrations(subject, sets)
+        begin("robustness")
+        perturbed = perturbations(subject.score, sets, options.seed) if options.robustness else []
+        removed = removals(subject.score, sets, trained, llms) if options.robustness else []
+        begin("rows that repeat")
+        overlaps = _overlaps(sets, trained)
+        begin("costs")
+        costs = cost_reports(subject.score, subject.llms, frame, trained, sets, options.seed) if options.cost else []
+        begin("learning curve")
+        learning = learning_curve(rows, embed, sets, options.seed)
     report = Report(
         bundle=subject.name,
         bundle_id=subject.bundle_id,
         llms=list(llms),
         sets=[_summary(one) for one in sets],
-        lines=_lines(subject, frame, trained, sets, embed, options.seed),
-        calibration=calibrations(subject, sets),
-        perturbed=perturbations(subject.score, sets, options.seed) if options.robustness else [],
-        removals=removals(subject.score, sets, trained, llms) if options.robustness else [],
-        overlaps=_overlaps(sets, trained),
-        costs=cost_reports(subject.score, subject.llms, frame, trained, sets, options.seed) if options.cost else [],
+        lines=compared,
+        calibration=calibration,
+        perturbed=perturbed,
+        removals=removed,
+        overlaps=overlaps,
+        costs=costs,
         notes=[f"{BEST_SINGLE}: {llms[best_single(trained)]}", *_notes(train, test, sets, llms), *options.notes],
-        learning=learning_curve(rows, embed, sets, options.seed),
+        learning=learning,
     )
     return report.model_copy(update={"verdict": verdict(report)})
 
