@@ -6,7 +6,8 @@ batches leave in slices (`pacing.RowLimit`) while no single query waits: so one 
 
 A batch lives as long as somebody waits for it: each caller leaves at its own deadline or when it is cancelled, and with
 the last one the batch is cancelled, too. Where the scorer does not support that, the batch ends by itself and keeps its
-place for a while, so that a scorer that hangs has few batches to catch up with.
+place for a while. A scorer that answers too late, or not at all, is tried with one query at a time: so it has little to
+catch up with once it goes on, and is used again with its first answer in time.
 """
 
 import asyncio
@@ -28,10 +29,11 @@ _ABANDONED_SECONDS = 1.0  # how long a batch without waiters keeps its place, wh
 class _Batch:
     """Entries that were sent together."""
 
-    __slots__ = ("entries", "rows", "task")
+    __slots__ = ("entries", "rows", "sent_at", "task")
 
-    def __init__(self, entries: list[Entry]) -> None:
+    def __init__(self, entries: list[Entry], now: float) -> None:
         self.entries = entries
+        self.sent_at = now
         self.rows = sum(entry.priority is Priority.BATCH for entry in entries)
         self.task: asyncio.Task[None] | None = None
 
@@ -135,14 +137,14 @@ class Coalescer:
     def _flush(self) -> None:
         self._flush_is_due = False
         while entries := self._next():
-            self._send(_Batch(entries))
+            self._send(_Batch(entries, self._clock()))
 
     def _next(self) -> list[Entry]:
         """What leaves now, taken from the queue."""
         if not len(self._queue) or not self._has_room():
             return []
         answered_at = self._clock() + self._answer_time.seconds
-        for entry in self._queue.shed(answered_at, unless_all=not self._batches):
+        for entry in self._queue.shed(answered_at, is_idle=len(self._batches) < self._scorers()):
             entry.settle(ScorerOverloadedError("scores would come after the deadline"))
         return self._queue.take(self._max_batch(), self._room_for_rows())
 
@@ -158,9 +160,8 @@ class Coalescer:
         return min(self._row_limit.rows, self._row_limit.rows * self._scorers() - in_flight)
 
     def _send(self, batch: _Batch) -> None:
-        now = self._clock()
         for entry in batch.entries:
-            entry.sent_at = now
+            entry.sent_at = batch.sent_at
             self._in_flight[entry.query] = entry, batch
         self._batches.add(batch)
         self._observe(len(batch.entries))
@@ -169,16 +170,13 @@ class Coalescer:
 
     async def _run(self, batch: _Batch) -> None:
         outcomes: Sequence[Outcome] = [ScorerUnavailableError("the call was cancelled")] * len(batch.entries)
-        sent = self._clock()
         try:
             outcomes = await self._scorer.outcomes([entry.query for entry in batch.entries])
-            seconds = self._clock() - sent
-            self._answer_time.observe(seconds)
+            seconds = self._clock() - batch.sent_at
+            if not batch.is_abandoned():  # else it has been observed, and says how things were then
+                self._answer_time.observe(seconds)
             if batch.rows:
                 self._row_limit.observe(batch.rows, seconds, self._clock())
-        except asyncio.CancelledError:
-            self._answer_time.observe_at_least(self._clock() - sent)
-            raise
         finally:
             self._forget(batch)
             self._settle(batch, outcomes)
@@ -190,6 +188,7 @@ class Coalescer:
             entry.settle(outcome)
 
     def _abandon(self, batch: _Batch) -> None:
+        self._answer_time.observe_at_least(self._clock() - batch.sent_at)
         if not self._scorer.cancellable:
             self._close(batch)
             asyncio.get_running_loop().call_later(_ABANDONED_SECONDS, self._forget, batch)

@@ -87,20 +87,25 @@ class DeadlineQueue:
             del self._entries[entry.query]
         return entries
 
-    def shed(self, answered_at: float, *, unless_all: bool) -> list[Entry]:
+    def shed(self, answered_at: float, *, is_idle: bool) -> list[Entry]:
         """Takes out those that every waiter will have left at `answered_at`.
 
         Args:
             answered_at: when an answer is to be expected for what is sent now.
-            unless_all: take none where it would be all of them: an idle scorer is asked even if it was slow before,
-                because that is how one notices that it has become faster.
+            is_idle: a scorer has nothing to do. Then one stays where it would be all of them, the one with most time
+                left: that is how one notices that the scorer has become faster, without giving it much to catch up
+                with where it has not.
         """
         hopeless = [entry for entry in self._entries.values() if entry.last_deadline <= answered_at]
-        if unless_all and len(hopeless) == len(self._entries):
-            return []
+        if is_idle and hopeless and len(hopeless) == len(self._entries):
+            hopeless.remove(min(hopeless, key=_promise))
         for entry in hopeless:
             del self._entries[entry.query]
         return hopeless
+
+
+def _promise(entry: Entry) -> tuple[int, float]:
+    return entry.priority, -entry.last_deadline
 
 
 def _urgency(entry: Entry) -> tuple[int, float]:

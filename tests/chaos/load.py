@@ -63,6 +63,8 @@ def routing(channel: aio.Channel, deadline_ms: float) -> Ask:
             answer = await stub.Route(pb.RouteRequest(query=query), timeout=deadline_ms / 1000)
         except aio.AioRpcError as error:
             return error.code().name
+        if answer is None:  # grpc's client, where the deadline passes between the status and the message
+            return grpc.StatusCode.DEADLINE_EXCEEDED.name
         return pb.Reason.Name(answer.reason).removeprefix("REASON_")
 
     return ask
