@@ -22,6 +22,7 @@ CONNECTION_AGE_SECONDS = 300.0
 MAX_CONCURRENT_CALLS = 1024  # on one connection; a client that wants more waits or opens another
 _MAX_METADATA_BYTES = 16 * 1024
 _HEADERS_WITH_A_BODY_BYTES = 64 * 1024
+_RECEIVE_BUFFER_BYTES = 64 * 1024
 
 
 class Ports(NamedTuple):
@@ -40,6 +41,9 @@ def public_options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_concurrent_streams", MAX_CONCURRENT_CALLS),
         # The window of a stream that is not read stays at 64 KiB; with the probe it grows to megabytes.
         ("grpc.http2.bdp_probe", 0),
+        # The system would keep 6 MiB for each connection, and grpc takes all that is there in one go, faster than the
+        # intake guard can look. As large as the window of a stream, so that it slows nobody.
+        ("grpc.tcp_receive_buffer_size", _RECEIVE_BUFFER_BYTES),
         *_server_options(settings),
     ]
 

@@ -14,7 +14,7 @@ from typing import Any
 from gateway.config.file_reads import start_read
 
 LOOK_SECONDS = 1.0
-GROWTH_BYTES = 32 * 1024 * 1024  # since the last time; less is not worth it
+GROWTH_BYTES = 16 * 1024 * 1024  # since the last time; less is not worth it
 _PAGE_BYTES = 4096
 _STATM = Path("/proc/self/statm")
 

@@ -24,9 +24,10 @@ from gateway.limits.caller import ANONYMOUS
 
 _MIB = 2**20
 WITHOUT_KEY_BYTES = 24 * _MIB
+AT_ONCE_BYTES = 40 * _MIB
 WITH_KEY_BYTES = 96 * _MIB
 OLD_STREAMS_BYTES = 160 * _MIB
-"""By so much the process may grow before calls with late messages end."""
+"""By so much the process may grow before calls with late messages end; without a key at once, after a single look."""
 LARGE_BODIES_BYTES = 2 * _MIB
 LARGE_BODIES_SECONDS = 2.0
 """A large body is in memory before it is counted, when it comes, and after, when it is written and freed."""
@@ -182,8 +183,9 @@ class Intake:
     def _too_much(self, growth: int, now: float) -> list[_Receiving]:
         """The calls of which some have to end, where the process has grown so much."""
         late = [one for one in self._single if one.looks >= LATE_LOOKS]
+        hasty = self._single if growth > AT_ONCE_BYTES else late
         used = [one for one in self._streams if now - one.since < GROWTH_SECONDS]
-        if growth > WITHOUT_KEY_BYTES and (without_key := [one for one in late if not one.has_key]):
+        if growth > WITHOUT_KEY_BYTES and (without_key := [one for one in hasty if not one.has_key]):
             return without_key
         if growth > WITH_KEY_BYTES and (late or used):
             return late or used

@@ -63,6 +63,19 @@ async def test_a_late_message_ends_where_the_process_has_grown() -> None:
         await asyncio.wait_for(call, 30)
 
 
+@pytest.mark.parametrize(
+    ("growth", "looks"), [(guard.WITHOUT_KEY_BYTES + MIB, guard.LATE_LOOKS), (guard.AT_ONCE_BYTES + MIB, 1)]
+)
+async def test_the_more_it_has_grown_the_sooner_messages_end(growth: int, looks: int) -> None:
+    process = Process(bodies=0)
+    call = process.call()
+    await asyncio.sleep(0)  # the first look is of its beginning
+    process.resident += growth
+    with pytest.raises(RefusedError, match="too much memory"):
+        await asyncio.wait_for(call, 30)
+    assert process.looks == 1 + looks
+
+
 async def test_a_large_bodys_memory_is_nobody_elses_shortly_after_either(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "LARGE_BODIES_SECONDS", 60)
     process = Process(bodies=8 * MIB)
