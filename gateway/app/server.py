@@ -143,7 +143,8 @@ async def serving(settings: Settings) -> AsyncIterator[Ports]:
         await servers.start()
         http_api = HttpApi(router, metrics, settings.limits, settings.deadlines, known, Nearest(triton.neighbours))
         http_tls = None if certificates is None else certificates.context()
-        http_port = await stack.enter_async_context(http_server(settings.listen, http_api.application(), http_tls))
+        serving_http = http_server(settings.listen, http_api.application(), http_tls, settings.limits.max_connections)
+        http_port = await stack.enter_async_context(serving_http)
         ports = Ports(servers.port, metrics_port, servers.ext_proc_port, http_port)
         log.info("serving", host=settings.listen.host, **ports._asdict(), bundle_id=router.bundle_id)
         try:

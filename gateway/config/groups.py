@@ -145,7 +145,10 @@ class Limits(Group):
     )
     max_message_bytes: int = Field(4 * _MIB, gt=0, description="largest message of a gRPC call")
     max_connections: int = Field(
-        1024, gt=0, description="connections to a gRPC port; more are closed at once. One costs 17 KiB, 60 with TLS"
+        1024,
+        gt=0,
+        description="connections to each gRPC port and to the HTTP API's; more are closed at once. "
+        "One costs 17 KiB, 60 with TLS",
     )
     max_batch_queries: int = Field(
         1024, gt=0, description="most queries in one RouteBatch; at most half of max_in_flight"

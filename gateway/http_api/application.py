@@ -1,8 +1,9 @@
 """The aiohttp application: paths, API keys, and errors as JSON. What is decided, and how, is not known here."""
 
-import asyncio
+import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from aiohttp import web
@@ -15,9 +16,9 @@ from gateway.errors import InvalidRequestError, UnauthenticatedError
 from gateway.grpc_api import answering, auth, responses
 from gateway.grpc_api.requests import checked, within_limit
 from gateway.http_api import deciding, errors, explaining, openai_decisions, openapi, systemone
+from gateway.http_api.bodies import Bodies
 from gateway.http_api.errors import QuestionError, UndecidedError
 from gateway.http_api.texts import Asked
-from gateway.http_api.values import MAX_VALUES, too_many
 from gateway.limits import caller
 from gateway.limits.caller import Callers
 from gateway.routing import history
@@ -29,7 +30,6 @@ from routerdc_contract.v1 import router_pb2 as pb
 log = structlog.get_logger("gateway.http_api")
 
 _ROOM_BYTES = 256 * 1024  # of a body beside the text to route
-BODY_SECONDS = 10.0  # for a body to arrive
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Model = TypeVar("Model", bound=BaseModel)
@@ -54,6 +54,7 @@ class HttpApi:
         self._deadlines = deadlines
         self._callers = callers
         self._nearest = nearest
+        self._bodies = Bodies()
 
     def application(self) -> web.Application:
         """The application, to be served."""
@@ -67,7 +68,7 @@ class HttpApi:
 
     async def route(self, request: web.Request) -> web.Response:
         """RouteRequest → RouteResponse."""
-        message = _message(await _body(request))
+        message = _message(await self._bodies.read(request))
         explain = request.query.get("explain") == "true"
         auth.charge(1)
         pool = self._router.pool
@@ -87,7 +88,7 @@ class HttpApi:
 
     async def systemone(self, request: web.Request) -> web.Response:
         """System One's protocol."""
-        read = _read(systemone.SystemOneRequest, await _body(request))
+        read = _read(systemone.SystemOneRequest, await self._bodies.read(request))
         questions = systemone.read(read, self._router.pool)
         query = self._query(systemone.asked(read), "state")
         found, decision = await deciding.answers(self._router, query, questions, self._deadlines.of_query())
@@ -95,7 +96,7 @@ class HttpApi:
 
     async def decisions(self, request: web.Request) -> web.Response:
         """OpenAI's Decisions API."""
-        read = _read(openai_decisions.DecisionsRequest, await _body(request))
+        read = _read(openai_decisions.DecisionsRequest, await self._bodies.read(request))
         questions = openai_decisions.read(read, self._router.pool)
         query = self._query(openai_decisions.asked(read), "input")
         found, decision = await deciding.answers(self._router, query, questions, self._deadlines.of_query())
@@ -137,25 +138,8 @@ class HttpApi:
             return errors.response(401, str(error), headers={"WWW-Authenticate": "Bearer"})
         except Exception as error:
             return errors.of_error(error, answering.of(error, "", self.metrics))
-
-
-async def _body(request: web.Request) -> bytes:
-    """The body, as it was sent: not compressed, in time, and not of more values than can be read while others wait.
-
-    Raises:
-        HTTPUnsupportedMediaType, HTTPRequestTimeout, HTTPRequestEntityTooLarge: it is not like that.
-        InvalidRequestError: it has too many values.
-    """
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise web.HTTPUnsupportedMediaType(reason="content-encoding: compressed bodies are not read here")
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = await request.read()
-    except TimeoutError:
-        raise web.HTTPRequestTimeout(reason=f"the body did not arrive within {BODY_SECONDS:g} s") from None
-    if too_many(body):
-        raise InvalidRequestError("body", f"it has more than {MAX_VALUES} values: send less of the conversation")
-    return body
+        finally:
+            self._bodies.forget(request)
 
 
 def _message(body: bytes) -> pb.RouteRequest:
@@ -173,7 +157,21 @@ def _message(body: bytes) -> pb.RouteRequest:
 
 
 def _read(model: type[Model], body: bytes) -> Model:
-    return model.model_validate_json(body)
+    """The request in `body`.
+
+    Raises:
+        ValidationError: it is no JSON, or not such a request.
+        InvalidRequestError: a name stands twice in an object; which of the two counts depends on who reads it.
+    """
+    read = model.model_validate_json(body)
+    json.loads(body, object_pairs_hook=_of_names, parse_int=str)
+    return read
+
+
+def _of_names(pairs: list[tuple[str, Any]]) -> None:
+    for name, times in Counter(name for name, _ in pairs).items():
+        if times > 1:
+            raise InvalidRequestError("body", f"has {name[:50]!r} twice in one object: send one")
 
 
 def _kept(error: web.HTTPException) -> dict[str, str]:

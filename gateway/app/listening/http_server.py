@@ -1,5 +1,6 @@
 """Serves the HTTP API on a port of its own, where one is set."""
 
+import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -7,15 +8,17 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from gateway.app.listening.connections import Connections
 from gateway.app.listening.ports import bindable, port_in_use
 from gateway.config.groups import Listen
 
 _SHUTDOWN_SECONDS = 5.0
+_HANDSHAKE_SECONDS = 10.0
 
 
 @asynccontextmanager
 async def http_server(
-    listen: Listen, application: web.Application, tls: ssl.SSLContext | None
+    listen: Listen, application: web.Application, tls: ssl.SSLContext | None, max_connections: int
 ) -> AsyncIterator[int | None]:
     """Serves `application` while the block runs; gives the port, None where `http_port` is not set.
 
@@ -25,6 +28,8 @@ async def http_server(
     if listen.http_port is None:
         yield None
         return
+    connections = Connections(max_connections)
+    application.middlewares.append(connections.busy)
     runner = web.AppRunner(
         application,
         access_log=None,
@@ -33,14 +38,23 @@ async def http_server(
         auto_decompress=False,  # a compressed body would be inflated before its size is looked at
     )
     await runner.setup()
+    server: asyncio.Server | None = None
     try:
         try:
             opened = _socket(listen, listen.http_port)
         except OSError:
             raise port_in_use(listen.host, listen.http_port, "http-port") from None
-        await web.SockSite(runner, opened, ssl_context=tls).start()
-        yield runner.addresses[0][1]
+        assert runner.server is not None  # noqa: S101 - after its setup
+        server = await asyncio.get_running_loop().create_server(
+            connections.protocol(runner.server),
+            sock=opened,
+            ssl=tls,
+            ssl_handshake_timeout=None if tls is None else _HANDSHAKE_SECONDS,
+        )
+        yield opened.getsockname()[1]
     finally:
+        if server is not None:
+            server.close()
         await runner.cleanup()
 
 

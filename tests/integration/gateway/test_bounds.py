@@ -4,7 +4,7 @@ A real process, hostile clients over real connections; only Triton is scripted, 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -16,9 +16,8 @@ import pytest
 import yaml
 
 from routerdc_contract.v1 import router_pb2 as pb
-from tests.support.fakes.triton import fake_triton
+from tests.integration.gateway.conftest import StartGateway
 from tests.support.gateways.process import GatewayProcess
-from tests.support.gateways.running import write
 
 MIB = 2**20
 WITHOUT_KEY_MIB, WITH_KEY_MIB = 64, 256
@@ -31,18 +30,10 @@ EMPTY = b"\x0a\x00"  # the first field, a message or a string without content
 
 
 @pytest.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[GatewayProcess]:
-    write(tmp_path / "endpoints.yaml")
+async def gateway(start_gateway: StartGateway, tmp_path: Path) -> GatewayProcess:
     keys = {"keys": [{"name": "team", "sha256": sha256(KEY.encode()).hexdigest()}]}
     (tmp_path / "keys.yaml").write_text(yaml.safe_dump(keys))
-    files: dict[str, Any] = {"endpoints_file": tmp_path / "endpoints.yaml", "api_keys_file": tmp_path / "keys.yaml"}
-    async with fake_triton() as triton:
-        process = GatewayProcess(tmp_path / "gateway", **files, triton_address=triton.address, ext_proc_port=0)
-        await asyncio.to_thread(process.start)
-        try:
-            yield process
-        finally:
-            await asyncio.to_thread(process.process.stop)
+    return await start_gateway(api_keys_file=tmp_path / "keys.yaml", ext_proc_port=0)
 
 
 def code_of(address: str, method: str, message: bytes, *, key: bool = False, gzip: bool = False) -> str:
@@ -52,7 +43,7 @@ def code_of(address: str, method: str, message: bytes, *, key: bool = False, gzi
     with grpc.insecure_channel(address, options=options) as channel:
         call: Any = channel.unary_unary(method)
         try:
-            call(message, timeout=30, compression=compression, metadata=CREDENTIALS if key else None)
+            call(message, timeout=120, compression=compression, metadata=CREDENTIALS if key else None)
         except grpc.RpcError as error:
             return str(error.code().name)
     return "OK"
@@ -92,21 +83,12 @@ async def test_endless_messages_of_a_caller_with_a_key_end_early(
     assert code_of(gateway.address, HEALTH, b"") == "OK"
 
 
-async def test_endless_messages_without_api_keys_end_early(tmp_path: Path) -> None:
-    write(tmp_path / "endpoints.yaml")
-    async with fake_triton() as triton:
-        process = GatewayProcess(
-            tmp_path / "gateway", endpoints_file=tmp_path / "endpoints.yaml", triton_address=triton.address
-        )
-        await asyncio.to_thread(process.start)
-        before = process.memory_mib()
-        try:
-            for method in (ROUTE, BATCH):
-                ends = await at_once(4, process.address, method, b"\0" * (300 * MIB))
-                assert ends == {"RESOURCE_EXHAUSTED"}
-            assert process.peak_mib() - before < WITHOUT_KEY_MIB
-        finally:
-            await asyncio.to_thread(process.process.stop)
+async def test_endless_messages_without_api_keys_end_early(start_gateway: StartGateway) -> None:
+    process = await start_gateway()
+    before = process.memory_mib()
+    for method in (ROUTE, BATCH):
+        assert await at_once(4, process.address, method, b"\0" * (300 * MIB)) == {"RESOURCE_EXHAUSTED"}
+    assert process.peak_mib() - before < WITHOUT_KEY_MIB
 
 
 async def test_a_message_of_millions_of_empty_parts_is_refused_before_it_grows(gateway: GatewayProcess) -> None:
@@ -148,6 +130,40 @@ async def test_envoys_port_refuses_millions_of_empty_headers(gateway: GatewayPro
     method = "/envoy.service.ext_proc.v3.ExternalProcessor/Process"
     assert await at_once(2, gateway.ext_proc_address, method, message) == {"INVALID_ARGUMENT"}
     assert gateway.peak_mib() - before < WITHOUT_KEY_MIB
+
+
+async def test_unfinished_bodies_at_the_http_port_cost_little(start_gateway: StartGateway) -> None:
+    """Each of three hundred connections sends all but the end of the largest body that is taken."""
+    process = await start_gateway(http_port=0)
+    before, host, port = process.memory_mib(), *process.http_address.split(":")
+    body = b'{"state": "' + b"a" * MIB
+    head = f"POST /v1/systemone HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body) + 10}\r\n\r\n".encode()
+    writers = []
+    try:
+        for _ in range(300):
+            _, writer = await asyncio.open_connection(host, int(port))
+            writers.append(writer)
+            writer.write(head + body)
+        async with asyncio.timeout(60):
+            while not await _is_refused(host, int(port), head + body):
+                pass
+        assert process.peak_mib() - before < WITHOUT_KEY_MIB
+    finally:
+        for writer in writers:
+            writer.transport.abort()
+
+
+async def _is_refused(host: str, port: int, request: bytes) -> bool:
+    """Whether there is no room for the body of `request`, which is not whole."""
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(request)
+    try:
+        async with asyncio.timeout(1):
+            return b" 429 " in await reader.readline()
+    except TimeoutError:
+        return False
+    finally:
+        writer.transport.abort()
 
 
 def _varint(number: int) -> bytes:

@@ -1,7 +1,6 @@
 """Refusals leave nothing behind: a connection that has seen thousands of them still serves."""
 
 import asyncio
-from pathlib import Path
 
 import grpc
 import pytest
@@ -10,28 +9,18 @@ from grpc import aio
 from gateway.app.listening.ports import MAX_CONCURRENT_CALLS
 from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
-from tests.support.fakes.triton import fake_triton
-from tests.support.gateways.process import GatewayProcess
-from tests.support.gateways.running import write
+from tests.integration.gateway.conftest import StartGateway
 
 AT_ONCE = 8
 
 
-async def test_a_connection_outlives_thousands_of_refusals(tmp_path: Path) -> None:
-    write(tmp_path / "endpoints.yaml")
-    async with fake_triton() as triton:
-        process = GatewayProcess(
-            tmp_path / "gateway", endpoints_file=tmp_path / "endpoints.yaml", triton_address=triton.address
-        )
-        await asyncio.to_thread(process.start)
-        try:
-            async with aio.insecure_channel(process.address, options=[("grpc.enable_retries", 0)]) as channel:
-                stub = router_pb2_grpc.RouterStub(channel)
-                for _ in range(5 * MAX_CONCURRENT_CALLS // AT_ONCE):
-                    codes = await asyncio.gather(*(_code_of_nothing(stub) for _ in range(AT_ONCE)))
-                    assert set(codes) == {grpc.StatusCode.INVALID_ARGUMENT}
-        finally:
-            await asyncio.to_thread(process.process.stop)
+async def test_a_connection_outlives_thousands_of_refusals(start_gateway: StartGateway) -> None:
+    process = await start_gateway()
+    async with aio.insecure_channel(process.address, options=[("grpc.enable_retries", 0)]) as channel:
+        stub = router_pb2_grpc.RouterStub(channel)
+        for _ in range(5 * MAX_CONCURRENT_CALLS // AT_ONCE):
+            codes = await asyncio.gather(*(_code_of_nothing(stub) for _ in range(AT_ONCE)))
+            assert set(codes) == {grpc.StatusCode.INVALID_ARGUMENT}
 
 
 async def _code_of_nothing(stub: "router_pb2_grpc.RouterStub") -> grpc.StatusCode:

@@ -54,6 +54,11 @@ class GatewayProcess:
         return f"127.0.0.1:{self._ports['ext_proc']}"
 
     @property
+    def http_address(self) -> str:
+        """host:port of the HTTP API; needs the setting `http_port`."""
+        return f"127.0.0.1:{self._ports['http']}"
+
+    @property
     def _ports(self) -> dict[str, Any]:
         ports: dict[str, Any] = json.loads(self._ports_file.read_text(encoding="utf-8"))
         return ports

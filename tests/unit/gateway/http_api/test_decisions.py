@@ -171,3 +171,18 @@ async def test_an_llm_that_cannot_read_the_chat_is_no_answer(serve: Serve) -> No
     assert (await http.post("/v1/route", {"chat": chat}))[1]["llm"] == "alpha"
     status, body = await http.post("/v1/route", {"chat": chat, "allowed_llms": ["beta"]})
     assert (status, body["error"]["param"]) == (400, "chat.messages[0].parts[1]")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/route", b'{"query": "q", "query": "r"}'),
+        ("/v1/systemone", b'{"state": "q", "st\\u0061te": "r", "questions": {"ok": {"type": "noul"}}}'),
+        ("/v1/systemone", b'{"state": {"a": 1, "a": 2}, "questions": {"ok": {"type": "noul"}}}'),
+        ("/v1/decisions", b'{"input": "q", "questions": [{"type": "choice", "type": "predicate"}]}'),
+    ],
+)
+async def test_a_name_that_stands_twice_is_refused_at_every_door(serve: Serve, path: str, body: bytes) -> None:
+    status, answer = await (await serve()).post(path, body)
+    assert (status, answer["error"]["type"]) == (400, "invalid_request_error")
+    assert "twice" in answer["error"]["message"] or "duplicate" in answer["error"]["message"]

@@ -12,7 +12,7 @@ from openapi_schema_validator import OAS31Validator
 from gateway.config.api_keys_file import ApiKeysFile
 from gateway.domain.scorer import Neighbour, Neighbours
 from gateway.errors import ScorerUnavailableError
-from gateway.http_api import application, openapi
+from gateway.http_api import bodies, openapi
 from gateway.limits.caller import Callers
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.support.fakes.scorer import BUNDLE, FakeScorer
@@ -199,9 +199,28 @@ async def test_a_body_that_is_compressed_or_does_not_come_is_refused(
     http = await serve()
     bomb = gzip.compress(b" " * 50_000_000)
     assert (await http.post("/v1/route", bomb, headers={"content-encoding": "gzip"}))[0] == 415
-    monkeypatch.setattr(application, "BODY_SECONDS", 0.1)
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.1)
     host, _, port = http.base.removeprefix("http://").rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"POST /v1/route HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
     assert b" 408 " in await asyncio.wait_for(reader.readline(), 5)
     writer.close()
+
+
+async def test_bodies_that_do_not_end_leave_room_for_small_ones(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "HELD_BYTES", 8 * bodies.SMALL_BYTES)
+    http = await serve()
+    host, _, port = http.base.removeprefix("http://").rpartition(":")
+    head = b"POST /v1/route HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n"
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(head + b"{" + b" " * (3 * bodies.SMALL_BYTES))
+    large: dict[str, Any] = {"query": "q" * 4 * bodies.SMALL_BYTES}
+    async with asyncio.timeout(30):
+        while (status := (await http.post("/v1/route", large))[0]) == 200:
+            pass
+    assert status == 429
+    assert (await http.post("/v1/route", {"query": "q"}))[0] == 200
+    writer.transport.abort()
+    async with asyncio.timeout(30):
+        while (await http.post("/v1/route", large))[0] == 429:
+            pass
