@@ -34,7 +34,7 @@ def render(folder: Path) -> tuple[Object, ...]:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "deprecated" not in done.stderr.lower(), done.stderr
-    return tuple(yaml.safe_load_all(done.stdout))
+    return tuple(yaml.load_all(done.stdout, Loader=yaml.CSafeLoader))
 
 
 def overlay(name: str) -> tuple[Object, ...]:

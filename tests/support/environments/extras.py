@@ -6,7 +6,8 @@ What an extra brings is read from the metadata of the installed distributions, a
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import PackageNotFoundError, distribution
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -44,6 +45,12 @@ def _requirements(package: str) -> list[str]:
     ]
 
 
+@cache
+def _owners() -> dict[str, set[str]]:
+    """Top-level name → the installed distributions that have files below it."""
+    return {name: set(owners) for name, owners in packages_distributions().items()}
+
+
 class Environment:
     """The running interpreter with other packages: those of `extras` in the folder `site`, and the working tree."""
 
@@ -57,14 +64,19 @@ class Environment:
         self._link(PROJECT)
 
     def _link(self, package: str) -> None:
-        """Links every file of an installed distribution; packages that share a folder (google/) share it here, too."""
+        """Links what an installed distribution consists of.
+
+        A folder of its own is one link, with the bytecode in it; of a folder that several share (google/), each file.
+        """
+        own = {name for name, owners in _owners().items() if len(owners) == 1}
         for file in distribution(package).files or ():
             if ".." in file.parts or file.suffix in {".pth", ".pyc"}:
                 continue
-            link = self._site / file
-            link.parent.mkdir(parents=True, exist_ok=True)
-            if not link.exists():
-                link.symlink_to(file.locate())
+            linked = file.parents[-2] if len(file.parts) > 1 and file.parts[0] in own else file
+            link = self._site / linked
+            if not link.is_symlink():
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(str(distribution(package).locate_file(linked)))
 
     def run(self, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs `code` with `arguments` as its sys.argv[1:], without site packages (-S) and variables (-I)."""
