@@ -45,14 +45,58 @@ IMPORTS = {
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """What a session of ONNX Runtime did after each way to import it; all wait at the same time."""
-    graph = identity(tmp_path_factory.mktemp("graph") / "model.onnx")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of what trains and collects."""
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def outcomes(work: Path) -> dict[str, dict[str, Any]]:
+    """What a session of ONNX Runtime did after each way to import it, a training and a collection.
+
+    All wait at the same time.
+    """
+    graph = identity(work / "model.onnx")
     create = f"onnxruntime.InferenceSession({str(graph)!r}, providers=['CPUExecutionProvider'])"
-    session = f"session = {create}\ntime.sleep({WAIT_SECONDS})"
+    codes = {name: f"import time\n{imports}\nsession = {create}" for name, imports in IMPORTS.items()}
+    codes |= {"training": training(work), "collecting": collecting(work)}
     with ThreadPoolExecutor() as pool:
-        codes = [f"import time\n{imports}\n{session}" for imports in IMPORTS.values()]
-        return dict(zip(IMPORTS, pool.map(outcome, codes), strict=True))
+        found = pool.map(outcome, [f"{code}\ntime.sleep({WAIT_SECONDS})" for code in codes.values()])
+        return dict(zip(codes, found, strict=True))
+
+
+COLLECT = """
+import asyncio, pathlib, threading
+from labelling.commands.collect import collect
+from tests.support.fakes.standins import served
+
+async def serve():
+    async with served(pathlib.Path()):
+        ready.set()
+        await asyncio.Event().wait()
+
+ready = threading.Event()
+threading.Thread(target=asyncio.run, args=(serve(),), daemon=True).start()
+ready.wait()
+collect(["prompts.jsonl", "--endpoints", "endpoints.yaml", "--share", "0.5"], standalone_mode=False)
+"""
+
+
+def training(folder: Path) -> str:
+    """Code that trains."""
+    write_datasets(folder / "data", tiny_datasets(30))
+    recipe = tiny_recipe(tiny_encoder(folder / "encoder"), optimizer={"steps": 5})
+    (folder / "mine.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")), encoding="utf-8")
+    arguments = ["data", "--recipe", "mine.yaml", "--out", "bundle", "--neighbours", "5"]
+    command = f"from routerdc.training.command import train\ntrain({arguments}, standalone_mode=False)"
+    return f"{FROM.format(folder=str(folder))}\n{command}"
+
+
+def collecting(folder: Path) -> str:
+    """Code that asks stand-ins."""
+    prompts = [json.dumps({"prompt": f"What is {number} + {number}?"}) for number in range(8)]
+    (folder / "prompts.jsonl").write_text("\n".join(prompts), encoding="utf-8")
+    return f"{FROM.format(folder=str(folder))}\n{COLLECT}"
 
 
 def identity(path: Path) -> Path:
@@ -87,35 +131,11 @@ def test_our_imports_leave_nothing_and_look_up_nothing(outcomes: dict[str, dict[
     assert outcomes[imports] == NOTHING
 
 
-def test_training_leaves_nothing_and_looks_up_nothing(tmp_path: Path) -> None:
-    write_datasets(tmp_path / "data", tiny_datasets(30))
-    recipe = tiny_recipe(tiny_encoder(tmp_path / "encoder"), optimizer={"steps": 5})
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")), encoding="utf-8")
-    arguments = ["data", "--recipe", "mine.yaml", "--out", "bundle", "--neighbours", "5"]
-    command = f"from routerdc.training.command import train\ntrain({arguments}, standalone_mode=False)"
-    assert outcome(f"{FROM.format(folder=str(tmp_path))}\n{command}\ntime.sleep({WAIT_SECONDS})") == NOTHING
-    assert (tmp_path / "bundle" / "manifest.json").is_file()
+def test_training_leaves_nothing_and_looks_up_nothing(outcomes: dict[str, dict[str, Any]], work: Path) -> None:
+    assert outcomes["training"] == NOTHING
+    assert (work / "bundle" / "manifest.json").is_file()
 
 
-COLLECT = """
-import asyncio, pathlib, threading
-from labelling.commands.collect import collect
-from tests.support.fakes.standins import served
-
-async def serve():
-    async with served(pathlib.Path()):
-        ready.set()
-        await asyncio.Event().wait()
-
-ready = threading.Event()
-threading.Thread(target=asyncio.run, args=(serve(),), daemon=True).start()
-ready.wait()
-collect(["prompts.jsonl", "--endpoints", "endpoints.yaml", "--share", "0.5"], standalone_mode=False)
-"""
-
-
-def test_collecting_asks_the_pool_and_nobody_else(tmp_path: Path) -> None:
-    prompts = [json.dumps({"prompt": f"What is {number} + {number}?"}) for number in range(8)]
-    (tmp_path / "prompts.jsonl").write_text("\n".join(prompts), encoding="utf-8")
-    assert outcome(f"{FROM.format(folder=str(tmp_path))}\n{COLLECT}\ntime.sleep({WAIT_SECONDS})") == NOTHING
-    assert (tmp_path / "labels.db").is_file()
+def test_collecting_asks_the_pool_and_nobody_else(outcomes: dict[str, dict[str, Any]], work: Path) -> None:
+    assert outcomes["collecting"] == NOTHING
+    assert (work / "labels.db").is_file()
