@@ -1,9 +1,17 @@
-"""The order of the files: what may take longest begins first, so that no process waits for another at the end."""
+"""The order of the files: what may take longest begins first, so that no process waits for another at the end.
 
+Tests run side by side, one process for each core, so numeric libraries compute in one thread each, here and in the
+commands that tests start: threads of several processes on the same cores wait for each other, and busily.
+"""
+
+import os
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # read when numpy and torch are imported, which is later
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

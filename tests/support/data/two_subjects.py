@@ -1,12 +1,13 @@
 """A small world: two subjects, three LLMs, and embeddings that tell the subjects apart."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
 
 from routerdc.data.dataset import Dataset
 from routerdc.evaluation.evaluate import Subject
+from routerdc.evaluation.measures import cost_report
 from routerdc.evaluation.measures.selection import Floats
 from routerdc_contract.bundle import Calibration, LlmSpec
 
@@ -40,6 +41,14 @@ def dataset(name: str, subject: str, rows: int, seed: int = 0, costs: bool = Tru
     paid = np.tile(np.array(COSTS, dtype=np.float32), (rows, 1))
     queries = tuple(f"{subject} {seed} {'x' * (row % 17)} {row}" for row in range(rows))
     return Dataset(name, queries, LLMS, right.astype(np.float32), paid if costs else None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_resamples() -> Iterator[None]:
+    """Of costs, enough for an interval; as many as a report has take a second each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cost_report, "AIQ_RESAMPLES", 30)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -55,6 +55,9 @@ WORDS = st.sampled_from(
 GAPS = st.sampled_from([" ", "  ", "\n", "\t", " " * 40, "\n\n", "", "\u00a0", " \t "])
 TEXTS = st.lists(st.tuples(WORDS, GAPS).map("".join), min_size=1, max_size=120).map("".join)
 
+LIMITS = st.sampled_from([8, 9, 15, 24])
+"""Few, since a tokenizer of each limit and kind is loaded."""
+
 
 @cache
 def limited(kind: str, max_tokens: int, side: Side) -> Tokenizer:
@@ -66,14 +69,14 @@ def limited(kind: str, max_tokens: int, side: Side) -> Tokenizer:
 
 @cache
 def ours(kind: str, max_tokens: int, side: Side) -> Tokenization:
-    """Loading one takes 60 ms, in which a tokenizer reads its vocabulary."""
+    """Loaded once: a tokenizer reads its vocabulary for 60 ms."""
     return Tokenization(KINDS[kind], max_tokens, side)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("side", ["left", "right"])
 @settings(deadline=None)  # the first call loads the tokenizer
-@given(text=TEXTS, max_tokens=st.integers(8, 24))
+@given(text=TEXTS, max_tokens=LIMITS)
 @example(text="word " * 500, max_tokens=8)
 @example(text=" " * 1000 + "late", max_tokens=8)
 @example(text="x" * 300 + " tail", max_tokens=8)
@@ -104,8 +107,8 @@ def test_a_megabyte_without_spaces_costs_what_can_count_and_is_truncated(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(deadline=None)
-@given(text=TEXTS, max_tokens=st.integers(8, 24))
+@settings(deadline=None, max_examples=40)  # each loads a tokenizer, as training does
+@given(text=TEXTS, max_tokens=LIMITS)
 @example(text="word " * 500 + "last", max_tokens=9)
 @example(text="x" * 300 + " tail", max_tokens=8)
 def test_cut_in_the_middle_head_and_tail_are_those_of_training(kind: str, text: str, max_tokens: int) -> None:

@@ -1,3 +1,3 @@
-from tests.support.data.two_subjects import subject, test, train
+from tests.support.data.two_subjects import few_resamples, subject, test, train
 
-__all__ = ["subject", "test", "train"]
+__all__ = ["few_resamples", "subject", "test", "train"]

@@ -60,7 +60,7 @@ def test_missing_scores_pull_on_nothing() -> None:
 
 
 def test_cross_validation_believes_tasks_that_are_there_and_not_noise() -> None:
-    features, quality, task = _tasks(rows=20)
+    features, quality, task = _tasks(rows=10)
     data_set, kinds = np.zeros(len(task), dtype=np.int64), folds_of_kinds(task.tolist(), 0)
     assert best_strength(_basis(features), quality, data_set, kinds, seed=0) != Strength(None, None)
     noise = (np.random.default_rng(1).random(quality.shape) < ONE_IS_BEST).astype(np.float32)
@@ -68,7 +68,7 @@ def test_cross_validation_believes_tasks_that_are_there_and_not_noise() -> None:
 
 
 def test_what_the_others_are_worth_is_believed_where_one_llm_wins_everywhere() -> None:
-    features, quality, task = _tasks()
+    features, quality, task = _tasks(rows=10)
     data_set, kinds = np.zeros(len(task), dtype=np.int64), folds_of_kinds(task.tolist(), 0)
     always_right = np.column_stack([np.ones(len(task), dtype=np.float32), quality])
     assert best_strength(_basis(features), always_right, data_set, kinds, seed=0) != Strength(None, None)
