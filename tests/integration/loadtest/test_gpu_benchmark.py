@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from loadtest.gpu.__main__ import main
 
 
+@pytest.mark.timeout(900)
 def test_every_step_runs_and_the_report_has_them_all(tmp_path: Path, triton_platform: None) -> None:
     pytest.importorskip("torch")
     done = CliRunner().invoke(main, ["--smoke", "--encoder", "MiniLM", "--out", str(tmp_path)])
