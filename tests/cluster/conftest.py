@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import manifests
-from tests.cluster.kubectl import CLIENTS, LLMS, ROUTER, apply, kubectl, rolled_out
-from tests.cluster.report import Report, Row
+from tests.cluster.support import manifests
+from tests.cluster.support.kubectl import CLIENTS, LLMS, ROUTER, apply, kubectl, rolled_out
+from tests.cluster.support.report import Report, Row
 
 # The order in which they build upon each other.
 ORDER = (

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.cluster.export_log import agreement
-from tests.cluster.kubectl import ROUTER, get, items, kubectl, pods
+from tests.cluster.support.export_log import agreement
+from tests.cluster.support.kubectl import ROUTER, get, items, kubectl, pods
 
 APPS = ("routerdc-gateway", "routerdc-triton", "routerdc-envoy")
 PROMISED_SECONDS = 900  # progressDeadlineSeconds of Triton

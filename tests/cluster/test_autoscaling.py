@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.cluster import manifests
-from tests.cluster.kubectl import ROUTER, apply, get, kubectl, pods, rolled_out, until
-from tests.cluster.load import load
+from tests.cluster.support import manifests
+from tests.cluster.support.kubectl import ROUTER, apply, get, kubectl, pods, rolled_out, until
+from tests.cluster.support.load import load
 
 Record = Callable[[str, object], None]
 

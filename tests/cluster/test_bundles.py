@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from tests.cluster import manifests
-from tests.cluster.kubectl import ROUTER, apply, kubectl, metric, rolled_out, until
-from tests.cluster.load import load
-from tests.cluster.manifests import OTHER, SERVED
+from tests.cluster.support import manifests
+from tests.cluster.support.kubectl import ROUTER, apply, kubectl, metric, rolled_out, until
+from tests.cluster.support.load import load
+from tests.cluster.support.manifests import OTHER, SERVED
 
 
 def test_beside_shadow_promotion_rollback(router: None, record_property: Callable[[str, object], None]) -> None:

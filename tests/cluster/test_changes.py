@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.cluster.kubectl import ROUTER, items, kubectl, pods, rolled_out, until
-from tests.cluster.load import load
+from tests.cluster.support.kubectl import ROUTER, items, kubectl, pods, rolled_out, until
+from tests.cluster.support.load import load
 
 Record = Callable[[str, object], None]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.cluster import manifests
-from tests.cluster.kubectl import ROUTER, kubectl, left_in_the_cluster, until
+from tests.cluster.support import manifests
+from tests.cluster.support.kubectl import ROUTER, kubectl, left_in_the_cluster, until
 from tools.helm_readme import CHART
 
 SECONDS = 900

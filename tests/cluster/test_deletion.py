@@ -1,7 +1,7 @@
 """What was applied is deleted."""
 
-from tests.cluster import manifests
-from tests.cluster.kubectl import ROUTER, kubectl, left_in_the_cluster
+from tests.cluster.support import manifests
+from tests.cluster.support.kubectl import ROUTER, kubectl, left_in_the_cluster
 
 
 def test_nothing_stays(router: None) -> None:

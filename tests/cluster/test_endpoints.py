@@ -3,9 +3,9 @@
 import json
 from collections.abc import Callable
 
-from tests.cluster import manifests
-from tests.cluster.kubectl import LLMS, apply, metric, run_in_pod, until
-from tests.cluster.load import ADDRESS, load
+from tests.cluster.support import manifests
+from tests.cluster.support.kubectl import LLMS, apply, metric, run_in_pod, until
+from tests.cluster.support.load import ADDRESS, load
 
 SYNC_SECONDS = 180  # "within a minute or two": the kubelet's sync, then the gateway's interval
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from tests.cluster import manifests
-from tests.cluster.kubectl import apply, get, kubectl, until
+from tests.cluster.support import manifests
+from tests.cluster.support.kubectl import apply, get, kubectl, until
 
 NAMESPACE = "routerdc-loadtest"
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import manifests
-from tests.cluster.kubectl import ROUTER, apply, kubectl, pods, until
-from tests.cluster.load import load
+from tests.cluster.support import manifests
+from tests.cluster.support.kubectl import ROUTER, apply, kubectl, pods, until
+from tests.cluster.support.load import load
 
 APPS = ("routerdc-gateway", "routerdc-triton", "routerdc-envoy")
 PROXY = "/api/v1/namespaces/monitoring/services/prometheus-operated:9090/proxy/api/v1"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cluster.kubectl import CLIENTS, ROUTER, pods, run_in_pod
+from tests.cluster.support.kubectl import CLIENTS, ROUTER, pods, run_in_pod
 
 STRANGER = f"{CLIENTS}-stranger"
 

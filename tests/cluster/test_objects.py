@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from tests.cluster.kubectl import ROUTER, apply, kubectl
+from tests.cluster.support.kubectl import ROUTER, apply, kubectl
 from tests.support.rendered import COMPONENTS, Object, overlay, with_components
 
 ENGINES = [name for name in COMPONENTS if name.startswith("engine-")]

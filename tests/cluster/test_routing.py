@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from routerdc_client import RouterClient
-from tests.cluster.kubectl import LLMS, ROUTER, kubectl, metric, run_in_pod, until
-from tests.cluster.load import ADDRESS, load
-from tests.cluster.manifests import NAMES, SERVED
+from tests.cluster.support.kubectl import LLMS, ROUTER, kubectl, metric, run_in_pod, until
+from tests.cluster.support.load import ADDRESS, load
+from tests.cluster.support.manifests import NAMES, SERVED
 
 QUERY = "Which planet has the most moons?"
 

@@ -28,6 +28,17 @@ apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources: [../deploy/kubernetes/overlays/cpu, ../deploy/kubernetes/overlays/monitoring]
 """
+RESOURCES: Object = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"cpu": "2", "memory": "3Gi"}}
+SMALL = f"""
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [../deploy/kubernetes/overlays/cpu]
+patches:
+  - target: {{kind: Deployment, name: routerdc-triton}}
+    patch: |
+      - {{op: replace, path: /spec/template/spec/containers/0/resources, value: {json.dumps(RESOURCES)}}}
+      - {{op: replace, path: /spec/template/spec/initContainers/0/resources, value: {json.dumps(RESOURCES)}}}
+"""
 
 
 def helm(*words: str) -> "subprocess.CompletedProcess[str]":
@@ -64,6 +75,10 @@ CASES: dict[str, tuple[Callable[[], tuple[Object, ...]], list[str]]] = {
     "envoy": (lambda: with_components("cpu", "envoy"), ["envoy.enabled=true"]),
     "ipv6": (lambda: with_components("cpu", "ipv6"), ["ipv6=true"]),
     "autoscaling": (lambda: with_components("gpu", "autoscaling"), ['engine="tensorrt"', "autoscaling.enabled=true"]),
+    "small": (
+        lambda: beside(SMALL),
+        [f"triton.{name}={json.dumps(RESOURCES)}" for name in ("resources", "exportResources")],
+    ),
     "bundle": (lambda: with_components("cpu", "bundle-image"), [f'bundleImage="{BUNDLE}"']),
     "monitoring": (lambda: beside(MONITORED), ["monitoring.enabled=true"]),
     "candidate": (
@@ -112,6 +127,7 @@ def test_its_package_has_every_file_that_it_reads(tmp_path: Path) -> None:
     [
         'engine="gpu"',
         "triton.replica=2",
+        'triton.exportResources="small"',
         'image.registry="registry.example.com"',
         'gateway.settings={"DEADLINE":1}',
         "candidate.shadowShare=1.5",

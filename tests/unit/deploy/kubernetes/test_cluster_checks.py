@@ -1,11 +1,18 @@
 """What the checks on a cluster read is still written like that."""
 
+import shutil
+import subprocess
+
 import pytest
+import yaml
 
 from cli.table import Table
 from export.command import COLUMNS
-from tests.cluster.export_log import agreement
-from tests.cluster.report import Row, merged
+from tests.cluster.support.export_log import agreement
+from tests.cluster.support.manifests import SMALL, chart_values
+from tests.cluster.support.report import Row, merged
+from tests.support.rendered import containers, workloads
+from tools.helm_readme import CHART
 
 
 @pytest.mark.parametrize("same", ["99.18%", "99.18% + 0.82% tied"])
@@ -20,3 +27,16 @@ def test_the_page_has_one_row_for_what_is_checked_alike() -> None:
     assert merged(alike) == [Row("taken", "passed", 5, "2 of them"), Row("taken", "failed", 1, "")]
     changes = [Row("change", "passed", 2, "gateway"), Row("change", "passed", 3, "Triton")]
     assert merged(changes) == changes
+
+
+@pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not installed")
+def test_every_container_of_the_charts_release_asks_for_little() -> None:
+    """A pod asks for the most that one of its containers does, those that end before the others included."""
+    command = ["helm", "template", "routerdc", str(CHART), "--no-hooks", "--kube-version=1.36", "--values=-"]
+    told = subprocess.run(command, input=chart_values(), capture_output=True, text=True, check=True, timeout=60).stdout
+    objects = tuple(one for one in yaml.safe_load_all(told) if one)
+    found = [one["resources"] for workload in workloads(objects) for one in containers(workload)]
+    assert len(found) == 3
+    for resources in found:
+        assert resources["requests"] == SMALL["resources"]["requests"]
+        assert resources["limits"]

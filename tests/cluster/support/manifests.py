@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from routerdc_contract.bundle import Manifest
-from tests.cluster.kubectl import CLIENTS, LLMS, PROGRAMS, ROUTER
+from tests.cluster.support.kubectl import CLIENTS, LLMS, PROGRAMS, ROUTER
 from tests.support.rendered import ROOT, VERSIONS, Object, beside, named, overlay, with_components
 
 REGISTRY = os.environ.get("REGISTRY", "").rstrip("/") + "/" if os.environ.get("REGISTRY") else ""
@@ -75,7 +75,8 @@ def chart_values() -> str:
     """Of the Helm chart, for the same router as above, without Envoy."""
     small = {"requests": SMALL["resources"]["requests"]}
     gateway = {"resources": small | {"limits": {"cpu": "2", "memory": "1Gi"}}, "settings": SETTINGS}
-    triton = {"replicas": 2, "resources": small | {"limits": {"cpu": "1", "memory": "2Gi"}}}
+    engine = small | {"limits": {"cpu": "1", "memory": "2Gi"}}
+    triton = {"replicas": 2, "resources": engine, "exportResources": engine}
     values = {"image": {"registry": REGISTRY}, "endpoints": yaml.safe_load(endpoints())}
     return yaml.safe_dump(values | {"gateway": gateway, "triton": triton})
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.cluster.kubectl import in_pod
+from tests.cluster.support.kubectl import in_pod
 
 ADDRESS = "dns:///routerdc-gateway-headless.routerdc:50051"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.cluster.kubectl import items, kubectl
+from tests.cluster.support.kubectl import items, kubectl
 
 _HEAD = """# On a cluster
 

@@ -1,0 +1,1 @@
+"""What the checks stand on: kubectl, what is applied, load, and the page."""
