@@ -60,6 +60,7 @@ def router(*more: str, bundle: str = "default", endpoints_yaml: str | None = Non
             _patch("routerdc-triton", containers=["triton"], initContainers=["export"], env=_bundle(bundle)),
             _patch("routerdc-gateway", containers=["gateway"]),
             _patch("routerdc-envoy", containers=["envoy"]),
+            _brief_end(),
         ],
     }
     return _text(overlay)
@@ -191,6 +192,13 @@ def _patch(deployment: str, *, env: dict[str, str] | None = None, **lists: list[
     pod = {"spec": {"template": {"spec": changes}}}
     patch = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": deployment}, **pod}
     return {"target": {"kind": "Deployment", "name": deployment}, "patch": json.dumps(patch)}
+
+
+def _brief_end() -> Object:
+    """Of Envoy, which else has five minutes for the answers that are under way; here nobody waits for one."""
+    path = "/spec/template/spec/containers/0/lifecycle/preStop/sleep/seconds"
+    patch = [{"op": "replace", "path": path, "value": 5}]
+    return {"target": {"kind": "Deployment", "name": "routerdc-envoy"}, "patch": json.dumps(patch)}
 
 
 def _bundle(folder: str) -> dict[str, str]:
