@@ -1,16 +1,18 @@
 """What was checked on which cluster, as a page."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from tests.cluster.support.kubectl import items, kubectl
 
 _HEAD = """# On a cluster
 
 Command: `make check-cluster` ([how](../how-to/kubernetes.md#checks-on-your-cluster)). {when}; Kubernetes
-{version}; nodes: {nodes}.
+{version}; nodes: {nodes}. What no cluster of ours could show: [list](../how-to/kubernetes.md#checks-on-your-cluster).
 
 | what | | seconds | seen |
 |---|---|---:|---|
@@ -48,12 +50,17 @@ class Report:
         """The whole page, with the cluster that answers now."""
         version = json.loads(kubectl("version", "--output=json"))["serverVersion"]["gitVersion"]
         when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        head = _HEAD.format(when=when, version=version, nodes="; ".join(map(_node, items("nodes"))))
+        head = _HEAD.format(when=when, version=version, nodes=described(items("nodes")))
         rows = (f"| {row.what} | {row.outcome} | {row.seconds:.0f} | {row.seen} |\n" for row in merged(self.rows))
         file.write_text(head + "".join(rows), encoding="utf-8")
 
 
-def _node(node: dict[str, dict[str, dict[str, str]]]) -> str:
+def described(nodes: list[dict[str, Any]]) -> str:
+    """How many there are of each kind."""
+    return "; ".join(f"{count} × {kind}" for kind, count in Counter(map(_node, nodes)).items())
+
+
+def _node(node: dict[str, Any]) -> str:
     info, capacity = node["status"]["nodeInfo"], node["status"]["capacity"]
     system = f"{info['osImage']}, {info['architecture']}, kernel {info['kernelVersion'].split('-')[0]}"
     return f"{capacity['cpu']} cores ({system}, {info['containerRuntimeVersion']}, kubelet {info['kubeletVersion']})"

@@ -10,7 +10,7 @@ from cli.table import Table
 from export.command import COLUMNS
 from tests.cluster.support.export_log import agreement
 from tests.cluster.support.manifests import SMALL, chart_values
-from tests.cluster.support.report import Row, merged
+from tests.cluster.support.report import Row, described, merged
 from tests.support.rendered import containers, workloads
 from tools.helm_readme import CHART
 
@@ -27,6 +27,14 @@ def test_the_page_has_one_row_for_what_is_checked_alike() -> None:
     assert merged(alike) == [Row("taken", "passed", 5, "2 of them"), Row("taken", "failed", 1, "")]
     changes = [Row("change", "passed", 2, "gateway"), Row("change", "passed", 3, "Triton")]
     assert merged(changes) == changes
+
+
+def test_the_page_counts_nodes_that_are_alike() -> None:
+    info = {"osImage": "Debian 12", "architecture": "amd64", "kernelVersion": "6.18.44-generic"}
+    info |= {"containerRuntimeVersion": "containerd://2.4.2", "kubeletVersion": "v1.36.3"}
+    small, large = ({"status": {"nodeInfo": info, "capacity": {"cpu": cpu}}} for cpu in ("2", "8"))
+    of_each = "(Debian 12, amd64, kernel 6.18.44, containerd://2.4.2, kubelet v1.36.3)"
+    assert described([small, large, small]) == f"2 × 2 cores {of_each}; 1 × 8 cores {of_each}"
 
 
 @pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not installed")
