@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -142,7 +144,9 @@ def envoy_config(
 
 
 def _watch(endpoints: Path, out: Path, options: Options) -> None:
-    """The bootstrap comes last: an Envoy that waits for it finds everything."""
+    """The bootstrap comes last: an Envoy that waits for it finds everything. SIGTERM ends it."""
+    # A container's first process is spared signals that it does not handle.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     watcher = Watcher(endpoints, lambda: render_watched(_read(endpoints), options), as_yaml, click.echo)
     watcher.look()
     _put(out, _as_text(out, render(_read(endpoints), options)))
