@@ -12,7 +12,8 @@ from tests.cluster.support.kubectl import items, kubectl
 _HEAD = """# On a cluster
 
 Command: `make check-cluster` ([how](../how-to/kubernetes.md#checks-on-your-cluster)). {when}; Kubernetes
-{version}; nodes: {nodes}. What no cluster of ours could show: [list](../how-to/kubernetes.md#checks-on-your-cluster).
+{version}; nodes: {nodes}.
+What no cluster of ours could show: [list](../how-to/kubernetes.md#checks-on-your-cluster).
 
 | what | | seconds | seen |
 |---|---|---:|---|
