@@ -5,6 +5,9 @@ its own, so this module knows none of them, and `routerdc gateway` never loads t
 """
 
 import os
+import signal
+import sys
+import threading
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -69,3 +72,6 @@ def _not_installed(name: str, error: ModuleNotFoundError) -> click.Command:
 def main() -> None:
     """RouterDC: decides which LLM of a pool should answer a query."""
     os.environ |= _QUIET
+    if threading.current_thread() is threading.main_thread():
+        # A container's first process is spared signals that it does not handle. Servers replace this by their own.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
