@@ -10,7 +10,7 @@ from tests.support.processes import wait_until
 
 
 def test_sigterm_ends_a_command_by_itself(tmp_path: Path) -> None:
-    """As process 1 of its container, a command that leaves SIGTERM to the system outlives it for the pod's whole grace."""
+    """As process 1 of its container, a command that leaves SIGTERM to the system outlives it for its whole grace."""
     os.mkfifo(table := tmp_path / "table.yaml")
     command = [str(Path(sys.executable).with_name("routerdc")), "prior", str(table), "--out", str(tmp_path / "bundle")]
     writing = []
