@@ -67,8 +67,9 @@ def _server_options(settings: Settings) -> list[tuple[str, int]]:
         # Workers share the port, on purpose; a second gateway would do so silently.
         ("grpc.so_reuseport", int(settings.listen.workers > 1)),
         ("grpc.max_connection_age_ms", round(CONNECTION_AGE_SECONDS * 1000)),
-        # Idle clients may ping, so that they notice a gateway that vanished; so do we with them.
-        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        # Idle clients may ping, so that they notice a gateway that vanished; so do we with them. They may ping as often
+        # as they like: an answer costs next to nothing, while grpc's refusals of a flood took a gigabyte.
+        ("grpc.http2.max_ping_strikes", 0),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 10_000),

@@ -13,6 +13,7 @@ import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from functools import cached_property
 from typing import Any
 
 import grpc
@@ -46,8 +47,6 @@ Call = Callable[[Messages, Context], Awaitable[Any]]
 class _Receiving:
     """One call whose message is on its way."""
 
-    __slots__ = ("_caller", "_context", "_task", "looks", "most_looks", "refused", "since")
-
     def __init__(self, context: Context, most_looks: int = MAX_LOOKS) -> None:
         self.most_looks = most_looks
         self.looks = 0
@@ -61,7 +60,7 @@ class _Receiving:
     def has_key(self) -> bool:
         return self._caller is not ANONYMOUS
 
-    @property
+    @cached_property
     def caller(self) -> str:
         return self._caller.name if self.has_key else host_of(self._context)
 
@@ -166,11 +165,20 @@ class Intake:
             return
         for receiving in self._single:
             receiving.looks += 1
-            if receiving.looks > receiving.most_looks:
-                receiving.refuse("the message did not arrive in time")
+        for receiving in [one for one in self._single if one.looks > one.most_looks]:
+            self._refuse(receiving, "the message did not arrive in time")
         now = asyncio.get_running_loop().time()
-        _refuse_the_busiest(self._too_much(self._grown_bytes(now), now))
+        for receiving in _of_the_busiest(self._too_much(self._grown_bytes(now), now)):
+            self._refuse(
+                receiving, "messages on their way take too much memory at present; send smaller ones, or try again"
+            )
         self._look_again()
+
+    def _refuse(self, receiving: _Receiving, problem: str) -> None:
+        """Ends the call; it is not looked at again, for thousands may end at once."""
+        self._single.discard(receiving)
+        self._streams.discard(receiving)
+        receiving.refuse(problem)
 
     def _grown_bytes(self, now: float) -> int:
         """How much the process has grown, but for what large bodies take."""
@@ -192,13 +200,12 @@ class Intake:
         return list(self._streams) if growth > OLD_STREAMS_BYTES else []
 
 
-def _refuse_the_busiest(receiving: list[_Receiving]) -> None:
+def _of_the_busiest(receiving: list[_Receiving]) -> list[_Receiving]:
     """The calls of the caller who has most. Until memory is given back, those that come next are refused, too."""
-    callers = [one.caller for one in receiving]
-    for busiest, _ in Counter(callers).most_common(1):
-        for one, name in zip(receiving, callers, strict=True):
-            if name == busiest:
-                one.refuse("messages on their way take too much memory at present; send smaller ones, or try again")
+    if not receiving:
+        return []
+    ((busiest, _),) = Counter(one.caller for one in receiving).most_common(1)
+    return [one for one in receiving if one.caller == busiest]
 
 
 class _Growth:

@@ -20,7 +20,10 @@ class RefusedError(Exception):
 class Context:
     """Of a call without an API key."""
 
+    peers = 0  # how often somebody asked, of all
+
     def peer(self) -> str:
+        Context.peers += 1
         return "ipv4:10.0.0.1:1"
 
     async def abort(self, code: grpc.StatusCode, details: str, _metadata: object = ()) -> None:
@@ -74,6 +77,26 @@ async def test_the_more_it_has_grown_the_sooner_messages_end(growth: int, looks:
     with pytest.raises(RefusedError, match="too much memory"):
         await asyncio.wait_for(call, 30)
     assert process.looks == 1 + looks
+
+
+async def test_calls_that_end_are_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To end thousands takes longer than the time between two looks, each of which went through all of them."""
+    process, may_end = Process(bodies=0), asyncio.Event()
+
+    async def abort(_context: Context, code: grpc.StatusCode, details: str, _metadata: object = ()) -> None:
+        await may_end.wait()
+        raise RefusedError(code.name, details)
+
+    monkeypatch.setattr(Context, "abort", abort)
+    monkeypatch.setattr(Context, "peers", 0)
+    calls = [process.call() for _ in range(50)]
+    await process.looked(1)
+    process.resident += 2 * guard.WITHOUT_KEY_BYTES
+    await asyncio.sleep(10 * guard.LOOK_SECONDS)
+    may_end.set()
+    ends = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 30)
+    assert {type(end) for end in ends} == {RefusedError}
+    assert Context.peers == len(calls)
 
 
 async def test_a_large_bodys_memory_is_nobody_elses_shortly_after_either(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,39 @@
+"""A flood of small frames, from a caller without a key: grpc's refusals of it cost more than its answers."""
+
+import asyncio
+from contextlib import suppress
+
+from grpc import aio
+
+from routerdc_contract.v1 import router_pb2 as pb
+from routerdc_contract.v1 import router_pb2_grpc
+from tests.integration.gateway.conftest import StartGateway
+from tests.integration.gateway.frames import PING, Connection, frame
+from tests.integration.gateway.test_bounds import WITHOUT_KEY_MIB
+from tests.support.gateways.process import GatewayProcess
+
+PINGS, AT_ONCE = 100_000, 500
+
+
+async def test_a_flood_of_pings_takes_no_memory(start_gateway: StartGateway) -> None:
+    gateway = await start_gateway()
+    before, connection = gateway.memory_mib(), await Connection.opened(gateway.address)
+    answered = asyncio.create_task(connection.received(PING, PINGS))
+    with suppress(ConnectionError):
+        for _ in range(PINGS // AT_ONCE):
+            await connection.send(frame(PING, 0, 0, b"12345678") * AT_ONCE)
+    await asyncio.wait_for(answered, 120)
+    connection.close()
+    assert gateway.peak_mib() - before < WITHOUT_KEY_MIB
+    await _is_answered(gateway)
+
+
+async def _is_answered(gateway: GatewayProcess) -> None:
+    """Somebody else's call, though not while memory is given back."""
+    async with aio.insecure_channel(gateway.address) as channel:
+        route = router_pb2_grpc.RouterStub(channel).Route
+        async with asyncio.timeout(60):
+            while True:
+                with suppress(aio.AioRpcError):
+                    await route(pb.RouteRequest(query="x"), timeout=10)
+                    return
