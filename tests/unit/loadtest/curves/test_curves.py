@@ -50,8 +50,8 @@ def test_what_is_recorded_can_be_reported(tmp_path: Path, monkeypatch: pytest.Mo
 
     (tmp_path / "routerdc").mkdir()
     (tmp_path / "routerdc" / "export.json").write_text('{"bundle_id": "abc", "inputs": {"target": "onnxruntime"}}')
-    monkeypatch.setattr("loadtest.curves.__main__._WARM_UP_SECONDS", 0.2)
-    recorder = Recorder(1000, shortest_seconds=0.4, console=Console(file=StringIO()))
+    monkeypatch.setattr("loadtest.curves.__main__._WARM_UP_SECONDS", 0.05)
+    recorder = Recorder(1000, shortest_seconds=0.1, console=Console(file=StringIO()))
     curve = json.loads(json.dumps(recorder.record("four", CurveTarget("four", messages.route, start), tmp_path)))
     assert curve["served"] == "bundle abc, engine onnxruntime"
     refused = [point for point in curve["points"] if not point["within_goal"]]
