@@ -100,6 +100,9 @@ release: $(VENV)/.dev $(RELEASE)/bin/twine  ## build wheel and source archive, c
 	$(RELEASE)/bin/python -m build --outdir build/dist .
 	$(RELEASE)/bin/twine check --strict build/dist/*
 	$(BIN)/pytest tests/e2e/stack/test_wheel.py
+	rm -rf $(RELEASE)/run && $(BIN)/python -m venv $(RELEASE)/run
+	$(RELEASE)/run/bin/pip --quiet --disable-pip-version-check install -c constraints.txt "$$(ls build/dist/*.whl)[run]"
+	cd $(RELEASE) && run/bin/routerdc demo --check
 	git tag -a v$(VERSION) -m "routerdc-triton $(VERSION)"
 	@echo "tagged v$(VERSION); publish it: git push origin v$(VERSION); $(RELEASE)/bin/twine upload build/dist/*"
 

@@ -6,6 +6,7 @@ What an extra brings is read from the metadata of the installed distributions, a
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
@@ -51,32 +52,33 @@ def _owners() -> dict[str, set[str]]:
     return {name: set(owners) for name, owners in packages_distributions().items()}
 
 
+def link(site: Path, packages: Iterable[str]) -> None:
+    """Links installed distributions into the folder `site`.
+
+    A folder of its own is one link, with the bytecode in it; of a folder that several share (google/), each file.
+    """
+    own = {name for name, owners in _owners().items() if len(owners) == 1}
+    for package in packages:
+        try:
+            installed = distribution(package)
+        except PackageNotFoundError:
+            raise AssertionError(f"{package} is not installed: make setup-dev") from None
+        for file in installed.files or ():
+            if ".." in file.parts or file.suffix in {".pth", ".pyc"}:
+                continue
+            linked = file.parents[-2] if len(file.parts) > 1 and file.parts[0] in own else file
+            place = site / linked
+            if not place.is_symlink():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.symlink_to(str(installed.locate_file(linked)))
+
+
 class Environment:
     """The running interpreter with other packages: those of `extras` in the folder `site`, and the working tree."""
 
     def __init__(self, site: Path, extras: frozenset[str]) -> None:
         self._site = site
-        for package in closure(PROJECT, extras):
-            try:
-                self._link(package)
-            except PackageNotFoundError:
-                raise AssertionError(f"{package} is not installed: make setup-dev") from None
-        self._link(PROJECT)
-
-    def _link(self, package: str) -> None:
-        """Links what an installed distribution consists of.
-
-        A folder of its own is one link, with the bytecode in it; of a folder that several share (google/), each file.
-        """
-        own = {name for name, owners in _owners().items() if len(owners) == 1}
-        for file in distribution(package).files or ():
-            if ".." in file.parts or file.suffix in {".pth", ".pyc"}:
-                continue
-            linked = file.parents[-2] if len(file.parts) > 1 and file.parts[0] in own else file
-            link = self._site / linked
-            if not link.is_symlink():
-                link.parent.mkdir(parents=True, exist_ok=True)
-                link.symlink_to(str(distribution(package).locate_file(linked)))
+        link(site, {*closure(PROJECT, extras), PROJECT})
 
     def run(self, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs `code` with `arguments` as its sys.argv[1:], without site packages (-S) and variables (-I)."""
