@@ -22,6 +22,7 @@ from routerdc.loaded_bundle import Router
 from routerdc.model import RouterConfig, RouterModel, load_encoder
 from routerdc.tokenization import load_tokenizer
 from routerdc_contract.bundle import EncoderSpec, LlmSpec, file_sha256
+from tests.support.shared import shared
 
 DEFAULT_BUNDLE = Path(__file__).parents[3] / "bundles/default"
 WIDTH, MAX_TOKENS = 32, 48
@@ -89,11 +90,15 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> TinyBundle:
 
 
 @pytest.fixture(scope="session")
-def traced(tiny_bundle: Callable[[str], Path]) -> Path:
+def traced(tiny_bundle: TinyBundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny BERT bundle with its graph. Copy it to change it."""
-    bundle = tiny_bundle("bert")
-    make(GraphStep.of(bundle))
-    return bundle
+
+    def trace_one(folder: Path) -> None:
+        bundle = tiny_bundle("bert")
+        make(GraphStep.of(bundle))
+        shutil.copytree(bundle, folder / "bundle")
+
+    return shared(tmp_path_factory, "traced", trace_one) / "bundle"
 
 
 @pytest.fixture
@@ -104,12 +109,17 @@ def bundle(traced: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def encoder_graph(tiny_bundle: Callable[[str], Path]) -> Callable[[str], onnx.ModelProto]:
+def encoder_graph(
+    tiny_bundle: TinyBundle, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], onnx.ModelProto]:
     """The fp32 graph, with its weights, of a tiny encoder of the architecture asked for. Copy it to change it."""
 
     @cache
     def trace_tiny(architecture: str) -> onnx.ModelProto:
-        return trace(Router.load(tiny_bundle(architecture)).model, MAX_TOKENS)
+        def save(folder: Path) -> None:
+            onnx.save(trace(Router.load(tiny_bundle(architecture)).model, MAX_TOKENS), folder / "graph.onnx")
+
+        return onnx.load(shared(tmp_path_factory, f"graph-{architecture}", save) / "graph.onnx")
 
     return trace_tiny
 
