@@ -1,7 +1,7 @@
 """A small real bundle: a tiny randomly initialised encoder on disk and a router trained on nothing."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoModel
 from export.command import export as export_command
 from export.onnx.trace import trace
 from export.parity.samples import sample_queries
+from export.parity.token_ids import generated_texts
 from export.steps.graph import GraphStep
 from export.steps.runner import make
 from routerdc.bundle_io import save_bundle
@@ -122,6 +123,14 @@ def encoder_graph(
         return onnx.load(shared(tmp_path_factory, f"graph-{architecture}", save) / "graph.onnx")
 
     return trace_tiny
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_generated_texts() -> Iterator[None]:
+    """Token ids of 60 texts are compared; those of all, where tests/integration/conftest.py makes a repository."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("export.steps.repository.generated_texts", lambda: generated_texts(60))
+        yield
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ def embed(graph: onnx.ModelProto, *batch: npt.NDArray[np.int32]) -> npt.NDArray[
     ids = np.stack([np.pad(row, (0, width - len(row))) for row in batch])
     mask = np.stack([(np.arange(width) < len(row)).astype(np.int32) for row in batch])
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
     options.add_session_config_entry("session.x64quantprecision", "1")  # as what serves
     session = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
     embedding: npt.NDArray[np.float32] = session.run(None, {INPUT_IDS: ids, ATTENTION_MASK: mask})[0]
