@@ -12,17 +12,18 @@ import torch
 from click.testing import CliRunner
 from transformers import AutoConfig, AutoModel
 
+from export.artefacts.files import GRAPH_FILE, REFS_FILE
 from export.command import export as export_command
-from export.onnx.trace import trace
+from export.onnx.assemble import weight_files
+from export.onnx.weights import Refs, put_back
 from export.parity.samples import sample_queries
 from export.parity.token_ids import generated_texts
 from export.steps.graph import GraphStep
 from export.steps.runner import make
 from routerdc.bundle_io import save_bundle
-from routerdc.loaded_bundle import Router
 from routerdc.model import RouterConfig, RouterModel, load_encoder
 from routerdc.tokenization import load_tokenizer
-from routerdc_contract.bundle import EncoderSpec, LlmSpec, file_sha256
+from routerdc_contract.bundle import GRAPH_FOLDER, EncoderSpec, LlmSpec, Manifest, file_sha256
 from tests.support.shared import shared
 
 DEFAULT_BUNDLE = Path(__file__).parents[3] / "bundles/default"
@@ -91,15 +92,24 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> TinyBundle:
 
 
 @pytest.fixture(scope="session")
-def traced(tiny_bundle: TinyBundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny BERT bundle with its graph. Copy it to change it."""
+def traced_bundle(tiny_bundle: TinyBundle, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A tiny bundle of the architecture asked for, with its graph. Copy it to change it."""
 
-    def trace_one(folder: Path) -> None:
-        bundle = tiny_bundle("bert")
-        make(GraphStep.of(bundle))
-        shutil.copytree(bundle, folder / "bundle")
+    def of(architecture: str) -> Path:
+        def trace(folder: Path) -> None:
+            bundle = tiny_bundle(architecture)
+            make(GraphStep.of(bundle))
+            shutil.copytree(bundle, folder / "bundle")
 
-    return shared(tmp_path_factory, "traced", trace_one) / "bundle"
+        return shared(tmp_path_factory, f"traced-{architecture}", trace) / "bundle"
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def traced(traced_bundle: Callable[[str], Path]) -> Path:
+    """That of a tiny BERT."""
+    return traced_bundle("bert")
 
 
 @pytest.fixture
@@ -110,19 +120,18 @@ def bundle(traced: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def encoder_graph(
-    tiny_bundle: TinyBundle, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], onnx.ModelProto]:
+def encoder_graph(traced_bundle: Callable[[str], Path]) -> Callable[[str], onnx.ModelProto]:
     """The fp32 graph, with its weights, of a tiny encoder of the architecture asked for. Copy it to change it."""
 
     @cache
-    def trace_tiny(architecture: str) -> onnx.ModelProto:
-        def save(folder: Path) -> None:
-            onnx.save(trace(Router.load(tiny_bundle(architecture)).model, MAX_TOKENS), folder / "graph.onnx")
+    def whole(architecture: str) -> onnx.ModelProto:
+        bundle = traced_bundle(architecture)
+        graph = onnx.load(bundle / GRAPH_FOLDER / GRAPH_FILE)
+        refs = Refs.validate_json((bundle / GRAPH_FOLDER / REFS_FILE).read_bytes())
+        put_back(graph, refs, weight_files(bundle, Manifest.read(bundle)))
+        return graph
 
-        return onnx.load(shared(tmp_path_factory, f"graph-{architecture}", save) / "graph.onnx")
-
-    return trace_tiny
+    return whole
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -13,8 +13,8 @@ from export.artefacts.record import Record
 from export.domain.errors import ParityError
 from export.domain.targets import Precision
 from export.parity.compare import LIMITS
+from export.parity.samples import sample_queries
 from export.steps.engine import EngineStep
-from export.steps.graph import GraphStep
 from export.steps.openvino import OpenvinoStep
 from export.steps.repository import RepositoryStep
 from export.steps.runner import make
@@ -30,22 +30,20 @@ IR_WEIGHTS_FILE = "encoder.bin"
 @pytest.mark.parametrize("architecture", ENCODERS)
 def test_every_architecture_agrees_with_torch_in_fp32_and_int8(
     architecture: str,
-    tiny_bundle: Callable[[str], Path],
+    traced_bundle: Callable[[str], Path],
     tmp_path: Path,
-    few_samples: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     near_ties = replace(LIMITS["int8"], agreement=0.95)  # nobody taught these encoders to tell queries apart
     monkeypatch.setitem(LIMITS, "int8", near_ties)
-    bundle = tiny_bundle(architecture)
-    make(GraphStep.of(bundle))
+    bundle = traced_bundle(architecture)
     precisions: tuple[Precision, ...] = ("fp32", "int8")
     for precision in precisions:
         engine, model = tmp_path / precision, tmp_path / f"openvino-{precision}"
         make(EngineStep(bundle, engine, precision))
         parity = make(OpenvinoStep(bundle, model, engine)).parity
         assert parity is not None
-        assert parity.queries == len(few_samples)
+        assert parity.queries == len(sample_queries())
         assert parity.max_batch_error is not None
         assert parity.max_batch_error <= LIMITS[precision].batch_error
         served = make(RepositoryStep(bundle, tmp_path / f"repository-{precision}", model, "openvino")).parity
