@@ -145,7 +145,7 @@ def envoy_config(
 
 def _watch(endpoints: Path, out: Path, options: Options) -> None:
     """The bootstrap comes last: an Envoy that waits for it finds everything. SIGTERM ends it."""
-    # A container's first process is spared signals that it does not handle.
+    # A server's proper end, where other commands end with an error (cli/command.py).
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     watcher = Watcher(endpoints, lambda: render_watched(_read(endpoints), options), as_yaml, click.echo)
     watcher.look()
