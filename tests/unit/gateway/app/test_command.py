@@ -1,28 +1,16 @@
 import asyncio
 import json
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import pytest
-import yaml
 from click.testing import CliRunner, Result
-from grpc import aio
 
 from gateway.app.command import gateway
 from gateway.config.settings import fields
 from gateway.errors import ScorerUnavailableError
 from routerdc_client.route_command import route
-from tests.support.fakes.scorer import BUNDLE, FakeScorer
-from tests.support.fakes.triton import FakeTriton, fake_triton
-from tests.support.waiting import until
-from tests.unit.gateway.app.test_server import NOT_SERVING, health_becomes
-from tests.unit.gateway.conftest import Running, endpoints_file
+from tests.support.fakes.scorer import FakeScorer
+from tests.unit.gateway.conftest import Running
 
 Start = Callable[..., Awaitable[Running]]
 
@@ -102,82 +90,6 @@ def test_gateway_that_cannot_start_says_why_in_one_line(arguments: list[str], me
     assert result.exit_code == 1
     assert message in result.output
     assert len(result.output.strip().splitlines()) == 1
-
-
-def test_the_gateway_imports_no_training_library() -> None:
-    heavy = {"torch", "transformers", "onnx", "onnxruntime", "tensorrt"}
-    modules = "gateway.app.server, gateway.app.command, routerdc_client"
-    code = f"import sys, {modules}; assert not {heavy} & set(sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-@dataclass
-class Started:
-    """`routerdc gateway` as a process of its own, in front of a Triton that takes `delay_seconds`."""
-
-    process: asyncio.subprocess.Process
-    triton: FakeTriton
-    address: str
-
-    async def ended(self, seconds: float) -> list[str]:
-        """What was logged, once the process has ended with 0."""
-        _, logs = await asyncio.wait_for(self.process.communicate(), seconds)
-        assert self.process.returncode == 0
-        return [line for line in logs.decode().splitlines() if line.startswith("{")]
-
-
-@asynccontextmanager
-async def started(folder: Path, delay_seconds: float, *more: str) -> AsyncIterator[Started]:
-    file, ports_file = folder / "endpoints.yaml", folder / "ports.json"
-    file.write_text(yaml.safe_dump(json.loads(endpoints_file().model_dump_json())), encoding="utf-8")
-    flags = ["--port=0", "--metrics-port=0", "--deadline-ms=60000", f"--ports-file={ports_file}", *more]
-    command = [sys.executable, "-c", "from cli.command import main; main()", "gateway", *flags]
-    async with fake_triton(delay_seconds=delay_seconds) as triton:
-        command += [f"--endpoints-file={file}", f"--triton-address={triton.address}"]
-        process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE)
-        try:
-            await until(ports_file.exists, seconds=30)
-            yield Started(process, triton, f"127.0.0.1:{json.loads(ports_file.read_text())['grpc']}")
-        finally:
-            if process.returncode is None:
-                process.kill()
-
-
-async def test_the_process_drains_on_sigterm(tmp_path: Path) -> None:
-    async with started(tmp_path, delay_seconds=0.5) as gateway:
-        asking = asyncio.create_task(run_route("hello", "--address", gateway.address, "--deadline-ms=30000"))
-        await until(lambda: gateway.triton.requests)
-        gateway.process.send_signal(signal.SIGTERM)
-        assert "beta" in (await asking).output
-        events = [json.loads(line) for line in await gateway.ended(10)]
-    names = [event["event"] for event in events]
-    assert names[names.index("serving") :] == ["serving", "draining", "stopped"]
-    assert events[names.index("serving")]["bundle_id"] == BUNDLE.bundle_id
-
-
-async def test_a_second_signal_stops_the_process_at_once(tmp_path: Path) -> None:
-    async with started(tmp_path, delay_seconds=60) as gateway:
-        asking = asyncio.create_task(run_route("hello", "--address", gateway.address, "--deadline-ms=30000"))
-        await until(lambda: gateway.triton.requests)
-        for _ in range(2):
-            gateway.process.send_signal(signal.SIGTERM)
-            await asyncio.sleep(0.3)
-        await gateway.ended(5)
-        assert (await asking).exit_code == 1
-
-
-async def test_the_process_ends_at_sigterm_though_the_file_with_the_keys_hangs(tmp_path: Path) -> None:
-    keys = tmp_path / "keys.yaml"
-    keys.write_text(yaml.safe_dump({"keys": [{"name": "team", "sha256": "0" * 64}]}))
-    flags = [f"--api-keys-file={keys}", "--file-timeout-seconds=0.2", "--reload-interval-seconds=0.05"]
-    async with started(tmp_path, 0, *flags, "--health-interval-seconds=0.05") as gateway:
-        os.mkfifo(tmp_path / "fifo")
-        (tmp_path / "fifo").rename(keys)
-        async with aio.insecure_channel(gateway.address) as channel:
-            await health_becomes(channel, "", NOT_SERVING)
-        gateway.process.send_signal(signal.SIGTERM)
-        logs = await gateway.ended(10)
-    assert any("api_keys: reading the file" in line for line in logs)
 
 
 async def test_route_passes_the_rules_on(start: Start) -> None:
