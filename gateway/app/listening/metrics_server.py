@@ -40,6 +40,7 @@ def metrics_server(settings: Settings, metrics: Metrics) -> Iterator[int]:
     try:
         yield server.server_port
     finally:
+        server.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread, which looks for its end twice a second only
         server.shutdown()
         server.server_close()
         thread.join()
@@ -55,6 +56,7 @@ class _Handler(WSGIRequestHandler):
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     block_on_close = False  # a half request is not waited for
+    request_queue_size = 128  # of the five that are usual, the sixth connection at once is tried again after a second
 
     def __init__(self, address: tuple[str, int]) -> None:
         self._room = threading.BoundedSemaphore(MAX_REQUESTS)
