@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")  # read when numpy and torch are imported, which is later
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # read when numpy, torch and tokenizers are imported, which is later
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,6 +21,7 @@ from loadtest.side_by_side.http_server import StartError
 from loadtest.side_by_side.running import Latency, Running, Saturated
 
 RATES = (5.0, 20.0, 60.0)  # queries a second
+_PAUSE_SECONDS = 0.5  # before each rate, in which what came before ends
 _SUSTAINABLE = 0.9  # of the throughput: above it a queue grows without end
 _FAILURES = (InstallError, StartError, PartError, WorkerError, CallError, FileNotFoundError, WrongAnswerError)
 
@@ -76,7 +77,7 @@ def _rates(result: Result, running: Running, queries: Supply, seconds: float) ->
     for rate in RATES:
         if rate <= _SUSTAINABLE * result.queries_per_second.median:
             count = max(2, math.ceil(rate * seconds))
-            time.sleep(0.5)
+            time.sleep(_PAUSE_SECONDS)
             result.latency[rate] = running.at_rate(queries.take(count), rate, seed=0)
 
 

@@ -10,7 +10,7 @@ PROCESS = """
 import asyncio, threading, time, uvloop
 from gateway.app.process import shutdown
 
-shutdown.MARGIN_SECONDS = 0.3
+shutdown.MARGIN_SECONDS = {margin_seconds}
 
 async def main():
     stopped = asyncio.Event()
@@ -30,8 +30,8 @@ HANGS = {
 }
 
 
-def ended_by(number: signal.Signals, work: str) -> tuple[int, str]:
-    command = [sys.executable, "-c", PROCESS.format(work=work)]
+def ended_by(number: signal.Signals, work: str, margin_seconds: float) -> tuple[int, str]:
+    command = [sys.executable, "-c", PROCESS.format(work=work, margin_seconds=margin_seconds)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -42,11 +42,11 @@ def ended_by(number: signal.Signals, work: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("work", HANGS.values(), ids=HANGS)
 def test_it_ends_whatever_hangs_and_says_where(work: str) -> None:
-    status, log = ended_by(signal.SIGTERM, work)
+    status, log = ended_by(signal.SIGTERM, work, margin_seconds=0)
     assert status == 1
     assert "Timeout" in log
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_well_where_nothing_hangs(number: signal.Signals) -> None:
-    assert ended_by(number, "pass") == (0, "")
+    assert ended_by(number, "pass", margin_seconds=60) == (0, "")

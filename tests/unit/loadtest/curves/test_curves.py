@@ -18,7 +18,7 @@ from loadtest.requests import messages
 
 
 class RefusesMoreThanFour:
-    """Answers after 20 ms, and four at a time only."""
+    """Answers after 5 ms, and four at a time only."""
 
     def __init__(self) -> None:
         self.in_flight = 0
@@ -29,7 +29,7 @@ class RefusesMoreThanFour:
         if self.in_flight == 4:
             raise CallError("RESOURCE_EXHAUSTED")
         self.in_flight += 1
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.005)
         self.in_flight -= 1
         return request
 
@@ -51,6 +51,8 @@ def test_what_is_recorded_can_be_reported(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "routerdc").mkdir()
     (tmp_path / "routerdc" / "export.json").write_text('{"bundle_id": "abc", "inputs": {"target": "onnxruntime"}}')
     monkeypatch.setattr("loadtest.curves.__main__._WARM_UP_SECONDS", 0.05)
+    monkeypatch.setattr("loadtest.curves.__main__._START_RATE", 200.0)
+    monkeypatch.setattr("loadtest.curves.__main__._FEWEST_REQUESTS", 10)
     recorder = Recorder(1000, shortest_seconds=0.1, console=Console(file=StringIO()))
     curve = json.loads(json.dumps(recorder.record("four", CurveTarget("four", messages.route, start), tmp_path)))
     assert curve["served"] == "bundle abc, engine onnxruntime"

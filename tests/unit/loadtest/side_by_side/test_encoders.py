@@ -3,14 +3,21 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import pytest
 from rich.console import Console
 
 from loadtest.requests.query_stream import Supply
 from loadtest.servers.worker import WorkerError
+from loadtest.side_by_side import encoders
 from loadtest.side_by_side.contenders import Contender
 from loadtest.side_by_side.encoders import RATES, measure
 from loadtest.side_by_side.environments import InstallError
 from loadtest.side_by_side.running import Latency, Running, Saturated
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoders, "_PAUSE_SECONDS", 0)
 
 
 class Fake:

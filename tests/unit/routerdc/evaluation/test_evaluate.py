@@ -16,15 +16,20 @@ from tests.support.data.two_subjects import LLMS, embed, only_cheap
 BARE = Options(robustness=False)
 
 
+@pytest.fixture(scope="module")
+def whole(few_resamples: None, subject: Subject, train: list[Dataset], test: list[Dataset]) -> Report:
+    """With everything that a report may have; several tests read it."""
+    return evaluate(subject, train, test, embed, Options(cost=True))
+
+
 def line(report: Report, name: str) -> Line:
     return next(one for one in report.lines if one.name.startswith(name))
 
 
-def test_means_groups_and_shares_by_hand(subject: Subject, train: list[Dataset], test: list[Dataset]) -> None:
-    report = evaluate(subject, train, test, embed, BARE)
+def test_means_groups_and_shares_by_hand(whole: Report, test: list[Dataset]) -> None:
     sums, verses, odes = (100 * dataset.scores.mean(axis=0) for dataset in test)
-    router = line(report, "router")
-    assert [(one.name, one.group) for one in report.sets] == [
+    router = line(whole, "router")
+    assert [(one.name, one.group) for one in whole.sets] == [
         ("sums", IN_DISTRIBUTION),
         ("verses", IN_DISTRIBUTION),
         ("odes", OUT_OF_DISTRIBUTION),
@@ -32,25 +37,24 @@ def test_means_groups_and_shares_by_hand(subject: Subject, train: list[Dataset],
     assert router.groups[IN_DISTRIBUTION].mean == pytest.approx((sums[0] + verses[1]) / 2)
     assert router.groups[OUT_OF_DISTRIBUTION].mean == pytest.approx(odes[1])
     assert router.shares[IN_DISTRIBUTION] == {"mathematician": 50, "poet": 50, "cheap": 0}
-    assert line(report, "poet").sets["sums"].mean == pytest.approx(sums[1])
-    assert line(report, "random").sets["odes"].mean == pytest.approx(odes.mean())
-    assert line(report, "oracle").sets["odes"].mean == pytest.approx(100 * test[2].scores.max(axis=1).mean())
-    assert line(report, "expert per data set").groups == router.groups  # the nearest centroid of odes is verses
-    assert line(report, "hindsight").sets["odes"].mean == pytest.approx(odes.max())
+    assert line(whole, "poet").sets["sums"].mean == pytest.approx(sums[1])
+    assert line(whole, "random").sets["odes"].mean == pytest.approx(odes.mean())
+    assert line(whole, "oracle").sets["odes"].mean == pytest.approx(100 * test[2].scores.max(axis=1).mean())
+    assert line(whole, "expert per data set").groups == router.groups  # the nearest centroid of odes is verses
+    assert line(whole, "hindsight").sets["odes"].mean == pytest.approx(odes.max())
     assert router.collapsed_to is None
-    assert line(report, BEST_SINGLE).collapsed_to is not None
+    assert line(whole, BEST_SINGLE).collapsed_to is not None
 
 
-def test_differences_are_paired(subject: Subject, train: list[Dataset], test: list[Dataset]) -> None:
-    report = evaluate(subject, train, test, embed, BARE)
-    against = line(report, "router").versus
+def test_differences_are_paired(whole: Report) -> None:
+    against = line(whole, "router").versus
     assert set(against) == {BEST_SINGLE, DOMAIN_EXPERT, KNN_PRIOR}
-    best = line(report, BEST_SINGLE).groups[IN_DISTRIBUTION].mean
+    best = line(whole, BEST_SINGLE).groups[IN_DISTRIBUTION].mean
     difference = against[BEST_SINGLE][IN_DISTRIBUTION]
-    assert difference.mean == pytest.approx(line(report, "router").groups[IN_DISTRIBUTION].mean - best)
+    assert difference.mean == pytest.approx(line(whole, "router").groups[IN_DISTRIBUTION].mean - best)
     assert difference.low is not None
     assert difference.low > 0
-    same = line(report, "expert per data set").versus[BEST_SINGLE][IN_DISTRIBUTION]
+    same = line(whole, "expert per data set").versus[BEST_SINGLE][IN_DISTRIBUTION]
     assert same == difference
 
 
@@ -60,14 +64,12 @@ def test_collapsed_router_is_called_so(subject: Subject, train: list[Dataset], t
 
 
 def test_order_of_columns_in_the_data_changes_nothing(
-    subject: Subject, train: list[Dataset], test: list[Dataset]
+    whole: Report, subject: Subject, train: list[Dataset], test: list[Dataset]
 ) -> None:
     def mixed(datasets: list[Dataset]) -> list[Dataset]:
         return [dataset.aligned([*np.roll(LLMS, index + 1)]) for index, dataset in enumerate(datasets)]
 
-    options = Options(cost=True)
-    straight = evaluate(subject, train, test, embed, options)
-    assert evaluate(subject, mixed(train), mixed(test), embed, options) == straight
+    assert evaluate(subject, mixed(train), mixed(test), embed, Options(cost=True)) == whole
 
 
 def test_missing_scores_restrict_the_choice_and_are_never_zero(
@@ -109,9 +111,9 @@ def test_two_test_sets_with_one_name_are_refused(subject: Subject, train: list[D
 
 
 def test_calibration_is_reported_by_group_or_not_at_all(
-    subject: Subject, train: list[Dataset], test: list[Dataset]
+    whole: Report, subject: Subject, train: list[Dataset], test: list[Dataset]
 ) -> None:
-    found = evaluate(subject, train, test, embed, BARE).calibration
+    found = whole.calibration
     assert set(found) == {IN_DISTRIBUTION, OUT_OF_DISTRIBUTION}
     truth = test[2].scores
     predicted = 1 / (1 + np.exp(-(1.2 * np.array([0, 2, 1]) - 1)))
@@ -130,39 +132,35 @@ def test_overlaps_with_the_training_data_are_counted(
     assert (overlap.name, overlap.inside, overlap.in_train) == ("sums", 0, 1)
 
 
-def test_smaller_pools_and_changed_prompts(subject: Subject, train: list[Dataset], test: list[Dataset]) -> None:
-    report = evaluate(subject, train, test, embed, Options())
-    without = {removal.llm: removal for removal in report.removals}
+def test_smaller_pools_and_changed_prompts(whole: Report, test: list[Dataset]) -> None:
+    without = {removal.llm: removal for removal in whole.removals}
     verse = 100 * test[2].scores.mean(axis=0)
     assert without["poet"].router[OUT_OF_DISTRIBUTION] == pytest.approx(verse[2])  # its second choice
     assert without["cheap"].router[OUT_OF_DISTRIBUTION] == pytest.approx(verse[1])
     best_left = 100 * test[2].scores[:, :2].max(axis=1).mean()
     assert without["cheap"].oracle[OUT_OF_DISTRIBUTION] == pytest.approx(best_left)
-    unchanged, stripped, shuffled, typos = report.perturbed
-    assert unchanged.groups == line(report, "router").groups
+    unchanged, stripped, shuffled, typos = whole.perturbed
+    assert unchanged.groups == line(whole, "router").groups
     assert (stripped.changed, stripped.same_choice, shuffled.changed) == (0, 100, 0)
     assert typos.changed > 0
     assert typos.same_choice < 100  # this router looks at the first letters
 
 
-def test_cost_curves_know_router_baselines_hull_and_oracle(
-    subject: Subject, train: list[Dataset], test: list[Dataset]
-) -> None:
-    reports = evaluate(subject, train, test, embed, Options(robustness=False, cost=True)).costs
-    assert [report.name for report in reports] == ["all data sets", "sums", "verses", "odes"]
-    whole = reports[0]
-    curves = {curve.name: curve for curve in whole.curves}
-    assert whole.rows == 120
-    assert [whole.low, whole.high] == pytest.approx([0.001, 0.004])
+def test_cost_curves_know_router_baselines_hull_and_oracle(whole: Report) -> None:
+    assert [report.name for report in whole.costs] == ["all data sets", "sums", "verses", "odes"]
+    together = whole.costs[0]
+    curves = {curve.name: curve for curve in together.curves}
+    assert together.rows == 120
+    assert [together.low, together.high] == pytest.approx([0.001, 0.004])
     areas = {name: curve.aiq.mean for name, curve in curves.items()}
     assert areas["oracle"] > areas["router"] > areas["single LLMs (hull)"]
     assert curves["router"].versus.keys() == {DOMAIN_EXPERT, KNN_PRIOR, KNN, "single LLMs (hull)"}
     reached = curves["router"].cost_of_best_single
     assert reached is not None
-    assert curves["router"].cost_save == pytest.approx(1 - reached / whole.best_single.cost)
+    assert curves["router"].cost_save == pytest.approx(1 - reached / together.best_single.cost)
     assert curves["router"].perf_gain > 0
     assert curves["router"].pareto_dist < curves["single LLMs (hull)"].pareto_dist
-    assert reached < whole.best_single.cost
+    assert reached < together.best_single.cost
 
 
 def test_costs_of_some_llms_are_enough_for_a_curve_over_those(
@@ -176,10 +174,10 @@ def test_costs_of_some_llms_are_enough_for_a_curve_over_those(
 
     options = Options(robustness=False, cost=True)
     learn, judge = ([without_the_poets(one) for one in sets] for sets in (train, test))
-    whole = evaluate(subject, learn, judge, embed, options).costs[0]
-    assert [single.name for single in whole.singles] == ["mathematician", "cheap"]
-    assert [whole.low, whole.high] == pytest.approx([0.001, 0.004])
-    assert not np.isnan(whole.curves[0].aiq.mean)
+    together = evaluate(subject, learn, judge, embed, options).costs[0]
+    assert [single.name for single in together.singles] == ["mathematician", "cheap"]
+    assert [together.low, together.high] == pytest.approx([0.001, 0.004])
+    assert not np.isnan(together.curves[0].aiq.mean)
 
 
 def test_cost_without_costs_says_what_to_do(subject: Subject, train: list[Dataset], test: list[Dataset]) -> None:
