@@ -10,14 +10,22 @@ Features = Callable[[Sequence[str]], Floats]
 
 
 def router_features(recipe_name: str = "default") -> Features:
-    """Features, (n, width) float32 of unit length, of the encoder that `recipe_name` trains on; kept on disk."""
+    """Features, (n, width) float32 of unit length, of the encoder that `recipe_name` trains on; kept on disk.
+
+    The encoder is opened for queries that are not there yet: that takes seconds.
+    """
+    from routerdc.encoder_source import pin_encoder
     from routerdc.training.encoder import open_encoder
+    from routerdc.training.preparation.features import CACHE_FOLDER, FeatureCache, cache_file
     from routerdc.training.recipe import load_recipe
 
-    encoder = open_encoder(load_recipe(recipe_name).encoder)
+    recipe = load_recipe(recipe_name).encoder
+    _, weights_sha256 = pin_encoder(recipe.name, recipe.sources)
+    file = cache_file(CACHE_FOLDER, recipe, weights_sha256)
+    known = FeatureCache(lambda queries: open_encoder(recipe, cache=None).features(queries), file)
 
     def features(queries: Sequence[str]) -> Floats:
-        found = encoder.features(queries)
+        found = known(queries)
         return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), dtype=np.float32)
 
     return features
