@@ -1,4 +1,4 @@
-"""A real Triton and the gateway as processes of their own, and the ledger of what held."""
+"""The gateway as a process of its own, and the ledger of what held."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -9,13 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.local.triton.server import TritonServer
 from routerdc_contract.bundle import Manifest
 from tests.chaos.ledger import FULL, Ledger
-from tests.integration.conftest import manifest, model_repository, triton_platform
 from tests.support.gateways.process import GatewayProcess
-
-__all__ = ["manifest", "model_repository", "triton_platform"]
 
 full_only = pytest.mark.skipif(not FULL, reason="takes long: make chaos")
 
@@ -49,15 +45,6 @@ def endpoints_yaml(names: tuple[str, ...], **changes: Any) -> str:
     """endpoints.yaml of a pool with those names."""
     llms = {name: {"endpoints": [{"address": f"http://{name}.test/v1", "model": name}]} for name in names}
     return yaml.safe_dump({"default": [names[2], names[0]], "llms": llms} | changes)
-
-
-@pytest.fixture(scope="session")
-def shared_triton(
-    model_repository: Path, triton_platform: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[TritonServer]:
-    """For tests that do it no harm."""
-    with TritonServer(model_repository, log=tmp_path_factory.mktemp("shared_triton") / "triton.log") as server:
-        yield server
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The whole local stack, once for all end-to-end tests: demo endpoints, a real Triton, the gateway."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.command import SHIPPED_BUNDLE
-from deploy.local.stack import FrontPorts, Service, demo_endpoints, export_bundle, service
+from deploy.local.stack import FrontPorts, Service, demo_endpoints, service
 from deploy.local.triton.server import ANY_FREE_PORTS
 from routerdc_client import RouterClient
 
@@ -27,9 +28,9 @@ class Stack:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(model_repository: Path, triton_platform: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
-    repository = export_bundle(SHIPPED_BUNDLE, folder)
+    repository = shutil.copytree(model_repository, folder / "model_repository")
     with demo_endpoints(SHIPPED_BUNDLE, folder) as endpoints_file, ExitStack() as started:
         with pytest.MonkeyPatch.context() as environment:
             # What is tested is what comes out, on machines that may be busy: no query falls back for want of time.

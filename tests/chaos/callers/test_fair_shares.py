@@ -49,9 +49,9 @@ def not_real(call: Call) -> bool:
 
 
 async def test_two_clients_that_send_large_batches_without_a_pause(
-    shared_triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
+    triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
 ) -> None:
-    gateway = await asyncio.to_thread(start_gateway, shared_triton.grpc_address, deadline_ms=DEADLINE_MS / 2)
+    gateway = await asyncio.to_thread(start_gateway, triton.grpc_address, deadline_ms=DEADLINE_MS / 2)
 
     def batches(connection: aio.Channel) -> Callable[[], Any]:
         stub: Any = router_pb2_grpc.RouterStub(connection)
@@ -77,9 +77,9 @@ async def test_two_clients_that_send_large_batches_without_a_pause(
 
 
 async def test_a_client_that_sends_a_megabyte_without_spaces(
-    shared_triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
+    triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
 ) -> None:
-    gateway = await asyncio.to_thread(start_gateway, shared_triton.grpc_address, deadline_ms=DEADLINE_MS / 2)
+    gateway = await asyncio.to_thread(start_gateway, triton.grpc_address, deadline_ms=DEADLINE_MS / 2)
 
     def megabytes(connection: aio.Channel) -> Callable[[], Any]:
         stub: Any = router_pb2_grpc.RouterStub(connection)
@@ -93,12 +93,12 @@ async def test_a_client_that_sends_a_megabyte_without_spaces(
 
 
 async def test_conversations_over_gateways_that_are_killed_one_after_the_other(
-    shared_triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
+    triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
 ) -> None:
     """Each turn goes to any gateway; the LLMs are those of a gateway that has had the whole conversation."""
 
     def start() -> Awaitable[GatewayProcess]:
-        return asyncio.to_thread(start_gateway, shared_triton.grpc_address, deadline_ms=DEADLINE_MS)
+        return asyncio.to_thread(start_gateway, triton.grpc_address, deadline_ms=DEADLINE_MS)
 
     gateways = [await start() for _ in range(GATEWAYS)]
     steady, chance = gateways[0], random.Random(0)

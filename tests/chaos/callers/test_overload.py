@@ -98,9 +98,9 @@ async def test_ten_times_overload_for_a_minute(
 
 
 async def test_flood_of_connections_does_not_touch_calls(
-    shared_triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
+    triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
 ) -> None:
-    gateway = await asyncio.to_thread(start_gateway, shared_triton.grpc_address, deadline_ms=DEADLINE_MS / 2)
+    gateway = await asyncio.to_thread(start_gateway, triton.grpc_address, deadline_ms=DEADLINE_MS / 2)
     host, _, port = gateway.address.partition(":")
     count = int(seconds(200, 900))
     async with channel(gateway.address) as one, Load(routing(one, DEADLINE_MS), STEADY) as running:
@@ -116,9 +116,9 @@ async def test_flood_of_connections_does_not_touch_calls(
 
 
 async def test_callers_that_do_not_read_cost_bounded_memory_and_no_call(
-    shared_triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
+    triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
 ) -> None:
-    gateway = await asyncio.to_thread(start_gateway, shared_triton.grpc_address, deadline_ms=DEADLINE_MS / 2)
+    gateway = await asyncio.to_thread(start_gateway, triton.grpc_address, deadline_ms=DEADLINE_MS / 2)
 
     async def deaf(connection: aio.Channel) -> Any:
         """Asks by stream, as fast as it may, and reads nothing."""
@@ -145,9 +145,9 @@ async def test_callers_that_do_not_read_cost_bounded_memory_and_no_call(
 
 
 async def test_callers_that_cancel_everything_leave_nothing_behind(
-    shared_triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
+    triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
 ) -> None:
-    gateway = await asyncio.to_thread(start_gateway, shared_triton.grpc_address, deadline_ms=DEADLINE_MS / 2)
+    gateway = await asyncio.to_thread(start_gateway, triton.grpc_address, deadline_ms=DEADLINE_MS / 2)
 
     async def leave(connection: aio.Channel) -> None:
         stub: Any = router_pb2_grpc.RouterStub(connection)
@@ -159,7 +159,9 @@ async def test_callers_that_cancel_everything_leave_nothing_behind(
                 call.cancel()
             await asyncio.gather(*calls, return_exceptions=True)
 
-    async with channel(gateway.address) as one, channel(gateway.address) as other:
+    # A connection each: with so many cancelled calls the gateway's gRPC refuses new streams on the same one.
+    own = ("grpc.use_local_subchannel_pool", 1)
+    async with channel(gateway.address, own) as one, channel(gateway.address, own) as other:
         async with Load(routing(one, DEADLINE_MS), STEADY) as running:
             await leave(other)
             await running.stop()

@@ -48,10 +48,10 @@ async def decided(channel: aio.Channel, number: int, turn: int) -> str:
 
 @pytest.mark.timeout(900)
 async def test_no_conversation_changes_its_llm_because_a_gateway_is_lost(
-    shared_triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
+    triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
 ) -> None:
     def start(port: int) -> GatewayProcess:
-        return start_gateway(shared_triton.grpc_address, port=port, **SETTINGS)
+        return start_gateway(triton.grpc_address, port=port, **SETTINGS)
 
     ports = [lasting_port() for _ in range(GATEWAYS)]
     gateways = [await asyncio.to_thread(start, port) for port in ports]

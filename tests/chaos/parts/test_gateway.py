@@ -45,9 +45,9 @@ def none_failed(ledger: Ledger, fault: str, calls: list[Call]) -> None:
 
 @full_only
 async def test_killed_worker_fails_no_call_of_our_client(
-    shared_triton: TritonServer, start_gateway: StartGateway, ledger: Ledger
+    triton: TritonServer, start_gateway: StartGateway, ledger: Ledger
 ) -> None:
-    gateway = await asyncio.to_thread(start_gateway, shared_triton.grpc_address, workers=2, **SETTINGS)
+    gateway = await asyncio.to_thread(start_gateway, triton.grpc_address, workers=2, **SETTINGS)
     channels = [like_our_client(gateway.address) for _ in range(8)]
     asks = [routing(each, DEADLINE_MS) for each in channels]
 
@@ -68,10 +68,10 @@ async def test_killed_worker_fails_no_call_of_our_client(
 
 
 async def test_sigterm_in_full_flight_loses_no_call(
-    shared_triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
+    triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
 ) -> None:
-    first = await asyncio.to_thread(start_gateway, shared_triton.grpc_address, **SETTINGS)
-    second = await asyncio.to_thread(start_gateway, shared_triton.grpc_address, **SETTINGS)
+    first = await asyncio.to_thread(start_gateway, triton.grpc_address, **SETTINGS)
+    second = await asyncio.to_thread(start_gateway, triton.grpc_address, **SETTINGS)
     both = like_our_client(f"ipv4:{first.address},{second.address}")
     async with both, Load(routing(both, DEADLINE_MS), PER_SECOND * 2) as running:
         await asyncio.sleep(seconds(0.5, 2))
@@ -84,12 +84,12 @@ async def test_sigterm_in_full_flight_loses_no_call(
 
 
 async def test_changed_endpoints_fail_no_call_whatever_is_in_them(
-    shared_triton: TritonServer, start_gateway: StartGateway, endpoints_file: Path, manifest: Manifest, ledger: Ledger,
+    triton: TritonServer, start_gateway: StartGateway, endpoints_file: Path, manifest: Manifest, ledger: Ledger,
     seconds: Seconds,
 ) -> None:  # fmt: skip
     good = endpoints_file.read_text(encoding="utf-8")
     settings = SETTINGS | {"reload_interval_seconds": 0.1}
-    gateway = await asyncio.to_thread(start_gateway, shared_triton.grpc_address, **settings)
+    gateway = await asyncio.to_thread(start_gateway, triton.grpc_address, **settings)
 
     def refused() -> float:
         return gateway.metric("routerdc_reloads_total", file="endpoints", outcome="refused")
@@ -134,7 +134,7 @@ async def test_changed_endpoints_fail_no_call_whatever_is_in_them(
 
 
 async def test_renewed_certificate_fails_no_call(
-    shared_triton: TritonServer, start_gateway: StartGateway, tmp_path: Path, ledger: Ledger, seconds: Seconds
+    triton: TritonServer, start_gateway: StartGateway, tmp_path: Path, ledger: Ledger, seconds: Seconds
 ) -> None:
     authority, cert, key = trustme.CA(), tmp_path / "tls.crt", tmp_path / "tls.key"
 
@@ -145,7 +145,7 @@ async def test_renewed_certificate_fails_no_call(
 
     renew()
     settings = SETTINGS | {"tls_cert_file": cert, "tls_key_file": key, "reload_interval_seconds": 0.1}
-    gateway = await asyncio.to_thread(start_gateway, shared_triton.grpc_address, **settings)
+    gateway = await asyncio.to_thread(start_gateway, triton.grpc_address, **settings)
     credentials = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
 
     def connection() -> aio.Channel:
@@ -169,11 +169,9 @@ async def test_renewed_certificate_fails_no_call(
 
 
 async def test_full_disk_costs_lines_and_no_call(
-    shared_triton: TritonServer, start_gateway: StartGateway, tmp_path: Path, ledger: Ledger, seconds: Seconds
+    triton: TritonServer, start_gateway: StartGateway, tmp_path: Path, ledger: Ledger, seconds: Seconds
 ) -> None:
-    gateway = await asyncio.to_thread(
-        start_gateway, shared_triton.grpc_address, decision_log_file="/dev/full", **SETTINGS
-    )
+    gateway = await asyncio.to_thread(start_gateway, triton.grpc_address, decision_log_file="/dev/full", **SETTINGS)
     async with channel(gateway.address) as one, Load(routing(one, DEADLINE_MS), PER_SECOND) as running:
         await asyncio.sleep(seconds(0.5, 8))
         await running.stop()
@@ -182,9 +180,9 @@ async def test_full_disk_costs_lines_and_no_call(
 
 
 async def test_full_disk_under_its_own_log_costs_no_call(
-    shared_triton: TritonServer, start_gateway: StartGateway, tmp_path: Path, ledger: Ledger, seconds: Seconds
+    triton: TritonServer, start_gateway: StartGateway, tmp_path: Path, ledger: Ledger, seconds: Seconds
 ) -> None:
-    gateway = await asyncio.to_thread(start_gateway, shared_triton.grpc_address, log_level="debug", **SETTINGS)
+    gateway = await asyncio.to_thread(start_gateway, triton.grpc_address, log_level="debug", **SETTINGS)
     gateway.limit(resource.RLIMIT_FSIZE, gateway.log.stat().st_size)
     async with channel(gateway.address) as one, Load(routing(one, DEADLINE_MS), PER_SECOND) as running:
         await asyncio.sleep(seconds(0.5, 8))
@@ -193,9 +191,9 @@ async def test_full_disk_under_its_own_log_costs_no_call(
 
 
 async def test_exhausted_file_descriptors_do_not_touch_connections_that_stand(
-    shared_triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
+    triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
 ) -> None:
-    gateway = await asyncio.to_thread(start_gateway, shared_triton.grpc_address, **SETTINGS)
+    gateway = await asyncio.to_thread(start_gateway, triton.grpc_address, **SETTINGS)
     host, _, port = gateway.address.partition(":")
     async with channel(gateway.address) as one, Load(routing(one, DEADLINE_MS), PER_SECOND) as running:
         await asyncio.sleep(0.5)

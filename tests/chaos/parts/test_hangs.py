@@ -32,11 +32,11 @@ async def new_caller(address: str, query: str) -> str:
 
 
 async def test_a_stopped_worker_is_replaced_and_new_callers_are_served(
-    shared_triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
+    triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
 ) -> None:
     fault = "worker stopped (SIGSTOP)"
     settings = SETTINGS | {"workers": 2, "worker_timeout_seconds": 2}
-    gateway = await asyncio.to_thread(start_gateway, shared_triton.grpc_address, **settings)
+    gateway = await asyncio.to_thread(start_gateway, triton.grpc_address, **settings)
     hung = min(gateway.children())
     os.kill(hung, signal.SIGSTOP)
     stopped = time.monotonic()
@@ -52,11 +52,11 @@ async def test_a_stopped_worker_is_replaced_and_new_callers_are_served(
 
 
 async def test_a_file_that_hangs_holds_up_neither_calls_nor_the_end(
-    shared_triton: TritonServer, start_gateway: StartGateway, endpoints_file: Path, ledger: Ledger, seconds: Seconds
+    triton: TritonServer, start_gateway: StartGateway, endpoints_file: Path, ledger: Ledger, seconds: Seconds
 ) -> None:
     fault = "endpoints.yaml hangs (a FIFO that nobody writes)"
     settings = SETTINGS | {"reload_interval_seconds": 0.1, "grace_seconds": GRACE_SECONDS}
-    gateway = await asyncio.to_thread(start_gateway, shared_triton.grpc_address, **settings)
+    gateway = await asyncio.to_thread(start_gateway, triton.grpc_address, **settings)
     fifo = endpoints_file.with_suffix(".fifo")
     os.mkfifo(fifo)
     async with channel(gateway.address) as one, Load(routing(one, DEADLINE_MS), 30) as load:
@@ -86,9 +86,9 @@ async def heard_the_end(one: aio.Channel, started: asyncio.Event, leave: asyncio
 
 
 async def test_watchers_of_health_hear_of_changes_when_others_have_left(
-    shared_triton: TritonServer, start_gateway: StartGateway, ledger: Ledger
+    triton: TritonServer, start_gateway: StartGateway, ledger: Ledger
 ) -> None:
-    gateway = await asyncio.to_thread(start_gateway, shared_triton.grpc_address, **SETTINGS)
+    gateway = await asyncio.to_thread(start_gateway, triton.grpc_address, **SETTINGS)
     leave, started = asyncio.Event(), [asyncio.Event() for _ in range(WATCHERS)]
     async with channel(gateway.address) as one:
         leaving = [asyncio.create_task(heard_the_end(one, event, leave)) for event in started[::2]]

@@ -85,13 +85,13 @@ async def test_killed_triton_costs_no_decision_and_is_used_as_soon_as_it_is_back
 
 
 async def test_stopped_or_slow_triton_costs_no_decision(
-    shared_triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
+    triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
 ) -> None:
-    gateway = await asyncio.to_thread(start_gateway, shared_triton.grpc_address)
+    gateway = await asyncio.to_thread(start_gateway, triton.grpc_address)
     hasty = load(gateway.address, PER_SECOND / 5, HASTY_MS)  # callers with less time than the gateway's own deadline
     async with load(gateway.address) as running, hasty as in_a_hurry:
         stopped = time.monotonic()
-        with frozen(shared_triton):
+        with frozen(triton):
             await asyncio.sleep(seconds(1, 35))
         ready = time.monotonic()
         await asyncio.sleep(BACK_SECONDS + seconds(0.2, 10))
@@ -104,7 +104,7 @@ async def test_stopped_or_slow_triton_costs_no_decision(
         fault, "a decision within their time", impatient, lambda c: not c.decided, goal="99 %", allowed_share=0.01,
         timed=True,
     )  # fmt: skip
-    slow = await crawling(gateway.address, shared_triton, seconds(1, 15))
+    slow = await crawling(gateway.address, triton, seconds(1, 15))
     judge(ledger, "Triton slow (stopped 4/5 of the time)", slow)
 
 

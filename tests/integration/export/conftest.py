@@ -136,7 +136,7 @@ def encoder_graph(traced_bundle: Callable[[str], Path]) -> Callable[[str], onnx.
 
 @pytest.fixture(scope="module", autouse=True)
 def few_generated_texts() -> Iterator[None]:
-    """Token ids of 60 texts are compared; those of all, where tests/integration/conftest.py makes a repository."""
+    """Token ids of 60 texts are compared; those of all, where tests/support/real_triton.py makes a repository."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("export.steps.repository.generated_texts", lambda: generated_texts(60))
         yield

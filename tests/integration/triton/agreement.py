@@ -10,8 +10,8 @@ from export.artefacts.files import REFERENCE_FILE
 from export.parity.compare import LIMITS, Answers, check, compare
 from routerdc_contract.bundle import GRAPH_FOLDER, Manifest
 from routerdc_contract.tensors import EMBEDDING, FAMILIARITY, SCORES, TOKEN_COUNT
-from tests.integration.conftest import BUNDLE
 from tests.support.kserve import infer
+from tests.support.real_triton import BUNDLE
 
 Floats = npt.NDArray[np.float32]
 

@@ -21,8 +21,8 @@ from routerdc.loaded_bundle import Router
 from routerdc.training.neighbours import SHOWN_CHARACTERS, neighbours_of
 from routerdc_contract.bundle import Manifest
 from routerdc_contract.tensors import EMBEDDING, NEIGHBOURS, ROUTER_MODEL
-from tests.integration.conftest import BUNDLE
 from tests.support.kserve import infer
+from tests.support.real_triton import BUNDLE
 
 SUM = "A bakery sells 36 loaves in the morning and half as many in the afternoon. How many loaves in all?"
 LONG = "Write a Python function that sorts a list of numbers. " * 10

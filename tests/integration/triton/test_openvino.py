@@ -15,9 +15,9 @@ from export.steps.openvino import OpenvinoStep
 from export.steps.repository import RepositoryStep
 from export.steps.runner import make
 from routerdc_contract.bundle import ENGINE_FOLDER, Manifest
-from tests.integration.conftest import BUNDLE
 from tests.integration.triton.agreement import check_with_torch, scores_together_and_alone
 from tests.support.kserve import infer
+from tests.support.real_triton import BUNDLE
 
 pytest.importorskip("openvino", reason="the extra openvino is not installed")
 

@@ -26,8 +26,8 @@ from routerdc_client import AsyncRouterClient
 from routerdc_contract.bundle import Manifest
 from routerdc_contract.tensors import BUNDLE_ID, CHOICE, PARAMETER_LLMS, ROUTER_MODEL
 from routerdc_contract.v1 import router_pb2 as pb
-from tests.integration.conftest import BUNDLE
 from tests.support.kserve import query_input
+from tests.support.real_triton import BUNDLE
 from tests.support.waiting import until
 
 CALLERS = 3  # of each kind

@@ -10,9 +10,9 @@ from export.artefacts.files import answers_of
 from export.parity.compare import LIMITS
 from routerdc_contract.bundle import ENGINE_FOLDER, Manifest
 from routerdc_contract.tensors import CHOICE, SCORES
-from tests.integration.conftest import BUNDLE
 from tests.support.data.public import ROUTERDC, needs_routerdc
 from tests.support.kserve import infer
+from tests.support.real_triton import BUNDLE
 
 N_QUERIES, BATCH = 512, 64
 

@@ -10,8 +10,8 @@ from export.domain.targets import Precision
 from export.onnx.assemble import typed_answers_of, write_artefacts
 from export.parity.compare import LIMITS, Answers, check, compare
 from routerdc_contract.bundle import ENGINE_FOLDER, Manifest
-from tests.integration.conftest import BUNDLE
 from tests.support.data.public import ROUTERDC as DATA
+from tests.support.real_triton import BUNDLE
 
 N_QUERIES = 1000
 
