@@ -11,14 +11,16 @@ import tempfile
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import grpc
 import yaml
+from aiohttp import web
 from backports import zstd
 from google.protobuf.message import DecodeError
 from grpc import aio
@@ -34,6 +36,7 @@ from gateway.envoy_config.parts.options import Options
 from gateway.errors import BudgetExceededError, CallersError, EndpointsError, UnauthenticatedError
 from gateway.grpc_api.intake import registration
 from gateway.grpc_api.servicer import RouterServicer
+from gateway.http_api.application import HttpApi
 from gateway.limits.budget import Budget
 from gateway.limits.caller import Callers
 from gateway.limits.query_budget import QueryBudget
@@ -45,13 +48,14 @@ from gateway.pool.clusters import attempts, first_of_each, same_model
 from gateway.pool.pool import Pool
 from gateway.pool.pool_ref import PoolRef
 from gateway.routing.router import Router
+from gateway.scoring.nearest import Nearest
 from gateway.scoring.triton import kserve
 from gateway.telemetry.metrics import Metrics
 from routerdc.data.dataset import DataError, load
 from routerdc_contract.bundle import BundleError, Manifest
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.fuzz import shapes
-from tests.support.fakes.scorer import FakeScorer
+from tests.support.fakes.scorer import BUNDLE, FakeScorer
 from tests.support.gateways.running import endpoints_file
 
 OUR_FAULT = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED, grpc.StatusCode.DATA_LOSS}
@@ -90,7 +94,8 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 
 @cache
 def _router() -> Router:
-    return Router(PoolRef(Pool(endpoints_file())), FakeScorer(), QueryBudget(10_000, 0.05))
+    calibrated = replace(BUNDLE, calibration=((4.0, 0.0),) * len(BUNDLE.llms))
+    return Router(PoolRef(Pool(endpoints_file())), FakeScorer(bundle=calibrated), QueryBudget(10_000, 0.05))
 
 
 @cache
@@ -108,7 +113,7 @@ def _channel() -> aio.Channel:
     return channel
 
 
-_servers: list[aio.Server] = []
+_servers: list[Any] = []
 
 
 def call(method: str, kind: Any, data: bytes) -> None:
@@ -157,6 +162,38 @@ def stream(data: bytes) -> None:
 
     if (code := _run(ask())) is not grpc.StatusCode.OK:
         raise OurFaultError(f"RouteStream: {code}")
+
+
+def http(data: bytes) -> None:
+    """A body to every path of the HTTP API: answered in JSON with a status below 500."""
+    address = _http_address()
+
+    async def ask() -> None:
+        async with aiohttp.ClientSession() as session:
+            for path in shapes.HTTP_PATHS:
+                async with session.post(f"{address}{path}", data=data) as answer:
+                    if answer.status >= 500:
+                        raise OurFaultError(f"{path}: {answer.status}: {await answer.text()}")
+                    await answer.json()
+
+    _run(ask())
+
+
+@cache
+def _http_address() -> str:
+    async def near(query: str) -> None:
+        return None
+
+    async def serve() -> str:
+        api = HttpApi(_router(), Metrics(), SETTINGS.limits, SETTINGS.deadlines, None, Nearest(near))
+        runner = web.AppRunner(api.application(), access_log=None, auto_decompress=False)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        _servers.append(runner)
+        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+    address: str = _run(serve())
+    return address
 
 
 def exchange(data: bytes) -> None:
@@ -256,6 +293,7 @@ ENTRANCES = [
     Entrance("gRPC RouteBatch", lambda data: call("RouteBatch", pb.RouteBatchRequest, data), shapes.batches),
     Entrance("gRPC RouteStream", stream, shapes.streams),
     Entrance("gRPC ReportOutcome", lambda data: call("ReportOutcome", pb.ReportOutcomeRequest, data), shapes.reports),
+    Entrance("HTTP API", http, shapes.http_bodies),
     Entrance("OpenAI bodies", body, shapes.bodies),
     Entrance("ext_proc message order", exchange, shapes.exchanges),
     Entrance("Triton's answers", triton_answer, shapes.triton_answers),

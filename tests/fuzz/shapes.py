@@ -9,6 +9,7 @@ import yaml
 from envoy.config.core.v3 import base_pb2
 from envoy.extensions.filters.http.ext_proc.v3 import processing_mode_pb2
 from envoy.service.ext_proc.v3 import external_processor_pb2 as ext
+from google.protobuf import json_format
 from hypothesis import strategies as st
 from tritonclient.grpc import service_pb2
 
@@ -88,6 +89,31 @@ def joined(parts: list[bytes]) -> bytes:
 
 
 streams = st.lists(route_requests, max_size=12).map(joined)
+
+HTTP_PATHS = ("/v1/route", "/v1/route?explain=true", "/v1/systemone", "/v1/decisions")
+_routed = _route_request.map(lambda request: json_format.MessageToDict(request, preserving_proto_field_name=True))
+_named = st.sampled_from(["alpha", "beta", "auto"])
+_ask = st.sampled_from(["Will alpha answer this well?", "can `auto` answer it", "", "will \x00 answer it"])
+_options = st.lists(_named, min_size=2, max_size=3, unique=True).map(lambda names: [{"value": name} for name in names])
+_systemone_question = st.one_of(
+    st.fixed_dictionaries({"type": st.just("choice"), "criteria": st.dictionaries(_named, values, min_size=1)}),
+    st.fixed_dictionaries({"type": st.just("noul"), "instructions": _ask}),
+    st.fixed_dictionaries({"type": st.sampled_from(["choice", "noul", "x"])}, optional={"criteria": values}),
+)
+_decisions_question = st.one_of(
+    st.fixed_dictionaries({"type": st.just("choice"), "choices": _options}, optional={"name": texts}),
+    st.fixed_dictionaries({"type": st.just("predicate"), "instructions": _ask}),
+    st.fixed_dictionaries({"type": st.sampled_from(["choice", "predicate", "x"])}, optional={"choices": values}),
+)
+_chat = st.lists(st.fixed_dictionaries({"role": st.just("user"), "content": texts}), min_size=1, max_size=3)
+_subject = st.sampled_from(["a text", "text", "x" * 5000]) | _chat | values
+_systemone = st.fixed_dictionaries(
+    {"state": _subject, "questions": st.dictionaries(texts, _systemone_question, min_size=1, max_size=2)}
+)
+_decisions = st.fixed_dictionaries(
+    {"input": _subject, "questions": st.lists(_decisions_question, min_size=1, max_size=2)}
+)
+http_bodies = damaged(st.one_of(_routed, _systemone, _decisions).map(json_bytes))
 
 _content = one_of_many(
     texts,
