@@ -29,6 +29,7 @@ from routerdc_contract.v1 import router_pb2 as pb
 
 log = structlog.get_logger("gateway.http_api")
 
+FROM_A_PAGE = "web pages may not ask here: programs do, without the header Origin"
 _ROOM_BYTES = 256 * 1024  # of a body beside the text to route
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -120,6 +121,8 @@ class HttpApi:
     @web.middleware
     async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
+            if "origin" in request.headers:
+                raise web.HTTPForbidden(reason=FROM_A_PAGE)
             if self._callers is not None and request.path != "/openapi.json":
                 caller.current.set(self._callers.identify(request.headers.get("authorization")))
             return await handler(request)

@@ -80,7 +80,8 @@ class Callers:
         """
         if authorization is None or not authorization.lower().startswith(_SCHEME):
             raise UnauthenticatedError("an API key is needed: send the metadata `authorization: Bearer KEY`")
-        digest = sha256(authorization[len(_SCHEME) :].strip().encode()).hexdigest()
+        # HTTP servers make lone surrogates of bytes that are no UTF-8.
+        digest = sha256(authorization[len(_SCHEME) :].strip().encode(errors="surrogateescape")).hexdigest()
         key, caller = self._by_hash.get(digest, (None, ANONYMOUS))
         # Timing can reveal only the hash lookup, which callers cannot steer; the comparison is constant-time.
         if key is None or not hmac.compare_digest(key.sha256, digest):

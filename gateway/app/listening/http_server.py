@@ -1,6 +1,7 @@
 """Serves the HTTP API on a port of its own, where one is set."""
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -14,6 +15,8 @@ from gateway.config.groups import Listen
 
 _SHUTDOWN_SECONDS = 5.0
 _HANDSHAKE_SECONDS = 10.0
+_SILENT = logging.Logger("http")
+_SILENT.disabled = True
 
 
 @asynccontextmanager
@@ -33,6 +36,7 @@ async def http_server(
     runner = web.AppRunner(
         application,
         access_log=None,
+        logger=_SILENT,  # it would repeat every malformed line, a caller's key included
         handler_cancellation=True,
         shutdown_timeout=_SHUTDOWN_SECONDS,
         auto_decompress=False,  # a compressed body would be inflated before its size is looked at

@@ -75,3 +75,13 @@ async def test_a_host_has_half_of_the_connections_and_one_that_ends_makes_room()
                     answer = b""
                 writer.close()
         held[1][1].close()
+
+
+async def test_what_is_no_http_is_answered_and_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The line that is wrong may be the one with the caller's key."""
+    async with serving() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /slow HTTP/1.1\r\nauthorization: Bearer sk-secret\0\r\n\r\n")
+        assert b" 400 " in await reader.readline()
+        writer.close()
+    assert caplog.text == ""

@@ -114,6 +114,23 @@ async def test_neighbours_name_no_llm_that_the_api_key_may_not_use(serve: Serve)
     assert body["explain"]["neighbours"][0]["grades"] == {"alpha": 1.0}
 
 
+async def test_a_key_of_any_bytes_is_not_known(serve: Serve) -> None:
+    key = {"name": "team", "sha256": sha256(b"sk").hexdigest()}
+    http = await serve(callers=Callers(ApiKeysFile.model_validate({"keys": [key]})))
+    reader, writer = await asyncio.open_connection(*http.base.removeprefix("http://").split(":"))
+    writer.write(b"POST /v1/route HTTP/1.1\r\nhost: a\r\nauthorization: Bearer \xff\xfe\r\ncontent-length: 0\r\n\r\n")
+    assert b" 401 " in await reader.readline()
+    writer.close()
+
+
+@pytest.mark.parametrize("path", ["/v1/route?explain=true", "/v1/systemone", "/v1/decisions"])
+async def test_web_pages_may_not_ask(serve: Serve, path: str) -> None:
+    """A browser sends the plain POST of any page to any server, this machine's too."""
+    http = await serve()
+    headers = {"origin": "https://evil.example.com", "content-type": "text/plain"}
+    assert (await http.post(path, b'{"query": "q"}', headers=headers))[0] == 403
+
+
 @pytest.mark.parametrize(
     ("body", "status", "param"),
     [
