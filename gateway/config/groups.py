@@ -237,7 +237,10 @@ class SessionLimits(Group):
     """How long conversations keep their LLM."""
 
     max_sessions: int = Field(
-        50_000, gt=0, description="sessions whose LLM is remembered (hashes, no ids); the least recently used go first"
+        50_000,
+        gt=0,
+        description="sessions whose LLM is remembered (hashes, no ids); the API key with most of them loses those that "
+        "it used least recently",
     )
     session_ttl_seconds: float = Field(3600, gt=0, description="how long after their last query")
 

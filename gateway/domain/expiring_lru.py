@@ -43,4 +43,8 @@ class ExpiringLru(Generic[K, V]):
         self._entries[key] = (self._clock() + self._ttl_seconds, value)
         self._entries.move_to_end(key)
         if len(self._entries) > self._max_entries:
-            self._entries.popitem(last=False)
+            self.drop_oldest()
+
+    def drop_oldest(self) -> None:
+        """Forgets the least recently used entry; there is one."""
+        self._entries.popitem(last=False)

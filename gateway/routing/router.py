@@ -144,7 +144,7 @@ class Router:
                 observer.fell_back(query, error)
             return self._told(query, undecided(case, Reason.FALLBACK, error.told))
         if query.session_id:
-            self._sessions.remember(_session(query), decision.candidates[0].llm)
+            self._sessions.remember(query.session_id, decision.candidates[0].llm, query.caller)
         return self._told(query, decision)
 
     async def _outcome(self, query: RouteQuery, deadline: float) -> Decision | Exception:
@@ -165,15 +165,10 @@ class Router:
                 observer.last_resort(query, eligible)
         weight = pool.cost_weight if query.cost_weight is None else query.cost_weight
         cost = ranking.costs(eligible, weight, pool.prices) if priced and weight else {}
-        session_llm = self._sessions.llm(_session(query)) if query.session_id else None
+        session_llm = self._sessions.llm(query.session_id, query.caller) if query.session_id else None
         return Case(query, pool, eligible, cost, session_llm, arrived_ns)
 
     def _told(self, query: RouteQuery, decision: Decision) -> Decision:
         for decided in self._decided:
             decided(query, decision)
         return decision
-
-
-def _session(query: RouteQuery) -> str:
-    """The session's key: callers with different API keys never share one."""
-    return f"{query.caller}\0{query.session_id}"

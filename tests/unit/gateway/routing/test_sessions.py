@@ -41,6 +41,16 @@ def test_the_least_recently_used_sessions_are_forgotten_first() -> None:
     assert len(sessions) == 2
 
 
+def test_nobody_makes_others_sessions_forgotten_by_inventing_ids() -> None:
+    sessions = Sessions(SessionLimits(max_sessions=100))
+    for i in range(10):
+        sessions.remember(f"mine-{i}", "a", "careful")
+    for i in range(1000):
+        sessions.remember(f"invented-{i}", "b", "careless")
+    assert [sessions.llm(f"mine-{i}", "careful") for i in range(10)] == ["a"] * 10
+    assert (sessions.llm("mine-0", "careless"), len(sessions)) == (None, 100)
+
+
 def test_no_id_is_no_session() -> None:
     sessions = Sessions()
     sessions.remember("", "a")
