@@ -12,7 +12,7 @@ from gateway.envoy_config.http.overload import overload_manager
 from gateway.envoy_config.http.routes import routes, with_newer_fields
 from gateway.envoy_config.http.tracing import collector_cluster
 from gateway.envoy_config.parts import watched
-from gateway.envoy_config.parts.dump import address, plain
+from gateway.envoy_config.parts.dump import address, matching, plain
 from gateway.envoy_config.parts.options import Options
 from gateway.envoy_config.parts.without_gateway import without_gateway
 from gateway.envoy_config.upstreams.clusters import llm_cluster, secrets
@@ -22,6 +22,7 @@ from gateway.pool.clusters import Cluster, clusters_of
 
 NODE = "routerdc-envoy"
 """What Envoy calls itself; one that reads watched files must have a name."""
+_ADMIN_PAGES = "certs|clusters|config_dump|init_dump|listeners|memory|ready|runtime|server_info|stats|stats/prometheus"
 
 
 def render(file: EndpointsFile, options: Options) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def render(file: EndpointsFile, options: Options) -> dict[str, Any]:
     listeners += [metrics_listener(options.metrics)] if options.metrics else []
     bootstrap = bootstrap_pb2.Bootstrap(
         node=base_pb2.Node(id=NODE, cluster=NODE),
-        admin=bootstrap_pb2.Admin(address=address(*options.admin)),
+        admin=_admin(options),
         overload_manager=overload_manager(options),
         dynamic_resources=watched.dynamic(options.watched) if options.watched else None,
         static_resources=bootstrap_pb2.Bootstrap.StaticResources(
@@ -55,6 +56,12 @@ def render_watched(file: EndpointsFile, options: Options) -> dict[Path, dict[str
     files[Path(watched.CLUSTERS)] = watched.resources(*(llm_cluster(cluster, options) for cluster in clusters))
     files[Path(watched.ROUTES)] = with_newer_fields(watched.resources(routes(without_gateway(file), options)))
     return {options.watched / path: content for path, content in files.items()}
+
+
+def _admin(options: Options) -> bootstrap_pb2.Admin:
+    """Pages to read, none that changes anything: a browser sends any web page's POST to any address of its machine."""
+    pages = matching(f"/({_ADMIN_PAGES})?([?].*)?")
+    return bootstrap_pb2.Admin(address=address(*options.admin), allow_paths=[pages])
 
 
 def _clusters(file: EndpointsFile) -> list[Cluster]:

@@ -1,6 +1,7 @@
 """The access log: one JSON object a request.
 
-Nobody's prompt is in it: it has no field of the body, and paths without their query.
+Nobody's prompt is in it: it has no field of the body, and paths without their query. What callers choose is cut
+off, so that nobody fills a disk with it.
 """
 
 from envoy.config.accesslog.v3 import accesslog_pb2
@@ -14,9 +15,9 @@ from gateway.openai.mutations import METADATA
 
 _LOGGED = {
     "time": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
-    "request_id": "%REQ(X-REQUEST-ID)%",
-    "method": "%REQ(:METHOD)%",
-    "path": "%PATH(NQ)%",
+    "request_id": "%REQ(X-REQUEST-ID):128%",
+    "method": "%REQ(:METHOD):16%",
+    "path": "%PATH(NQ):256%",
     "status": "%RESPONSE_CODE%",
     "flags": "%RESPONSE_FLAGS%",
     "details": "%RESPONSE_CODE_DETAILS%",

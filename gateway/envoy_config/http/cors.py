@@ -1,4 +1,4 @@
-"""CORS: which web pages may ask from a browser, and what they may send and see: none, unless the operator says so."""
+"""Which web pages may ask from a browser, and what they may send and see: none, unless the operator says so (CORS)."""
 
 from envoy.extensions.filters.http.lua.v3 import lua_pb2
 
@@ -26,6 +26,7 @@ _SENT = (
 def cors(options: Options) -> lua_pb2.Lua:
     """The filter that says so to browsers."""
     return lua_filters.filter_of(
+        "refuse.lua",
         "cors.lua",
         ORIGINS=dict.fromkeys(options.cors_origins, True),
         METHODS="GET, POST",

@@ -1,7 +1,7 @@
 """The listener's HTTP filters, in the order in which a request meets them.
 
-CORS answers browsers' questions before anybody else is asked; the gateway decides; where it has not, the body is
-inflated and our Lua takes the request on (the gateway inflates bodies itself).
+Web pages are refused, or browsers' questions about them answered, before anybody else is asked; the gateway decides;
+where it has not, the body is inflated and our Lua takes the request on (the gateway inflates bodies itself).
 """
 
 from collections.abc import Iterator
@@ -39,8 +39,7 @@ _SEND_MODES = {
 
 def http_filters(options: Options) -> Iterator[hcm_pb2.HttpFilter]:
     """All of them."""
-    if options.cors_origins:
-        yield _filter(CORS, cors(options))
+    yield _filter(CORS, cors(options))
     yield _filter(EXT_PROC, _ext_proc(options))
     yield _filter(lua_filters.CODING, _same_codings())
     for coding, library in _CODINGS.items():

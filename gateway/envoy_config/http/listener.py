@@ -13,7 +13,7 @@ from gateway.envoy_config.parts import headers, watched
 from gateway.envoy_config.parts.dump import address, packed, seconds
 from gateway.envoy_config.parts.options import Options
 from gateway.envoy_config.parts.without_gateway import WithoutGateway
-from gateway.envoy_config.upstreams.clusters import buffer_bytes
+from gateway.envoy_config.upstreams.upstream import CONNECTION_BUFFER_BYTES
 
 _HEADERS_TIMEOUT_SECONDS = 10
 _KEPT_ALIVE_SECONDS = 300  # an idle connection
@@ -34,7 +34,7 @@ def listener(known: WithoutGateway, options: Options) -> listener_pb2.Listener:
     return listener_pb2.Listener(
         name="openai",
         address=address(*options.listen),
-        per_connection_buffer_limit_bytes={"value": buffer_bytes(options)},
+        per_connection_buffer_limit_bytes={"value": CONNECTION_BUFFER_BYTES},
         filter_chains=[chain],
     )
 

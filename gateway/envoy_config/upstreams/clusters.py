@@ -35,6 +35,8 @@ _CONNECT_TIMEOUT_SECONDS = 2
 _HOST_HEADER = "x-routerdc-host"  # removed with all others that only we may set
 # uvicorn (vLLM and many others) closes after 5 s: no request leaves on a connection that is just going.
 _KEEP_ALIVE_SECONDS = 4
+# What of an answer may be under way, and waits in Envoy where its caller does not read.
+_STREAM_WINDOW_BYTES, _CONNECTION_WINDOW_BYTES = 64 * 1024, 2**20
 
 
 def llm_cluster(cluster: Cluster, options: Options) -> cluster_pb2.Cluster:
@@ -49,7 +51,7 @@ def llm_cluster(cluster: Cluster, options: Options) -> cluster_pb2.Cluster:
         dns_lookup_family=cluster_pb2.Cluster.V4_PREFERRED,  # "localhost" is mostly served there
         connect_timeout=seconds(_CONNECT_TIMEOUT_SECONDS),
         lb_policy=cluster_pb2.Cluster.LEAST_REQUEST,
-        per_connection_buffer_limit_bytes={"value": buffer_bytes(options)},
+        per_connection_buffer_limit_bytes={"value": upstream.CONNECTION_BUFFER_BYTES},
         circuit_breakers=upstream.circuit_breakers(),
         outlier_detection=_outlier_detection(),
         load_assignment=upstream.assignment(cluster.name, hosts),
@@ -84,7 +86,8 @@ def _http(cluster: Cluster, options: Options, *, tls: bool) -> http_protocol_opt
     )
     if tls:  # HTTP/2 where the server offers it
         http.auto_config.http_protocol_options.SetInParent()
-        http.auto_config.http2_protocol_options.SetInParent()
+        http.auto_config.http2_protocol_options.initial_stream_window_size.value = _STREAM_WINDOW_BYTES
+        http.auto_config.http2_protocol_options.initial_connection_window_size.value = _CONNECTION_WINDOW_BYTES
     else:
         http.explicit_http_config.http_protocol_options.SetInParent()
     return http

@@ -1,14 +1,19 @@
 """Hostile callers and hostile LLM servers through a real Envoy: with a gateway, and where it has gone."""
 
+import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from tests.e2e.envoy.slow_senders import memory_mib
 from tests.e2e.envoy_fixtures import Plane, maybe_orphaned
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 MESSAGES = b'"messages": [{"role": "user", "content": "hello"}]'
@@ -179,3 +184,62 @@ async def test_an_llm_cannot_pretend_to_be_us(plane: Plane, monkeypatch: pytest.
     kept = {name: values for name, values in told.items() if values}
     assert kept == {"x-routerdc-llm": ["alpha"], "x-envoy-attempt-count": ["1"]}
     assert answer.headers["x-ratelimit-remaining"] == "7"
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example.com", "null"])
+@pytest.mark.parametrize("path", ["chat/completions", "messages", "anything"])
+async def test_a_web_page_cannot_ask_unseen(plane: Plane, origin: str, path: str) -> None:
+    """A browser sends the plain POST of any page to any server, this machine's too."""
+    asked = {"origin": origin, "content-type": "text/plain"}
+    body = b'{"model": "auto", ' + MESSAGES + b"}"
+    answer = await plane.client._client.post(f"{plane.envoy.base_url}/{path}", content=body, headers=asked)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (403, "invalid_request_error")
+    assert received(plane) == []
+
+
+@pytest.mark.parametrize("page", ["quitquitquit", "healthcheck/fail", "logging?level=off", "stats/../drain_listeners"])
+async def test_nobodys_page_can_stop_envoy(plane: Plane, page: str) -> None:
+    answer = await plane.client._client.post(f"http://{plane.envoy.admin_address}/{page}")
+    assert answer.status_code == 403
+
+
+async def test_no_caller_fills_the_disk_by_the_access_log(plane: Plane) -> None:
+    before = len(plane.access_log.read_bytes())
+    url = f"http://{plane.envoy.address}/{'a' * 40_000}"
+    await plane.client._client.request("M" * 1000, url, headers={"x-request-id": "i" * 10_000})
+    await until(lambda: len(plane.access_log.read_bytes()) > before)
+    assert max(map(len, plane.access_log.read_bytes().splitlines())) < 2000
+
+
+SLOW_READERS, EACH_KIB = 40, 256
+
+
+async def test_answers_that_nobody_reads_wait_at_the_llms_server(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+        while True:
+            await response.write(b"data: " + b"x" * 65_536 + b"\n\n")
+
+    for llm in plane.llms.values():
+        monkeypatch.setattr(llm, "answer", endless)
+    before, peak = await memory_mib(plane), 0.0
+    with ExitStack() as open_:
+        for _ in range(SLOW_READERS):
+            await _ask_and_never_read(plane, open_)
+        for _ in range(10):
+            await asyncio.sleep(0.1)
+            peak = max(peak, await memory_mib(plane))
+    assert peak - before < SLOW_READERS * EACH_KIB / 1024
+
+
+async def _ask_and_never_read(plane: Plane, open_: ExitStack) -> None:
+    body = b'{"model": "auto", "stream": true, ' + MESSAGES + b"}"
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: {len(body)}\r\n\r\n"
+    host, _, port = plane.envoy.address.rpartition(":")
+    caller = open_.enter_context(socket.socket())
+    caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    caller.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(caller, (host, int(port)))
+    await loop.sock_sendall(caller, head.encode() + body)
