@@ -1,7 +1,6 @@
 """`routerdc console`: serves the page until Ctrl-C or SIGTERM."""
 
 import asyncio
-import ipaddress
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -52,7 +51,7 @@ def console(
     --host says otherwise.
     """
     tls = ClientTls(ca_file) if ca_file else None
-    hosts = frozenset(allow_host) | LOOPBACK_NAMES if allow_host or _is_loopback(host) else frozenset[str]()
+    hosts = frozenset(allow_host) | LOOPBACK_NAMES
     router = partial(AsyncRouterClient, gateway, tls=tls, api_key=api_key)
     try:
         explainer = Explainer(http, api_key, ca_file) if http else None
@@ -91,10 +90,3 @@ async def serving(console: Console, host: str, port: int) -> AsyncIterator[str]:
         yield f"http://{f'[{address}]' if ':' in address else address}:{bound}/"
     finally:
         await runner.cleanup()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

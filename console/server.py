@@ -1,11 +1,12 @@
 """The console's HTTP server: the page, and the few questions that it asks.
 
-A browser lets any site send requests to 127.0.0.1, so a request must name this server as its host, and one that asks
-for a decision must come from this page.
+A browser lets any site send requests to 127.0.0.1, so a request must name this server as its host, or its address, and
+none may come from another site's page.
 """
 
 import asyncio
 import hashlib
+import ipaddress
 import json
 import time
 from collections import deque
@@ -31,6 +32,8 @@ MAX_BODY_BYTES = 2**20
 ROUTE_DEADLINE_MS = 5000.0
 METRICS_TIMEOUT_SECONDS = 2.0
 WINDOW_SECONDS = 10.0
+LEAST_SECONDS = 0.25
+"""between two readings of the metrics, however many pages ask: they are kept for the window"""
 OPTIONS = {"query", "messages", "cost_weight"}
 POLICY = "default-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 HEADERS = {
@@ -62,7 +65,7 @@ class Console:
         Args:
             router: asks the gateway.
             metrics_url: where the gateway's metrics are.
-            hosts: names (without port) by which a browser may call this server; empty: any.
+            hosts: names (without port) by which a browser may call this server, beside addresses.
             decision_log: the gateway's, if it writes one on this machine.
             explainer: asks for decisions in place of `router`, where the gateway's HTTP API is known.
         """
@@ -72,6 +75,7 @@ class Console:
         self._decision_log = decision_log
         self._explainer = explainer
         self._readings: deque[Reading] = deque()
+        self._one_reads = asyncio.Lock()
 
     def application(self) -> web.Application:
         """The routes."""
@@ -100,11 +104,13 @@ class Console:
         return response
 
     def _check(self, request: web.Request) -> None:
-        host = urlsplit(f"//{request.host}").hostname
-        if self._hosts and host not in self._hosts:
+        host = _host_name(request.host)
+        if host not in self._hosts and not _is_address(host):  # a name of anybody's may lead here, an address not
             raise web.HTTPForbidden(text="the console is called by another name than its own: use --allow-host")
         origin = request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != request.host:
+        elsewhere = request.headers.get("Sec-Fetch-Site") == "cross-site"  # a page's GET says no origin
+        opened = request.path in FILES
+        if (origin is not None and urlsplit(origin).netloc != request.host) or (elsewhere and not opened):
             raise web.HTTPForbidden(text="only the console's own page may ask")
         if request.method == "POST" and request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType(text="send application/json")
@@ -143,7 +149,9 @@ class Console:
 
     async def _live(self, _request: web.Request) -> web.Response:
         try:
-            self._readings.append(await self._read())
+            async with self._one_reads:
+                if not self._readings or time.monotonic() - self._readings[-1].at >= LEAST_SECONDS:
+                    self._readings.append(await self._read())
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             return _error(502, f"the gateway's metrics cannot be read at {self._metrics_url}: {error}")
         newest = self._readings[-1]
@@ -156,6 +164,21 @@ class Console:
         async with aiohttp.ClientSession(timeout=timeout) as session, session.get(self._metrics_url) as answer:
             answer.raise_for_status()
             return reading(await answer.text(), time.monotonic())
+
+
+def _host_name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # half of an IPv6 address
+        return ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _asked(body: str) -> dict[str, Any]:

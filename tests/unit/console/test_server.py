@@ -1,5 +1,6 @@
 """The console's server: what it answers, what it refuses, and that it says nothing about a query."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,8 @@ async def test_what_cannot_be_asked_is_refused_with_the_cure(client: Client, bod
     ("headers", "status"),
     [
         ({"Host": "evil.example"}, 403),
+        ({"Host": "[::1"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Origin": "http://evil.example"}, 403),
         ({"Content-Type": "text/plain"}, 415),
     ],
@@ -174,6 +177,25 @@ async def test_another_site_cannot_ask(
     answer = await client.post("/api/route", data='{"query": "hello"}', headers=sent)
     assert answer.status == status
     assert gateway[0].asked == []
+
+
+async def test_another_sites_page_cannot_have_it_work(client: Client) -> None:
+    """A page's picture or script is a GET to whatever address it names; it says no origin."""
+    for path in ("/api/live", "/api/pool", "/api/decisions"):
+        assert (await client.get(path, headers={"Sec-Fetch-Site": "cross-site"})).status == 403
+    assert (await client.get("/", headers={"Sec-Fetch-Site": "cross-site"})).status == 200, "a link leads here"
+    assert (await client.get("/", headers={"Host": "10.0.0.7:9465"})).status == 200, "an address is nobody's name"
+
+
+async def test_however_many_ask_for_figures_the_metrics_are_read_now_and_then(
+    gateway: tuple[Gateway, str], metrics: str
+) -> None:
+    async with AsyncRouterClient(gateway[1]) as router:
+        console = Console(router, metrics, LOOPBACK_NAMES)
+        async with TestClient(TestServer(console.application())) as client:
+            answers = await asyncio.gather(*(client.get("/api/live") for _ in range(50)))
+    assert {answer.status for answer in answers} == {200}
+    assert len(console._readings) < 10
 
 
 async def test_the_last_decisions_are_those_of_the_log(gateway: tuple[Gateway, str], tmp_path: Path) -> None:
