@@ -3,13 +3,25 @@
 import asyncio
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-SETTINGS, PING = 4, 6
-ACK = 1
+HEADERS, SETTINGS, PING, CONTINUATION = 1, 4, 6, 9
+ACK, END_HEADERS = 1, 4
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     """One frame."""
     return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+def header(name: bytes, value: bytes) -> bytes:
+    """One header in HPACK, by its letters."""
+    return b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
+
+
+def call_headers(path: bytes) -> bytes:
+    """Those that begin a gRPC call, as one block."""
+    names = {b":method": b"POST", b":scheme": b"http", b":path": path, b":authority": b"a"}
+    names |= {b"content-type": b"application/grpc", b"te": b"trailers"}
+    return b"".join(header(name, value) for name, value in names.items())
 
 
 class Connection:

@@ -8,11 +8,12 @@ from grpc import aio
 from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
 from tests.integration.gateway.conftest import StartGateway
-from tests.integration.gateway.frames import PING, Connection, frame
+from tests.integration.gateway.frames import END_HEADERS, HEADERS, PING, Connection, call_headers, frame
 from tests.integration.gateway.test_bounds import WITHOUT_KEY_MIB
 from tests.support.gateways.process import GatewayProcess
 
 PINGS, AT_ONCE = 100_000, 500
+CALLERS, CALLS = 8, 1024
 
 
 async def test_a_flood_of_pings_takes_no_memory(start_gateway: StartGateway) -> None:
@@ -26,6 +27,19 @@ async def test_a_flood_of_pings_takes_no_memory(start_gateway: StartGateway) -> 
     connection.close()
     assert gateway.peak_mib() - before < WITHOUT_KEY_MIB
     await _is_answered(gateway)
+
+
+async def test_calls_without_a_message_cost_little(start_gateway: StartGateway) -> None:
+    """As many on each connection as its caller likes: beyond the limit they are refused."""
+    gateway = await start_gateway()
+    before, begin = gateway.memory_mib(), call_headers(b"/routerdc.v1.Router/Route")
+    connections = [await Connection.opened(gateway.address) for _ in range(CALLERS)]
+    for connection in connections:
+        await connection.send(b"".join(frame(HEADERS, END_HEADERS, 2 * i + 1, begin) for i in range(CALLS)))
+    await _is_answered(gateway)
+    assert gateway.peak_mib() - before < WITHOUT_KEY_MIB
+    for connection in connections:
+        connection.close()
 
 
 async def _is_answered(gateway: GatewayProcess) -> None:
