@@ -13,10 +13,13 @@ from gateway.envoy_config.parts import headers, watched
 from gateway.envoy_config.parts.dump import address, packed, seconds
 from gateway.envoy_config.parts.options import Options
 from gateway.envoy_config.parts.without_gateway import WithoutGateway
-from gateway.envoy_config.upstreams.upstream import CONNECTION_BUFFER_BYTES
+from gateway.envoy_config.upstreams.clusters import buffer_bytes
 
 _HEADERS_TIMEOUT_SECONDS = 10
 _KEPT_ALIVE_SECONDS = 300  # an idle connection
+# Of an answer that its caller does not read. It is also how much longer than allowed a body may be whose sender still
+# sees the 413: the rest of a longer one stays unread, and resets the connection.
+_BUFFER_BYTES = 2 * 2**20
 # Of one HTTP/2 connection; a stream's window is what a sender may have under way before Envoy reads on.
 _MAX_STREAMS, _STREAM_WINDOW_BYTES, _CONNECTION_WINDOW_BYTES = 100, 256 * 1024, 2**20
 
@@ -34,7 +37,7 @@ def listener(known: WithoutGateway, options: Options) -> listener_pb2.Listener:
     return listener_pb2.Listener(
         name="openai",
         address=address(*options.listen),
-        per_connection_buffer_limit_bytes={"value": CONNECTION_BUFFER_BYTES},
+        per_connection_buffer_limit_bytes={"value": min(_BUFFER_BYTES, buffer_bytes(options))},
         filter_chains=[chain],
     )
 

@@ -31,6 +31,7 @@ _TOLD = {
     "x-routerdc-truncated": f"%DYNAMIC_METADATA({METADATA}:truncated)%",
     "x-request-id": "%REQ(X-REQUEST-ID)%",
 }
+_UNREAD_SECONDS = 30
 # Of two hosts, every second draw finds the one that has just failed: three draws left it to one retry in sixteen.
 _HOST_CHOICES = 16
 
@@ -114,10 +115,15 @@ def _retries(options: Options) -> route_components_pb2.RetryPolicy:
 
 
 def with_newer_fields(data: Any) -> Any:
-    """Adds the one plain field that Envoy 1.40 has and the published protobufs have not: retries change the cluster."""
+    """Adds the plain fields that Envoy 1.40 has and the published protobufs have not.
+
+    Retries change the cluster, and a caller who reads nothing of what waits for it is not waited for.
+    """
     if isinstance(data, list):
         return [with_newer_fields(one) for one in data]
     if not isinstance(data, dict):
         return data
-    added = {"refresh_cluster_on_retry": True} if "retriable_headers" in data else {}
+    added: dict[str, Any] = {"refresh_cluster_on_retry": True} if "retriable_headers" in data else {}
+    if "filter_chains" in data:
+        added["per_connection_buffer_high_watermark_timeout"] = f"{_UNREAD_SECONDS}s"
     return {key: with_newer_fields(value) for key, value in data.items()} | added

@@ -11,7 +11,7 @@ from envoy.extensions.transport_sockets.tls.v3 import common_pb2, tls_pb2
 from gateway.envoy_config.parts.dump import address, is_ip, packed
 
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-# Of an answer whose caller does not read, as much waits in Envoy on either side. Bodies of requests have another limit.
+# Of an answer whose caller does not read, as much waits in Envoy. Bodies of requests have a limit of their own.
 CONNECTION_BUFFER_BYTES = 32 * 1024
 # Envoy's defaults would refuse the fourth concurrent retry.
 _MAX_IN_FLIGHT = 16_384

@@ -18,11 +18,12 @@ def one_pool(config: dict[str, Any], source: dict[str, Any]) -> None:
     """All endpoints in one cluster without filters; who is asked stands in `source`."""
     resources = config["static_resources"]
     manager = resources["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
-    ext_proc = manager["http_filters"][0]["typed_config"]
+    _, ext_proc_filter, _own_lua, *rest = manager["http_filters"]
+    ext_proc = ext_proc_filter["typed_config"]
     ext_proc["processing_mode"] |= {"request_body_mode": "FULL_DUPLEX_STREAMED", "response_header_mode": "SEND"}
     ext_proc["processing_mode"]["request_trailer_mode"] = "SEND"
     ext_proc["metadata_options"]["receiving_namespaces"]["untyped"] = ["envoy.lb"]
-    del manager["http_filters"][1]  # our own Lua
+    manager["http_filters"] = [ext_proc_filter, *rest]
     manager["route_config"]["virtual_hosts"] = [
         {"name": "pool", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "pool"}}]}
     ]

@@ -101,7 +101,7 @@ STREAMED = {
 
 
 def add(config: dict[str, Any], port: int, place: int, mode: dict[str, str]) -> None:
-    """A second external processor at `place` among the filters; it fails closed."""
+    """A second external processor, which fails closed, at `place` among the filters."""
     resources = config["static_resources"]
     filters = resources["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"]
     typed = {
@@ -133,7 +133,7 @@ async def test_a_guard_before_ours_refuses_and_masks_what_we_route(tmp_path: Pat
     processor = Processor(guard)
 
     def alter(config: dict[str, Any]) -> None:
-        add(config, port, 0, BUFFERED)
+        add(config, port, 1, BUFFERED)  # behind the filter for web pages
 
     async with serving(processor) as port, data_plane(tmp_path, alter=alter) as plane:
         plane.reset()
@@ -155,7 +155,7 @@ async def test_a_picker_behind_ours_gets_the_model_that_we_named_and_chooses_the
 
     def alter(config: dict[str, Any]) -> None:
         one_pool(config, HEADER)
-        add(config, port, 1, STREAMED)
+        add(config, port, 2, STREAMED)
 
     async with serving(processor) as port, data_plane(tmp_path, alter=alter) as plane:
         plane.reset()

@@ -41,7 +41,7 @@ def as_envoy_gateway_does(config: dict[str, Any], objects: Objects) -> None:
             },
         }
     ]
-    external, *_, router = manager["http_filters"]  # between them our own
+    _, external, *_, router = manager["http_filters"]  # between them our own
     policies = spec(objects, "EnvoyExtensionPolicy")["extProc"]
     processors = [external_processing(external, policy) for policy in policies]
     manager["http_filters"] = [*processors, router]
