@@ -85,11 +85,12 @@ def _word(chance: random.Random, block: str) -> str:
     return "".join(chance.choices(block, k=chance.randint(1, 12)))
 
 
-def _blocks() -> list[str]:
+@cache
+def _blocks() -> tuple[str, ...]:
     """Assigned characters, block by block; surrogates and private ones left out."""
     starts = range(0, sys.maxunicode + 1, _BLOCK)
     found = ("".join(filter(_is_assigned, map(chr, range(start, start + _BLOCK)))) for start in starts)
-    return [block for block in found if block]
+    return tuple(block for block in found if block)
 
 
 def _is_assigned(character: str) -> bool:

@@ -1,7 +1,5 @@
 """What the manifests say of ports, paths, names and times is what the code has."""
 
-import subprocess
-import sys
 import tomllib
 from dataclasses import asdict
 from pathlib import Path
@@ -183,14 +181,14 @@ def test_triton_loads_what_the_export_writes(name: str) -> None:
     assert {"name": out, "mountPath": flags["out"], "readOnly": True} in server["volumeMounts"]
 
 
-def test_loadtest_uses_the_locustfile_in_its_image_and_options_that_it_has() -> None:
+def test_loadtest_uses_the_locustfile_in_its_image_and_options_that_it_has(loadtest_variables: set[str]) -> None:
     objects = overlay("loadtest")
     locust = container(named(objects, "Job", "loadtest"), "locust")
     path = VERSIONS["image_interface"]["locustfile"]
     assert f"--locustfile={path}" in locust["args"]
     assert (ROOT / "loadtest" / Path(path).name).is_file()
     given = environment(objects, locust)
-    assert {name for name in given if name.startswith("LOADTEST_")} <= loadtest_variables()
+    assert {name for name in given if name.startswith("LOADTEST_")} <= loadtest_variables
     assert given["LOADTEST_GATEWAY_ADDRESS"] == f"{GATEWAY}.routerdc:{settings(overlay('cpu')).listen.port}"
     spec = named(objects, "Job", "loadtest")["spec"]
     assert spec["activeDeadlineSeconds"] > 60 * int(flag(locust, "run-time").removesuffix("m"))
@@ -222,14 +220,13 @@ def test_envoys_configuration_is_rendered_for_these_gateways_and_read_where_it_i
     assert pod(envoy)["terminationGracePeriodSeconds"] > server["lifecycle"]["preStop"]["sleep"]["seconds"]
 
 
-def loadtest_variables() -> set[str]:
-    """In a process of its own: locust patches Python's standard library where it is imported."""
-    source = (
-        "from loadtest.users.settings import ENV_PREFIX, LoadSettings; "
-        "print(*(ENV_PREFIX + name.upper() for name in LoadSettings.model_fields))"
-    )
-    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True, cwd=ROOT)
-    return set(done.stdout.split())
+@pytest.fixture
+def loadtest_variables(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Of locust, which patches Python's standard library where it is imported without the variable."""
+    monkeypatch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")
+    from loadtest.users.settings import ENV_PREFIX, LoadSettings
+
+    return {ENV_PREFIX + name.upper() for name in LoadSettings.model_fields}
 
 
 def flag(one: Object, name: str) -> str:

@@ -47,10 +47,14 @@ def render(pool: Path, *flags: object) -> Result:
     return result
 
 
+def rendered(pool: Path, *flags: object) -> dict[str, Any]:
+    data: dict[str, Any] = yaml.load(render(pool, *flags).output, Loader=yaml.CSafeLoader)
+    return data
+
+
 @pytest.fixture
 def config(pool: Path) -> dict[str, Any]:
-    data: dict[str, Any] = yaml.safe_load(render(pool).output)
-    return data
+    return rendered(pool)
 
 
 def cluster(config: dict[str, Any], name: str) -> dict[str, Any]:
@@ -109,7 +113,7 @@ def test_https_checks_name_and_authority(config: dict[str, Any], tmp_path: Path)
 def test_host_header_keeps_a_port_that_is_not_the_schemes_own(tmp_path: Path, address: str, host: str) -> None:
     file = tmp_path / "endpoints.yaml"
     file.write_text(json.dumps({"default": ["a"], "llms": {"a": {"endpoints": [{"address": address, "model": "m"}]}}}))
-    (one,) = cluster(yaml.safe_load(render(file).output), "a#1")["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    (one,) = cluster(rendered(file), "a#1")["load_assignment"]["endpoints"][0]["lb_endpoints"]
     assert one["endpoint"]["hostname"] == host
 
 
@@ -146,7 +150,7 @@ def test_without_gateway_each_model_has_its_candidates(config: dict[str, Any]) -
 
 def test_answers_may_stream_for_ever_but_must_begin_and_go_on(pool: Path) -> None:
     flags = ("--first-byte-timeout-seconds", 7, "--idle-timeout-seconds", 8)
-    action = llm_route(yaml.safe_load(render(pool, *flags).output))["route"]
+    action = llm_route(rendered(pool, *flags))["route"]
     assert (action["timeout"], action["idle_timeout"]) == ("0s", "8s")
     assert action["retry_policy"]["per_try_timeout"] == "7s"
     assert action["retry_policy"]["refresh_cluster_on_retry"] is True
@@ -203,8 +207,8 @@ def test_wrong_address_is_refused(pool: Path, address: str) -> None:
 
 def test_a_listener_on_every_address_takes_both_protocols(pool: Path) -> None:
     """Pods may have IPv6 addresses alone, and IPv4 ones alone: one configuration is for both."""
-    rendered = yaml.safe_load(render(pool, "--listen", "[::]:10000", "--metrics", "[::]:9902").output)
-    addresses = [one["address"]["socket_address"] for one in rendered["static_resources"]["listeners"]]
+    config = rendered(pool, "--listen", "[::]:10000", "--metrics", "[::]:9902")
+    addresses = [one["address"]["socket_address"] for one in config["static_resources"]["listeners"]]
     assert [(one["address"], one["ipv4_compat"]) for one in addresses] == [("::", True)] * 2
 
 
@@ -232,7 +236,7 @@ def test_no_traces_unless_asked_for(config: dict[str, Any]) -> None:
 
 
 def test_traces_go_to_the_collector_and_the_caller_else_the_share_decides(pool: Path) -> None:
-    config = yaml.safe_load(render(pool, "--otlp", "collector.example.com:4317", "--trace-share", 0.05).output)
+    config = rendered(pool, "--otlp", "collector.example.com:4317", "--trace-share", 0.05)
     tracing = manager(config)["tracing"]
     tracer = tracing["provider"]["typed_config"]
     assert tracing["provider"]["name"] == "envoy.tracers.opentelemetry"
@@ -265,7 +269,7 @@ def test_with_api_keys_nothing_passes_without_a_gateway(
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    config = yaml.safe_load(render(pool, *flags).output)
+    config = rendered(pool, *flags)
     manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
     ext_proc = next(f["typed_config"] for f in manager["http_filters"] if "ext_proc" in f["name"])
     assert ext_proc.get("failure_mode_allow", False) is fails_open
@@ -275,7 +279,7 @@ def test_with_api_keys_nothing_passes_without_a_gateway(
 
 def test_metrics_are_apart_from_the_admin_pages_and_only_where_asked_for(pool: Path) -> None:
     flags = ("--admin", "127.0.0.1:9901", "--metrics", "0.0.0.0:9902")
-    plain, scraped = (yaml.safe_load(render(pool, *some).output)["static_resources"] for some in ((), flags))
+    plain, scraped = (rendered(pool, *some)["static_resources"] for some in ((), flags))
     assert [one["name"] for one in plain["listeners"]] == ["openai"]
     (listener,) = (one for one in scraped["listeners"] if one["name"] == "metrics")
     (route,) = listener["filter_chains"][0]["filters"][0]["typed_config"]["route_config"]["virtual_hosts"][0]["routes"]

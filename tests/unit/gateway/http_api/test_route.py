@@ -4,10 +4,8 @@ import json
 from hashlib import sha256
 from typing import Any
 
-import openapi_spec_validator
 import pytest
 from google.protobuf import json_format
-from openapi_schema_validator import OAS31Validator
 
 from gateway.config.api_keys_file import ApiKeysFile
 from gateway.domain.scorer import Neighbour, Neighbours
@@ -201,6 +199,9 @@ async def test_the_description_names_every_field_of_the_contract(serve: Serve) -
 
 
 async def test_the_description_is_valid_and_answers_are_as_it_says(serve: Serve) -> None:
+    import openapi_spec_validator  # here, since it takes 0.7 s and collection imports in every process
+    from openapi_schema_validator import OAS31Validator
+
     described = openapi.description()
     openapi_spec_validator.validate(described)
     http = await serve(FakeScorer(familiarity={"q": 0.25}), near=Near(BUNDLE.bundle_id))

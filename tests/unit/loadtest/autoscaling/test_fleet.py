@@ -84,7 +84,7 @@ def test_in_a_steady_state_queries_in_the_system_are_their_rate_times_their_time
 
 def test_without_batching_one_pod_waits_as_a_queue_with_constant_service_does() -> None:
     """Pollaczek and Khinchine for M/D/1: W = rho * s / (2 * (1 - rho))."""
-    run = Run(50, 2000, service=ServiceTimes.between({1: 0.010}), max_batch=1)
+    run = Run(50, 1000, service=ServiceTimes.between({1: 0.010}), max_batch=1)
     rho = 50 * 0.010
     mean_wait = sum(answer.waited for answer in run.answers) / len(run.answers)
     assert mean_wait == pytest.approx(rho * 0.010 / (2 * (1 - rho)), rel=0.05)
