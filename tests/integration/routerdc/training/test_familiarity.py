@@ -47,6 +47,17 @@ def test_a_gain_that_one_kind_of_twenty_makes_opens_no_gate() -> None:
     assert best_gate(candidates, [lucky]) == candidates[0]
 
 
+def test_a_gain_that_is_likely_but_not_proven_opens_no_gate() -> None:
+    candidates = gates(np.linspace(NEAR, 1, 100, dtype=np.float32))
+    likely = _unseen(right=True)
+    gains = likely.kinds < 13  # of 20 kinds: 0.3 a row on average, 1.3 times the standard error over kinds
+    likely.quality[gains], likely.quality[~gains] = [0.0, 1.0], [1.0, 0.0]
+    assert (likely.earned(OPEN) - likely.earned(candidates[0])).mean() == pytest.approx(0.3)
+    assert best_gate(candidates, [likely]) == candidates[0]
+    likely.quality[likely.kinds < 16] = [0.0, 1.0]
+    assert best_gate(candidates, [likely])(np.array([FAR]))[0] > 0.5
+
+
 def test_the_prior_is_the_llms_quality_on_the_average_row_as_a_logit() -> None:
     quality = np.array([[1, 0], [1, 1], [0, 0], [1, np.nan]], dtype=np.float32)
     prior = prior_scores(quality, np.zeros(4, np.int64))
