@@ -1,7 +1,7 @@
 """The order of the files: what may take longest begins first, so that no process waits for another at the end.
 
-Tests run side by side, one process for each core, so numeric libraries compute in one thread each, here and in the
-commands that tests start: threads of several processes on the same cores wait for each other, and busily.
+Tests run side by side, at least one process for each core, so numeric libraries compute in one thread each, here and in
+the commands that tests start: threads of several processes on the same cores wait for each other, and busily.
 """
 
 import os
