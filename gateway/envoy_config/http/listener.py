@@ -65,6 +65,8 @@ def _connection_manager(known: WithoutGateway, options: Options) -> hcm_pb2.Http
             max_concurrent_streams={"value": _MAX_STREAMS},
             initial_stream_window_size={"value": _STREAM_WINDOW_BYTES},
             initial_connection_window_size={"value": _CONNECTION_WINDOW_BYTES},
+            # The other one reads half a million headers of a request to their end before it refuses them.
+            use_oghttp2_codec={"value": True},
         ),
         # Until a request is there as a whole; an answer may take as long as it likes, while something comes.
         request_headers_timeout=seconds(_HEADERS_TIMEOUT_SECONDS),

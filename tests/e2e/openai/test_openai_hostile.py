@@ -11,6 +11,8 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from loadtest.closed_loop.usage import cpu_seconds
+from tests.chaos.callers.floods import FLOODS, flood
 from tests.e2e.envoy.slow_senders import memory_mib
 from tests.e2e.envoy_fixtures import Plane, maybe_orphaned
 from tests.support.waiting import until
@@ -209,6 +211,16 @@ async def test_no_caller_fills_the_disk_by_the_access_log(plane: Plane) -> None:
     await plane.client._client.request("M" * 1000, url, headers={"x-request-id": "i" * 10_000})
     await until(lambda: len(plane.access_log.read_bytes()) > before)
     assert max(map(len, plane.access_log.read_bytes().splitlines())) < 2000
+
+
+async def test_half_a_million_headers_are_not_read_to_their_end(plane: Plane) -> None:
+    before, spent = await memory_mib(plane), cpu_seconds(plane.envoy.process.pid)
+    host, _, port = plane.envoy.address.rpartition(":")
+    await asyncio.gather(*(flood(FLOODS["headers"], host, int(port), most_seconds=0.5) for _ in range(20)))
+    answer = await post(plane, b'{"model": "auto", ' + MESSAGES + b"}")
+    assert answer.status_code == 200
+    assert cpu_seconds(plane.envoy.process.pid) - spent < 0.3
+    assert await memory_mib(plane) - before < 16
 
 
 SLOW_READERS, EACH_MIB = 30, 2.5
