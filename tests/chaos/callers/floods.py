@@ -3,7 +3,8 @@
     python -m tests.chaos.callers.floods headers|settings ADDRESS BEGUN_FILE
 
 `headers`: half a million headers in each request, before the server's settings are acknowledged, which grpc's limit
-waits for. `settings`: settings without end, each of which has to be acknowledged.
+waits for. `settings`: settings without end, each of which has to be acknowledged. Either sends as much as a line of a
+gigabit a second takes, one connection after the other.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from tests.integration.gateway.frames import (
     header,
 )
 
+LINE_BYTES_PER_SECOND = 120_000_000
 BLOCKS = 154  # as many as grpc takes before the acknowledgement
 _BLOCK = header(b"a", b"b") * 3200
 _BEGIN = PREFACE + frame(SETTINGS, 0, 0)
@@ -42,9 +44,13 @@ async def flood(pieces: list[bytes], host: str, port: int, most_seconds: float =
     answers = asyncio.create_task(reader.read())  # so that the server never waits for us
     with suppress(ConnectionError, TimeoutError):
         async with asyncio.timeout(most_seconds):
+            loop = asyncio.get_running_loop()
+            due = loop.time()
             for piece in pieces:
                 writer.write(piece)
                 await writer.drain()
+                due += len(piece) / LINE_BYTES_PER_SECOND
+                await asyncio.sleep(due - loop.time())
     answers.cancel()
     await asyncio.wait([answers])
     writer.transport.abort()
