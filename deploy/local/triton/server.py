@@ -8,6 +8,7 @@ Does not know what models the repository holds.
 
 import http.client
 import os
+import secrets
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from deploy.local.triton.install import TritonInstall, find_triton
 START_TIMEOUT_SECONDS = 120.0
 EXIT_TIMEOUT_SECONDS = 10
 PROBE_TIMEOUT_SECONDS = 2.0
+# What changes a Triton is for callers of its gRPC port: a browser sends any web page's POST to any port of its machine.
+NOT_OVER_HTTP = "model-repository,shared-memory,trace,logging"
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,7 @@ class TritonServer(LocalServer):
             f"--exit-timeout-secs={EXIT_TIMEOUT_SECONDS}",
             *(f"--{kind}-address={self._host}" for kind in ("http", "grpc", "metrics")),
             f"--http-port={ports.http}",
+            f"--http-restricted-api={NOT_OVER_HTTP}:admin-key={secrets.token_hex()}",
             f"--grpc-port={ports.grpc}",
             f"--metrics-port={ports.metrics}",
         ]

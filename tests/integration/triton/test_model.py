@@ -3,6 +3,7 @@
 import json
 import time
 from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
 from queue import Queue
 
@@ -11,6 +12,7 @@ import pytest
 from tritonclient.grpc import InferenceServerClient, InferResult
 from tritonclient.utils import InferenceServerException
 
+from deploy.local.triton.server import TritonServer
 from export.parity.samples import sample_queries
 from routerdc_contract.bundle import Manifest
 from routerdc_contract.tensors import (
@@ -143,6 +145,25 @@ def test_a_request_whose_caller_gave_up_is_not_computed(client: InferenceServerC
     assert all(isinstance(answer, InferResult) for answer in answers)
     infer(client, GOOD_QUERY)  # whatever was queued before this has been dealt with
     assert counts(client)[0] - rows_before == ahead * 60 + 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/v2/repository/models/{ROUTER_MODEL}/unload",
+        "/v2/repository/index",
+        "/v2/systemsharedmemory/unregister",
+        "/v2/trace/setting",
+        "/v2/logging",
+    ],
+)
+def test_no_web_page_changes_the_server(triton: TritonServer, client: InferenceServerClient, path: str) -> None:
+    """A browser sends a plain POST of any page to any port of its machine."""
+    connection = HTTPConnection(triton.http_address, timeout=10)
+    connection.request("POST", path, body="{}", headers={"Content-Type": "text/plain", "Origin": "http://evil.example"})
+    assert connection.getresponse().status == 403
+    connection.close()
+    assert client.is_model_ready(ROUTER_MODEL)
 
 
 def test_the_servers_log_holds_no_query(client: InferenceServerClient, triton_log: Path) -> None:
