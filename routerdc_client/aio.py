@@ -1,19 +1,24 @@
 """The client for asyncio: the same calls as `routerdc_client.sync`, awaited."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
+import grpc
 from grpc import aio
 
 from routerdc_client.calls import CHANNEL_OPTIONS, DEFAULT_DEADLINE_MS, RouteOptions, metadata, route_request
-from routerdc_client.errors import route_errors
+from routerdc_client.errors import RouteError, route_errors
 from routerdc_client.tls import ClientTls
 from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
 
 _Request = TypeVar("_Request")
 _Answer = TypeVar("_Answer")
+MAX_IN_FLIGHT = 512
+"""Calls at once; others wait here. A gateway refuses what is above 1,024 on one connection, and counts ended calls that
+it has not cleared away yet."""
 
 
 class AsyncRouterClient:
@@ -32,6 +37,7 @@ class AsyncRouterClient:
             self._channel = aio.insecure_channel(address, options=CHANNEL_OPTIONS)
         else:
             self._channel = aio.secure_channel(address, tls.credentials(), options=CHANNEL_OPTIONS)
+        self._room = asyncio.Semaphore(MAX_IN_FLIGHT)
         self._stub: router_pb2_grpc.RouterAsyncStub = router_pb2_grpc.RouterStub(self._channel)
 
     async def __aenter__(self) -> Self:
@@ -87,5 +93,16 @@ class AsyncRouterClient:
         self, method: "aio.UnaryUnaryMultiCallable[_Request, _Answer]", request: _Request, deadline_ms: float
     ) -> _Answer:
         """Every unary call: it carries the API key, has a deadline, and raises only RouteError."""
-        with route_errors():
-            return await method(request, timeout=deadline_ms / 1000, metadata=self._metadata)
+        deadline = asyncio.get_running_loop().time() + deadline_ms / 1000
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._room.acquire()
+        except TimeoutError:
+            message = f"{MAX_IN_FLIGHT} calls of this client were in flight until the deadline"
+            raise RouteError(grpc.StatusCode.DEADLINE_EXCEEDED, message) from None
+        try:
+            with route_errors():
+                left = deadline - asyncio.get_running_loop().time()
+                return await method(request, timeout=left, metadata=self._metadata)
+        finally:
+            self._room.release()

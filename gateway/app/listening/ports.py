@@ -19,9 +19,10 @@ from gateway.errors import PortInUseError, SettingsError
 # Clients look a name up again where a connection ends: so gateways that were added get their share within minutes.
 # Calls on the old connection go on to their end.
 CONNECTION_AGE_SECONDS = 300.0
-# On one connection; a client that wants more waits or opens another. Each holds 17 KiB before anybody looks at it.
-# Where all wait for the default deadline, these are 1,280 calls a second.
-MAX_CONCURRENT_CALLS = 256
+# On one connection. Each holds 17 KiB before anybody looks at it; but more are refused rather than kept waiting while
+# ended calls are not cleared away yet, so it is above what a client has at once (routerdc_client.aio.MAX_IN_FLIGHT). To
+# have them not counted (grpc.http.overload_protection) lets calls that are given up at once take a gigabyte.
+MAX_CONCURRENT_CALLS = 1024
 _MAX_METADATA_BYTES = 16 * 1024
 _HEADERS_WITH_A_BODY_BYTES = 64 * 1024
 _RECEIVE_BUFFER_BYTES = 64 * 1024

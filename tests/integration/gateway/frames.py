@@ -3,8 +3,9 @@
 import asyncio
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-HEADERS, SETTINGS, PING, CONTINUATION = 1, 4, 6, 9
+HEADERS, RST_STREAM, SETTINGS, PING, CONTINUATION = 1, 3, 4, 6, 9
 ACK, END_HEADERS = 1, 4
+CANCEL = (8).to_bytes(4, "big")
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:

@@ -8,12 +8,21 @@ from grpc import aio
 from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
 from tests.integration.gateway.conftest import StartGateway
-from tests.integration.gateway.frames import END_HEADERS, HEADERS, PING, Connection, call_headers, frame
+from tests.integration.gateway.frames import (
+    CANCEL,
+    END_HEADERS,
+    HEADERS,
+    PING,
+    RST_STREAM,
+    Connection,
+    call_headers,
+    frame,
+)
 from tests.integration.gateway.test_bounds import WITHOUT_KEY_MIB
 from tests.support.gateways.process import GatewayProcess
 
 PINGS, AT_ONCE = 100_000, 500
-CALLERS, CALLS = 8, 1024
+CONNECTIONS, CALLS, GIVEN_UP = 3, 4096, 20_000
 
 
 async def test_a_flood_of_pings_takes_no_memory(start_gateway: StartGateway) -> None:
@@ -33,9 +42,29 @@ async def test_calls_without_a_message_cost_little(start_gateway: StartGateway) 
     """As many on each connection as its caller likes: beyond the limit they are refused."""
     gateway = await start_gateway()
     before, begin = gateway.memory_mib(), call_headers(b"/routerdc.v1.Router/Route")
-    connections = [await Connection.opened(gateway.address) for _ in range(CALLERS)]
+    connections = [await Connection.opened(gateway.address) for _ in range(CONNECTIONS)]
     for connection in connections:
         await connection.send(b"".join(frame(HEADERS, END_HEADERS, 2 * i + 1, begin) for i in range(CALLS)))
+    await _is_answered(gateway)
+    assert gateway.peak_mib() - before < WITHOUT_KEY_MIB
+    for connection in connections:
+        connection.close()
+
+
+async def test_calls_that_are_given_up_at_once_take_little_memory(start_gateway: StartGateway) -> None:
+    """They never count as many at once, however many there are ("rapid reset")."""
+    gateway = await start_gateway()
+    before, begin = gateway.memory_mib(), call_headers(b"/routerdc.v1.Router/Route")
+    connections = [await Connection.opened(gateway.address) for _ in range(CONNECTIONS)]
+
+    async def given_up(connection: Connection) -> None:
+        with suppress(ConnectionError):
+            for first in range(1, 2 * GIVEN_UP, 2 * AT_ONCE):
+                streams = range(first, first + 2 * AT_ONCE, 2)
+                calls = (frame(HEADERS, END_HEADERS, s, begin) + frame(RST_STREAM, 0, s, CANCEL) for s in streams)
+                await connection.send(b"".join(calls))
+
+    await asyncio.gather(*map(given_up, connections))
     await _is_answered(gateway)
     assert gateway.peak_mib() - before < WITHOUT_KEY_MIB
     for connection in connections:

@@ -5,7 +5,7 @@ import grpc
 import pytest
 
 from gateway.errors import InvalidRequestError
-from routerdc_client import AsyncRouterClient, RouteError, RouterClient, route_request
+from routerdc_client import AsyncRouterClient, RouteError, RouterClient, aio, route_request
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.support.fakes.scorer import FakeScorer
 from tests.support.gateways.running import Running
@@ -36,6 +36,22 @@ async def test_async_client_routes_batches_streams_and_lists(start: Start) -> No
         assert [r.response.llm for r in await router.route_batch([route_request("a")])] == ["beta"]
         assert sorted([r.request_id async for r in router.route_stream(requests())]) == ["0", "1", "2"]
         assert (await router.list_llms()).default_llm == "alpha"
+
+
+async def test_any_number_of_calls_at_once_is_answered_or_waits_until_its_deadline(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aio, "MAX_IN_FLIGHT", 2)
+    slow = {f"query {number}": 0.4 for number in range(2)}
+    async with AsyncRouterClient((await start(FakeScorer(delays_seconds=slow))).address) as router:
+        first = [asyncio.create_task(router.route(query, deadline_ms=20_000)) for query in slow]
+        await asyncio.sleep(0)
+        with pytest.raises(RouteError, match="2 calls of this client were in flight") as error:
+            await router.route("one too many", deadline_ms=50)
+        assert error.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert not any(call.done() for call in first)
+        waiting = router.route("one that waits", deadline_ms=20_000)
+        assert {answer.llm for answer in await asyncio.gather(*first, waiting)} == {"beta"}
 
 
 async def test_every_gateway_behind_a_name_is_asked_in_turn(start: Start) -> None:
