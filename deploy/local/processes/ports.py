@@ -9,6 +9,7 @@ LOCALHOST = "127.0.0.1"
 LOWEST = 10240
 EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")  # "32768\t60999"
 TRIES = 50
+_given = set[int]()
 
 
 class PortError(RuntimeError):
@@ -18,7 +19,7 @@ class PortError(RuntimeError):
 def claim(port: int, purpose: str, cure: str, host: str = LOCALHOST) -> int:
     """`port` if nobody listens there; for 0 a free one of those that the system gives to nobody who asks for any.
 
-    So it stays free until it is used, unless somebody wants just this one.
+    So it stays free until it is used, unless somebody wants just this one. No free port is given twice by one process.
 
     Args:
         purpose: what the port is for, as in "Triton's gRPC".
@@ -29,9 +30,10 @@ def claim(port: int, purpose: str, cure: str, host: str = LOCALHOST) -> int:
     """
     for candidate in () if port else _candidates():
         try:
-            return _bound(host, candidate)
+            _given.add(_bound(host, candidate))
         except OSError:
             continue
+        return candidate
     try:
         return _bound(host, port)
     except OSError as error:
@@ -52,10 +54,13 @@ def _bound(host: str, port: int) -> int:
 
 
 def _candidates() -> Iterable[int]:
-    """Some ports below the range from which the system picks free ones, in random order; empty without such a range."""
+    """Some ports below the range from which the system picks free ones, in random order; empty without such a range.
+
+    None that was given before: it may be waiting for the server that gets it.
+    """
     try:
         ephemeral = int(EPHEMERAL_RANGE.read_text().split()[0])
     except (OSError, ValueError, IndexError):
         return ()
-    ports = range(LOWEST, ephemeral)
+    ports = [port for port in range(LOWEST, ephemeral) if port not in _given]
     return random.sample(ports, min(TRIES, len(ports)))

@@ -31,14 +31,16 @@ def test_the_page_makes_a_router_that_knows_who_is_good_at_what(tmp_path: Path) 
         **dict.fromkeys(_ANY, "0"),
         "ROUTERDC_DEADLINE_MS": "20000",  # no query falls back for want of time on a busy machine
     }
-    process = subprocess.Popen(
-        ["bash", "-c", script], cwd=tmp_path, env=environment, start_new_session=True, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    page = tmp_path / "page.log"  # a pipe would stay open as long as anything that the page started
+    with page.open("w") as log:
+        process = subprocess.Popen(
+            ["bash", "-c", script], cwd=tmp_path, env=environment, start_new_session=True, stdout=log, stderr=log
+        )
     try:
-        output = process.communicate(timeout=1700)[0]
+        process.wait(timeout=1700)
     finally:
         _end(process)
+    output = page.read_text(encoding="utf-8", errors="replace")
     assert process.returncode == 0, output[-4000:] + _log(tmp_path / "serve.log")
     assert re.search(r"^calculator .*http://", output, re.MULTILINE), output[-4000:]  # who answers the sum
     answer, _ = json.JSONDecoder().raw_decode(output[output.index('{"id"') :])
@@ -50,7 +52,7 @@ def _log(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace")[-2000:] if path.is_file() else ""
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
+def _end(process: "subprocess.Popen[bytes]") -> None:
     """Ends whatever the page left running when one of its commands failed."""
     for pid in _session(process.pid):
         os.kill(pid, signal.SIGTERM)

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.processes import ports
 from deploy.local.processes.ports import EPHEMERAL_RANGE, LOCALHOST, LOWEST, PortError, claim
 
 
@@ -43,3 +44,13 @@ def test_where_the_system_gives_away_all_ports_any_free_one_is_taken(
         (tmp_path / "range").write_text(content)
         monkeypatch.setattr("deploy.local.processes.ports.EPHEMERAL_RANGE", tmp_path / "range")
         assert claim(0, "the test", "--port") > 0
+
+
+def test_no_free_port_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one may not be listened on yet."""
+    if not EPHEMERAL_RANGE.is_file():
+        pytest.skip("this system does not say which ports it gives away")
+    monkeypatch.setattr(ports, "LOWEST", int(EPHEMERAL_RANGE.read_text().split()[0]) - 20)
+    monkeypatch.setattr(ports, "_given", set[int]())
+    given = [claim(0, "the test", "--port") for _ in range(10)]
+    assert len(set(given)) == 10
