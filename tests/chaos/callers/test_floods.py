@@ -31,7 +31,7 @@ async def test_a_flood_at_envoys_port_ends_at_once(tmp_path: Path, ledger: Ledge
             for calls, flooded in ((next_door, neighbour), (here, plane)):
                 begun = tmp_path / "begun"
                 begun.unlink(missing_ok=True)
-                command = [sys.executable, "-m", "tests.chaos.callers.floods", kind, flooded.envoy.address, str(begun)]
+                command = [sys.executable, "-m", "tests.support.floods", kind, flooded.envoy.address, str(begun)]
                 with ChildProcess("flood", command, log=tmp_path / "flood.log") as flood:
                     await until(begun.is_file, 60)
                     async with Load(asking(plane), STEADY) as load:

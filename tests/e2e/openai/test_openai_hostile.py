@@ -12,9 +12,9 @@ import pytest_asyncio
 from aiohttp import web
 
 from loadtest.closed_loop.usage import cpu_seconds
-from tests.chaos.callers.floods import FLOODS, flood
 from tests.e2e.envoy.slow_senders import memory_mib
 from tests.e2e.envoy_fixtures import Plane, maybe_orphaned
+from tests.support.floods import FLOODS, flood
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -8,7 +8,8 @@ from grpc import aio
 from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
 from tests.integration.gateway.conftest import StartGateway
-from tests.integration.gateway.frames import (
+from tests.integration.gateway.test_bounds import WITHOUT_KEY_MIB
+from tests.support.frames import (
     CANCEL,
     END_HEADERS,
     HEADERS,
@@ -18,7 +19,6 @@ from tests.integration.gateway.frames import (
     call_headers,
     frame,
 )
-from tests.integration.gateway.test_bounds import WITHOUT_KEY_MIB
 from tests.support.gateways.process import GatewayProcess
 
 PINGS, AT_ONCE = 100_000, 500

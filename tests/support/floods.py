@@ -1,6 +1,6 @@
 """A caller who keeps to the letter of HTTP/2 alone, and goes on until it is stopped.
 
-    python -m tests.chaos.callers.floods headers|settings ADDRESS BEGUN_FILE
+    python -m tests.support.floods headers|settings ADDRESS BEGUN_FILE
 
 `headers`: half a million headers in each request, before the server's settings are acknowledged, which grpc's limit
 waits for. `settings`: settings without end, each of which has to be acknowledged. Either sends as much as a line of a
@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from tests.integration.gateway.frames import (
+from tests.support.frames import (
     ACK,
     CONTINUATION,
     END_HEADERS,
