@@ -14,15 +14,10 @@ def router_features(recipe_name: str = "default") -> Features:
 
     The encoder is opened for queries that are not there yet: that takes seconds.
     """
-    from routerdc.encoder_source import pin_encoder
-    from routerdc.training.encoder import open_encoder
-    from routerdc.training.preparation.features import CACHE_FOLDER, FeatureCache, cache_file
+    from routerdc.training.encoder import frozen_features
     from routerdc.training.recipe import load_recipe
 
-    recipe = load_recipe(recipe_name).encoder
-    _, weights_sha256 = pin_encoder(recipe.name, recipe.sources)
-    file = cache_file(CACHE_FOLDER, recipe, weights_sha256)
-    known = FeatureCache(lambda queries: open_encoder(recipe, cache=None).features(queries), file)
+    known = frozen_features(load_recipe(recipe_name).encoder)
 
     def features(queries: Sequence[str]) -> Floats:
         found = known(queries)

@@ -26,6 +26,18 @@ class Encoder:
     features: FeatureCache
 
 
+def frozen_features(recipe: EncoderRecipe, cache: Path = CACHE_FOLDER) -> FeatureCache:
+    """Features of the encoder that `recipe` names, which is opened only for queries that are not kept yet: in seconds.
+
+    Raises:
+        routerdc_contract.bundle.BundleError: no source has it.
+    """
+    _, sha256 = pin_encoder(recipe.name, recipe.sources)
+    return FeatureCache(
+        lambda queries: open_encoder(recipe, cache=None).features(queries), cache_file(cache, recipe, sha256)
+    )
+
+
 def open_encoder(recipe: EncoderRecipe, device: str = "cpu", cache: Path | None = CACHE_FOLDER) -> Encoder:
     """The encoder that `recipe` names.
 

@@ -62,5 +62,5 @@ def _candidates() -> Iterable[int]:
         ephemeral = int(EPHEMERAL_RANGE.read_text().split()[0])
     except (OSError, ValueError, IndexError):
         return ()
-    ports = [port for port in range(LOWEST, ephemeral) if port not in _given]
-    return random.sample(ports, min(TRIES, len(ports)))
+    ports = range(LOWEST, ephemeral)
+    return [port for port in random.sample(ports, min(TRIES, len(ports))) if port not in _given]
