@@ -39,7 +39,7 @@ Table = npt.NDArray[np.float32]
 def main(
     train: Sequence[Path], test: Sequence[Path], llms: Sequence[str], share: float, wrong: float, seeds: int
 ) -> None:
-    """Prints one JSON line a seed, and the means."""
+    """Prints one JSON line a seed, the means, and what sparse grades lose, with its standard error over seeds."""
     encoder = open_encoder(load_recipe("default").encoder)
     sets = _aligned(train, llms)
     judged = _aligned(test, sets[0].llms)
@@ -49,6 +49,18 @@ def main(
         click.echo(json.dumps({"seed": seed, **lines[-1]}))
     means = {name: round(float(np.mean([line[name] for line in lines])), 2) for name in lines[0]}
     click.echo(json.dumps({"mean of seeds": seeds, **means}))
+    for name in ("plan", "random"):
+        click.echo(json.dumps({f"{name} - full": spread([line[name] - line["full"] for line in lines])}))
+
+
+def spread(differences: Sequence[float]) -> dict[str, float | None]:
+    """Mean of the seeds' differences, their standard deviation, and the standard error of the mean (one seed: none)."""
+    deviation = float(np.std(differences, ddof=1)) if len(differences) > 1 else None
+    return {
+        "mean": round(float(np.mean(differences)), 2),
+        "standard deviation": None if deviation is None else round(deviation, 2),
+        "standard error": None if deviation is None else round(deviation / len(differences) ** 0.5, 2),
+    }
 
 
 def _aligned(paths: Sequence[Path], llms: Sequence[str]) -> list[Dataset]:
