@@ -6,11 +6,11 @@ and way to be odd. Needs neither torch nor the bundle's encoder.
 """
 
 import random
-import sys
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -88,7 +88,7 @@ def _word(chance: random.Random, block: str) -> str:
 @cache
 def _blocks() -> tuple[str, ...]:
     """Assigned characters, block by block; surrogates and private ones left out."""
-    starts = range(0, sys.maxunicode + 1, _BLOCK)
+    starts = chain(range(0, 0x40000, _BLOCK), range(0xE0000, 0xF0000, _BLOCK))  # the planes with characters
     found = ("".join(filter(_is_assigned, map(chr, range(start, start + _BLOCK)))) for start in starts)
     return tuple(block for block in found if block)
 

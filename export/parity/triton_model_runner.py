@@ -14,19 +14,26 @@ import numpy.typing as npt
 
 from export.domain.errors import ParityError
 from export.parity.compare import Answers
+from routerdc_contract.bundle import file_sha256
+
+_imported: dict[str, dict[str, ModuleType]] = {}
+"""By the hashes of the code's files: in any folder the same code is imported, and proves its tokenizer, once."""
 
 
 @contextmanager
 def served_code(folder: Path) -> Iterator[ModuleType]:
     """The module `pipeline` of the model's version in `folder`; its siblings are importable until the block ends."""
-    names = {path.relative_to(folder).parts[0].removesuffix(".py") for path in folder.rglob("*.py")}
+    files = {path.relative_to(folder): path for path in sorted(folder.rglob("*.py"))}
+    names = {path.parts[0].removesuffix(".py") for path in files}
+    code = "".join(f"{name} {file_sha256(path)}" for name, path in files.items())
     before = _forget(names)
+    sys.modules.update(_imported.get(code, {}))
     sys.path.insert(0, str(folder))
     try:
         yield import_module("pipeline")
     finally:
         sys.path.remove(str(folder))
-        _forget(names)
+        _imported[code] = _forget(names)
         sys.modules.update(before)
 
 

@@ -7,9 +7,9 @@ log says why.
 """
 
 import logging
-import sys
 import unicodedata
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from tokenizers import Tokenizer
 
@@ -19,6 +19,9 @@ IdsOf = Callable[[list[str]], list[list[int]]]
 log = logging.getLogger("routerdc.tokenization")
 
 _BLOCK = 64
+_PLANE = 0x10000
+_ASSIGNED_PLANES = (0, 1, 2, 3, 14)
+"""Those of Unicode with characters; of the others, most of all code points, none has a meaning that all agree on."""
 _ODD = (
     "",
     " ",
@@ -84,7 +87,8 @@ def _by_nanotoken(tokenizer: Tokenizer) -> IdsOf:
 def _probes() -> Iterator[str]:
     """Every assigned character in runs of its neighbours, alone between letters, and texts of every odd form."""
     yield from _ODD
-    for start in range(0, sys.maxunicode + 1, _BLOCK):
+    planes = (range(plane * _PLANE, (plane + 1) * _PLANE, _BLOCK) for plane in _ASSIGNED_PLANES)
+    for start in chain.from_iterable(planes):
         characters = [
             character
             for code in range(start, start + _BLOCK)

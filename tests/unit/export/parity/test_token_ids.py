@@ -2,12 +2,14 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from export.artefacts.files import write_router_files
 from export.domain.errors import ParityError
+from export.parity import token_ids
 from export.parity.samples import sample_queries
 from export.parity.token_ids import TokenParity, check_tokens, compare_tokens, defined_ids, generated_texts
 from export.triton.config import MODEL_FOLDER
@@ -42,6 +44,11 @@ def test_generated_texts_are_the_same_every_time_and_longer_than_a_limit(bundle:
     assert texts == generated_texts.__wrapped__(300)
     assert max(lengths) == limit
     assert sum(length < limit for length in lengths) > 30
+
+
+def test_every_assigned_character_can_come() -> None:
+    every = filter(token_ids._is_assigned, map(chr, range(sys.maxunicode + 1)))
+    assert "".join(token_ids._blocks()) == "".join(every)
 
 
 def test_a_tokenizer_that_cuts_elsewhere_is_refused(version: Path, bundle: Path) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,15 @@ FAST, SLOW = word_pieces._by_nanotoken(TOKENIZER), word_pieces._by_tokenizers(TO
 
 def test_the_bundles_tokenizer_is_taken_over() -> None:
     assert word_pieces.ids_of(TOKENIZER).__qualname__ == FAST.__qualname__
+
+
+def test_no_assigned_character_is_left_out() -> None:
+    assigned = {code // word_pieces._PLANE for code in range(sys.maxunicode + 1) if is_assigned(chr(code))}
+    assert assigned == set(word_pieces._ASSIGNED_PLANES)
+
+
+def is_assigned(character: str) -> bool:
+    return unicodedata.category(character) not in {"Cn", "Cs", "Co"}
 
 
 def test_samples_have_the_same_ids() -> None:
