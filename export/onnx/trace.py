@@ -53,16 +53,22 @@ def trace(model: "RouterModel", max_tokens: int) -> onnx.ModelProto:
 def torch_answers(router: "Router", queries: list[str]) -> Answers:
     """What torch answers: the reference of every comparison."""
     import numpy as np
+    import torch
 
     from routerdc.tokenization import token_ids
 
     limits = router.manifest.tokenizer
     ids = token_ids(router.tokenizer, queries, limits.max_tokens, limits.truncation_side)
+    embedding = router.embed(queries)
+    with torch.inference_mode():
+        embedded = torch.from_numpy(embedding)
+        scores = router.model.score(embedded)
+        familiarity = known(embedded) if (known := router.model.familiarity) else None
     return Answers(
-        embedding=router.embed(queries),
-        scores=router.score(queries),
+        embedding=embedding,
+        scores=scores.numpy(),
         token_count=np.array([len(row) for row in ids], dtype=np.int32),
-        familiarity=router.familiarity(queries),
+        familiarity=None if familiarity is None else familiarity.numpy(),
     )
 
 
