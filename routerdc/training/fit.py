@@ -13,7 +13,7 @@ from routerdc.bundle_io import save_bundle
 from routerdc.data.dataset import Dataset
 from routerdc.model import RouterModel
 from routerdc.training.choices import Fallback, chosen_fallback, with_choices
-from routerdc.training.encoder import Encoder
+from routerdc.training.encoder import Encoder, open_encoder
 from routerdc.training.familiarity import prior_scores, rescaled, with_familiarity
 from routerdc.training.judging.calibration import platt, pooled_platt
 from routerdc.training.judging.judge import graded_choice, per_data_set
@@ -78,12 +78,15 @@ def fit(
         device: cpu or cuda.
         checkpoint: kept while training; a run that finds its own goes on from it.
         cache: where features of frozen encoders stay; None keeps none.
-        encoder: the recipe's, opened already (frozen only: training changes it otherwise).
+        encoder: the recipe's, opened already (frozen only: training changes it otherwise). None: a frozen one is opened
+            once, for all trainings here.
 
     Raises:
         routerdc_contract.bundle.BundleError: the encoder cannot be found.
         routerdc.training.loop.CheckpointError: `checkpoint` belongs to another run.
     """
+    if encoder is None and not recipe.encoder.trained:
+        encoder = open_encoder(recipe.encoder, device, cache)
     run = Run(datasets, seed, device, cache, encoder)
     recipe = with_choices(run, recipe)
     fallback = chosen_fallback(run, recipe)

@@ -117,7 +117,7 @@ class _Run:
             FloatingPointError: the loss is not a number any more.
         """
         generator = _generator(self.seed, "step", step)
-        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))  # dropout, on every device
+        _seed_dropout(int(torch.randint(2**62, (), generator=generator)))
         rows = self._rows(step, generator)
         loss = self._loss(rows, generator)
         if not torch.isfinite(loss):
@@ -203,6 +203,13 @@ def _trained(model: RouterModel) -> dict[str, Tensor]:
 
 def _equal_shares(data_set: np.ndarray[Any, np.dtype[np.int64]]) -> Tensor:
     return torch.from_numpy(1.0 / np.bincount(data_set)[data_set])
+
+
+def _seed_dropout(seed: int) -> None:
+    """What `torch.manual_seed` does, which without a GPU notes a whole stack trace at every call: a tenth of a step."""
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(seed)
 
 
 def _generator(seed: int, what: str, index: int) -> torch.Generator:
