@@ -12,7 +12,6 @@ import inspect
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
 from functools import cached_property
 from typing import Any
 
@@ -99,8 +98,8 @@ class Intake:
         The call ends with RESOURCE_EXHAUSTED where the message is not there after `most_looks`.
         """
 
-        async def call(messages: Messages, context: Context) -> Any:
-            return await behaviour(await self._message(messages, context, most_looks), context)
+        async def call(_messages: Messages, context: Context) -> Any:
+            return await behaviour(await self._message(context, most_looks), context)
 
         return call
 
@@ -122,15 +121,14 @@ class Intake:
 
         return call
 
-    async def _message(self, messages: Messages, context: Context, most_looks: int) -> Any:
+    async def _message(self, context: Context, most_looks: int) -> Any:
         receiving = _Receiving(context, most_looks)
         self._single.add(receiving)
         self._watch()
         try:
-            # Closed at once: left to the garbage collector, it would keep the call among its connection's open streams.
-            async with aclosing(aiter(messages)) as source:  # type: ignore[type-var]  # grpc's is a generator
-                async for message in source:
-                    return message
+            message = await context.read()
+            if message is not grpc.aio.EOF:
+                return message
             await end(context, grpc.StatusCode.INVALID_ARGUMENT, "there is no message")
         except asyncio.CancelledError:
             await receiving.end()

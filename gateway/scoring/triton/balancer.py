@@ -109,7 +109,10 @@ class TritonBalancer:
         """
         if not self._members:
             raise ScorerUnavailableError("no Triton has been found yet")
-        return next((m for m in self._members if m.problem is None), self._members[0]).scorer.bundle
+        for member in self._members:  # asked for every query: no generator
+            if member.problem is None:
+                return member.scorer.bundle
+        return self._members[0].scorer.bundle
 
     @property
     def max_batch(self) -> int:

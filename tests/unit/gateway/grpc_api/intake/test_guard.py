@@ -1,7 +1,6 @@
 """The intake guard: late messages end where the process grows, but not for what large bodies from Envoy take."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import grpc
 import pytest
@@ -18,9 +17,16 @@ class RefusedError(Exception):
 
 
 class Context:
-    """Of a call without an API key."""
+    """Of a call without an API key, whose message is there once it has `arrived`."""
 
     peers = 0  # how often somebody asked, of all
+
+    def __init__(self, arrived: asyncio.Event) -> None:
+        self._arrived = arrived
+
+    async def read(self) -> str:
+        await self._arrived.wait()
+        return "small"
 
     def peer(self) -> str:
         Context.peers += 1
@@ -47,14 +53,10 @@ class Process:
         await until(lambda: self.looks >= goal, 30)
 
     def call(self) -> "asyncio.Task[str]":
-        async def messages() -> AsyncIterator[str]:
-            await self.arrived.wait()
-            yield "small"
-
         async def behaviour(message: str, context: Context) -> str:
             return message
 
-        return asyncio.create_task(self.intake.unary(behaviour)(messages(), Context()))  # type: ignore[arg-type]
+        return asyncio.create_task(self.intake.unary(behaviour)(None, Context(self.arrived)))  # type: ignore[arg-type]
 
 
 async def test_a_late_message_ends_where_the_process_has_grown() -> None:
