@@ -16,7 +16,6 @@ from export.artefacts.files import GRAPH_FILE, REFS_FILE
 from export.command import export as export_command
 from export.onnx.assemble import weight_files
 from export.onnx.weights import Refs, put_back
-from export.parity.samples import sample_queries
 from export.parity.token_ids import generated_texts
 from export.steps.graph import GraphStep
 from export.steps.runner import make
@@ -140,15 +139,6 @@ def few_generated_texts() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("export.steps.repository.generated_texts", lambda: generated_texts(60))
         yield
-
-
-@pytest.fixture
-def few_samples(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every fourth sample query instead of all, for speed."""
-    queries = sample_queries()[::4]
-    for module in ("steps.graph", "steps.evidence", "steps.repository", "onnx.assemble"):
-        monkeypatch.setattr(f"export.{module}.sample_queries", lambda: queries)
-    return queries
 
 
 def invoke(*arguments: str | Path) -> tuple[int, str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 
 from export.domain.errors import ExportError, ParityError
@@ -17,8 +18,10 @@ from tests.integration.export.conftest import invoke
 
 
 def test_a_graph_that_does_not_agree_leaves_the_old_one(
-    bundle: Path, few_samples: list[str], monkeypatch: pytest.MonkeyPatch
+    bundle: Path, encoder_graph: Callable[[str], onnx.ModelProto], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    graph = onnx.ModelProto()
+    graph.CopyFrom(encoder_graph("bert"))
     folder = bundle / GRAPH_FOLDER
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     real: Callable[..., Answers] = trace.torch_answers
@@ -27,6 +30,7 @@ def test_a_graph_that_does_not_agree_leaves_the_old_one(
         answers = real(router, queries)
         return replace(answers, scores=answers.scores + 1)
 
+    monkeypatch.setattr("export.onnx.trace.trace", lambda *_: graph)  # of this bundle, traced before
     monkeypatch.setattr("export.onnx.trace.torch_answers", damaged)
     with pytest.raises(ParityError, match=r"graph in .* does not agree with torch"):
         make(GraphStep.of(bundle))

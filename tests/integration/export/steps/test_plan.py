@@ -1,6 +1,7 @@
 """Step `plan`: what lies beside the plan, when it is built anew and when it is refused."""
 
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,12 +23,19 @@ trt = pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX has 
 RTX = ("--target", "tensorrt-rtx", "--precision", "fp16")
 
 
-@pytest.fixture
-def out(bundle: Path, tmp_path: Path) -> Path:
-    """With a finished plan."""
-    code, output = invoke("--bundle", bundle, "--out", tmp_path / "out", *RTX)
+@pytest.fixture(scope="module")
+def planned(traced: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished plan."""
+    out = tmp_path_factory.mktemp("planned")
+    code, output = invoke("--bundle", traced, "--out", out, *RTX)
     assert (code, output.count("made")) == (0, 3), output
-    return tmp_path / "out"
+    return out
+
+
+@pytest.fixture
+def out(planned: Path, tmp_path: Path) -> Path:
+    """The same, to be changed."""
+    return Path(shutil.copytree(planned, tmp_path / "out"))
 
 
 def change(path: Path, **fields: str) -> None:

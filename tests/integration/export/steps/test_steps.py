@@ -31,7 +31,6 @@ from export.onnx.trace import trace
 from export.parity.compare import Answers
 from export.parity.samples import sample_queries
 from export.steps.engine import EngineStep
-from export.steps.graph import GraphStep
 from export.steps.repository import RepositoryStep
 from export.steps.runner import make
 from export.steps.step import Step
@@ -41,22 +40,21 @@ from routerdc_contract.bundle import ENGINE_FOLDER, GRAPH_FOLDER, WEIGHTS_FILE, 
 from routerdc_contract.tensors import ATTENTION_MASK, EMBEDDING, INPUT_IDS
 from tests.integration.export.conftest import DEFAULT_BUNDLE, ENCODERS, invoke
 
-MakeBundle = Callable[[str], Path]
-
 
 @pytest.mark.parametrize("architecture", ENCODERS)
 def test_every_architecture_passes_every_step(
-    architecture: str, tiny_bundle: MakeBundle, tmp_path: Path, few_samples: list[str]
+    architecture: str, traced_bundle: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    bundle = tiny_bundle(architecture)
+    bundle = traced_bundle(architecture)
     steps: list[Step] = [
-        GraphStep.of(bundle),
         EngineStep(bundle, tmp_path / "engine"),
         RepositoryStep(bundle, tmp_path / "repository", tmp_path / "engine"),
     ]
-    results = [parity for step in steps if (parity := make(step).parity)]
+    records = [Record.read(bundle / GRAPH_FOLDER), *map(make, steps)]
+    results = [parity for record in records if (parity := record.parity)]
+    assert [record.step for record in records] == ["graph", "engine", "repository"]
     assert [parity.agreement for parity in results] == [1.0] * 3
-    assert [parity.queries for parity in results] == [len(few_samples)] * 3
+    assert [parity.queries for parity in results] == [len(sample_queries())] * 3
     assert max(parity.max_score_error for parity in results) < 1e-5
 
 
