@@ -38,12 +38,22 @@ _ODD = (
 )
 
 
+_chosen: dict[int, IdsOf] = {}
+"""By hash of a tokenizer: a process that loads several versions of a model makes and probes each tokenizer once."""
+
+
 def ids_of(tokenizer: Tokenizer) -> IdsOf:
     """The fastest function that gives the ids of `tokenizer`."""
-    slow = _by_tokenizers(tokenizer)
+    if (key := hash(tokenizer.to_str())) not in _chosen:
+        _chosen[key] = _fastest(tokenizer)
+    return _chosen[key]
+
+
+def _fastest(tokenizer: Tokenizer) -> IdsOf:
+    slow, probes = _by_tokenizers(tokenizer), list(_probes())
     try:
         fast = _by_nanotoken(tokenizer)
-        same = _gives(fast, slow, tokenizer.to_str())
+        same = fast(probes) == slow(probes)
     except (ImportError, ValueError, RuntimeError) as error:
         log.info("tokenizing by Hugging Face's tokenizers: %s", error)
         return slow
@@ -51,18 +61,6 @@ def ids_of(tokenizer: Tokenizer) -> IdsOf:
         log.warning("tokenizing by Hugging Face's tokenizers: nanotoken gives other ids for this tokenizer")
         return slow
     return fast
-
-
-_probed: dict[int, bool] = {}
-"""By hash of a tokenizer: a process that loads several versions of a model probes each tokenizer once."""
-
-
-def _gives(fast: IdsOf, slow: IdsOf, definition: str) -> bool:
-    """Whether both give the same ids for every probe."""
-    if (key := hash(definition)) not in _probed:
-        probes = list(_probes())
-        _probed[key] = fast(probes) == slow(probes)
-    return _probed[key]
 
 
 def _by_tokenizers(tokenizer: Tokenizer) -> IdsOf:

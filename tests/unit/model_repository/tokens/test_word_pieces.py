@@ -27,6 +27,17 @@ TOKENIZER = bundle_tokenizer()
 FAST, SLOW = word_pieces._by_nanotoken(TOKENIZER), word_pieces._by_tokenizers(TOKENIZER)
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word_pieces, "_chosen", {})
+
+
+def test_a_tokenizer_is_probed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = word_pieces.ids_of(TOKENIZER)
+    monkeypatch.delattr(word_pieces, "_probes")
+    assert word_pieces.ids_of(bundle_tokenizer()) is first
+
+
 def test_the_bundles_tokenizer_is_taken_over() -> None:
     assert word_pieces.ids_of(TOKENIZER).__qualname__ == FAST.__qualname__
 
@@ -68,7 +79,6 @@ def test_without_the_package_it_falls_back(monkeypatch: pytest.MonkeyPatch, capl
 
 def test_other_ids_are_never_used(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     wrong = [[7]]
-    monkeypatch.setattr(word_pieces, "_probed", {})
     monkeypatch.setattr(word_pieces, "_by_nanotoken", lambda _: lambda texts: wrong * len(texts))
     assert word_pieces.ids_of(TOKENIZER)(["hello"]) == SLOW(["hello"])
     assert "gives other ids" in caplog.text
