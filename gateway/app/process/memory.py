@@ -6,8 +6,10 @@ Only glibc has `malloc_trim`; with another C library nothing happens.
 import asyncio
 import ctypes
 import os
+from collections import deque
 from collections.abc import Callable
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from gateway.config.file_reads import start_read
 
 LOOK_SECONDS = 1.0
 GROWTH_BYTES = 16 * 1024 * 1024  # since the last time; less is not worth it
+LATER_LOOKS = 2, 4, 8, 16, 32, 64, 128, 256, 512
 _PAGE_BYTES = 4096
 _STATM = Path("/proc/self/statm")
 
@@ -44,13 +47,19 @@ def c_library_trim() -> Callable[[int], Any] | None:
 
 
 async def give_back(trim: Callable[[int], Any] | None, resident: Callable[[], int] = resident_bytes) -> None:
-    """Looks for ever; where the process has grown, what is free in it goes back to the system, in a thread."""
+    """Looks for ever; where the process has grown, what is free in it goes back to the system, in a thread.
+
+    And again at later looks: what it grew by is often still in use at first.
+    """
     if trim is None:
         return
-    least = resident()
-    while True:
+    least, due = resident(), deque[int]()
+    for look in count():
         await asyncio.sleep(LOOK_SECONDS)
         if resident() - least > GROWTH_BYTES:
+            due = deque([look, *(look + later for later in LATER_LOOKS)])
+        if due and look >= due[0]:
+            due.popleft()
             await start_read("malloc_trim", lambda: trim(0))
             least = resident()
         least = min(least, resident())

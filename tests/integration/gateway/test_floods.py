@@ -20,8 +20,10 @@ from tests.support.frames import (
     frame,
 )
 from tests.support.gateways.process import GatewayProcess
+from tests.support.waiting import until
 
 PINGS, AT_ONCE = 100_000, 500
+MORE_CONNECTIONS = 8
 CONNECTIONS, CALLS, GIVEN_UP = 3, 4096, 20_000
 
 
@@ -69,6 +71,20 @@ async def test_calls_that_are_given_up_at_once_take_little_memory(start_gateway:
     assert gateway.peak_mib() - before < WITHOUT_KEY_MIB
     for connection in connections:
         connection.close()
+
+
+async def test_what_held_calls_took_is_given_back_when_they_end(start_gateway: StartGateway) -> None:
+    """Long after the process has grown; from more connections than the bound is for, so that it has grown by more."""
+    gateway = await start_gateway()
+    before, begin = gateway.memory_mib(), call_headers(b"/routerdc.v1.Router/Route")
+    connections = [await Connection.opened(gateway.address) for _ in range(MORE_CONNECTIONS)]
+    for connection in connections:
+        await connection.send(b"".join(frame(HEADERS, END_HEADERS, 2 * i + 1, begin) for i in range(CALLS)))
+    await until(lambda: gateway.memory_mib() - before > WITHOUT_KEY_MIB, 60)
+    await asyncio.sleep(5)  # so that what it grew by is looked at while it is in use
+    for connection in connections:
+        connection.close()
+    await until(lambda: gateway.memory_mib() - before < WITHOUT_KEY_MIB, 120)
 
 
 async def _is_answered(gateway: GatewayProcess) -> None:

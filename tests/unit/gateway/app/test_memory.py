@@ -10,6 +10,7 @@ from tests.support.waiting import until
 
 async def test_memory_is_given_back_after_growth_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(memory, "LATER_LOOKS", ())
     held, trims = [GROWTH_BYTES], list[int]()
     looking = asyncio.create_task(give_back(trims.append, lambda: held[0]))
     await asyncio.sleep(0.05)
@@ -18,6 +19,19 @@ async def test_memory_is_given_back_after_growth_and_not_before(monkeypatch: pyt
     await until(lambda: trims)
     await asyncio.sleep(0.05)
     assert trims == [0]
+    looking.cancel()
+
+
+async def test_what_is_freed_long_after_a_growth_is_given_back_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(memory, "LATER_LOOKS", (2, 4))
+    held, trims = [GROWTH_BYTES], list[int]()
+    looking = asyncio.create_task(give_back(trims.append, lambda: held[0]))
+    await asyncio.sleep(0.05)
+    held[0] = 3 * GROWTH_BYTES
+    await until(lambda: len(trims) == 3)
+    await asyncio.sleep(0.1)
+    assert len(trims) == 3
     looking.cancel()
 
 
