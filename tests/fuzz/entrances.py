@@ -93,7 +93,8 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 @cache
-def _router() -> Router:
+def _router(_of: str) -> Router:
+    """One each, for what the reports of one eject the others would miss."""
     calibrated = replace(BUNDLE, calibration=((4.0, 0.0),) * len(BUNDLE.llms))
     return Router(PoolRef(Pool(endpoints_file())), FakeScorer(bundle=calibrated), QueryBudget(10_000, 0.05))
 
@@ -103,7 +104,9 @@ def _channel() -> aio.Channel:
     async def serve() -> aio.Channel:
         server = aio.server()
         service = pb.DESCRIPTOR.services_by_name["Router"]
-        registration.add(service, RouterServicer(_router(), Metrics(), SETTINGS.limits, SETTINGS.deadlines), server)
+        registration.add(
+            service, RouterServicer(_router("gRPC"), Metrics(), SETTINGS.limits, SETTINGS.deadlines), server
+        )
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         _servers.append(server)
@@ -185,7 +188,7 @@ def _http_address() -> str:
         return None
 
     async def serve() -> str:
-        api = HttpApi(_router(), Metrics(), SETTINGS.limits, SETTINGS.deadlines, None, Nearest(near))
+        api = HttpApi(_router("HTTP"), Metrics(), SETTINGS.limits, SETTINGS.deadlines, None, Nearest(near))
         runner = web.AppRunner(api.application(), access_log=None, auto_decompress=False)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -200,7 +203,7 @@ def exchange(data: bytes) -> None:
     """Messages of Envoy's in any order, twice over: they are answered, and no body stays in memory."""
     memory = Budget(1_000_000, "bytes")
     openai = OpenAi(max_body_bytes=200_000)
-    routing = Routing(_router(), Metrics(), openai, SETTINGS.limits, SETTINGS.deadlines)
+    routing = Routing(_router("Envoy"), Metrics(), openai, SETTINGS.limits, SETTINGS.deadlines)
 
     async def talk() -> None:
         one = Exchange(routing, memory)
@@ -219,7 +222,9 @@ def body(data: bytes) -> None:
     """A request's body, to every API and in every coding: routed or answered with a status below 500."""
     coded = [("", data), ("gzip", gzip.compress(data, 1)), ("zstd", zstd.compress(data)), ("zstd", data)]
     for path, (coding, sent) in product(APIS, coded):
-        routing = Routing(_router(), Metrics(), SETTINGS.openai, SETTINGS.limits, SETTINGS.deadlines, reader=_reader())
+        routing = Routing(
+            _router("Envoy"), Metrics(), SETTINGS.openai, SETTINGS.limits, SETTINGS.deadlines, reader=_reader()
+        )
         one = Exchange(routing, Budget(10**8, "bytes"))
         for message in shapes.whole_request(path, sent, coding):
             for answer in _run(one.answer(message)):
