@@ -162,9 +162,11 @@ def _reliability(
 ) -> Calibration:
     rows = np.arange(len(choice))
     everything = reliability(predicted, quality)
+    chosen = reliability(predicted[rows, choice], quality[rows, choice])
     return Calibration(
         ece=everything.ece,
-        ece_of_choice=reliability(predicted[rows, choice], quality[rows, choice]).ece,
+        ece_of_choice=chosen.ece,
+        floor_of_choice=chosen.floor,
         ece_per_llm={llm: reliability(predicted[:, j], quality[:, j]).ece for j, llm in enumerate(llms)},
         curve=ReliabilityCurve(
             predicted=list(everything.predicted), observed=list(everything.observed), weight=list(everything.weight)

@@ -15,16 +15,22 @@ from routerdc.evaluation.measures.selection import Floats
 from routerdc_contract.bundle import LlmSpec
 
 BINS = 15
+MEAN_DISTANCE = (2 / np.pi) ** 0.5
+"""How far from its mean a normal variable is on average, in standard deviations."""
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """Non-empty bins of predicted probability: mean prediction, mean outcome, share of all predictions; and the ECE."""
+    """Non-empty bins of predicted probability: mean prediction, mean outcome, share of all predictions; and the ECE.
+
+    `floor`: the ECE to expect on as many rows of predictions that are true. Few rows show an error where there is none.
+    """
 
     predicted: tuple[float, ...]
     observed: tuple[float, ...]
     weight: tuple[float, ...]
     ece: float
+    floor: float
 
 
 def probabilities(scores: Floats, llms: Sequence[LlmSpec]) -> npt.NDArray[np.float64] | None:
@@ -49,4 +55,6 @@ def reliability(predicted: npt.NDArray[Any], outcome: npt.NDArray[Any], bins: in
     mean_outcome = np.bincount(where, outcome, bins)[used] / count[used]
     weight = count[used] / max(count.sum(), 1)
     ece = float(np.sum(weight * np.abs(mean_predicted - mean_outcome)))
-    return Reliability(tuple(mean_predicted), tuple(mean_outcome), tuple(weight), ece)
+    deviation = np.bincount(where, predicted * (1 - predicted), bins)[used] ** 0.5 / count[used]
+    floor = float(np.sum(weight * MEAN_DISTANCE * deviation))
+    return Reliability(tuple(mean_predicted), tuple(mean_outcome), tuple(weight), ece, floor)

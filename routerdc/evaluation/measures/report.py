@@ -56,6 +56,9 @@ class Calibration(_Frozen):
 
     ece: float
     ece_of_choice: float
+    floor_of_choice: float | None = Field(
+        default=None, description="what true probabilities would show on as many rows; None in reports of before"
+    )
     ece_per_llm: dict[str, float]
     curve: ReliabilityCurve
 

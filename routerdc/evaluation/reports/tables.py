@@ -105,7 +105,10 @@ def _calibration(report: Report) -> Table:
         ["the chosen LLM's", *(f"{one.ece_of_choice:.3f}" for one in found.values())],
         *([llm, *(f"{one.ece_per_llm[llm]:.3f}" for one in found.values())] for llm in report.llms),
     ]
-    return Table("Expected calibration error", ["", *found], rows, [1])
+    floors = {group: one.floor_of_choice for group, one in found.items() if one.floor_of_choice is not None}
+    note = "; ".join(f"{floor:.3f} {group}" for group, floor in floors.items())
+    note = note and f"True probabilities would show, for the chosen LLM on as many rows: {note}."
+    return Table("Expected calibration error", ["", *found], rows, [1], note=note)
 
 
 def _perturbed(report: Report) -> Table:

@@ -10,6 +10,7 @@ from routerdc.evaluation.baselines.frame import BEST_SINGLE, DOMAIN_EXPERT, KNN,
 from routerdc.evaluation.evaluate import Options, Subject, evaluate
 from routerdc.evaluation.measures.judging import IN_DISTRIBUTION, OUT_OF_DISTRIBUTION
 from routerdc.evaluation.measures.report import Line, Report
+from routerdc.evaluation.reports.tables import tables
 from routerdc_contract.bundle import LlmSpec
 from tests.support.data.two_subjects import LLMS, embed, only_cheap
 
@@ -120,6 +121,10 @@ def test_calibration_is_reported_by_group_or_not_at_all(
     apart = np.abs(predicted - truth.mean(axis=0))
     assert list(found[OUT_OF_DISTRIBUTION].ece_per_llm.values()) == pytest.approx(list(apart))
     assert found[OUT_OF_DISTRIBUTION].ece_of_choice == pytest.approx(apart[1])
+    floor = (2 / np.pi * predicted[1] * (1 - predicted[1]) / len(truth)) ** 0.5
+    assert found[OUT_OF_DISTRIBUTION].floor_of_choice == pytest.approx(floor)
+    note = next(table.note for table in tables(whole) if table.title == "Expected calibration error")
+    assert f"{floor:.3f} {OUT_OF_DISTRIBUTION}" in note
     plain = replace(subject, llms=tuple(LlmSpec(name=llm) for llm in LLMS))
     assert evaluate(plain, train, test, embed, BARE).calibration == {}
 

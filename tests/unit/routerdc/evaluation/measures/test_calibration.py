@@ -40,3 +40,15 @@ def test_sigmoid_of_slope_and_intercept_without_overflow() -> None:
 def test_one_llm_without_calibration_makes_the_router_uncalibrated() -> None:
     llms = [LlmSpec(name="a", calibration=Calibration(slope=1, intercept=0)), LlmSpec(name="b")]
     assert probabilities(np.zeros((1, 2), dtype=np.float32), llms) is None
+
+
+def test_true_probabilities_show_the_floor() -> None:
+    generator = np.random.default_rng(0)
+    predicted = generator.random(800)
+    shown = [reliability(predicted, (generator.random(800) < predicted).astype(float)) for _ in range(200)]
+    assert np.mean([one.ece for one in shown]) == pytest.approx(shown[0].floor, rel=0.05)
+
+
+def test_four_times_the_rows_halve_the_floor() -> None:
+    rows = np.full(100, 0.5)
+    assert reliability(np.tile(rows, 4), np.ones(400)).floor == pytest.approx(reliability(rows, np.ones(100)).floor / 2)
