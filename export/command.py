@@ -100,10 +100,12 @@ def export(
     """Turn a bundle into a model repository for Triton, and prove after every step that it agrees with torch.
 
     STEP is graph (needs torch), engine, plan (TensorRT), openvino or repository. Without it, every
-    step runs whose result is not current.
+    step runs whose result is not current. A bundle with the shape of a shipped one takes over that one's graph; `export
+    graph` traces it.
     """
     try:
-        steps = _steps(bundle, out, target, precision_for(target, precision), timing_caches or out, queries)
+        graph = GraphStep.of(bundle, traced=step == GraphStep.name)
+        steps = _steps(graph, out, target, precision_for(target, precision), timing_caches or out, queries)
         if step not in ("all", *(part.name for part in steps)):
             raise ExportError(f"{step}: not a step of --target {target}")
         chosen = [part for part in steps if step in ("all", part.name)]
@@ -118,10 +120,11 @@ def export(
 
 
 def _steps(
-    bundle: Path, out: Path, target: Target, precision: Precision, timing_caches: Path, queries: Sequence[Path]
+    graph: GraphStep, out: Path, target: Target, precision: Precision, timing_caches: Path, queries: Sequence[Path]
 ) -> list[Step]:
+    bundle = graph.bundle
     engine = bundle / ENGINE_FOLDER if precision == "int8" else out / "engine"
-    steps: list[Step] = [GraphStep.of(bundle), EngineStep(bundle, engine, precision, queries)]
+    steps: list[Step] = [graph, EngineStep(bundle, engine, precision, queries)]
     repository = out / "model_repository"
     match target:
         case "tensorrt" | "tensorrt-rtx":

@@ -23,6 +23,9 @@ from export.steps.step import Evidence, Step
 from routerdc_contract.bundle import GRAPH_FOLDER, Manifest
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from export.onnx.weights import WeightRef
     from routerdc.loaded_bundle import Router
 
 
@@ -30,26 +33,28 @@ if TYPE_CHECKING:
 class GraphStep(Step):
     """Traces the bundle in the folder `bundle`."""
 
+    traced: bool = True
+    """False: a bundle with the shape of a shipped one takes over that one's graph, which is proven like any other"""
     name = "graph"
 
     @classmethod
-    def of(cls, bundle: Path) -> Self:
+    def of(cls, bundle: Path, *, traced: bool = True) -> Self:
         """The graph lies in its bundle, and travels with it."""
-        return cls(bundle, bundle / GRAPH_FOLDER)
+        return cls(bundle, bundle / GRAPH_FOLDER, traced)
 
     def inputs(self) -> dict[str, str]:
         """The graph depends on the bundle and on the sample queries of its reference."""
         return graph_inputs(Manifest.read(self.bundle))
 
     def build(self, draft: Path) -> Evidence:
-        """Traces the encoder, and runs the traced graph.
+        """Traces the encoder, or takes a shipped bundle's graph over, and runs the graph.
 
         Raises:
             ExportError: torch is not installed.
             routerdc_contract.bundle.BundleError: the bundle cannot be used.
         """
         with self._torch():
-            return Evidence("fp32", self._trace(draft), self._answers(draft))
+            return Evidence("fp32", self._graph(draft), self._answers(draft))
 
     def build_head(self, draft: Path) -> Evidence:
         """Keeps the graph and torch's embeddings; only the scores are new."""
@@ -72,20 +77,27 @@ class GraphStep(Step):
                 "pip install -c constraints.txt 'routerdc-triton[export,train]'"
             ) from None
 
-    def _trace(self, draft: Path) -> Answers:
+    def _graph(self, draft: Path) -> Answers:
         import onnx
 
-        from export.onnx.assemble import weight_files
-        from export.onnx.trace import trace
-        from export.onnx.weights import Refs, take_out
+        from export.onnx.shipped_graph import graph_like_shipped
+        from export.onnx.weights import Refs
         from routerdc.loaded_bundle import Router
 
         router = Router.load(self.bundle)
-        graph = trace(router.model, router.manifest.tokenizer.max_tokens)
-        refs = take_out(graph, weight_files(self.bundle, router.manifest))
+        known = None if self.traced else graph_like_shipped(self.bundle)
+        graph, refs = known or self._traced(router)
         onnx.save(graph, draft / GRAPH_FILE)
         (draft / REFS_FILE).write_bytes(Refs.dump_json(refs, indent=1, exclude_defaults=True) + b"\n")
         return self._reference(router, draft)
+
+    def _traced(self, router: "Router") -> "tuple[ModelProto, dict[str, WeightRef]]":
+        from export.onnx.assemble import weight_files
+        from export.onnx.trace import trace
+        from export.onnx.weights import take_out
+
+        graph = trace(router.model, router.manifest.tokenizer.max_tokens)
+        return graph, take_out(graph, weight_files(self.bundle, router.manifest))
 
     def _reference(self, router: "Router", draft: Path) -> Answers:
         from export.onnx.trace import torch_answers
