@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from cli.answer import Answer, answers
+from deploy.local.ended_triton import EndedTriton
 from deploy.local.first_bundle import FirstBundle, is_for
 from deploy.local.folder import folder_of_its_own
 from deploy.local.processes.ports import PortError
@@ -103,7 +104,7 @@ def serve(endpoints_file: Path, precision: str | None, bundle: Path, folder: Pat
         with_router = chosen or bool(published_bundle(folder)) or is_for(bundle, endpoints_file)
         running, url = _start(stack, bundle, folder, endpoints_file, ports, precision, with_router=with_router)
         click.echo(_addresses(running, url))
-        _wait(running, FirstBundle(running.triton, folder, endpoints_file))
+        _wait(running, None if with_router else FirstBundle(running.triton, folder, endpoints_file))
 
 
 @click.command()
@@ -211,11 +212,13 @@ def _program() -> str:
 
 
 def _wait(running: Service, first_bundle: FirstBundle | None = None) -> None:
-    """Returns never; raises when a part ended by itself."""
+    """Returns never; raises when a part without which nobody is answered ended by itself."""
+    ended_triton = EndedTriton(running.triton)
     while True:
         if first_bundle is not None:
             first_bundle.look()
-        for process in running.processes:
+        ended_triton.look()
+        for process in running.front:
             if not process.running:
                 raise ProcessError(f"{process.name} ended by itself; {process.log_tail()}")
         time.sleep(LOOK_SECONDS)

@@ -59,7 +59,12 @@ class Service:
     def processes(self) -> tuple[ChildProcess, ...]:
         """Every process that must run for the service to be whole."""
         triton = (self.triton.process,) if self.triton.started else ()
-        return self.envoy.process, self.gateway, *triton
+        return *self.front, *triton
+
+    @property
+    def front(self) -> tuple[ChildProcess, ...]:
+        """Those without which nobody is answered."""
+        return self.envoy.process, self.gateway
 
 
 def export_bundle(bundle: Path, folder: Path, precision: str | None = None) -> Path:

@@ -134,6 +134,10 @@ class ChildProcess:
         lines = [line[:SHOWN_LINE_LENGTH] for line in text.splitlines() if not line.startswith(self._log_noise)]
         return "\n".join([f"its log {self.log} ends with:", *lines[-SHOWN_LOG_LINES:]])
 
+    def keep_log(self) -> Path:
+        """Where the log stays when the child is started once more, which empties the log."""
+        return self.log.replace(self.log.with_name(f"{self.log.stem}.ended{self.log.suffix}"))
+
     def _status(self) -> int | None:
         return self._process.poll() if self._process else None
 

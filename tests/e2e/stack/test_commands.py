@@ -1,5 +1,6 @@
 """`routerdc demo` and `routerdc serve` as people use them: they say what is wrong, and leave nothing behind."""
 
+import json
 import os
 import signal
 import socket
@@ -13,7 +14,10 @@ import yaml
 
 from deploy.local.command import SHIPPED_BUNDLE
 from deploy.local.stack import ROUTERDC
+from routerdc_client import RouterClient
+from routerdc_contract.v1 import router_pb2 as pb
 from tests.e2e.conftest import ANY_PORTS, Stack
+from tests.support.processes import wait_until
 
 TIMEOUT_SECONDS = 120
 
@@ -90,6 +94,20 @@ def test_it_says_so_and_stops_when_a_part_dies(demo: subprocess.Popen[str]) -> N
     assert demo.stdout is not None
     assert "gateway ended by itself" in demo.stdout.read()
     assert wait_until_gone(started, timeout_seconds=2) == set()
+
+
+def test_a_triton_that_dies_is_started_again(demo: subprocess.Popen[str], folder: Path) -> None:
+    started = descendants(demo.pid)
+    triton = next(pid for pid in started if b"/tritonserver\0" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    os.kill(triton, signal.SIGABRT)
+    assert demo.stdout is not None
+    lines = iter(demo.stdout.readline, "")
+    assert any("the default LLMs answer until it is back" in line for line in lines)
+    assert any("tritonserver is back" in line for line in lines)
+    assert (folder / "logs" / "triton.ended.log").stat().st_size > 0
+    port = json.loads((folder / "gateway.json").read_text())["grpc"]
+    with RouterClient(f"127.0.0.1:{port}") as router:
+        assert wait_until(lambda: router.route("Which number follows 7?").reason == pb.REASON_ROUTED, 30)
 
 
 def test_a_port_in_use_is_named_with_what_to_do(folder: Path) -> None:
