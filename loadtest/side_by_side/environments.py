@@ -1,6 +1,7 @@
 """Each competitor in an environment of its own, made on first use from what its users would install."""
 
 import subprocess
+import sys
 import venv
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,13 +33,13 @@ class Environment:
         python, done = folder / "bin" / "python", folder / _DONE
         if done.is_file() and done.read_text() == self._listed:
             return python
-        venv.create(folder, clear=True, with_pip=True)
+        venv.create(folder, clear=True)
         constraints = folder / "constraints.txt"
         constraints.write_text(_torch_pin(_CONSTRAINTS.read_text()))
-        command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip = [sys.executable, "-m", "pip", "--python", str(python), "--quiet", "--disable-pip-version-check"]
         try:
             ended = subprocess.run(
-                [*command, "--constraint", str(constraints), *self.requirements],
+                [*pip, "install", "--constraint", str(constraints), *self.requirements],
                 capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS,
             )  # fmt: skip
         except subprocess.TimeoutExpired:

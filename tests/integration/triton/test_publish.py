@@ -31,6 +31,7 @@ from tests.support.real_triton import BUNDLE
 from tests.support.waiting import until
 
 CALLERS = 3  # of each kind
+PAUSE_SECONDS = 0.01  # of a caller between two queries: without it they would take both cores from what they wait for
 DEADLINE_MS = 60_000.0
 
 Break = Callable[[Path], None]
@@ -136,6 +137,7 @@ async def traffic(server: TritonServer, endpoints_file: Path, *pools: Pool) -> A
             bundle_id = answer.as_numpy(BUNDLE_ID)[0, 0].decode()
             assert answer.as_numpy(CHOICE)[0, 0] == known[bundle_id].choices[query]
             seen.answers["triton", bundle_id] += 1
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def ask_gateway(router: AsyncRouterClient, offset: int) -> None:
         for i in range(offset, 10**9):
@@ -146,6 +148,7 @@ async def traffic(server: TritonServer, endpoints_file: Path, *pools: Pool) -> A
             pool = known[answer.bundle_id]
             assert (answer.reason, answer.llm) == (pb.REASON_ROUTED, pool.llms[pool.choices[query]])
             seen.answers["gateway", answer.bundle_id] += 1
+            await asyncio.sleep(PAUSE_SECONDS)
 
     flags: dict[str, Any] = {"port": 0, "metrics_port": 0, "cache_entries": 0, "deadline_ms": DEADLINE_MS}
     flags |= {"reload_interval_seconds": 0.1, "endpoints_file": endpoints_file, "triton_address": server.grpc_address}
