@@ -102,12 +102,13 @@ def test_a_triton_that_dies_is_started_again(demo: subprocess.Popen[str], folder
     os.kill(triton, signal.SIGABRT)
     assert demo.stdout is not None
     lines = iter(demo.stdout.readline, "")
-    assert any("the default LLMs answer until it is back" in line for line in lines)
-    assert any("tritonserver is back" in line for line in lines)
-    assert (folder / "logs" / "triton.ended.log").stat().st_size > 0
     port = json.loads((folder / "gateway.json").read_text())["grpc"]
     with RouterClient(f"127.0.0.1:{port}") as router:
-        assert wait_until(lambda: router.route("Which number follows 7?").reason == pb.REASON_ROUTED, 30)
+        assert any("the default LLMs answer until it is back" in line for line in lines)
+        assert router.route("Which number follows 7?").reason == pb.REASON_FALLBACK
+        assert any("tritonserver is back" in line for line in lines)
+        assert wait_until(lambda: router.route("Which number follows 8?").reason != pb.REASON_FALLBACK, 30)
+    assert (folder / "logs" / "triton.ended.log").stat().st_size > 0
 
 
 def test_a_port_in_use_is_named_with_what_to_do(folder: Path) -> None:
