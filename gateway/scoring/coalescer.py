@@ -19,26 +19,12 @@ from gateway.domain.scorer import Bundle, Scored, Scores
 from gateway.errors import ScorerOverloadedError, ScorerTimeoutError, ScorerUnavailableError
 from gateway.scoring.bisecting import BisectingScorer
 from gateway.scoring.deadline_queue import DeadlineQueue, Entry, Outcome
+from gateway.scoring.in_flight import Batch, InFlight
 from gateway.scoring.pacing import AnswerTime, RowLimit, has_room
 
 SLICE_SECONDS = 0.015
 """About what a few single queries take on a CPU, and longer than a full batch takes on a GPU."""
 _ABANDONED_SECONDS = 1.0  # how long a batch without waiters keeps its place, where it cannot be cancelled
-
-
-class _Batch:
-    """Entries that were sent together."""
-
-    __slots__ = ("entries", "rows", "sent_at", "task")
-
-    def __init__(self, entries: list[Entry], now: float) -> None:
-        self.entries = entries
-        self.sent_at = now
-        self.rows = sum(entry.priority is Priority.BATCH for entry in entries)
-        self.task: asyncio.Task[None] | None = None
-
-    def is_abandoned(self) -> bool:
-        return not any(entry.waiters for entry in self.entries)
 
 
 class Coalescer:
@@ -79,8 +65,8 @@ class Coalescer:
         self._keep = keep
         self._clock = clock
         self._queue = DeadlineQueue()
-        self._in_flight: dict[str, tuple[Entry, _Batch]] = {}
-        self._batches: set[_Batch] = set()
+        self._in_flight: dict[str, tuple[Entry, Batch]] = {}
+        self._batches = InFlight()
         self._flush_is_due = False
         self._answer_time = AnswerTime()
 
@@ -137,7 +123,7 @@ class Coalescer:
     def _flush(self) -> None:
         self._flush_is_due = False
         while entries := self._next():
-            self._send(_Batch(entries, self._clock()))
+            self._send(Batch(entries, self._clock()))
 
     def _next(self) -> list[Entry]:
         """What leaves now, taken from the queue."""
@@ -151,15 +137,15 @@ class Coalescer:
     def _has_room(self) -> bool:
         if not self._queue.has_single:
             return self._room_for_rows() > 0
-        sizes = [len(batch.entries) for batch in self._batches if not batch.rows]
-        return has_room(batches=len(sizes), queries=sum(sizes), scorers=self._scorers(), window=self._window)
+        sent = self._batches
+        return has_room(batches=sent.single_batches, queries=sent.singles, scorers=self._scorers(), window=self._window)
 
     def _room_for_rows(self) -> int:
         """Rows of the next slice."""
-        in_flight = sum(batch.rows for batch in self._batches)
-        return min(self._row_limit.rows, self._row_limit.rows * self._scorers() - in_flight)
+        rows = self._row_limit.rows
+        return min(rows, rows * self._scorers() - self._batches.rows)
 
-    def _send(self, batch: _Batch) -> None:
+    def _send(self, batch: Batch) -> None:
         for entry in batch.entries:
             entry.sent_at = batch.sent_at
             self._in_flight[entry.query] = entry, batch
@@ -168,7 +154,7 @@ class Coalescer:
         # In the context of its first query, so that a trace leads from a call to Triton.
         batch.task = asyncio.create_task(self._run(batch), context=batch.entries[0].context)
 
-    async def _run(self, batch: _Batch) -> None:
+    async def _run(self, batch: Batch) -> None:
         outcomes: Sequence[Outcome] = [ScorerUnavailableError("the call was cancelled")] * len(batch.entries)
         try:
             outcomes = await self._scorer.outcomes([entry.query for entry in batch.entries])
@@ -181,13 +167,13 @@ class Coalescer:
             self._forget(batch)
             self._settle(batch, outcomes)
 
-    def _settle(self, batch: _Batch, outcomes: Sequence[Outcome]) -> None:
+    def _settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         for entry, outcome in zip(batch.entries, outcomes, strict=True):
             if self._keep is not None and not isinstance(outcome, Exception):
                 self._keep(entry.query, outcome)
             entry.settle(outcome)
 
-    def _abandon(self, batch: _Batch) -> None:
+    def _abandon(self, batch: Batch) -> None:
         self._answer_time.observe_at_least(self._clock() - batch.sent_at)
         if not self._scorer.cancellable:
             self._close(batch)
@@ -197,14 +183,14 @@ class Coalescer:
         if batch.task is not None:
             batch.task.cancel()
 
-    def _forget(self, batch: _Batch) -> None:
+    def _forget(self, batch: Batch) -> None:
         """Frees the place of `batch`."""
         self._batches.discard(batch)
         self._close(batch)
         if len(self._queue):
             self._schedule_flush()
 
-    def _close(self, batch: _Batch) -> None:
+    def _close(self, batch: Batch) -> None:
         """Nobody joins `batch` any more: the same query is sent again."""
         for entry in batch.entries:
             if self._in_flight.get(entry.query) == (entry, batch):
