@@ -20,6 +20,8 @@ from deploy.local.triton.install import TritonInstall, find_triton
 START_TIMEOUT_SECONDS = 120.0
 EXIT_TIMEOUT_SECONDS = 10
 PROBE_TIMEOUT_SECONDS = 2.0
+# Between Triton and its Python process; taken as it is used. It begins with 1 MiB and grows, where both have crashed.
+SHARED_BYTES = 16 * 1024 * 1024
 # What changes a Triton is for callers of its gRPC port: a browser sends any web page's POST to any port of its machine.
 NOT_OVER_HTTP = "model-repository,shared-memory,trace,logging"
 
@@ -143,6 +145,7 @@ class TritonServer(LocalServer):
             "--load-model=*",
             "--disable-auto-complete-config",
             "--allow-gpu-metrics=false",
+            f"--backend-config=python,shm-default-byte-size={SHARED_BYTES}",
             f"--exit-timeout-secs={EXIT_TIMEOUT_SECONDS}",
             *(f"--{kind}-address={self._host}" for kind in ("http", "grpc", "metrics")),
             f"--http-port={ports.http}",
