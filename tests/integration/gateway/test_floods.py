@@ -43,10 +43,8 @@ async def test_a_flood_of_pings_takes_no_memory(start_gateway: StartGateway) -> 
 async def test_calls_without_a_message_cost_little(start_gateway: StartGateway) -> None:
     """As many on each connection as its caller likes: beyond the limit they are refused."""
     gateway = await start_gateway()
-    before, begin = gateway.memory_mib(), call_headers(b"/routerdc.v1.Router/Route")
-    connections = [await Connection.opened(gateway.address) for _ in range(CONNECTIONS)]
-    for connection in connections:
-        await connection.send(b"".join(frame(HEADERS, END_HEADERS, 2 * i + 1, begin) for i in range(CALLS)))
+    before = gateway.memory_mib()
+    connections = await _with_calls(gateway, CONNECTIONS)
     await _is_answered(gateway)
     assert gateway.peak_mib() - before < WITHOUT_KEY_MIB
     for connection in connections:
@@ -76,15 +74,22 @@ async def test_calls_that_are_given_up_at_once_take_little_memory(start_gateway:
 async def test_what_held_calls_took_is_given_back_when_they_end(start_gateway: StartGateway) -> None:
     """Long after the process has grown; from more connections than the bound is for, so that it has grown by more."""
     gateway = await start_gateway()
-    before, begin = gateway.memory_mib(), call_headers(b"/routerdc.v1.Router/Route")
-    connections = [await Connection.opened(gateway.address) for _ in range(MORE_CONNECTIONS)]
-    for connection in connections:
-        await connection.send(b"".join(frame(HEADERS, END_HEADERS, 2 * i + 1, begin) for i in range(CALLS)))
+    before = gateway.memory_mib()
+    connections = await _with_calls(gateway, MORE_CONNECTIONS)
     await until(lambda: gateway.memory_mib() - before > WITHOUT_KEY_MIB, 60)
     await asyncio.sleep(5)  # so that what it grew by is looked at while it is in use
     for connection in connections:
         connection.close()
     await until(lambda: gateway.memory_mib() - before < WITHOUT_KEY_MIB, 120)
+
+
+async def _with_calls(gateway: GatewayProcess, count: int) -> list[Connection]:
+    """So many connections, on each of them CALLS calls whose message does not come."""
+    begin = call_headers(b"/routerdc.v1.Router/Route")
+    connections = [await Connection.opened(gateway.address) for _ in range(count)]
+    for connection in connections:
+        await connection.send(b"".join(frame(HEADERS, END_HEADERS, 2 * i + 1, begin) for i in range(CALLS)))
+    return connections
 
 
 async def _is_answered(gateway: GatewayProcess) -> None:
