@@ -22,7 +22,6 @@ from typing import Any
 import click
 import grpc
 import yaml
-from tritonclient.grpc import service_pb2_grpc
 
 from deploy.local.triton.server import TritonServer
 from gateway.scoring.triton import kserve
@@ -50,7 +49,7 @@ class _Caller:
     """Sends the queries in turn, in the gateway's own requests."""
 
     def __init__(self, triton: str, queries: list[str]) -> None:
-        self._stub = service_pb2_grpc.GRPCInferenceServiceStub(grpc.insecure_channel(triton))
+        self._infer: Any = grpc.insecure_channel(triton).unary_unary(kserve.INFER)
         self._queries = cycle(queries)
 
     def keep_busy(self, rows: int) -> int:
@@ -64,7 +63,7 @@ class _Caller:
         return done
 
     def _send(self, rows: int) -> Any:
-        return self._stub.ModelInfer.future(kserve.infer_request(list(islice(self._queries, rows))))
+        return self._infer.future(kserve.infer_request(list(islice(self._queries, rows))))
 
 
 @click.command()

@@ -71,6 +71,9 @@ class TritonScorer:
         self._timeout_seconds = timeout_seconds
         self._channel = aio.insecure_channel(address, options=_CHANNEL_OPTIONS, interceptors=interceptors)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+        self._infer: Any = self._channel.unary_unary(  # takes serialized requests, which the stub's method does not
+            kserve.INFER, response_deserializer=service_pb2.ModelInferResponse.FromString
+        )
         self._bundles: dict[str, Bundle] = {}
         self._current: Bundle | None = None
         self.max_batch = 1  # the model's own limit, known after the first probe
@@ -121,12 +124,18 @@ class TritonScorer:
     async def score_batch(self, queries: Sequence[str]) -> list[Scores]:
         """See `BatchScorer.score_batch`. Cancelling it cancels the request in Triton."""
         request = kserve.infer_request(queries, familiarity=self._familiarity)
-        response = await self._ask(self._stub.ModelInfer, request, self._timeout_seconds)
+        response = await self._ask(self._infer, request, self._timeout_seconds)
         try:
             rows = kserve.rows(response, len(queries))
         except ValueError as error:
             raise ScorerFailedError(f"Triton at {self.address} gave an answer that cannot be read: {error}") from None
-        return [await self._scores(row) for row in rows]
+        scores = list[Scores]()
+        for bundle_id, values, token_count, truncated, familiarity in rows:
+            bundle = self._bundles.get(bundle_id) or await self._names_of(bundle_id)
+            if len(values) != len(bundle.llms):
+                raise ScorerFailedError(f"{len(values)} scores for the {len(bundle.llms)} LLMs of bundle {bundle_id}")
+            scores.append(Scores(bundle, values, token_count, truncated, familiarity))
+        return scores
 
     async def neighbours(self, query: str) -> Neighbours | None:
         """The graded training queries nearest to `query`; None where the bundle holds none.
@@ -136,19 +145,11 @@ class TritonScorer:
         """
         if not self._neighbours:
             return None
-        response = await self._ask(self._stub.ModelInfer, kserve.neighbours_request(query), self._timeout_seconds)
+        response = await self._ask(self._infer, kserve.neighbours_request(query), self._timeout_seconds)
         try:
             return kserve.neighbours(response)
         except ValueError as error:
             raise ScorerFailedError(f"Triton at {self.address} gave an answer that cannot be read: {error}") from None
-
-    async def _scores(self, row: kserve.Row) -> Scores:
-        bundle = self._bundles.get(row.bundle_id) or await self._names_of(row.bundle_id)
-        if len(row.scores) != len(bundle.llms):
-            raise ScorerFailedError(
-                f"{len(row.scores)} scores for the {len(bundle.llms)} LLMs of bundle {row.bundle_id}"
-            )
-        return Scores(bundle, row.scores, row.token_count, row.truncated, row.familiarity)
 
     async def _names_of(self, bundle_id: str) -> Bundle:
         """The names that belong to a bundle seen for the first time; one question for all who wait."""

@@ -13,7 +13,7 @@ from routerdc_contract.v1 import router_pb2 as pb
 
 
 def test_triton_is_asked_as_the_gateway_asks_it() -> None:
-    assert messages.infer("Où est 北京?") == kserve.infer_request(["Où est 北京?"]).SerializeToString()
+    assert messages.infer("Où est 北京?") == kserve.infer_request(["Où est 北京?"])
 
 
 def test_chats_name_the_virtual_model() -> None:

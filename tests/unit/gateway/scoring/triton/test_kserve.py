@@ -24,7 +24,7 @@ def config(llms: str = '["a", "b"]', bundle_id: str = "id", calibration: str = "
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=5))
 def test_every_text_travels_as_its_length_and_its_utf8(queries: list[str]) -> None:
-    request = kserve.infer_request(queries)
+    request = service_pb2.ModelInferRequest.FromString(kserve.infer_request(queries))
     raw, read = request.raw_input_contents[0], list[str]()
     while raw:
         (length,) = struct.unpack_from("<I", raw)
@@ -95,9 +95,25 @@ def test_an_output_that_is_cut_off_is_refused(name: str) -> None:
             kserve.rows(response, 1)
 
 
+def asked_for(request: bytes) -> list[str]:
+    return [output.name for output in service_pb2.ModelInferRequest.FromString(request).outputs]
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
+def test_a_score_that_is_no_finite_number_is_refused(score: float) -> None:
+    response = service_pb2.ModelInferResponse()
+    response.outputs.add(name=tensors.SCORES)
+    response.raw_output_contents.append(struct.pack("<4f", 0.5, score, -score, 3e38))
+    for output in (tensors.TOKEN_COUNT, tensors.TRUNCATED, tensors.BUNDLE_ID):
+        response.outputs.add(name=output)
+        response.raw_output_contents.append(b"")
+    with pytest.raises(ValueError, match="finite"):
+        kserve.rows(response, 1)
+
+
 def test_familiarity_is_asked_for_where_the_model_has_it_and_none_where_the_bundle_does_not_know_it() -> None:
-    asked = [output.name for output in kserve.infer_request(["a", "b"], familiarity=True).outputs]
-    assert asked == [*(output.name for output in kserve.infer_request(["a", "b"]).outputs), tensors.FAMILIARITY]
+    usual = asked_for(kserve.infer_request(["a", "b"]))
+    assert asked_for(kserve.infer_request(["a", "b"], familiarity=True)) == [*usual, tensors.FAMILIARITY]
     response = service_pb2.ModelInferResponse()
     for output, raw in {
         tensors.SCORES: struct.pack("<2f", 0.5, 0.25),
@@ -124,8 +140,7 @@ def nearest(**changes: bytes) -> object:
 
 
 def test_neighbours_are_asked_for_alone_and_read_with_their_bundle() -> None:
-    request = kserve.neighbours_request("q")
-    assert [output.name for output in request.outputs] == [tensors.NEIGHBOURS, tensors.BUNDLE_ID]
+    assert asked_for(kserve.neighbours_request("q")) == [tensors.NEIGHBOURS, tensors.BUNDLE_ID]
     assert kserve.neighbours(nearest()) == ("id", (("ü", 0.5, {"a": 1.0}),))
 
 
