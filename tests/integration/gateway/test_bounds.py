@@ -26,6 +26,7 @@ CREDENTIALS = (("authorization", f"Bearer {KEY}"),)
 HEALTH = "/grpc.health.v1.Health/Check"
 ROUTE = "/routerdc.v1.Router/Route"
 BATCH, STREAM = "/routerdc.v1.Router/RouteBatch", "/routerdc.v1.Router/RouteStream"
+PROCESS = "/envoy.service.ext_proc.v3.ExternalProcessor/Process"
 EMPTY = b"\x0a\x00"  # the first field, a message or a string without content
 
 
@@ -127,8 +128,7 @@ async def test_envoys_port_refuses_millions_of_empty_headers(gateway: GatewayPro
     headers = EMPTY * (3 * MIB)  # HeaderMap.headers
     inner = b"\x0a" + _varint(len(headers)) + headers  # HttpHeaders.headers
     message = b"\x12" + _varint(len(inner)) + inner  # ProcessingRequest.request_headers
-    method = "/envoy.service.ext_proc.v3.ExternalProcessor/Process"
-    assert await at_once(2, gateway.ext_proc_address, method, message) == {"INVALID_ARGUMENT"}
+    assert await at_once(2, gateway.ext_proc_address, PROCESS, message) == {"INVALID_ARGUMENT"}
     assert gateway.peak_mib() - before < WITHOUT_KEY_MIB
 
 

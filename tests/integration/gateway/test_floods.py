@@ -2,13 +2,15 @@
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 
 from grpc import aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
 from tests.integration.gateway.conftest import StartGateway
-from tests.integration.gateway.test_bounds import WITHOUT_KEY_MIB
+from tests.integration.gateway.test_bounds import PROCESS, ROUTE, WITHOUT_KEY_MIB
 from tests.support.frames import (
     CANCEL,
     END_HEADERS,
@@ -44,17 +46,29 @@ async def test_calls_without_a_message_cost_little(start_gateway: StartGateway) 
     """As many on each connection as its caller likes: beyond the limit they are refused."""
     gateway = await start_gateway()
     before = gateway.memory_mib()
-    connections = await _with_calls(gateway, CONNECTIONS)
+    connections = await _with_calls(gateway.address, CONNECTIONS)
     await _is_answered(gateway)
     assert gateway.peak_mib() - before < WITHOUT_KEY_MIB
     for connection in connections:
         connection.close()
 
 
+async def test_calls_without_a_message_at_envoys_port_cost_little(start_gateway: StartGateway) -> None:
+    """Envoy has one connection for each of its threads, which it may share, so the limit there is a connection's."""
+    gateway = await start_gateway(ext_proc_port=0)
+    before = gateway.memory_mib()
+    (connection,) = await _with_calls(gateway.ext_proc_address, 1, PROCESS)
+    async with aio.insecure_channel(gateway.ext_proc_address) as channel:  # its turn comes after theirs
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        await stub.Check(health_pb2.HealthCheckRequest(), timeout=60, wait_for_ready=True)
+    assert gateway.peak_mib() - before < WITHOUT_KEY_MIB
+    connection.close()
+
+
 async def test_calls_that_are_given_up_at_once_take_little_memory(start_gateway: StartGateway) -> None:
     """They never count as many at once, however many there are ("rapid reset")."""
     gateway = await start_gateway()
-    before, begin = gateway.memory_mib(), call_headers(b"/routerdc.v1.Router/Route")
+    before, begin = gateway.memory_mib(), call_headers(ROUTE.encode())
     connections = [await Connection.opened(gateway.address) for _ in range(CONNECTIONS)]
 
     async def given_up(connection: Connection) -> None:
@@ -75,7 +89,7 @@ async def test_what_held_calls_took_is_given_back_when_they_end(start_gateway: S
     """Long after the process has grown; from more connections than the bound is for, so that it has grown by more."""
     gateway = await start_gateway()
     before = gateway.memory_mib()
-    connections = await _with_calls(gateway, MORE_CONNECTIONS)
+    connections = await _with_calls(gateway.address, MORE_CONNECTIONS)
     await until(lambda: gateway.memory_mib() - before > WITHOUT_KEY_MIB, 60)
     await asyncio.sleep(5)  # so that what it grew by is looked at while it is in use
     for connection in connections:
@@ -83,10 +97,10 @@ async def test_what_held_calls_took_is_given_back_when_they_end(start_gateway: S
     await until(lambda: gateway.memory_mib() - before < WITHOUT_KEY_MIB, 120)
 
 
-async def _with_calls(gateway: GatewayProcess, count: int) -> list[Connection]:
+async def _with_calls(address: str, count: int, method: str = ROUTE) -> list[Connection]:
     """So many connections, on each of them CALLS calls whose message does not come."""
-    begin = call_headers(b"/routerdc.v1.Router/Route")
-    connections = [await Connection.opened(gateway.address) for _ in range(count)]
+    begin = call_headers(method.encode())
+    connections = [await Connection.opened(address) for _ in range(count)]
     for connection in connections:
         await connection.send(b"".join(frame(HEADERS, END_HEADERS, 2 * i + 1, begin) for i in range(CALLS)))
     return connections
