@@ -12,8 +12,7 @@ import inspect
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 
@@ -48,6 +47,8 @@ Call = Callable[[Messages, Context], Awaitable[Any]]
 class _Receiving:
     """One call whose message is on its way."""
 
+    __slots__ = ("_caller", "_context", "_task", "looks", "most_looks", "refused", "since")
+
     def __init__(self, context: Context, most_looks: int = MAX_LOOKS) -> None:
         self.most_looks = most_looks
         self.looks = 0
@@ -61,7 +62,7 @@ class _Receiving:
     def has_key(self) -> bool:
         return self._caller is not ANONYMOUS
 
-    @cached_property
+    @property
     def caller(self) -> str:
         return self._caller.name if self.has_key else host_of(self._context)
 
@@ -70,7 +71,7 @@ class _Receiving:
             self.refused = problem
             self._task.cancel()
 
-    async def end(self) -> None:
+    async def end(self) -> NoReturn:
         """Ends the call, which was cancelled, with a status where it was refused."""
         if not self.refused or self._task is None:
             raise asyncio.CancelledError
@@ -102,7 +103,18 @@ class Intake:
         """
 
         async def call(_messages: Messages, context: Context) -> Any:
-            return await behaviour(await self._message(context, most_looks), context)
+            receiving = _Receiving(context, most_looks)
+            self._watch()
+            self._single.add(receiving)
+            try:
+                message = await context.read()
+            except asyncio.CancelledError:
+                await receiving.end()
+            finally:
+                self._single.discard(receiving)
+            if message is grpc.aio.EOF:
+                await end(context, grpc.StatusCode.INVALID_ARGUMENT, "there is no message")
+            return await behaviour(message, context)
 
         return call
 
@@ -123,20 +135,6 @@ class Intake:
                 await receiving.end()
 
         return call
-
-    async def _message(self, context: Context, most_looks: int) -> Any:
-        receiving = _Receiving(context, most_looks)
-        self._watch()
-        self._single.add(receiving)
-        try:
-            message = await context.read()
-            if message is not grpc.aio.EOF:
-                return message
-            await end(context, grpc.StatusCode.INVALID_ARGUMENT, "there is no message")
-        except asyncio.CancelledError:
-            await receiving.end()
-        finally:
-            self._single.discard(receiving)
 
     async def _messages(self, messages: Messages, receiving: _Receiving) -> Messages:
         source = aiter(messages)
@@ -209,8 +207,9 @@ def _of_the_busiest(receiving: list[_Receiving]) -> list[_Receiving]:
     """The calls of the caller who has most. Until memory is given back, those that come next are refused, too."""
     if not receiving:
         return []
-    ((busiest, _),) = Counter(one.caller for one in receiving).most_common(1)
-    return [one for one in receiving if one.caller == busiest]
+    callers = [one.caller for one in receiving]
+    ((busiest, _),) = Counter(callers).most_common(1)
+    return [one for one, who in zip(receiving, callers, strict=True) if who == busiest]
 
 
 class _Growth:
