@@ -17,7 +17,7 @@ class Batch:
     def __init__(self, entries: list[Entry], now: float) -> None:
         self.entries = entries
         self.sent_at = now
-        self.rows = sum(entry.priority is Priority.BATCH for entry in entries)
+        self.rows = len(entries) if entries[0].priority is Priority.BATCH else 0
         self.task: asyncio.Task[None] | None = None
 
     def is_abandoned(self) -> bool:

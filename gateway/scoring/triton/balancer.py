@@ -118,7 +118,7 @@ class TritonBalancer:
     def max_batch(self) -> int:
         """The least of the models' own limits."""
         ready = [member for member in self._members if member.problem is None] or self._members
-        return min((member.scorer.max_batch for member in ready), default=1)
+        return min([member.scorer.max_batch for member in ready], default=1)
 
     @property
     def cancellable(self) -> bool:
@@ -183,6 +183,8 @@ class TritonBalancer:
         task.add_done_callback(self._leaving.discard)
 
     def _least_busy(self, members: Sequence[_Member]) -> _Member:
+        if len(members) == 1:
+            return members[0]
         now = self._clock()
         well = [m for m in members if m.state(now) is TritonState.IN_ROTATION] or members
         return min(well, key=lambda member: (member.in_flight, random.random()))  # noqa: S311 - no secret
