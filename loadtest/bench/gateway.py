@@ -7,9 +7,11 @@ the load generator.
 import asyncio
 import statistics
 from collections.abc import Callable, Set
-from contextlib import AbstractContextManager, AsyncExitStack, ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from typing import NamedTuple
 
+from loadtest.bench import at_once
 from loadtest.bench.comparison import Comparison, Goal
 from loadtest.bench.setting import Setting
 from loadtest.closed_loop.closed_loop import Connected, Round, Service
@@ -23,14 +25,11 @@ from loadtest.servers import targets
 from loadtest.servers.servers import Part
 from routerdc_contract.v1 import router_pb2 as pb
 
-_CALLERS = 32
+_CALLERS = at_once.CALLERS
 _CALLS = 2500  # a round of those that are answered at once: one to two seconds
 _BURSTS = 5
 _BURST_CALLS = 400
-# Of processes that should differ by 1 or 2 %: two equal ones differ by as much from one start to the next.
-_SHORT_ROUNDS = 2
-_SHORT_CALLS = 1000
-_SAME_CORE = f"both at once on one core, {_CALLERS // 2} callers each, started anew in both orders for each round"
+_SHORT_ROUNDS = 2  # of processes that should differ by 1 or 2 %, for each of the others' rounds
 _SECONDS_AT_RATE = 8.0
 _ADDED_AT_MOST = {0.5: Goal("added", most=1, cores=2), 0.99: Goal("ratio", most=1.25, cores=2)}
 _TIMEOUT_SECONDS = 20.0
@@ -128,11 +127,14 @@ def cache_hit(setting: Setting) -> list[Comparison]:
 def cache_without_hits(setting: Setting) -> list[Comparison]:
     """A gateway whose cache never hits over one without: CPU time with an instant Triton, latency with a real one."""
     name, parts, queries = "with a cache that never hits over none", setting.parts, setting.queries
-    at_once = []
-    for _ in range(_SHORT_ROUNDS * setting.effort.rounds):
-        with_cache, without = _at_once(setting, {}, {"cache_entries": 0})
-        without_again, with_cache_again = _at_once(setting, {"cache_entries": 0}, {})
-        at_once.append((with_cache + with_cache_again, without + without_again))
+    (of_cpu,) = at_once.pairs(
+        parts,
+        parts.gateway,
+        partial(parts.gateway, cache_entries=0),
+        [lambda gateway: targets.route(gateway, queries)],
+        rounds=_SHORT_ROUNDS * setting.effort.rounds,
+        calls=setting.effort.of(at_once.CALLS),
+    )
     with (
         parts.triton(setting.shipped.repository) as triton,
         parts.gateway(triton) as on,
@@ -141,7 +143,7 @@ def cache_without_hits(setting: Setting) -> list[Comparison]:
         ours, none = targets.route(on, queries), targets.route(off, queries)
         latencies = asyncio.run(_one_by_one(setting, ours, none, times=2))
     return [
-        _cpu(at_once, f"CPU per call {name}: instant Triton", Goal("ratio", most=1.02), _SAME_CORE),
+        _cpu(of_cpu, f"CPU per call {name}: instant Triton", Goal("ratio", most=1.02), at_once.CONDITIONS),
         _latency(latencies, 0.5, f"{name}: real Triton", Goal("ratio", most=1.02), "one caller"),
     ]
 
@@ -197,29 +199,6 @@ async def _throughputs(
         await one(a)
         await one(b)
         return await setting.in_turns(lambda: one(a), lambda: one(b))
-
-
-def _at_once(setting: Setting, *settings: dict[str, object]) -> list[Round]:
-    """A round of gateways with these settings at the same time, which so see the same machine.
-
-    CPU time is counted for each alone. Whichever is started first needs some 3 % more of it than an equal one after it.
-    """
-    with setting.parts.instant_triton() as triton, ExitStack() as running:
-        with on_cores(apart()[0]):
-            gateways = [running.enter_context(setting.parts.gateway(triton, **one)) for one in settings]
-        return asyncio.run(_side_by_side(setting, [targets.route(one, setting.queries) for one in gateways]))
-
-
-async def _side_by_side(setting: Setting, sides: list[Service]) -> list[Round]:
-    async with AsyncExitStack() as connections:
-        connected = [await connections.enter_async_context(side.connect()) for side in sides]
-
-        async def all_of_them() -> list[Round]:
-            calls = setting.effort.of(_SHORT_CALLS)
-            return await asyncio.gather(*(side.closed_loop(calls, _CALLERS // 2) for side in connected))
-
-        await all_of_them()
-        return await all_of_them()
 
 
 async def _one_by_one(setting: Setting, ours: Service, reference: Service, times: int = 1) -> list[tuple[Round, Round]]:

@@ -10,6 +10,12 @@ ROUTERDC = str(Path(sys.executable).with_name("routerdc"))
 STOP_SECONDS = 20
 
 
+def routerdc_of(checkout: Path) -> list[str]:
+    """The command of another checkout: in the environment that it has in `.venv`; where there is none, in this one."""
+    own = checkout / ".venv" / "bin" / "routerdc"
+    return ["env", f"PYTHONPATH={checkout.resolve()}", str(own.absolute()) if own.is_file() else ROUTERDC]
+
+
 def wait_or_kill(process: "subprocess.Popen[bytes]", stop_seconds: float = STOP_SECONDS) -> None:
     """Gives a child that has been asked to end `stop_seconds` for it."""
     try:

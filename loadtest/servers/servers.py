@@ -37,8 +37,10 @@ class Part(NamedTuple):
 class Parts:
     """Starts parts whose files (logs, endpoints.yaml) are in `folder`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, routerdc: Sequence[str] = (ROUTERDC,)) -> None:
+        """`routerdc` is the command that starts Triton and the gateway."""
         self.folder = folder
+        self._routerdc = routerdc
         self._started = 0
 
     @contextmanager
@@ -83,7 +85,7 @@ class Parts:
         """A real tritonserver with the models in `repository`."""
         log = self._file("triton", "server.log")
         ports = (f"--triton-{name}-port=0" for name in ("http", "grpc", "metrics"))
-        command = [ROUTERDC, "triton", "--repository", str(repository), *ports, "--log", str(log)]
+        command = [*self._routerdc, "triton", "--repository", str(repository), *ports, "--log", str(log)]
         with self._running("triton", command) as part:
             yield part
 
@@ -105,7 +107,7 @@ class Parts:
             "log_level": "warning",
         }
         command = [
-            ROUTERDC,
+            *self._routerdc,
             "gateway",
             *(f"--{name.replace('_', '-')}={value}" for name, value in (flags | settings).items()),
         ]
