@@ -4,8 +4,8 @@
 -- the caller is told when to come back.
 -- Rendered before this: MAX_REFUSALS, REFUSAL_REST_SECONDS.
 
-local FORGOTTEN_SECONDS, MAX_CALLERS, WITNESSES = 600, 1000, 2
-local resting = {}
+local FORGOTTEN_SECONDS, MAX_CALLERS, WITNESSES, SWEEP_SECONDS = 600, 1000, 2, 60
+local resting, next_sweep = {}, 0
 local hosts = {} -- by cluster, the addresses that have answered, and when they did last
 local refusals = {} -- by cluster, since its last success: how often it refused each caller, and how many callers there are
 
@@ -79,10 +79,16 @@ local function awake(groups, sizes, caller, now)
   return nil, math.ceil(soonest)
 end
 
+-- Callers come and do not come back, so nobody asks about most of them again: once a minute those whose rest is over go.
+local function let_rest(who, seconds, asked_for, now)
+  resting[who] = { till = now + seconds, asked_for = asked_for }
+  if now < next_sweep then return end
+  next_sweep = now + SWEEP_SECONDS
+  for one in pairs(resting) do remaining(one, now) end
+end
+
 local function remember(rests, now)
-  for who, rest in pairs(rests) do
-    resting[who] = { till = now + rest.seconds, asked_for = rest.asked_for }
-  end
+  for who, rest in pairs(rests) do let_rest(who, rest.seconds, rest.asked_for, now) end
 end
 
 local function remember_hosts(seen, now)
@@ -108,7 +114,6 @@ local function judge(cluster, was_refused, caller, now)
   of.counts[caller] = of.counts[caller] + 1
   if of.counts[caller] == MAX_REFUSALS then of.witnesses = of.witnesses + 1 end
   if of.counts[caller] < MAX_REFUSALS then return end
-  local rest = { till = now + REFUSAL_REST_SECONDS, asked_for = false }
-  resting[cluster .. " for " .. caller] = rest
-  if of.witnesses >= WITNESSES then resting[cluster] = rest end
+  let_rest(cluster .. " for " .. caller, REFUSAL_REST_SECONDS, false, now)
+  if of.witnesses >= WITNESSES then let_rest(cluster, REFUSAL_REST_SECONDS, false, now) end
 end

@@ -12,11 +12,11 @@ RUNTIME = LuaRuntime()
 
 @pytest.fixture
 def lua() -> Any:
-    """`judge`, `remember`, `remember_hosts`, `rest` (of a cluster of two hosts) and `host`."""
+    """`judge`, `remember`, `remember_hosts`, `rest` (of a cluster of two hosts), `host`, and the table `resting`."""
     source = (resources.files("gateway.envoy_config.lua") / "resting.lua").read_text(encoding="utf-8")
     constants = f"local MAX_REFUSALS, REFUSAL_REST_SECONDS = {REFUSALS}, {REST_SECONDS}\n"
     functions = "\nreturn {judge = judge, rest = cluster_rest, host = preferred_host"
-    functions += ", remember = remember, seen = remember_hosts}"
+    functions += ", remember = remember, seen = remember_hosts, resting = resting}"
     return RUNTIME.execute(constants + source + functions)
 
 
@@ -57,6 +57,15 @@ def test_what_is_remembered_of_callers_is_bounded(lua: Any) -> None:
         refuse(lua, str(i), 1)
     refuse(lua, "late")
     assert not rests(lua, "late", 1)
+
+
+def test_callers_who_do_not_come_back_are_forgotten(lua: Any) -> None:
+    for i in range(100):
+        refuse(lua, str(i), now=i)
+        lua.judge("c", False, "somebody", i)  # so that they are counted anew
+    assert len(list(lua.resting)) > REST_SECONDS
+    refuse(lua, "late", now=1000)
+    assert list(lua.resting) == ["c for late"]
 
 
 def test_one_of_two_hosts_that_rests_is_not_preferred_and_two_rest_as_their_cluster(lua: Any) -> None:
