@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import click
 from aiohttp import web
@@ -14,6 +15,8 @@ from console.explaining import Explainer
 from console.server import Console
 from routerdc_client import AsyncRouterClient, ClientTls
 
+MAX_CONNECTIONS = 256
+"""A browser has six for each page. More are closed at once: each keeps a file descriptor, whether it asks or not."""
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -84,9 +87,23 @@ async def serving(console: Console, host: str, port: int) -> AsyncIterator[str]:
     """
     runner = web.AppRunner(console.application(), access_log=None)
     await runner.setup()
+    server: asyncio.Server | None = None
     try:
-        await web.TCPSite(runner, host, port).start()
-        address, bound = runner.addresses[0][:2]
+        server = await asyncio.get_running_loop().create_server(_bounded(runner.server), host, port)
+        address, bound = server.sockets[0].getsockname()[:2]
         yield f"http://{f'[{address}]' if ':' in address else address}:{bound}/"
     finally:
+        if server is not None:
+            server.close()
         await runner.cleanup()
+
+
+def _bounded(server: web.Server | None) -> Callable[[], asyncio.BaseProtocol]:
+    """Serves each connection by `server`, until it has as many as it may."""
+    assert server is not None  # noqa: S101 - after the runner's setup
+    return lambda: server() if len(server.connections) < MAX_CONNECTIONS else _Refused()
+
+
+class _Refused(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).abort()

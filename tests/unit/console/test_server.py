@@ -7,16 +7,17 @@ from typing import Any
 
 import grpc
 import pytest
-from aiohttp import web
+from aiohttp import ClientConnectionError, ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
 from grpc import aio
 
-from console.command import LOOPBACK_NAMES
+from console.command import LOOPBACK_NAMES, MAX_CONNECTIONS, serving
 from console.explaining import Explainer
 from console.server import FILES, PAGE, Console
 from routerdc_client import AsyncRouterClient
 from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
+from tests.support.waiting import until
 
 METRICS = 'routerdc_requests_total{llm="a",reason="routed"} 10\nrouterdc_ready 1\n'
 Client = TestClient[web.Request, web.Application]
@@ -65,6 +66,29 @@ async def client(gateway: tuple[Gateway, str], metrics: str) -> AsyncIterator[Cl
         application = Console(router, metrics, LOOPBACK_NAMES).application()
         async with TestClient(TestServer(application)) as client:
             yield client
+
+
+async def test_connections_beyond_the_limit_are_closed_at_once(gateway: tuple[Gateway, str], metrics: str) -> None:
+    async with (
+        AsyncRouterClient(gateway[1]) as router,
+        serving(Console(router, metrics, LOOPBACK_NAMES), "127.0.0.1", 0) as url,
+        ClientSession() as session,
+    ):
+        port = int(url.rpartition(":")[2].strip("/"))
+        kept = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MAX_CONNECTIONS)]
+        with pytest.raises(ClientConnectionError):
+            await session.get(url)
+        for _, writer in kept:
+            writer.transport.abort()
+        await until(lambda: _is_served(session, url))
+
+
+async def _is_served(session: ClientSession, url: str) -> bool:
+    try:
+        async with session.get(url) as answer:
+            return answer.status == 200
+    except ClientConnectionError:
+        return False
 
 
 async def test_a_query_gets_its_decision(client: Client, gateway: tuple[Gateway, str]) -> None:
