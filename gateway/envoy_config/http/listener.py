@@ -17,6 +17,8 @@ from gateway.envoy_config.upstreams.clusters import buffer_bytes
 
 _HEADERS_TIMEOUT_SECONDS = 10
 _KEPT_ALIVE_SECONDS = 300  # an idle connection
+# So long may who is refused go on sending, and still sees why; in Envoy's own second a slow sender does not look.
+_SENDING_SECONDS = 5
 # Of an answer that its caller does not read. It is also how much longer than allowed a body may be whose sender still
 # sees the 413: the rest of a longer one stays unread, and resets the connection.
 _BUFFER_BYTES = 2 * 2**20
@@ -71,6 +73,7 @@ def _connection_manager(known: WithoutGateway, options: Options) -> hcm_pb2.Http
         # Until a request is there as a whole; an answer may take as long as it likes, while something comes.
         request_headers_timeout=seconds(_HEADERS_TIMEOUT_SECONDS),
         request_timeout=seconds(options.request_timeout_seconds),
+        delayed_close_timeout=seconds(_SENDING_SECONDS),
         stream_idle_timeout=seconds(options.idle_timeout_seconds),
         tracing=tracing(options) if options.otlp else None,
     )

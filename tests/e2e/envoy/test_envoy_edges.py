@@ -116,6 +116,7 @@ async def test_http_1_0_is_served(plane: Plane) -> None:
 
 
 LONG = b" " * 2 * MIB
+SENDING_SECONDS = 1.8
 REQUEST = b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n"
 
 
@@ -136,6 +137,23 @@ REQUEST = b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n"
 async def test_refusals_are_json(plane: Plane, text: bytes, status: int, code: str | None) -> None:
     got, body = await raw(plane, text)
     assert (got, body["error"]["type"], body["error"]["code"]) == (status, "invalid_request_error", code)
+
+
+async def test_who_is_still_sending_a_body_that_is_too_large_sees_why(plane: Plane) -> None:
+    """Most clients read no answer before they have sent everything, and a slow one is sending for a while."""
+    host, _, port = plane.envoy.address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(REQUEST + b"content-length: %d\r\n\r\n" % len(LONG) + LONG[: 3 * MIB // 2])
+    async with asyncio.timeout(10):
+        await reader.readuntil(b" 413 ")
+        await asyncio.sleep(SENDING_SECONDS)
+        writer.write(LONG[3 * MIB // 2 :])
+        await writer.drain()
+        await reader.readuntil(b"request_too_large")
+        writer.write(b"x")  # would fail where the connection has been reset
+        await asyncio.sleep(0.1)
+        assert not writer.transport.is_closing()
+    writer.close()
 
 
 @pytest.mark.parametrize(
