@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import openai
 
+from labelling.asking.bounded import BoundedClient
 from labelling.asking.budget import Reservation
 from labelling.asking.costs import dollars
 from labelling.asking.outcome import BROKEN, UNREADABLE, Failure, Said, UnreadableError, failure, said
@@ -49,7 +50,7 @@ class _Server:
             api_key=endpoint.api_key(),
             max_retries=0,  # retries are made here, where their cost is known
             timeout=manner.timeout_seconds,
-            http_client=openai.DefaultAioHttpClient(verify=verify, timeout=manner.timeout_seconds),
+            http_client=BoundedClient(verify=verify, timeout=manner.timeout_seconds),
         )
 
 

@@ -1,16 +1,18 @@
 """Endpoints that answer anything but what they should: nothing crashes, and no budget is exceeded."""
 
 import asyncio
+import gzip
 import json
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from labelling.asking.asker import Manner
+from labelling.asking.bounded import MAX_ANSWER_BYTES
 from labelling.asking.outcome import retry_after
 from labelling.collect.run import Report, collect
 from labelling.pool.endpoints import Endpoint, Llm, PoolFile
@@ -123,6 +125,33 @@ async def test_an_answer_that_drips_without_an_end_is_given_up(tmp_path: Path) -
         pool = PoolFile(llms={"a": Llm(price=1.0, endpoints=(Endpoint(address=address, model="a"),))})
         report, answer, _ = await asyncio.wait_for(asked(tmp_path, pool, timeout_seconds=0.5), 60)
     assert (report.answered, answer.missing) == (0, "failed: no answer in time")
+
+
+async def test_an_answer_without_an_end_is_left_after_what_an_answer_can_have(tmp_path: Path) -> None:
+    sent = 0
+
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+        with suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(b"10000\r\n" + b" " * 2**16 + b"\r\n")
+                sent += 2**16
+                await writer.drain()
+
+    async with await asyncio.start_server(pour, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        pool = PoolFile(llms={"a": Llm(price=1.0, endpoints=(Endpoint(address=address, model="a"),))})
+        _, answer, _ = await asyncio.wait_for(asked(tmp_path, pool), 60)
+    assert answer.missing == UNREADABLE
+    assert sent < 2 * MAX_ANSWER_BYTES
+
+
+async def test_an_answer_that_inflates_too_far_is_left_as_well(tmp_path: Path) -> None:
+    bomb = gzip.compress(said("x" * 2 * MAX_ANSWER_BYTES))
+    async with answering(bomb, head=b"Content-Encoding: gzip\r\n") as pool:
+        assert (await asked(tmp_path, pool))[1].missing == UNREADABLE
 
 
 @pytest.mark.parametrize(("status", "spent"), [(b"429 Slow down", False), (b"504 Gateway Timeout", True)])
