@@ -221,7 +221,16 @@ def _answer(outputs: list[tuple[str, bytes]]) -> bytes:
     return bytes(response.SerializeToString())
 
 
-_names = st.sampled_from([tensors.SCORES, tensors.TOKEN_COUNT, tensors.TRUNCATED, tensors.BUNDLE_ID])
+_names = st.sampled_from(
+    [
+        tensors.SCORES,
+        tensors.TOKEN_COUNT,
+        tensors.TRUNCATED,
+        tensors.BUNDLE_ID,
+        tensors.FAMILIARITY,
+        tensors.QUERY_CRC32,
+    ]
+)
 triton_answers = damaged(st.lists(st.tuples(_names, st.binary(max_size=40)), max_size=6).map(_answer))
 
 _hash = one_of_many("0" * 64, st.text("0123456789abcdef", min_size=64, max_size=64))

@@ -20,9 +20,6 @@ from deploy.local.triton.install import TritonInstall, find_triton
 START_TIMEOUT_SECONDS = 120.0
 EXIT_TIMEOUT_SECONDS = 10
 PROBE_TIMEOUT_SECONDS = 2.0
-# Between Triton and its Python process, taken as it is used. Both have crashed in code that manages it; Triton's own
-# 1 MiB has to grow, which may be why (docs/explanation/faults.md).
-SHARED_BYTES = 16 * 1024 * 1024
 # What changes a Triton is for callers of its gRPC port: a browser sends any web page's POST to any port of its machine.
 NOT_OVER_HTTP = "model-repository,shared-memory,trace,logging"
 
@@ -146,7 +143,6 @@ class TritonServer(LocalServer):
             "--load-model=*",
             "--disable-auto-complete-config",
             "--allow-gpu-metrics=false",
-            f"--backend-config=python,shm-default-byte-size={SHARED_BYTES}",
             f"--exit-timeout-secs={EXIT_TIMEOUT_SECONDS}",
             *(f"--{kind}-address={self._host}" for kind in ("http", "grpc", "metrics")),
             f"--http-port={ports.http}",

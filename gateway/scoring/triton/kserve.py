@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from tritonclient.grpc import service_pb2
 
@@ -20,9 +21,9 @@ from gateway.domain.scorer import Bundle, Neighbour, Neighbours
 from routerdc_contract import tensors
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
-"""The method that `infer_request` and `neighbours_request` are for."""
-_OUTPUTS = (tensors.SCORES, tensors.TOKEN_COUNT, tensors.TRUNCATED, tensors.BUNDLE_ID)
-_NEIGHBOURS_OUTPUTS = (tensors.NEIGHBOURS, tensors.BUNDLE_ID)
+"""The method that `infer_request` is for."""
+SCORES_OUTPUTS: tuple[str, ...] = (tensors.SCORES, tensors.TOKEN_COUNT, tensors.TRUNCATED, tensors.BUNDLE_ID)
+"""What every export answers with; what else is asked for, an older one may lack (`ModelInfo`)."""
 _length = struct.Struct("<I").pack  # of a BYTES element
 
 
@@ -42,30 +43,27 @@ class ModelInfo:
 
     bundle: Bundle
     max_batch: int
-    familiarity: bool = False
-    """whether the model has that output, which an older export lacks"""
-    neighbours: bool = False
-    """whether the bundle holds graded training queries"""
+    scores_outputs: tuple[str, ...] = SCORES_OUTPUTS
+    """what to ask for when scores are wanted"""
+    neighbours_outputs: tuple[str, ...] = ()
+    """what to ask for when the nearest training queries are wanted; nothing where the bundle holds none"""
 
 
-def infer_request(queries: Sequence[str], *, familiarity: bool = False) -> bytes:
-    """A serialized ModelInferRequest for `queries`: input `query` BYTES [len(queries), 1]; `familiarity`: with that."""
-    outputs = (*_OUTPUTS, tensors.FAMILIARITY) if familiarity else _OUTPUTS
-    return _request(queries, outputs)
+def infer_request(queries: Sequence[str], outputs: tuple[str, ...] = SCORES_OUTPUTS) -> bytes:
+    """A serialized ModelInferRequest for `queries`: input `query` BYTES [len(queries), 1]; asks for `outputs`."""
+    elements = [query.encode() for query in queries]
+    raw = b"".join([_length(len(e)) + e for e in elements])
+    texts: bytes = service_pb2.ModelInferRequest(raw_input_contents=[raw]).SerializeToString()
+    return _header(len(queries), outputs) + texts  # messages one after the other are one with the fields of both
 
 
-def neighbours_request(query: str) -> bytes:
-    """A serialized ModelInferRequest for the training queries nearest to `query`."""
-    return _request([query], _NEIGHBOURS_OUTPUTS)
-
-
-def neighbours(response: Any) -> Neighbours:
-    """The answer to `neighbours_request`.
+def neighbours(response: Any, query: str) -> Neighbours:
+    """The training queries nearest to `query`.
 
     Raises:
-        ValueError: an output is missing, or is not what the contract says.
+        ValueError: an output is missing, is not what the contract says, or belongs to another query.
     """
-    raw = _raw(response, _NEIGHBOURS_OUTPUTS)
+    raw = _raw(response, (tensors.NEIGHBOURS, tensors.BUNDLE_ID), [query])
     try:
         (bundle_id,), (text,) = _elements(raw, tensors.BUNDLE_ID), _elements(raw, tensors.NEIGHBOURS)
         nearest = tuple(Neighbour(row["query"], row["similarity"], row["grades"]) for row in json.loads(text))
@@ -74,20 +72,15 @@ def neighbours(response: Any) -> Neighbours:
     return Neighbours(bundle_id, nearest)
 
 
-def _request(queries: Sequence[str], outputs: tuple[str, ...]) -> bytes:
-    elements = [query.encode() for query in queries]
-    raw = b"".join([_length(len(e)) + e for e in elements])
-    texts: bytes = service_pb2.ModelInferRequest(raw_input_contents=[raw]).SerializeToString()
-    return _header(len(queries), outputs) + texts  # messages one after the other are one with the fields of both
-
-
-def rows(response: Any, n_queries: int) -> list[Row]:
-    """The answer to `n_queries` queries, row by row.
+def rows(response: Any, queries: Sequence[str]) -> list[Row]:
+    """The answer to `queries`, row by row.
 
     Raises:
-        ValueError: an output is missing, has another shape, or holds a score that is not a number.
+        ValueError: an output is missing, has another shape, holds a score that is not a number, or belongs to another
+            query.
     """
-    raw = _raw(response, _OUTPUTS)
+    n_queries = len(queries)
+    raw = _raw(response, SCORES_OUTPUTS, queries)
     scores = _numbers(raw, tensors.SCORES, "f")
     width, rest = divmod(len(scores), n_queries)
     if rest or not math.isfinite(sum(scores)):
@@ -112,8 +105,8 @@ def model_info(config: Any) -> ModelInfo:
         ValueError: a parameter is missing or malformed, or the model is not `routerdc` as the contract has it.
     """
     outputs = {output.name for output in config.output}
-    if tensors.QUERY not in {i.name for i in config.input} or not outputs.issuperset(_OUTPUTS):
-        raise ValueError(f"model {config.name} needs input {tensors.QUERY} and outputs {', '.join(_OUTPUTS)}")
+    if tensors.QUERY not in {i.name for i in config.input} or not outputs.issuperset(SCORES_OUTPUTS):
+        raise ValueError(f"model {config.name} needs input {tensors.QUERY} and outputs {', '.join(SCORES_OUTPUTS)}")
     parameters = {name: parameter.string_value for name, parameter in config.parameters.items()}
     try:
         llms = json.loads(parameters[tensors.PARAMETER_LLMS])
@@ -131,8 +124,13 @@ def model_info(config: Any) -> ModelInfo:
     calibration = _calibration(parameters.get(tensors.PARAMETER_CALIBRATION, ""), len(llms))
     max_tokens = _max_tokens(parameters.get(tensors.PARAMETER_MAX_TOKENS, ""))
     bundle = Bundle(bundle_id, tuple(llms), calibration, max_tokens)
-    optional = tensors.FAMILIARITY in outputs, tensors.NEIGHBOURS in outputs
-    return ModelInfo(bundle, max(1, config.max_batch_size), *optional)
+    guard = outputs & {tensors.QUERY_CRC32}
+    return ModelInfo(
+        bundle,
+        max(1, config.max_batch_size),
+        (*SCORES_OUTPUTS, *(outputs & {tensors.FAMILIARITY}), *guard),
+        (tensors.NEIGHBOURS, tensors.BUNDLE_ID, *guard) if tensors.NEIGHBOURS in outputs else (),
+    )
 
 
 def version(text: str) -> tuple[int, int]:
@@ -152,15 +150,18 @@ def _header(rows: int, outputs: tuple[str, ...]) -> bytes:
     return serialized
 
 
-def _raw(response: Any, wanted: Sequence[str]) -> dict[str, bytes]:
-    """The outputs of an answer by name.
+def _raw(response: Any, wanted: Sequence[str], queries: Sequence[str]) -> dict[str, bytes]:
+    """The outputs of an answer to `queries` by name.
 
     Raises:
-        ValueError: one of those `wanted` is missing.
+        ValueError: one of those `wanted` is missing, or the answer is to other queries. A Triton gives such ones when
+            its Python process stood still for a second, after which answers lag behind the requests by one.
     """
     raw = dict(zip([output.name for output in response.outputs], response.raw_output_contents, strict=True))
     if missing := set(wanted).difference(raw):
         raise ValueError(f"outputs are missing: {', '.join(sorted(missing))}")
+    if tensors.QUERY_CRC32 in raw and _numbers(raw, tensors.QUERY_CRC32, "I") != [crc32(q.encode()) for q in queries]:
+        raise ValueError(f"{tensors.QUERY_CRC32} says that it belongs to another query")
     return raw
 
 

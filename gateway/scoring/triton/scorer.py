@@ -78,8 +78,8 @@ class TritonScorer:
         self._current: Bundle | None = None
         self.max_batch = 1  # the model's own limit, known after the first probe
         self.cancellable = False  # until its version is known
-        self._familiarity = False  # whether the model has that output
-        self._neighbours = False  # whether the bundle has some
+        self._scores_outputs = kserve.SCORES_OUTPUTS
+        self._neighbours_outputs: tuple[str, ...] = ()  # none: the bundle has no neighbours
         self._learning = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -117,16 +117,16 @@ class TritonScorer:
         self.cancellable = kserve.version(server.version) >= _CANCELLABLE_SINCE
         self._learn(info.bundle)
         self.max_batch = info.max_batch
-        self._familiarity = info.familiarity
-        self._neighbours = info.neighbours
+        self._scores_outputs = info.scores_outputs
+        self._neighbours_outputs = info.neighbours_outputs
         return info.bundle
 
     async def score_batch(self, queries: Sequence[str]) -> list[Scores]:
         """See `BatchScorer.score_batch`. Cancelling it cancels the request in Triton."""
-        request = kserve.infer_request(queries, familiarity=self._familiarity)
+        request = kserve.infer_request(queries, self._scores_outputs)
         response = await self._ask(self._infer, request, self._timeout_seconds)
         try:
-            rows = kserve.rows(response, len(queries))
+            rows = kserve.rows(response, queries)
         except ValueError as error:
             raise ScorerFailedError(f"Triton at {self.address} gave an answer that cannot be read: {error}") from None
         scores = list[Scores]()
@@ -143,11 +143,12 @@ class TritonScorer:
         Raises:
             InvalidRequestError, ScorerError: as `score_batch`.
         """
-        if not self._neighbours:
+        if not self._neighbours_outputs:
             return None
-        response = await self._ask(self._infer, kserve.neighbours_request(query), self._timeout_seconds)
+        request = kserve.infer_request([query], self._neighbours_outputs)
+        response = await self._ask(self._infer, request, self._timeout_seconds)
         try:
-            return kserve.neighbours(response)
+            return kserve.neighbours(response, query)
         except ValueError as error:
             raise ScorerFailedError(f"Triton at {self.address} gave an answer that cannot be read: {error}") from None
 

@@ -10,7 +10,7 @@ import triton_python_backend_utils as pb_utils
 from lifeline import end_with_parent
 from numpy_compatibility import accept_inputs, output
 from pipeline import Pipeline, Routing
-from queries import FIELD, QueryError, read_queries
+from queries import FIELD, QueryError, checksums, read_queries
 from reference import Reference
 from settings import Settings
 
@@ -58,7 +58,7 @@ class TritonPythonModel:
             spans[i] = slice(len(texts), len(texts) + len(queries))
             texts.extend(queries)
         if texts:
-            columns = _columns(self._pipeline.route(texts), self._pipeline.bundle_id)
+            columns = _columns(self._pipeline.route(texts), checksums(texts), self._pipeline.bundle_id)
             for i, span in spans.items():
                 names = requests[i].requested_output_names()
                 tensors = [output(name, self._rows(name, columns, span)) for name in names]
@@ -78,7 +78,7 @@ class TritonPythonModel:
         return read_queries(tensor.as_numpy(), self._settings.max_query_bytes)
 
 
-def _columns(routing: Routing, bundle_id: str) -> dict[str, npt.NDArray[Any]]:
+def _columns(routing: Routing, crc32: npt.NDArray[np.uint32], bundle_id: str) -> dict[str, npt.NDArray[Any]]:
     """Every output for the whole batch, a row a query: made once, so that a request costs no more than its slices."""
     return {
         "choice": routing.choice[:, None],
@@ -87,6 +87,7 @@ def _columns(routing: Routing, bundle_id: str) -> dict[str, npt.NDArray[Any]]:
         "truncated": routing.truncated[:, None],
         "embedding": routing.embedding,
         "familiarity": routing.familiarity[:, None],
+        "query_crc32": crc32[:, None],
         "bundle_id": np.full((len(routing.choice), 1), bundle_id.encode(), dtype=np.object_),
     }
 

@@ -1,5 +1,8 @@
 """From the bytes of the input `query` to texts, or a clear refusal. Knows nothing of Triton or tokens."""
 
+from collections.abc import Sequence
+from zlib import crc32
+
 import numpy as np
 import numpy.typing as npt
 
@@ -20,6 +23,15 @@ def read_queries(rows: npt.NDArray[np.object_], max_query_bytes: int) -> list[st
     return [
         _text(value, f"{FIELD}[{i}]" if len(values) > 1 else FIELD, max_query_bytes) for i, value in enumerate(values)
     ]
+
+
+def checksums(texts: Sequence[str]) -> npt.NDArray[np.uint32]:
+    """(n,) CRC-32 of each text's bytes, by which a caller knows that an answer is to its own query.
+
+    Triton takes an answer for the next request's after its Python process has stood still for a second: it gave the
+    request up, of which the process knows nothing.
+    """
+    return np.array([crc32(text.encode()) for text in texts], dtype=np.uint32)
 
 
 def _text(value: bytes, where: str, max_query_bytes: int) -> str:

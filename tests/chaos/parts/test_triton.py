@@ -16,6 +16,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+from deploy.local.ended_triton import EndedTriton
 from deploy.local.triton.server import TritonPorts, TritonServer
 from routerdc_contract import tensors
 from routerdc_contract.bundle import Manifest
@@ -84,15 +85,24 @@ async def test_killed_triton_costs_no_decision_and_is_used_as_soon_as_it_is_back
     judge_return(ledger, "Triton started again", running, ready)
 
 
+@pytest.fixture
+async def own_triton(model_repository: Path, triton_platform: None, tmp_path: Path) -> AsyncIterator[TritonServer]:
+    """One that may end, and comes back on the same ports."""
+    ports = TritonPorts(0, lasting_port(), 0)
+    async with started(TritonServer(model_repository, log=tmp_path / "triton.log", ports=ports)) as triton:
+        yield triton
+
+
 async def test_stopped_or_slow_triton_costs_no_decision(
-    triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
+    own_triton: TritonServer, start_gateway: StartGateway, ledger: Ledger, seconds: Seconds
 ) -> None:
-    gateway = await asyncio.to_thread(start_gateway, triton.grpc_address)
+    triton, gateway = own_triton, await asyncio.to_thread(start_gateway, own_triton.grpc_address)
     hasty = load(gateway.address, PER_SECOND / 5, HASTY_MS)  # callers with less time than the gateway's own deadline
     async with load(gateway.address) as running, hasty as in_a_hurry:
         stopped = time.monotonic()
         with frozen(triton):
             await asyncio.sleep(seconds(1, 35))
+        await looked_after(triton, seconds(1, 5))
         ready = time.monotonic()
         await asyncio.sleep(BACK_SECONDS + seconds(0.2, 10))
     judge(ledger, "Triton stopped (SIGSTOP)", running.between(stopped, ready))
@@ -119,12 +129,20 @@ async def crawling(address: str, triton: TritonServer, seconds: float) -> list[C
     return running.between(begun, time.monotonic())
 
 
+async def looked_after(triton: TritonServer, seconds: float) -> None:
+    """As by `routerdc serve`, for `seconds` and until it runs: one that stood still may end when it goes on."""
+    keeper, end = EndedTriton(triton), time.monotonic() + seconds
+    while time.monotonic() < end or not triton.process.running:
+        await asyncio.to_thread(keeper.look)
+        await asyncio.sleep(0.05)
+
+
 @asynccontextmanager
-async def started(triton: TritonServer) -> AsyncIterator[None]:
+async def started(triton: TritonServer) -> AsyncIterator[TritonServer]:
     """Running, without holding up the event loop."""
     await asyncio.to_thread(triton.start)
     try:
-        yield
+        yield triton
     finally:
         await asyncio.to_thread(triton.stop)
 

@@ -6,6 +6,7 @@ from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from queue import Queue
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from routerdc_contract.tensors import (
     EMBEDDING,
     PARAMETER_BUNDLE_ID,
     PARAMETER_LLMS,
+    QUERY_CRC32,
     ROUTER_MODEL,
     SCORES,
     TOKEN_COUNT,
@@ -72,6 +74,7 @@ def test_all_outputs_have_the_contracts_types_and_shapes(client: InferenceServer
         EMBEDDING: (np.float32, (1, manifest.dim)),
     }
     assert answer.as_numpy(BUNDLE_ID).tolist() == [[manifest.bundle_id.encode()]]
+    assert answer.as_numpy(QUERY_CRC32).tolist() == [[crc32(GOOD_QUERY.encode())]]
     assert answer.as_numpy(CHOICE)[0, 0] == answer.as_numpy(SCORES)[0].argmax()
     np.testing.assert_allclose(np.linalg.norm(answer.as_numpy(EMBEDDING)), 1, rtol=1e-5)
 

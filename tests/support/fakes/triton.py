@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 import grpc
 from grpc import aio
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
 from gateway.domain.scorer import Bundle
+from gateway.scoring.triton import kserve
 from routerdc_contract import tensors
 from tests.support.fakes.scorer import BUNDLE
 
@@ -32,6 +34,8 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
     fault_details: str = "query: out of order"
     delay_seconds: float = 0.0
     drop_output: str = ""
+    mistaken_for: str = ""
+    """the query that it takes every other one for"""
     score: float = 1.0
     address: str = ""
     requests: list[Any] = field(default_factory=list)
@@ -46,7 +50,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
     async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         config = model_config_pb2.ModelConfig(name=request.name, max_batch_size=4)
         config.input.add(name=tensors.QUERY)
-        for name in (tensors.SCORES, tensors.TOKEN_COUNT, tensors.TRUNCATED, tensors.BUNDLE_ID):
+        for name in (*kserve.SCORES_OUTPUTS, tensors.QUERY_CRC32):
             if name != self.drop_output:
                 config.output.add(name=name)
         config.parameters[tensors.PARAMETER_BUNDLE_ID].string_value = self.configured.bundle_id
@@ -62,9 +66,10 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
             raise
         if self.fault is not None:
             await context.abort(self.fault, self.fault_details)
-        return self._answer(request.inputs[0].shape[0])
+        return self._answer(_queries(request))
 
-    def _answer(self, rows: int) -> Any:
+    def _answer(self, queries: list[bytes]) -> Any:
+        rows = len(queries)
         bundle = self.answering or self.configured
         values = [self.score if i == 1 else 0.0 for i in range(len(bundle.llms))]
         element = bundle.bundle_id.encode()
@@ -73,6 +78,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
             tensors.TOKEN_COUNT: struct.pack("<i", 7) * rows,
             tensors.TRUNCATED: b"\x01" * rows,
             tensors.BUNDLE_ID: (struct.pack("<I", len(element)) + element) * rows,
+            tensors.QUERY_CRC32: b"".join(struct.pack("<I", crc32(self.mistaken_for.encode() or q)) for q in queries),
         }
         response = service_pb2.ModelInferResponse()
         for name, raw in outputs.items():
@@ -80,6 +86,15 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
                 response.outputs.add(name=name)
                 response.raw_output_contents.append(raw)
         return response
+
+
+def _queries(request: Any) -> list[bytes]:
+    raw, queries = request.raw_input_contents[0], list[bytes]()
+    while raw:
+        (length,) = struct.unpack_from("<I", raw)
+        queries.append(raw[4 : 4 + length])
+        raw = raw[4 + length :]
+    return queries
 
 
 @asynccontextmanager

@@ -63,6 +63,7 @@ def test_the_configuration_declares_the_contracts_tensors() -> None:
         tensors.EMBEDDING: ("TYPE_FP32", [-1]),
         tensors.FAMILIARITY: ("TYPE_FP32", [1]),
         tensors.NEIGHBOURS: ("TYPE_STRING", [1]),
+        tensors.QUERY_CRC32: ("TYPE_UINT32", [1]),
         tensors.BUNDLE_ID: ("TYPE_STRING", [1]),
     }
 

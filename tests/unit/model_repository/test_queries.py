@@ -1,8 +1,10 @@
+from zlib import crc32
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from queries import QueryError, read_queries
+from queries import QueryError, checksums, read_queries
 
 
 def rows(*values: bytes) -> np.ndarray:  # type: ignore[type-arg]
@@ -12,6 +14,11 @@ def rows(*values: bytes) -> np.ndarray:  # type: ignore[type-arg]
 @given(texts=st.lists(st.text(min_size=1).filter(lambda text: not text.isspace()), min_size=1, max_size=5))
 def test_texts_come_back_as_they_were_sent(texts: list[str]) -> None:
     assert read_queries(rows(*(text.encode() for text in texts)), 10_000) == texts
+
+
+def test_checksums_are_those_of_the_bytes_that_were_sent() -> None:
+    answers = checksums(["Où est 北京?", "q"])
+    assert (answers.dtype, answers.tolist()) == (np.uint32, [crc32("Où est 北京?".encode()), crc32(b"q")])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import math
 import struct
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import given
@@ -75,7 +76,7 @@ def test_another_number_of_rows_than_queries_is_refused() -> None:
         response.outputs.add(name=name)
         response.raw_output_contents.append(content)
     with pytest.raises(ValueError, match=r"zip|rows"):
-        kserve.rows(response, 1)
+        kserve.rows(response, ["q"])
 
 
 @pytest.mark.parametrize("name", [tensors.SCORES, tensors.TOKEN_COUNT, tensors.BUNDLE_ID])
@@ -92,7 +93,7 @@ def test_an_output_that_is_cut_off_is_refused(name: str) -> None:
             response.outputs.add(name=output)
             response.raw_output_contents.append(raw)
         with pytest.raises(ValueError, match=f"{name} |rows for|argument"):
-            kserve.rows(response, 1)
+            kserve.rows(response, ["q"])
 
 
 def asked_for(request: bytes) -> list[str]:
@@ -108,12 +109,14 @@ def test_a_score_that_is_no_finite_number_is_refused(score: float) -> None:
         response.outputs.add(name=output)
         response.raw_output_contents.append(b"")
     with pytest.raises(ValueError, match="finite"):
-        kserve.rows(response, 1)
+        kserve.rows(response, ["q"])
 
 
 def test_familiarity_is_asked_for_where_the_model_has_it_and_none_where_the_bundle_does_not_know_it() -> None:
-    usual = asked_for(kserve.infer_request(["a", "b"]))
-    assert asked_for(kserve.infer_request(["a", "b"], familiarity=True)) == [*usual, tensors.FAMILIARITY]
+    made: Any = config()
+    assert kserve.model_info(made).scores_outputs == kserve.SCORES_OUTPUTS
+    made.output.add(name=tensors.FAMILIARITY)
+    assert kserve.model_info(made).scores_outputs == (*kserve.SCORES_OUTPUTS, tensors.FAMILIARITY)
     response = service_pb2.ModelInferResponse()
     for output, raw in {
         tensors.SCORES: struct.pack("<2f", 0.5, 0.25),
@@ -124,9 +127,9 @@ def test_familiarity_is_asked_for_where_the_model_has_it_and_none_where_the_bund
     }.items():
         response.outputs.add(name=output)
         response.raw_output_contents.append(raw)
-    assert [row.familiarity for row in kserve.rows(response, 2)] == [0.75, None]
+    assert [row.familiarity for row in kserve.rows(response, ["q", "r"])] == [0.75, None]
     del response.outputs[3], response.raw_output_contents[3]
-    assert [row.familiarity for row in kserve.rows(response, 2)] == [None, None]
+    assert [row.familiarity for row in kserve.rows(response, ["q", "r"])] == [None, None]
 
 
 def nearest(**changes: bytes) -> object:
@@ -140,18 +143,36 @@ def nearest(**changes: bytes) -> object:
 
 
 def test_neighbours_are_asked_for_alone_and_read_with_their_bundle() -> None:
-    assert asked_for(kserve.neighbours_request("q")) == [tensors.NEIGHBOURS, tensors.BUNDLE_ID]
-    assert kserve.neighbours(nearest()) == ("id", (("ü", 0.5, {"a": 1.0}),))
+    made: Any = config()
+    made.output.add(name=tensors.NEIGHBOURS)
+    request = kserve.infer_request(["q"], kserve.model_info(made).neighbours_outputs)
+    assert asked_for(request) == [tensors.NEIGHBOURS, tensors.BUNDLE_ID]
+    assert kserve.neighbours(nearest(), "q") == ("id", (("ü", 0.5, {"a": 1.0}),))
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"3", b"[3]", b'[{"query": "q"}]', b"\xff"])
 def test_neighbours_that_are_not_the_contracts_are_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match="neighbours"):
-        kserve.neighbours(nearest(neighbours=text))
+        kserve.neighbours(nearest(neighbours=text), "q")
 
 
 def test_the_configuration_says_whether_a_bundle_holds_neighbours() -> None:
     made: Any = config()
-    assert not kserve.model_info(made).neighbours
+    assert not kserve.model_info(made).neighbours_outputs
     made.output.add(name=tensors.NEIGHBOURS)
-    assert kserve.model_info(made).neighbours
+    assert kserve.model_info(made).neighbours_outputs
+
+
+def test_an_answer_to_another_query_is_refused_where_the_model_says_which_one_it_answers() -> None:
+    made: Any = config()
+    made.output.add(name=tensors.NEIGHBOURS)
+    made.output.add(name=tensors.QUERY_CRC32)
+    info = kserve.model_info(made)
+    assert tensors.QUERY_CRC32 in info.scores_outputs
+    assert tensors.QUERY_CRC32 in info.neighbours_outputs
+    response: Any = nearest()
+    response.outputs.add(name=tensors.QUERY_CRC32)
+    response.raw_output_contents.append(struct.pack("<I", crc32("ü".encode())))
+    assert kserve.neighbours(response, "ü").bundle_id == "id"
+    with pytest.raises(ValueError, match="belongs to another query"):
+        kserve.neighbours(response, "u")

@@ -25,6 +25,15 @@ async def test_a_batch_is_one_request_and_comes_back_row_by_row() -> None:
     ] * 3
 
 
+async def test_a_batch_answered_for_other_queries_is_a_failure() -> None:
+    async with fake_triton() as triton, TritonScorer(triton.address, timeout_seconds=5) as scorer:
+        await scorer.probe()
+        assert len(await scorer.score_batch(["q", "r"])) == 2
+        triton.mistaken_for = "q"
+        with pytest.raises(errors.ScorerFailedError, match="belongs to another query"):
+            await scorer.score_batch(["q", "r"])
+
+
 async def test_the_models_own_batch_limit_is_learned() -> None:
     async with fake_triton() as triton, TritonScorer(triton.address, timeout_seconds=5) as scorer:
         await scorer.probe()
