@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from deploy.local.triton.install import UnsupportedPlatformError, find_triton
-from deploy.local.triton.server import TritonServer
+from deploy.local.triton.server import TritonPorts, TritonServer
 from routerdc_contract.bundle import ENGINE_FOLDER, Manifest
+from tests.support.gateways.process import lasting_port
 from tests.support.shared import shared
 
 BUNDLE = Path(__file__).parents[2] / "bundles/default"
+_SHARED = pytest.StashKey[TritonServer]()
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +49,19 @@ def triton_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def triton(model_repository: Path, triton_platform: None, triton_log: Path) -> Iterator[TritonServer]:
-    """Running and ready, for tests that leave it so."""
-    with TritonServer(model_repository, log=triton_log) as server:
+def triton(
+    model_repository: Path, triton_platform: None, triton_log: Path, request: pytest.FixtureRequest
+) -> Iterator[TritonServer]:
+    """Running and ready, for tests that leave it so. One that ended by itself is started again for the next test."""
+    ports = TritonPorts(lasting_port(), lasting_port(), lasting_port())
+    with TritonServer(model_repository, log=triton_log, ports=ports) as server:
+        request.config.stash[_SHARED] = server
         yield server
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Nothing later fails because of a Triton that ended in one test."""
+    server = item.config.stash.get(_SHARED, None)
+    if server is not None and "triton" in getattr(item, "fixturenames", ()) and not server.process.running:
+        server.process.keep_log()
+        server.start()
