@@ -136,17 +136,19 @@ def _filled(model: RouterModel, tensors: dict[str, Tensor], folder: Path) -> Rou
 
 
 def _write_weights(path: Path, model: RouterModel, encoder: EncoderSpec) -> None:
-    pinned = load_encoder(resolve_encoder(encoder), encoder.layers)
-    same = {_ENCODER_PREFIX + key for key in _unchanged(model.encoder, pinned)}
+    same = {_ENCODER_PREFIX + key for key in _unchanged(model.encoder, encoder)}
     tensors = {
         key: value.detach().cpu().contiguous().clone() for key, value in model.state_dict().items() if key not in same
     }
     path.write_bytes(save(tensors, metadata={_CONFIG_KEY: json.dumps(dataclasses.asdict(model.config))}))
 
 
-def _unchanged(encoder: nn.Module, pinned: nn.Module) -> list[str]:
-    reference = pinned.state_dict()
-    return [key for key, value in encoder.state_dict().items() if torch.equal(value.cpu(), reference[key])]
+def _unchanged(encoder: nn.Module, pinned: EncoderSpec) -> list[str]:
+    """Names of the tensors that are the pinned encoder's; none where the model was trained without it."""
+    if not (tensors := encoder.state_dict()):
+        return []
+    reference = load_encoder(resolve_encoder(pinned), pinned.layers).state_dict()
+    return [key for key, value in tensors.items() if torch.equal(value.cpu(), reference[key])]
 
 
 def _read_weights(path: Path) -> tuple[dict[str, Tensor], RouterConfig]:

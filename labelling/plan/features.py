@@ -12,12 +12,12 @@ Features = Callable[[Sequence[str]], Floats]
 def router_features(recipe_name: str = "default") -> Features:
     """Features, (n, width) float32 of unit length, of the encoder that `recipe_name` trains on; kept on disk.
 
-    The encoder is opened for queries that are not there yet: that takes seconds.
+    The encoder is read for queries that are not there yet: that takes seconds.
     """
-    from routerdc.training.encoder import frozen_features
+    from routerdc.training.encoder import open_encoder
     from routerdc.training.recipe import load_recipe
 
-    known = frozen_features(load_recipe(recipe_name).encoder)
+    known = open_encoder(load_recipe(recipe_name).encoder).features
 
     def features(queries: Sequence[str]) -> Floats:
         found = known(queries)

@@ -23,7 +23,7 @@ from routerdc_contract.bundle import Calibration, LlmSpec, Manifest
 def write_prior(folder: Path, table: PriorTable, recogniser: Recogniser, name: str, today: datetime.date) -> Manifest:
     """Writes the bundle; its card says that it is a prior, from when and from what."""
     encoder = open_encoder(recogniser.encoder)
-    model = _model(table, recogniser, encoder.model)
+    model = _model(table, recogniser)
     llms = [
         LlmSpec(name=llm, price=belief.price, calibration=Calibration(slope=1.0, intercept=0.0))
         for llm, belief in table.llms.items()
@@ -44,7 +44,7 @@ def write_prior(folder: Path, table: PriorTable, recogniser: Recogniser, name: s
     return manifest
 
 
-def _model(table: PriorTable, recogniser: Recogniser, encoder: torch.nn.Module) -> RouterModel:
+def _model(table: PriorTable, recogniser: Recogniser) -> RouterModel:
     quality = table.qualities()
     logits = np.log(quality / (1 - quality))
     bias = logits.mean(axis=0)
@@ -62,7 +62,7 @@ def _model(table: PriorTable, recogniser: Recogniser, encoder: torch.nn.Module) 
         pooling=recogniser.encoder.pooling,
         scale=scale,
     )
-    model = RouterModel(encoder, config)
+    model = RouterModel(torch.nn.Identity(), config)  # the encoder is the pinned one, which the bundle only names
     model.projection = recogniser.projection(extra=1)
     model.llm_embeddings = torch.nn.Parameter(torch.from_numpy(rows).float())
     model.llm_bias = torch.nn.Parameter(torch.from_numpy(bias).float())

@@ -31,6 +31,7 @@ class Trained:
     """A trained router, not yet a bundle."""
 
     model: RouterModel
+    """without an encoder where that is frozen"""
     tokenizer: Tokenizer
     encoder: EncoderSpec
     recipe: Recipe

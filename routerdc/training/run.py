@@ -22,7 +22,10 @@ CHECKPOINT_EVERY_STEPS = 50
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one training came to. `held_out`: inputs of the held-out rows, as the model takes them now."""
+    """What one training came to. `held_out`: inputs of the held-out rows, as the model takes them now.
+
+    The model has an encoder only if that was trained: a frozen one's features are `encoder.features`.
+    """
 
     encoder: Encoder
     model: RouterModel
@@ -88,7 +91,7 @@ def _new_model(encoder: Encoder, recipe: Recipe, data: TrainingData, seed: int) 
         pooling=recipe.encoder.pooling,
         scale=head.scale,
     )
-    model = RouterModel(encoder.model, config)
+    model = RouterModel(encoder.model if recipe.encoder.trained else torch.nn.Identity(), config)
     model.encoder.requires_grad_(recipe.encoder.trained)
     model.llm_bias.requires_grad_(recipe.head.bias)
     return model

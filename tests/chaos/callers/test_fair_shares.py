@@ -23,6 +23,8 @@ DEADLINE_MS = 2000.0 if FULL else 10_000.0
 STEADY = 30.0 if FULL else 10.0
 ROWS = 1024
 GATEWAYS = 4
+TURNS = 3 if FULL else 1
+"""Alone and beside others, so that a busy machine is busy for both."""
 
 
 @asynccontextmanager
@@ -61,7 +63,7 @@ async def test_two_clients_that_send_large_batches_without_a_pause(
     one, two, other = channel(gateway.address), channel(gateway.address), channel(gateway.address)
     alone, beside = list[Call](), list[Call]()
     async with one, two, other:
-        for _ in range(3):  # in turns, so that a busy machine is busy for both
+        for _ in range(TURNS):
             async with Load(routing(other, DEADLINE_MS), STEADY) as running:
                 await asyncio.sleep(seconds(1, 10))
             alone += running.calls

@@ -1,4 +1,4 @@
-"""The plan's features: a run that meets no new prompt opens no encoder."""
+"""The plan's features: a run that meets no new prompt reads no encoder."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def test_prompts_that_an_earlier_run_has_seen_need_no_encoder(tmp_path: Path, mo
     prompts = ["2 + 2?", "Translate into German: house"]
     first = router_features()(prompts)
     np.testing.assert_allclose(np.linalg.norm(first, axis=1), 1, rtol=1e-6)
-    monkeypatch.setattr(encoders, "open_encoder", None)
+    monkeypatch.setattr(encoders, "load_encoder", None)
     np.testing.assert_array_equal(router_features()(prompts[::-1]), first[::-1])
     with pytest.raises(TypeError):
         router_features()(["new"])

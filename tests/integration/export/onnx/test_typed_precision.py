@@ -13,7 +13,7 @@ from routerdc_contract.bundle import ENGINE_FOLDER, Manifest
 from tests.support.data.public import ROUTERDC as DATA
 from tests.support.real_triton import BUNDLE
 
-N_QUERIES = 1000
+N_QUERIES = 400
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ def teacher() -> Encoder:
     model.eval()
     features = FeatureCache(lambda queries: encode(model, tokenizer, queries, RECIPE, "cpu"), None)
     spec: Any = None
-    return Encoder(spec, model, 16, tokenizer, features)
+    return Encoder(spec, lambda: model, 16, tokenizer, features)
 
 
 def test_a_tokens_features_are_those_of_the_token_alone() -> None:
