@@ -70,14 +70,14 @@ def decide(case: Case, conversation: ScoredConversation) -> Decision:
     if conversation.past:
         session_llm = _replayed(case, scores.bundle, conversation.past, eligible) or session_llm
     choice = _choice(case, scores.bundle, scores.values, eligible, conversation.chat_tokens, session_llm)
-    candidates = tuple(
+    candidates = [
         Candidate(r.llm, pool.endpoint(r.llm, query.caller), r.score, r.adjusted_score, _confidence(scores.bundle, r))
         for r in choice.order[: query.max_candidates]
-    )
+    ]
     done_ns = time.perf_counter_ns()
     return Decision(
         request_id=query.request_id,
-        candidates=candidates,
+        candidates=tuple(candidates),
         reason=_reason(choice, scored),
         reason_detail=choice.detail + (" after cost" if case.cost and choice.rule is Rule.BEST else "") + case.note,
         margin=choice.margin,

@@ -23,10 +23,10 @@ class BisectingScorer:
         """See `BatchScorer.cancellable`."""
         return self._scorer.cancellable
 
-    async def outcomes(self, queries: Sequence[str]) -> list[Scores | Exception]:
+    async def outcomes(self, queries: Sequence[str]) -> Sequence[Scores | Exception]:
         """Outcome i belongs to query i: its scores, or the error that it fails with."""
         try:
-            return list(await self._scorer.score_batch(queries))
+            return await self._scorer.score_batch(queries)
         except InvalidRequestError as error:
             if len(queries) == 1:
                 return [error]

@@ -88,9 +88,11 @@ class Coalescer:
         timer = loop.call_later(deadline - arrived, _expire, waiter)
         try:
             scores = await waiter
+        except BaseException:
+            self._leave(entry, waiter)
+            raise
         finally:
             timer.cancel()
-            self._leave(entry, waiter)
         started = arrived if entry.sent_at is None else max(arrived, entry.sent_at)
         return Scored(scores, False, _ns(started - arrived), _ns(self._clock() - started))
 
@@ -101,7 +103,9 @@ class Coalescer:
             entry = Entry(query, deadline, priority)
             self._queue.add(entry)
             self._schedule_flush()
-        entry.join(waiter, deadline, priority)
+        else:
+            entry.hasten(deadline, priority)
+        entry.waiters.add(waiter)
         return entry
 
     def _leave(self, entry: Entry, waiter: asyncio.Future[Scores]) -> None:

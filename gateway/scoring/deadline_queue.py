@@ -28,12 +28,11 @@ class Entry:
         self.sent_at: float | None = None  # None: it waits in the queue
         self.context = copy_context()
 
-    def join(self, waiter: asyncio.Future[Scores], deadline: float, priority: Priority) -> None:
-        """`waiter` gets the scores, too; the entry becomes as urgent as the most urgent of its waiters."""
+    def hasten(self, deadline: float, priority: Priority) -> None:
+        """Somebody else waits for it, too: it becomes as urgent as the most urgent of its waiters."""
         self.deadline = min(self.deadline, deadline)
         self.last_deadline = max(self.last_deadline, deadline)
         self.priority = min(self.priority, priority)
-        self.waiters.add(waiter)
 
     def settle(self, outcome: Outcome) -> None:
         """Gives `outcome` to everybody who still waits."""
