@@ -1,7 +1,6 @@
 """From decisions to protobuf messages. The other direction is requests.py."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from google.rpc import status_pb2
 
@@ -27,12 +26,11 @@ _STATES = {
 
 
 def route_response(decision: Decision) -> pb.RouteResponse:
-    """The answer to one query."""
+    """The answer to one query. Messages in it are filled in place: one made elsewhere is copied, which takes longer."""
     chosen = decision.candidates[0]
     response = pb.RouteResponse(
         request_id=decision.request_id,
         llm=chosen.llm,
-        endpoint=_endpoint(chosen.endpoint.address, chosen.endpoint.model),
         margin=decision.margin,
         familiarity=decision.familiarity,
         reason=_REASONS[decision.reason],
@@ -40,22 +38,17 @@ def route_response(decision: Decision) -> pb.RouteResponse:
         token_count=decision.token_count,
         truncated=decision.truncated,
         bundle_id=decision.bundle_id,
-        timings=pb.StageTimings(
-            total_ns=decision.total_ns,
-            queue_ns=decision.queue_ns,
-            score_ns=decision.score_ns,
-            policy_ns=decision.policy_ns,
-        ),
     )
-    add = response.candidates.add  # in place: a candidate made elsewhere is copied
+    _fill(response.endpoint, chosen.endpoint)
+    timings = response.timings
+    timings.total_ns = decision.total_ns
+    timings.queue_ns = decision.queue_ns
+    timings.score_ns = decision.score_ns
+    timings.policy_ns = decision.policy_ns
+    add = response.candidates.add
     for llm, endpoint, score, adjusted_score, confidence in decision.candidates:
-        add(
-            llm=llm,
-            score=score,
-            adjusted_score=adjusted_score,
-            confidence=confidence,
-            endpoint=_endpoint(endpoint.address, endpoint.model),
-        )
+        candidate = add(llm=llm, score=score, adjusted_score=adjusted_score, confidence=confidence)
+        _fill(candidate.endpoint, endpoint)
     return response
 
 
@@ -74,7 +67,7 @@ def list_response(
     llms = [
         pb.Llm(
             name=name,
-            endpoints=[_endpoint(e.address, e.model) for e in llm.endpoints],
+            endpoints=[pb.Endpoint(address=e.address, model=e.model) for e in llm.endpoints],
             price=llm.price,
             healthy=name in healthy,
             context_tokens=llm.context_tokens,
@@ -93,12 +86,11 @@ def report_response(state: EndpointState) -> pb.ReportOutcomeResponse:
 
 
 def _endpoint_status(endpoint: Endpoint, state: EndpointState) -> pb.EndpointStatus:
-    return pb.EndpointStatus(
-        endpoint=_endpoint(endpoint.address, endpoint.model), state=_STATES[state], weight=endpoint.weight
-    )
+    status = pb.EndpointStatus(state=_STATES[state], weight=endpoint.weight)
+    _fill(status.endpoint, endpoint)
+    return status
 
 
-@lru_cache(maxsize=4096)
-def _endpoint(address: str, model: str) -> pb.Endpoint:
-    """One message for all answers that name the endpoint; it is copied into them, and must not be changed."""
-    return pb.Endpoint(address=address, model=model)
+def _fill(message: pb.Endpoint, endpoint: Endpoint) -> None:
+    message.address = endpoint.address
+    message.model = endpoint.model

@@ -193,10 +193,12 @@ class Intake:
 
     def _too_much(self, growth: int, now: float) -> list[_Receiving]:
         """The calls of which some have to end, where the process has grown so much."""
+        if growth <= WITHOUT_KEY_BYTES:
+            return []
         late = [one for one in self._single if one.looks >= LATE_LOOKS]
         hasty = self._single if growth > AT_ONCE_BYTES else late
         used = [one for one in self._streams if now - one.since < GROWTH_SECONDS]
-        if growth > WITHOUT_KEY_BYTES and (without_key := [one for one in hasty if not one.has_key]):
+        if without_key := [one for one in hasty if not one.has_key]:
             return without_key
         if growth > WITH_KEY_BYTES and (late or used):
             return late or used
