@@ -29,7 +29,7 @@ class Entry:
         self.context = copy_context()
 
     def hasten(self, deadline: float, priority: Priority) -> None:
-        """Somebody else waits for it, too: it becomes as urgent as the most urgent of its waiters."""
+        """One more caller waits for it: it becomes as urgent as the most urgent of them."""
         self.deadline = min(self.deadline, deadline)
         self.last_deadline = max(self.last_deadline, deadline)
         self.priority = min(self.priority, priority)
