@@ -111,8 +111,8 @@ class Envoy(LocalServer):
             "--drain-time-s": 1,
             "--file-flush-interval-msec": 250,  # somebody looks at the access log
         }
-        # Without a base id of its own, a second Envoy on the machine would not start.
-        command = [str(resources.files("envoy") / "_bin" / "envoy"), "--use-dynamic-base-id"]
+        # For a hot restart, which nobody asks for, an Envoy needs an id of its own and leaves a file in /dev/shm.
+        command = [str(resources.files("envoy") / "_bin" / "envoy"), "--disable-hot-restart"]
         return command + [str(part) for flag in flags.items() for part in flag]
 
 

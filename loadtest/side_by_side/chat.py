@@ -109,7 +109,7 @@ def _envoy_alone(folder: Path, endpoint_port: int) -> Iterator[str]:
     config.write_text(yaml.safe_dump(envoy_config(port, admin, endpoint_port)))
     command = [
         _ENVOY,
-        "--use-dynamic-base-id",
+        "--disable-hot-restart",
         "--config-path",
         str(config),
         "--concurrency",
