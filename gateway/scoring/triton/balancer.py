@@ -117,8 +117,8 @@ class TritonBalancer:
     @property
     def max_batch(self) -> int:
         """The least of the models' own limits."""
-        ready = [member for member in self._members if member.problem is None] or self._members
-        return min([member.scorer.max_batch for member in ready], default=1)
+        limits = [member.scorer.max_batch for member in self._members if member.problem is None]
+        return min(limits or [member.scorer.max_batch for member in self._members], default=1)
 
     @property
     def cancellable(self) -> bool:
