@@ -10,7 +10,7 @@ the LLM's quality on average. `Strength` is how many rows' worth of belief stand
 cross-validation over rows and over left-out kinds of queries (`best_strength`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -108,7 +108,7 @@ def _out_of_fold(basis: Basis, quality: Floats, fold_of: Ints) -> dict[Strength,
     for judged in _folds(fold_of):
         regression = _Regression(basis, quality, ~judged)
         for strength in GRID:
-            scores[strength][judged] = regression.predict(judged, strength)
+            scores[strength][judged] = regression.sketch(judged, strength)
     return scores
 
 
@@ -161,10 +161,34 @@ class _Regression:
         scale = self._basis.scale(strength)
         inverse = np.linalg.inv(scale[:, None] * self._gram * scale + np.eye(len(scale), dtype=np.float32))
         solve = scale[:, None] * inverse * scale
+        return self._predicted(rows, lambda moments: solve @ moments)
+
+    def sketch(self, rows: npt.NDArray[np.bool_], strength: Strength) -> Floats:
+        """The same but for its last digits, in an eighth of the time: to compare strengths, of which there are many.
+
+        Labels do not come from here: training makes much of their last digits, and a bundle could not be made again.
+        """
+        from scipy.linalg import cho_factor, cho_solve
+
+        scale = self._basis.scale(strength)
+        used = scale > 0  # a kernel that is not used has no weights
+        scale = scale[used, None]
+        gram = scale * self._gram[np.ix_(used, used)] * scale.T
+        factor = cho_factor(gram + np.eye(len(scale), dtype=np.float32), overwrite_a=True)
+
+        def solve(moments: Floats) -> Floats:
+            weights = np.zeros_like(moments)
+            weights[used] = scale * cho_solve(factor, scale * moments[used])
+            return weights
+
+        return self._predicted(rows, solve)
+
+    def _predicted(self, rows: npt.NDArray[np.bool_], solve: Callable[[Floats], Floats]) -> Floats:
+        """`solve`: sums over rows of features times columns → weights, both (2 · n_anchors, n_llms + 1)."""
         columns = np.nan_to_num(self._columns)
-        weights = solve @ (self._known.T @ columns)
+        weights = solve(self._known.T @ columns)
         for _ in range(self.ROUNDS if self._missing.any() else 0):
             columns[self._missing] = (self._known @ weights)[self._missing]
-            weights = solve @ (self._known.T @ columns)
+            weights = solve(self._known.T @ columns)
         smooth = self._basis.features[rows] @ weights
         return np.asarray(self._effects.llm + smooth[:, -1:] + smooth[:, :-1], dtype=np.float32)

@@ -11,6 +11,7 @@ from routerdc.training.preparation.smoothing import (
     GRID,
     Basis,
     Strength,
+    _Regression,
     best_strength,
     folds_of_kinds,
     smoothed_quality,
@@ -92,3 +93,14 @@ def test_anchors_are_near_the_rows_they_stand_for_and_far_from_others() -> None:
     assert np.median(place.nearness(elsewhere)) < 0.7
     np.testing.assert_allclose(np.linalg.norm(place.anchors, axis=1), 1, atol=1e-5)
     assert unit(np.zeros((1, 3), np.float32)).tolist() == [[0, 0, 0]]
+
+
+@pytest.mark.parametrize("strength", GRID)
+def test_strengths_are_compared_by_what_their_labels_would_be_but_for_the_last_digits(strength: Strength) -> None:
+    features, quality, _ = _tasks(rows=20)
+    quality[::3, 1] = np.nan
+    learn = np.arange(len(quality)) % 5 != 0
+    regression = _Regression(_basis(features), quality, learn)
+    np.testing.assert_allclose(
+        regression.sketch(~learn, strength), regression.predict(~learn, strength), rtol=0, atol=1e-4
+    )
