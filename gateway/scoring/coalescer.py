@@ -131,23 +131,26 @@ class Coalescer:
 
     def _next(self) -> list[Entry]:
         """What leaves now, taken from the queue."""
-        if not len(self._queue) or not self._has_room():
+        if not len(self._queue):
+            return []
+        scorers = self._scorers()
+        if not self._has_room(scorers):
             return []
         answered_at = self._clock() + self._answer_time.seconds
-        for entry in self._queue.shed(answered_at, is_idle=len(self._batches) < self._scorers()):
+        for entry in self._queue.shed(answered_at, is_idle=len(self._batches) < scorers):
             entry.settle(ScorerOverloadedError("scores would come after the deadline"))
-        return self._queue.take(self._max_batch(), self._room_for_rows())
+        return self._queue.take(self._max_batch(), self._room_for_rows(scorers))
 
-    def _has_room(self) -> bool:
+    def _has_room(self, scorers: int) -> bool:
         if not self._queue.has_single:
-            return self._room_for_rows() > 0
+            return self._room_for_rows(scorers) > 0
         sent = self._batches
-        return has_room(batches=sent.single_batches, queries=sent.singles, scorers=self._scorers(), window=self._window)
+        return has_room(batches=sent.single_batches, queries=sent.singles, scorers=scorers, window=self._window)
 
-    def _room_for_rows(self) -> int:
+    def _room_for_rows(self, scorers: int) -> int:
         """Rows of the next slice."""
         rows = self._row_limit.rows
-        return min(rows, rows * self._scorers() - self._batches.rows)
+        return min(rows, rows * scorers - self._batches.rows)
 
     def _send(self, batch: Batch) -> None:
         for entry in batch.entries:
