@@ -44,7 +44,7 @@ class SlowTriton(FakeTriton):
     async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
         async with self._one_at_a_time:
             await asyncio.sleep(REQUEST_SECONDS + QUERY_SECONDS * request.inputs[0].shape[0])
-        return self._answer(request.inputs[0].shape[0])
+        return await super().ModelInfer(request, context)
 
 
 @pytest.fixture
