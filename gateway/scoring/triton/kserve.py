@@ -160,9 +160,13 @@ def _raw(response: Any, wanted: Sequence[str], queries: Sequence[str]) -> dict[s
     raw = dict(zip([output.name for output in response.outputs], response.raw_output_contents, strict=True))
     if missing := set(wanted).difference(raw):
         raise ValueError(f"outputs are missing: {', '.join(sorted(missing))}")
-    if tensors.QUERY_CRC32 in raw and _numbers(raw, tensors.QUERY_CRC32, "I") != [crc32(q.encode()) for q in queries]:
+    if tensors.QUERY_CRC32 in raw and raw[tensors.QUERY_CRC32] != _checksums(queries):
         raise ValueError(f"{tensors.QUERY_CRC32} says that it belongs to another query")
     return raw
+
+
+def _checksums(queries: Sequence[str]) -> bytes:
+    return struct.pack(f"<{len(queries)}I", *[crc32(query.encode()) for query in queries])
 
 
 def _familiarity(raw: Mapping[str, bytes], n_queries: int) -> list[float | None]:
