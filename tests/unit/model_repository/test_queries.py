@@ -18,7 +18,8 @@ def test_texts_come_back_as_they_were_sent(texts: list[str]) -> None:
 
 def test_checksums_are_those_of_the_bytes_that_were_sent() -> None:
     answers = checksums(["Où est 北京?", "q"])
-    assert (answers.dtype, answers.tolist()) == (np.uint32, [crc32("Où est 北京?".encode()), crc32(b"q")])
+    assert answers.dtype == np.uint32
+    assert answers.tolist() == [crc32("Où est 北京?".encode()), crc32(b"q")]
 
 
 @pytest.mark.parametrize(
