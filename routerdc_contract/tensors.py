@@ -19,9 +19,7 @@ TRUNCATED: Final = "truncated"  # BOOL [1]
 EMBEDDING: Final = "embedding"  # FP32 [dim], unit length
 FAMILIARITY: Final = "familiarity"  # FP32 [1], 0: unlike the training queries, 1: like them; NaN: not known
 NEIGHBOURS: Final = "neighbours"  # BYTES [1], JSON: the nearest graded training queries; only where the bundle has them
-QUERY_CRC32: Final = (
-    "query_crc32"  # UINT32 [1], CRC-32 (IEEE) of the query's bytes: whether an answer is to one's own query
-)
+QUERY_CRC32: Final = "query_crc32"  # UINT32 [1], CRC-32 (IEEE) of the query's bytes: which query is answered
 BUNDLE_ID: Final = "bundle_id"  # BYTES [1]: during a rollover two bundles answer, and each answer says which one it is
 
 # Parameters in the configuration of `routerdc`

@@ -13,6 +13,7 @@ from google.protobuf import json_format
 from hypothesis import strategies as st
 from tritonclient.grpc import service_pb2
 
+from gateway.scoring.triton import kserve
 from routerdc_contract import tensors
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.fuzz.texts import damaged, json_bytes, numbers, one_of_many, sendable_texts, texts, values
@@ -221,16 +222,7 @@ def _answer(outputs: list[tuple[str, bytes]]) -> bytes:
     return bytes(response.SerializeToString())
 
 
-_names = st.sampled_from(
-    [
-        tensors.SCORES,
-        tensors.TOKEN_COUNT,
-        tensors.TRUNCATED,
-        tensors.BUNDLE_ID,
-        tensors.FAMILIARITY,
-        tensors.QUERY_CRC32,
-    ]
-)
+_names = st.sampled_from([*kserve.SCORES_OUTPUTS, tensors.FAMILIARITY, tensors.QUERY_CRC32])
 triton_answers = damaged(st.lists(st.tuples(_names, st.binary(max_size=40)), max_size=6).map(_answer))
 
 _hash = one_of_many("0" * 64, st.text("0123456789abcdef", min_size=64, max_size=64))

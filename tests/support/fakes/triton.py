@@ -15,6 +15,7 @@ from zlib import crc32
 import grpc
 from grpc import aio
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
+from tritonclient.utils import deserialize_bytes_tensor
 
 from gateway.domain.scorer import Bundle
 from gateway.scoring.triton import kserve
@@ -66,7 +67,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
             raise
         if self.fault is not None:
             await context.abort(self.fault, self.fault_details)
-        return self._answer(_queries(request))
+        return self._answer(deserialize_bytes_tensor(request.raw_input_contents[0]).tolist())
 
     def _answer(self, queries: list[bytes]) -> Any:
         rows = len(queries)
@@ -86,15 +87,6 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
                 response.outputs.add(name=name)
                 response.raw_output_contents.append(raw)
         return response
-
-
-def _queries(request: Any) -> list[bytes]:
-    raw, queries = request.raw_input_contents[0], list[bytes]()
-    while raw:
-        (length,) = struct.unpack_from("<I", raw)
-        queries.append(raw[4 : 4 + length])
-        raw = raw[4 + length :]
-    return queries
 
 
 @asynccontextmanager
