@@ -44,7 +44,7 @@ class Metrics:
         )
         self._batch_size = batch_size.of()
         self._tritons = Gauge("routerdc_tritons", "Tritons by state", ["state"], **here)
-        self._triton_retries = Counter("routerdc_triton_retries", "Batches tried again with another Triton", **here)
+        self._triton_retries = Counter("routerdc_triton_retries", "Batches sent again after a failure", **here)
         lookups = UnlockedCounter("routerdc_cache_lookups", "Lookups in the score cache", ["outcome"], **here)
         self.cache_hits, self.cache_misses = lookups.of("hit"), lookups.of("miss")
         self._cache_entries = Gauge("routerdc_cache_entries", "Entries in the score cache", **here)

@@ -150,19 +150,18 @@ class TritonBalancer:
         return self.bundle
 
     async def score_batch(self, queries: Sequence[str]) -> list[Scores]:
-        """See `BatchScorer.score_batch`. What one Triton fails at is tried once more with another."""
+        """See `BatchScorer.score_batch`. A batch that failed is tried once more: see `_second_try`."""
         if not self._members:
             raise ScorerUnavailableError("no Triton has been found yet")
         first = self._least_busy(self._members)
         try:
             return await self._ask(first, queries)
-        except ScorerError:
-            others = [member for member in self._members if member is not first]
-            now = self._clock()
-            if not any(member.state(now) is TritonState.IN_ROTATION for member in others):
+        except ScorerError as error:
+            second = self._second_try(first, error)
+            if second is None:
                 raise
             self._on_retry()
-            return await self._ask(self._least_busy(others), queries)
+            return await self._ask(second, queries)
 
     async def neighbours(self, query: str) -> Neighbours | None:
         """See `TritonScorer.neighbours`; asked of one Triton, once."""
@@ -188,6 +187,14 @@ class TritonBalancer:
         now = self._clock()
         well = [m for m in members if m.state(now) is TritonState.IN_ROTATION] or members
         return min(well, key=lambda member: (member.in_flight, random.random()))  # noqa: S311 - no secret
+
+    def _second_try(self, first: _Member, error: ScorerError) -> _Member | None:
+        """Another Triton in rotation. Where there is none, the same one if its connection ended: there is a new one."""
+        now = self._clock()
+        others = [m for m in self._members if m is not first and m.state(now) is TritonState.IN_ROTATION]
+        if others:
+            return self._least_busy(others)
+        return first if isinstance(error, ScorerUnavailableError) else None
 
     async def _ask(self, member: _Member, queries: Sequence[str]) -> list[Scores]:
         started = self._clock()

@@ -35,6 +35,9 @@ _CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
     ("grpc.lb_policy_name", "round_robin"),
+    # grpc sends again only what a server has not seen yet, for one hundredth of a gateway's CPU time; the balancer does
+    # it for all that a lost connection took along.
+    ("grpc.enable_retries", 0),
     ("grpc.enable_http_proxy", 0),  # Triton is on this machine or in the cluster, whatever http_proxy says
     # A Triton that comes back is used within a second; grpc would wait up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),

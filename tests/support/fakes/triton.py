@@ -38,7 +38,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
     mistaken_for: str = ""
     """the query that it takes every other one for"""
     score: float = 1.0
-    address: str = ""
+    address: str = "127.0.0.1:0"
     requests: list[Any] = field(default_factory=list)
     cancelled: int = 0
 
@@ -91,11 +91,11 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
 
 @asynccontextmanager
 async def fake_triton(**script: Any) -> AsyncIterator[FakeTriton]:
-    """A running FakeTriton; `address` says where."""
+    """A running FakeTriton; `address` says where. Two may have one address: connections are spread over both."""
     triton = FakeTriton(**script)
     server = aio.server()
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(triton, server)
-    triton.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    triton.address = f"127.0.0.1:{server.add_insecure_port(triton.address)}"
     await server.start()
     try:
         yield triton

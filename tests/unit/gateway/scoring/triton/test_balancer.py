@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -26,22 +26,28 @@ class Clock:
 
 
 @asynccontextmanager
+async def balancing(
+    addresses: Sequence[str], clock: Callable[[], float] | None = None, on_retry: Callable[[], None] = lambda: None
+) -> AsyncIterator[TritonBalancer]:
+    async with TritonBalancer(
+        Discovery(",".join(addresses)).addresses,
+        partial(TritonScorer, timeout_seconds=5),
+        patience_seconds=0.5,
+        on_retry=on_retry,
+        clock=clock or Clock(),
+    ) as balancer:
+        await balancer.probe()
+        yield balancer
+
+
+@asynccontextmanager
 async def balanced(
     n: int, clock: Callable[[], float] | None = None, on_retry: Callable[[], None] = lambda: None
 ) -> AsyncIterator[tuple[TritonBalancer, list[FakeTriton]]]:
     async with AsyncExitStack() as stack:
         tritons = [await stack.enter_async_context(fake_triton()) for _ in range(n)]
-        discover = Discovery(",".join(triton.address for triton in tritons)).addresses
-        balancer = TritonBalancer(
-            discover,
-            partial(TritonScorer, timeout_seconds=5),
-            patience_seconds=0.5,
-            on_retry=on_retry,
-            clock=clock or Clock(),
-        )
-        await stack.enter_async_context(balancer)
-        await balancer.probe()
-        yield balancer, tritons
+        addresses = [triton.address for triton in tritons]
+        yield await stack.enter_async_context(balancing(addresses, clock, on_retry)), tritons
 
 
 async def test_batches_go_to_the_triton_with_fewer_in_flight() -> None:
@@ -67,6 +73,19 @@ async def test_a_failed_batch_is_answered_by_another_triton() -> None:
         answers = [await balancer.score_batch(["q"]) for _ in range(30)]
     assert all(scores[0].bundle == BUNDLE for scores in answers)
     assert len(retries) == len(tritons[0].requests) == 3  # then it is ejected
+
+
+async def test_a_batch_whose_connection_ended_is_sent_again_where_there_is_but_one_triton() -> None:
+    retries: list[None] = []
+    async with AsyncExitStack() as until_stopped, AsyncExitStack() as stack:
+        stopped = await until_stopped.enter_async_context(fake_triton(delay_seconds=60))
+        balancer = await stack.enter_async_context(balancing([stopped.address], on_retry=lambda: retries.append(None)))
+        batch = asyncio.create_task(balancer.score_batch(["q"]))
+        await until(lambda: stopped.requests)
+        started = await stack.enter_async_context(fake_triton(address=stopped.address))
+        await until_stopped.aclose()
+        assert (await batch)[0].bundle == BUNDLE
+    assert len(retries) == len(started.requests) == 1
 
 
 async def test_an_ejected_triton_comes_back_and_one_more_failure_ejects_it_for_longer() -> None:
