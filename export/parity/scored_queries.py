@@ -97,7 +97,8 @@ def _loaded(sources: Sequence[Path]) -> "list[Dataset]":
     if not sources:
         return []
     try:
-        from routerdc.data.dataset import DataError, load_all
+        from routerdc.data.formats.rows import DataError
+        from routerdc.data.loading import load_all
     except ModuleNotFoundError as error:
         raise _missing(error) from None
     try:

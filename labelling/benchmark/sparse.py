@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from labelling.plan.coverage import clusters_of
 from labelling.plan.sparse import plan
-from routerdc.data.dataset import Dataset, Metric, load_all, pool
+from routerdc.data.dataset import Dataset, Metric, pool
+from routerdc.data.loading import load_all
 from routerdc.training.encoder import Encoder, open_encoder
 from routerdc.training.preparation.kinds import kinds_of
 from routerdc.training.preparation.place import Place

@@ -69,8 +69,8 @@ def _write_bundle(table: Path, out: Path, name: str | None) -> None:
 def _write_table(data: tuple[Path, ...], out: Path) -> None:
     from labelling.prior.means import table_of
     from labelling.prior.recogniser import shipped
-    from routerdc.data.dataset import load_all
     from routerdc.data.formats.rows import DataError
+    from routerdc.data.loading import load_all
 
     try:
         datasets = load_all(data)

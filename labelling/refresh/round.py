@@ -17,7 +17,7 @@ from labelling.refresh.gate import judge, of_bundle
 from labelling.refresh.receipt import Receipt, file_hash
 from labelling.refresh.split import split
 from labelling.store.store import Store
-from routerdc.data.dataset import load
+from routerdc.data.loading import load
 from routerdc_contract.bundle import Manifest
 
 Run = Callable[[Sequence[str]], int]

@@ -169,7 +169,7 @@ def embeddings(compute: Compute, rows: Rows) -> npt.NDArray[np.float32]:
 
 def run(bundle: Path, source: Path, table: Path) -> None:
     """Measures, and writes `table`."""
-    from routerdc.data.dataset import load_all
+    from routerdc.data.loading import load_all
 
     manifest = Manifest.read(bundle)
     texts = sorted({query for dataset in load_all(source) for query in dataset.queries})

@@ -30,9 +30,9 @@ def check(paths: tuple[Path, ...], reading: Reading, answer: Answer) -> None:
     """Read files (or all data files of folders) and print a summary of each, and the duplicates between them."""
     from routerdc.data.coverage import coverage
     from routerdc.data.coverage_report import show
-    from routerdc.data.dataset import described
     from routerdc.data.formats.files import all_files
     from routerdc.data.formats.rows import DataError
+    from routerdc.data.loading import described
     from routerdc.data.summary import summarise
 
     try:

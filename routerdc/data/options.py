@@ -25,10 +25,11 @@ class Reading:
         """The data sets of all files and folders, with only the LLMs that were asked for.
 
         Raises:
-            DataError: as `routerdc.data.dataset.load_all`; or no data set has one of the LLMs.
+            DataError: as `routerdc.data.loading.load_all`; or no data set has one of the LLMs.
         """
-        from routerdc.data.dataset import load_all, only
+        from routerdc.data.dataset import only
         from routerdc.data.formats.columns import Columns
+        from routerdc.data.loading import load_all
 
         columns = Columns(self.question_column, self.score_columns)
         datasets = load_all(sources, skip_bad_rows=self.skip_bad_rows, columns=columns)

@@ -56,8 +56,8 @@ def add(name: str, scores: Path, bundle: Path, out: Path, price: float | None, a
     with working("starting torch"):
         import torch
 
-        from routerdc.data.dataset import load
         from routerdc.data.formats.rows import DataError
+        from routerdc.data.loading import load
         from routerdc.loaded_bundle import Router
         from routerdc.pool.change import PoolError, with_llm
         from routerdc.pool.newcomer import FEWEST_QUERIES, judge

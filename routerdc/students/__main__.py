@@ -89,7 +89,7 @@ def table(
     reading: Reading,
 ) -> None:
     """Train by the recipe on DATA, judge on every test, and add a row to the table in --out."""
-    from routerdc.data.dataset import load_all
+    from routerdc.data.loading import load_all
     from routerdc.students.table import add, markdown, measured, plot
     from routerdc.training.encoder import open_encoder
     from routerdc.training.recipe import load_recipe
@@ -112,7 +112,7 @@ def table(
 
 
 def _queries(sources: Iterable[Path]) -> list[str]:
-    from routerdc.data.dataset import load_all
+    from routerdc.data.loading import load_all
 
     return [query for dataset in load_all(sources) for query in dataset.queries]
 

@@ -51,7 +51,8 @@ from gateway.routing.router import Router
 from gateway.scoring.nearest import Nearest
 from gateway.scoring.triton import kserve
 from gateway.telemetry.metrics import Metrics
-from routerdc.data.dataset import DataError, load
+from routerdc.data.formats.rows import DataError
+from routerdc.data.loading import load
 from routerdc_contract.bundle import BundleError, Manifest
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.fuzz import shapes

@@ -8,7 +8,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(
-    include=["gateway", "routerdc_contract", "routerdc.data.dataset", "routerdc.data.formats.rows"]
+    include=["gateway", "routerdc_contract", "routerdc.data.table", "routerdc.data.formats.rows"]
 ):
     from gateway.telemetry import logs
     from tests.fuzz.entrances import ENTRANCES

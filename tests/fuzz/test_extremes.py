@@ -16,7 +16,8 @@ from gateway.openai.bodies.answers import OpenAiError
 from gateway.openai.bodies.members import parse
 from gateway.openai.bodies.reading import read
 from gateway.scoring.triton import kserve
-from routerdc.data.dataset import DataError, load
+from routerdc.data.formats.rows import DataError
+from routerdc.data.loading import load
 from routerdc_contract.bundle import BundleError, Manifest
 from routerdc_contract.v1 import router_pb2 as pb
 from tests.fuzz.entrances import body, call

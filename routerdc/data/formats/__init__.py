@@ -1,1 +1,1 @@
-"""How tables are read: files, formats, columns and cells; `routerdc.data.dataset` says what a row must contain."""
+"""How tables are read: files, formats, columns and cells; `routerdc.data.table` says what a row must contain."""

@@ -1,7 +1,7 @@
 """Rows of a data file, each with the place it stands at, whatever the format.
 
 This module knows what a row is and which module reads which format; what a row must contain is the business of
-`routerdc.data.dataset`.
+`routerdc.data.table`.
 """
 
 import gzip

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from routerdc.data.dataset import DataError, Dataset
+from routerdc.data.dataset import Dataset
+from routerdc.data.formats.rows import DataError
 from routerdc.evaluation.measures.calibration import probabilities
 from routerdc.evaluation.measures.cost import (
     Points,

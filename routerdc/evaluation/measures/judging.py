@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from routerdc.data.dataset import DataError, Dataset
+from routerdc.data.dataset import Dataset
+from routerdc.data.formats.rows import DataError
 from routerdc.evaluation.measures.selection import Contender, Scorer, earned, nan_mean, selection
 
 Kind = Literal["router", "baseline", "reference", "llm", "bound"]

@@ -8,7 +8,8 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from routerdc.data.dataset import Dataset, load_all, only, pool
+from routerdc.data.dataset import Dataset, only, pool
+from routerdc.data.loading import load_all
 from routerdc_contract.frozen import Frozen
 from routerdc_contract.yaml_model import load_yaml_model
 

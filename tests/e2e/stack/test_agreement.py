@@ -11,7 +11,7 @@ from tritonclient import grpc as triton
 from deploy.local.command import SHIPPED_BUNDLE
 from export.artefacts.files import answers_of
 from export.parity.compare import LIMITS
-from routerdc.data.dataset import load
+from routerdc.data.loading import load
 from routerdc.loaded_bundle import Router
 from routerdc_client import RouterClient, route_request
 from routerdc_contract.bundle import ENGINE_FOLDER

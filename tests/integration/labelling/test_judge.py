@@ -25,7 +25,7 @@ from labelling.standins.tasks import kind_of
 from labelling.store.records import Answer, Cell, Grade
 from labelling.store.store import Store
 from labelling.table.write import write_table
-from routerdc.data.dataset import load
+from routerdc.data.loading import load
 from tests.integration.labelling.test_collect import chats
 from tests.support.fakes.standins import Served, served
 

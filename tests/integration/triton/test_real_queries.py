@@ -19,7 +19,7 @@ N_QUERIES, BATCH = 512, 64
 
 @pytest.fixture(scope="module")
 def queries() -> list[str]:
-    from routerdc.data.dataset import load_all
+    from routerdc.data.loading import load_all
 
     folders = [ROUTERDC / "test_in_distribution", ROUTERDC / "test_out_of_distribution"]
     everything = sorted({query for dataset in load_all(folders) for query in dataset.queries})

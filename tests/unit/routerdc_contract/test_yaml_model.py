@@ -7,7 +7,8 @@ from typing import Annotated
 import pytest
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from routerdc.data.dataset import DataError, load_all
+from routerdc.data.formats.rows import DataError
+from routerdc.data.loading import load_all
 from routerdc.training.recipe import RecipeError, load_recipe
 from routerdc_contract.yaml_model import NotYamlError, YamlError, load_yaml, load_yaml_model
 

@@ -21,7 +21,7 @@ def queries() -> list[str]:
     if not DATA.is_dir():
         pytest.skip(f"the paper's data sets are not at {DATA}")
     pytest.importorskip("torch", reason="the data are read by the training's code")
-    from routerdc.data.dataset import load_all
+    from routerdc.data.loading import load_all
 
     folders = [DATA / "test_in_distribution", DATA / "test_out_of_distribution"]
     everything = sorted({query for dataset in load_all(folders) for query in dataset.queries})

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from routerdc.data.dataset import DataError
+from routerdc.data.formats.rows import DataError
 from routerdc.evaluation.baselines.frame import BEST_SINGLE, DOMAIN_EXPERT, KNN, KNN_PRIOR, PROBE
 from routerdc.evaluation.cross_validation import GROUP
 from routerdc.evaluation.measures.cost_report import CALIBRATED

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from routerdc.data.dataset import load_all
+from routerdc.data.loading import load_all
 from routerdc.evaluation.measures.judging import Judged, by_queries, judge, prepare_sets
 from routerdc.evaluation.measures.references import best_single, single_llm
 from routerdc.evaluation.measures.selection import collapsed_to

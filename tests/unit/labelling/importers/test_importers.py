@@ -22,7 +22,7 @@ from labelling.prompts.redact import load_redact
 from labelling.store.records import Answer, Cell
 from labelling.store.store import Store
 from labelling.table.write import write_table
-from routerdc.data.dataset import load
+from routerdc.data.loading import load
 
 DATA = Path(__file__).with_name("data")
 QUESTION = "Calculate 51 * 99 + 912."

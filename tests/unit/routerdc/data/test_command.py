@@ -6,7 +6,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from routerdc.data.command import data
-from routerdc.data.dataset import load
+from routerdc.data.loading import load
 from routerdc.data.summary import summarise
 
 ROWS = [

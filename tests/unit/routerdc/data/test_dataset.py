@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routerdc.data.dataset import Dataset, Metric, dataset_name, known_metric, load, load_all, pool
+from routerdc.data.dataset import Dataset, Metric, pool
 from routerdc.data.formats import json_reader
 from routerdc.data.formats.rows import DataError
+from routerdc.data.loading import dataset_name, load, load_all
+from routerdc.data.sidecar import known_metric
 
 ROWS = [
     {"question": "1+1?", "scores": {"a": 1.0, "b": 0.5}, "costs": {"a": 0.1, "b": 0.2}, "cluster_id": 0},

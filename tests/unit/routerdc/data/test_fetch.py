@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from routerdc.data import fetch as fetching
 from routerdc.data.command import data
-from routerdc.data.dataset import load_all
 from routerdc.data.fetch import FetchError, SourceFile, SourceSet, fetch, sources
+from routerdc.data.loading import load_all
 from tests.support.data.public import DATA
 
 ROWS = b'[{"question": "q", "scores": {"a": 1}}]'

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from routerdc.data.dataset import load
 from routerdc.data.formats.rows import DataError
+from routerdc.data.loading import load
 from routerdc_contract.names import LlmName, name_fault
 
 BAD = [" lead", "trail ", "new\nline", "tab\there", "auto", "", "\u200b", "x" * 257]

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from routerdc.data.dataset import DataError, Dataset
+from routerdc.data.dataset import Dataset
+from routerdc.data.formats.rows import DataError
 from routerdc.evaluation.baselines.frame import BEST_SINGLE, DOMAIN_EXPERT, KNN, KNN_PRIOR
 from routerdc.evaluation.evaluate import Options, Subject, evaluate
 from routerdc.evaluation.measures.judging import IN_DISTRIBUTION, OUT_OF_DISTRIBUTION

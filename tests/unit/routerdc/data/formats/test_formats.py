@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from routerdc.data.dataset import Dataset, load, load_all
+from routerdc.data.dataset import Dataset
 from routerdc.data.formats.columns import Columns
 from routerdc.data.formats.rows import DataError
+from routerdc.data.loading import load, load_all
 
 A = '{"question": "q1", "scores": {"a": 1, "b": 0}}'
 B = '{"question": "q2", "scores": {"a": 0, "b": 1}}'

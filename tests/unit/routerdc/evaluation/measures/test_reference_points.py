@@ -6,7 +6,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from routerdc.data.dataset import Dataset, load_all, pool
+from routerdc.data.dataset import Dataset, pool
+from routerdc.data.loading import load_all
 from routerdc.evaluation.measures.judging import IN_DISTRIBUTION, OUT_OF_DISTRIBUTION, EvalSet, judge, prepare_sets
 from routerdc.evaluation.measures.references import best_single, dataset_expert, hindsight_expert, oracle, single_llm
 from routerdc.evaluation.measures.selection import Contender, Floats

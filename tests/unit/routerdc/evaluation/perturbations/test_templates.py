@@ -59,7 +59,7 @@ def test_typos_leave_digits_and_signs_alone() -> None:
 
 @needs_routerdc
 def test_every_template_of_the_papers_data_is_recognised() -> None:
-    from routerdc.data.dataset import load_all
+    from routerdc.data.loading import load_all
 
     generator = np.random.default_rng(0)
     for dataset in load_all([ROUTERDC / "test_in_distribution", ROUTERDC / "test_out_of_distribution"]):
