@@ -100,8 +100,8 @@ def export(
     """Turn a bundle into a model repository for Triton, and prove after every step that it agrees with torch.
 
     STEP is graph (needs torch), engine, plan (TensorRT), openvino or repository. Without it, every
-    step runs whose result is not current. A bundle with the shape of a shipped one takes over that one's graph; `export
-    graph` traces it.
+    step runs whose result is not current. A bundle that is built like a shipped one takes over that one's graph;
+    `export graph` traces it.
     """
     try:
         graph = GraphStep.of(bundle, traced=step == GraphStep.name)

@@ -34,7 +34,7 @@ class GraphStep(Step):
     """Traces the bundle in the folder `bundle`."""
 
     traced: bool = True
-    """False: a bundle with the shape of a shipped one takes over that one's graph, which is proven like any other"""
+    """False: a bundle that is built like a shipped one takes over that one's graph, which is proven like any other"""
     name = "graph"
 
     @classmethod

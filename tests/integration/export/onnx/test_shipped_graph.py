@@ -1,5 +1,6 @@
-"""A new bundle with the shape of a shipped one: its graph is that one's with its own weights, and nothing is traced."""
+"""A new bundle that is built like a shipped one: its graph is that one's with other weights, and nothing is traced."""
 
+import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -7,14 +8,17 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import numpy_helper
+from tokenizers import Tokenizer
 
 from export.onnx.shipped_graph import SHIPPED, TRACED_PREFIX, embedding_tensors, graph_like_shipped
 from export.onnx.weights import Refs, read_tensors
 from export.steps.graph import GraphStep
 from export.steps.runner import make
-from routerdc.bundle_io import load_bundle, save_bundle
-from routerdc_contract.bundle import GRAPH_FOLDER, WEIGHTS_FILE, Manifest
+from routerdc.bundle_io import load_bundle, load_head, save_bundle
+from routerdc.model import RouterModel
+from routerdc_contract.bundle import GRAPH_FOLDER, TOKENIZER_FILE, WEIGHTS_FILE, Manifest
 from tests.integration.export.conftest import invoke
 
 every_shipped_graph = pytest.mark.parametrize("shipped", [path.name for path in SHIPPED.glob("*")])
@@ -40,21 +44,40 @@ def like(shipped: Path, folder: Path) -> Path:
     return folder
 
 
+def wider(shipped: Path, folder: Path) -> Path:
+    """A bundle as if another recipe, or nobody's grades (`routerdc prior`), had made a head of its own width."""
+    manifest, head = Manifest.read(shipped), load_head(shipped)
+    config = dataclasses.replace(head.config, n_llms=2, dim=head.config.dim + 7, hidden=head.config.hidden + 5)
+    torch.manual_seed(0)
+    save_bundle(
+        folder,
+        RouterModel(torch.nn.Identity(), config),
+        Tokenizer.from_file(str(shipped / TOKENIZER_FILE)),
+        name="wider than a shipped one",
+        encoder=manifest.encoder,
+        llms=manifest.llms[:2],
+        max_tokens=manifest.tokenizer.max_tokens,
+        truncation_side=manifest.tokenizer.truncation_side,
+    )
+    return folder
+
+
+@pytest.mark.parametrize("made", [like, wider])
 @pytest.mark.parametrize("shipped", ["default", "reasoning"])
 def test_its_answers_are_torchs_and_nothing_is_traced(
-    shipped: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shipped: str, made: Callable[[Path, Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never(*_: object) -> None:
         raise AssertionError("the encoder was traced")
 
-    bundle = like(SHIPPED / shipped, tmp_path / "bundle")
+    bundle = made(SHIPPED / shipped, tmp_path / "bundle")
     monkeypatch.setattr("export.onnx.trace.trace", never)
     parity = make(GraphStep.of(bundle, traced=False)).parity
     assert parity is not None
     assert (parity.agreement, parity.max_embedding_error < 1e-5) == (1.0, True)
 
 
-def test_the_step_that_is_named_traces_and_so_does_another_shape(
+def test_the_step_that_is_named_traces_and_so_does_another_build(
     tiny_bundle: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class TracedError(Exception):
@@ -71,7 +94,7 @@ def test_the_step_that_is_named_traces_and_so_does_another_shape(
         invoke("graph", "--bundle", bundle)
 
 
-def test_fewer_layers_are_another_shape(tmp_path: Path) -> None:
+def test_fewer_layers_are_another_build(tmp_path: Path) -> None:
     assert graph_like_shipped(SHIPPED / "default") is None  # nothing but itself is like it
     assert graph_like_shipped(like(SHIPPED / "default", tmp_path / "same")) is not None
     other = tmp_path / "other"
