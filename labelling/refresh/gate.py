@@ -42,11 +42,11 @@ class Verdict:
 
 
 def of_bundle(folder: Path) -> Contender:
-    """The bundle in a folder."""
-    from routerdc.loaded_bundle import Router
+    """The bundle in a folder. Features that training has computed are not computed again."""
+    from routerdc.evaluation.loading import subject
 
-    router = Router.load(folder)
-    return Contender(router.llms, router.score)
+    found = subject(folder)
+    return Contender(found.llm_names, found.score)
 
 
 def judge(new: Contender, in_use: Contender, rows: Dataset, tolerance: float) -> Verdict:

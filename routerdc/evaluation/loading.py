@@ -1,38 +1,41 @@
 """A bundle as the subject of an evaluation.
 
 Pooled features are kept on disk, query by query. Bundles on the same frozen encoder share them, so that seeds, heads
-and recipes are evaluated in seconds after the first.
+and recipes are evaluated in seconds after the first; the encoder is loaded at the first query that is not there.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
 
+from routerdc.bundle_io import load_head
 from routerdc.evaluation.evaluate import Subject
 from routerdc.evaluation.measures.selection import Floats
 from routerdc.loaded_bundle import Router
 from routerdc.training.preparation.features import CACHE_FOLDER, FeatureCache, cache_file, encode
 from routerdc.training.preparation.recipe_parts import EncoderRecipe
-from routerdc_contract.bundle import WEIGHTS_FILE
+from routerdc_contract.bundle import WEIGHTS_FILE, Manifest
 
 
 def subject(bundle: Path, device: str = "cpu") -> Subject:
     """The router in the folder `bundle`.
 
     Raises:
-        routerdc_contract.bundle.BundleError: it cannot be used; the message says why.
+        routerdc_contract.bundle.BundleError: it cannot be used; the message says why. Scoring raises it where the
+            encoder cannot be found.
     """
-    router = Router.load(bundle, device)
-    features = _features(router, _encoder_is_trained(bundle))
+    manifest, head = Manifest.read(bundle), load_head(bundle).to(device)
+    features = _features(bundle, manifest, device)
 
     def score(queries: Sequence[str]) -> Floats:
         with torch.inference_mode():
-            pooled = torch.from_numpy(features(queries)).to(router.device)
-            return router.model.score(router.model.project(pooled)).cpu().numpy()
+            pooled = torch.from_numpy(features(queries)).to(device)
+            return head.score(head.project(pooled)).cpu().numpy()
 
-    return Subject(router.manifest.name, router.manifest.bundle_id, router.manifest.llms, score)
+    return Subject(manifest.name, manifest.bundle_id, manifest.llms, score)
 
 
 def _encoder_is_trained(bundle: Path) -> bool:
@@ -41,8 +44,8 @@ def _encoder_is_trained(bundle: Path) -> bool:
         return any(key.startswith("encoder.") for key in file.keys())  # noqa: SIM118
 
 
-def _features(router: Router, trained: bool) -> FeatureCache:
-    manifest = router.manifest
+def _features(bundle: Path, manifest: Manifest, device: str) -> FeatureCache:
+    trained = _encoder_is_trained(bundle)
     recipe = EncoderRecipe(
         name=manifest.encoder.name,
         sources=manifest.encoder.sources,
@@ -53,7 +56,12 @@ def _features(router: Router, trained: bool) -> FeatureCache:
         trained=trained,
     )
     whose = manifest.weights_sha256 if trained else manifest.encoder.weights_sha256
+
+    @cache
+    def loaded() -> Router:
+        return Router.load(bundle, device)
+
     return FeatureCache(
-        lambda queries: encode(router.model.encoder, router.tokenizer, queries, recipe, router.device),
+        lambda queries: encode(loaded().model.encoder, loaded().tokenizer, queries, recipe, device),
         cache_file(CACHE_FOLDER, recipe, whose),
     )

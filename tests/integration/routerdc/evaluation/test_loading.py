@@ -1,5 +1,6 @@
 """A bundle as the subject of an evaluation."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from routerdc.encoder_source import pin_encoder
 from routerdc.evaluation import loading
 from routerdc.loaded_bundle import Router
 from routerdc.model import RouterConfig, RouterModel, load_encoder
-from routerdc_contract.bundle import EncoderSpec, LlmSpec
+from routerdc_contract.bundle import BundleError, EncoderSpec, LlmSpec
 from tests.support.data.tiny import tiny_tokenizer
 
 QUERIES = ["add sum w1", "code", "print " * 30, "add sum w1"]
@@ -48,6 +49,20 @@ def test_scores_are_those_of_the_router(
         expected = Router.load(bundle).score(QUERIES)
         for _ in range(2):  # computed, then from the cache
             np.testing.assert_allclose(loading.subject(bundle).score(QUERIES), expected, atol=1e-5)
+
+
+def test_the_encoder_is_loaded_only_for_queries_whose_features_are_not_kept(
+    tmp_path: Path, encoder_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "CACHE_FOLDER", tmp_path / "cache")
+    encoder = shutil.copytree(encoder_folder, tmp_path / "encoder")
+    bundle = saved(tmp_path / "bundle", encoder, 0)
+    scores = loading.subject(bundle).score(QUERIES)
+    shutil.rmtree(encoder)
+    again = loading.subject(bundle)
+    np.testing.assert_array_equal(again.score(QUERIES), scores)
+    with pytest.raises(BundleError, match="not found"):
+        again.score(["a new one"])
 
 
 def test_bundles_share_features_of_a_frozen_encoder_and_only_of_a_frozen_one(
