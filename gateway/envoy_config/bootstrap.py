@@ -1,5 +1,6 @@
 """The whole configuration: listener, clusters, secrets, admin."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from gateway.envoy_config.parts.without_gateway import without_gateway
 from gateway.envoy_config.upstreams.clusters import llm_cluster, secrets
 from gateway.envoy_config.upstreams.gateway_cluster import gateway_cluster
 from gateway.envoy_config.upstreams.metrics import admin_cluster, metrics_listener
-from gateway.pool.clusters import Cluster, clusters_of
+from gateway.pool.clusters import Cluster, clusters_in_use
 
 NODE = "routerdc-envoy"
 """What Envoy calls itself; one that reads watched files must have a name."""
@@ -27,7 +28,7 @@ _ADMIN_PAGES = "certs|clusters|config_dump|init_dump|listeners|memory|ready|runt
 
 def render(file: EndpointsFile, options: Options) -> dict[str, Any]:
     """Envoy's bootstrap configuration as JSON data; no secret is in it, only where Envoy finds them."""
-    clusters = [] if options.watched else _clusters(file)
+    clusters = [] if options.watched else clusters_in_use(file.llms)
     own = [gateway_cluster(options)]
     own += [collector_cluster(options.otlp)] if options.otlp else []
     own += [admin_cluster(options.admin)] if options.metrics else []
@@ -48,13 +49,21 @@ def render(file: EndpointsFile, options: Options) -> dict[str, Any]:
     return data
 
 
-def render_watched(file: EndpointsFile, options: Options) -> dict[Path, dict[str, Any]]:
-    """The content of the files that Envoy watches, in the order in which they are to be written."""
+def render_watched(
+    file: EndpointsFile, options: Options, leaving: Sequence[Cluster] = ()
+) -> dict[Path, dict[str, Any]]:
+    """The content of the files that Envoy watches, in the order in which they are to be written.
+
+    Args:
+        file: what endpoints.yaml says.
+        options: how Envoy is to work.
+        leaving: clusters that are not in `file` any more, and that gateways may still name.
+    """
     assert options.watched is not None  # noqa: S101 - nobody asks otherwise
-    clusters = _clusters(file)
+    clusters = [*clusters_in_use(file.llms), *leaving]
     files = {watched.secret_file(secret.name): watched.resources(secret) for secret in secrets(clusters)}
     files[Path(watched.CLUSTERS)] = watched.resources(*(llm_cluster(cluster, options) for cluster in clusters))
-    files[Path(watched.ROUTES)] = with_newer_fields(watched.resources(routes(without_gateway(file), options)))
+    files[Path(watched.ROUTES)] = with_newer_fields(watched.resources(routes(without_gateway(file, leaving), options)))
     return {options.watched / path: content for path, content in files.items()}
 
 
@@ -62,11 +71,3 @@ def _admin(options: Options) -> bootstrap_pb2.Admin:
     """Pages to read, none that changes anything: a browser sends any web page's POST to any address of its machine."""
     pages = matching(f"/({_ADMIN_PAGES})?([?].*)?")
     return bootstrap_pb2.Admin(address=address(*options.admin), allow_paths=[pages])
-
-
-def _clusters(file: EndpointsFile) -> list[Cluster]:
-    return [cluster for name, llm in file.llms.items() for cluster in clusters_of(name, llm) if _in_use(cluster)]
-
-
-def _in_use(cluster: Cluster) -> bool:
-    return any(endpoint.in_use for endpoint in cluster.endpoints)

@@ -147,7 +147,13 @@ def _watch(endpoints: Path, out: Path, options: Options) -> None:
     """The bootstrap comes last: an Envoy that waits for it finds everything. SIGTERM ends it."""
     # A server's proper end, where other commands end with an error (cli/command.py).
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    watcher = Watcher(endpoints, lambda: render_watched(_read(endpoints), options), as_yaml, click.echo)
+    watcher = Watcher(
+        endpoints,
+        lambda: _read(endpoints),
+        lambda file, leaving: render_watched(file, options, leaving),
+        as_yaml,
+        click.echo,
+    )
     watcher.look()
     _put(out, _as_text(out, render(_read(endpoints), options)))
     watcher.run()

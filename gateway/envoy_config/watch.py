@@ -1,18 +1,19 @@
 """`routerdc envoy-config --watch`: renders again whenever endpoints.yaml has changed, until it is stopped.
 
 The watcher moves files into place, clusters before the routes that name them. A cluster that has left endpoints.yaml
-stays for a while: gateways may decide for it until they have read the file too, and its streams can finish. A file that
-cannot be read changes nothing; the watcher prints why.
+stays for a while, and so do the routes that let it be named: gateways may decide for it until they have read the file
+too, and its streams can finish. A file that cannot be read changes nothing; the watcher prints why.
 """
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.envoy_config.parts.watched import CLUSTERS
+from gateway.config.endpoints_file import EndpointsFile
 from gateway.errors import EndpointsError
+from gateway.pool.clusters import Cluster, clusters_in_use
 
 LOOK_SECONDS = 0.25
 KEEP_SECONDS = 60.0
@@ -27,22 +28,33 @@ class Watcher:
     def __init__(
         self,
         endpoints: Path,
-        render: Callable[[], Files],
+        read: Callable[[], EndpointsFile],
+        render: Callable[[EndpointsFile, Sequence[Cluster]], Files],
         write: Callable[[dict[str, Any]], str],
         tell: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`render` reads endpoints.yaml; `write` turns content into text; `tell` gets a line for people."""
+        """Has written nothing yet.
+
+        Args:
+            endpoints: the file to look at.
+            read: gives what it says.
+            render: gives the files for that, with clusters that are leaving.
+            write: turns content into text.
+            tell: gets a line for people.
+            clock: gives seconds.
+        """
         self._endpoints = endpoints
+        self._read = read
         self._render = render
         self._write = write
         self._tell = tell
         self._clock = clock
         self._seen: tuple[int, ...] | None = None
         self._written: dict[Path, str] = {}
-        self._leaving: dict[str, tuple[dict[str, Any], float]] = {}  # clusters by name, with when they end
-        self._clusters: dict[str, dict[str, Any]] = {}
-        self._files: Files = {}
+        self._file: EndpointsFile | None = None
+        self._clusters: dict[str, Cluster] = {}
+        self._leaving: dict[str, tuple[Cluster, float]] = {}  # by name, with when they end
 
     def look(self) -> None:
         """Renders if the file is another than at the last look, and drops clusters whose time is over.
@@ -53,12 +65,12 @@ class Watcher:
         version = _version(self._endpoints)
         if version != self._seen:
             self._seen = version
-            files = self._render()
-            self._retire(files)
-            self._files = files
+            self._file = self._read()
+            self._retire(self._file)
         elif not any(self._clock() >= end for _, end in self._leaving.values()):
             return
-        self._put()
+        if self._file is not None:
+            self._put(self._file)
 
     def run(self, sleep: Callable[[float], None] = time.sleep) -> None:
         """Looks until the process ends."""
@@ -69,21 +81,17 @@ class Watcher:
                 self._tell(f"Not used: {error}")
             sleep(LOOK_SECONDS)
 
-    def _retire(self, files: Files) -> None:
-        """Clusters that are not in `files` any more begin to leave."""
-        path = _clusters_path(files)
-        now = {one["name"]: one for one in files[path].get("resources", [])}
+    def _retire(self, file: EndpointsFile) -> None:
+        """Clusters that are not in `file` any more begin to leave."""
+        now = {cluster.name: cluster for cluster in clusters_in_use(file.llms)}
         end = self._clock() + KEEP_SECONDS
         self._leaving |= {name: (one, end) for name, one in self._clusters.items() if name not in now}
         self._leaving = {name: kept for name, kept in self._leaving.items() if name not in now}
         self._clusters = now
 
-    def _put(self) -> None:
+    def _put(self, file: EndpointsFile) -> None:
         self._leaving = {name: kept for name, kept in self._leaving.items() if self._clock() < kept[1]}
-        leaving = [one for one, _ in self._leaving.values()]
-        for path, content in self._files.items():
-            if path.name == CLUSTERS:
-                content = content | {"resources": [*content.get("resources", []), *leaving]}
+        for path, content in self._render(file, [cluster for cluster, _ in self._leaving.values()]).items():
             if (text := self._write(content)) != self._written.get(path):
                 move_into_place(path, text)
                 self._written[path] = text
@@ -96,10 +104,6 @@ def move_into_place(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.draft")
     draft.write_text(text, encoding="utf-8")
     os.replace(draft, path)
-
-
-def _clusters_path(files: Files) -> Path:
-    return next(path for path in files if path.name == CLUSTERS)
 
 
 def _version(path: Path) -> tuple[int, ...] | None:

@@ -2,10 +2,15 @@
 
 Endpoints of one LLM that Envoy can treat alike (same model name, base path, TLS and API key) are one cluster, in which
 Envoy balances. `routerdc envoy-config` writes the clusters under these names and the servicer sends requests to them.
+
+A name says what its endpoints have in common, and never means anything else: gateways, Envoy, and the files in which
+Envoy finds keys take a change of endpoints.yaml one after the other, and no key may reach another's server in between.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,14 +32,20 @@ class Cluster:
 
 
 def clusters_of(llm: str, spec: Llm) -> tuple[Cluster, ...]:
-    """The clusters of one LLM, named NAME#1, NAME#2, … in the order in which its endpoints are listed."""
+    """The clusters of one LLM, in the order in which its endpoints are listed; their names are NAME#DIGEST."""
     alike: dict[tuple[object, ...], list[Endpoint]] = {}
     for endpoint in spec.endpoints:
         alike.setdefault(_kind(endpoint), []).append(endpoint)
     return tuple(
-        Cluster(f"{llm}#{n}", llm, tuple(endpoints), spec.protocols, spec.parameters)
-        for n, endpoints in enumerate(alike.values(), 1)
+        Cluster(f"{llm}#{_digest(kind)}", llm, tuple(endpoints), spec.protocols, spec.parameters)
+        for kind, endpoints in alike.items()
     )
+
+
+def clusters_in_use(llms: Mapping[str, Llm]) -> list[Cluster]:
+    """Those of all LLMs that have an endpoint in use."""
+    clusters = (cluster for name, llm in llms.items() for cluster in clusters_of(name, llm))
+    return [cluster for cluster in clusters if any(endpoint.in_use for endpoint in cluster.endpoints)]
 
 
 def attempts(llms: Mapping[str, Llm], candidates: Sequence[tuple[str, Endpoint]]) -> tuple[str, ...]:
@@ -83,6 +94,11 @@ def _kind(endpoint: Endpoint) -> tuple[object, ...]:
     url = urlsplit(endpoint.address)
     server = (url.scheme, url.hostname if url.scheme == "https" else None, base_path(endpoint), endpoint.ca_file)
     return *server, endpoint.model, endpoint.api_key_env, endpoint.api_key_file
+
+
+@lru_cache(maxsize=1024)  # asked for every request
+def _digest(kind: tuple[object, ...]) -> str:
+    return blake2b(repr(tuple(map(str, kind))).encode(), digest_size=4).hexdigest()
 
 
 def first_of_each(llms: Mapping[str, Llm], names: Sequence[str]) -> tuple[tuple[str, Endpoint], ...]:

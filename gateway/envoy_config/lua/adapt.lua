@@ -64,8 +64,7 @@ local function unpacked(packed)
 end
 
 -- What is to be replaced in the body for this cluster. The gateway has written the first candidate's model and parameters
--- into it, and says what differs for others. A gateway that knows this cluster by another model has read another
--- endpoints.yaml than Envoy: what it says does not fit.
+-- into it, and says what differs for others. A model that is not this cluster's never leaves, whoever is wrong.
 local function edits_of(routed)
   if routed.spans then return edits_at(routed.spans) end
   local edits = unpacked(routed.edits and routed.edits[CLUSTER] or "")

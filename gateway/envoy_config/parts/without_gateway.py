@@ -1,6 +1,6 @@
 """What Envoy knows of the pool by itself: enough to go on while no gateway answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -9,7 +9,7 @@ from gateway.openai.bodies import answers
 from gateway.policy import defaults
 from gateway.policy.capabilities import ApiProtocol
 from gateway.policy.eligibility import permitted
-from gateway.pool.clusters import attempts, clusters_of, first_of_each
+from gateway.pool.clusters import Cluster, attempts, clusters_in_use, first_of_each
 
 MODELS = "/v1/models"
 _MAX_CANDIDATES = 3
@@ -30,14 +30,13 @@ class WithoutGateway:
     parameters: tuple[str, ...] = ()
 
 
-def without_gateway(file: EndpointsFile) -> WithoutGateway:
-    """What endpoints.yaml says about it."""
-    clusters = (cluster for name, llm in file.llms.items() for cluster in clusters_of(name, llm))
+def without_gateway(file: EndpointsFile, leaving: Sequence[Cluster] = ()) -> WithoutGateway:
+    """What endpoints.yaml says about it; `leaving`: clusters that it does not name any more, and Envoy still has."""
+    clusters = (*clusters_in_use(file.llms), *leaving)
     sizes = {cluster.name: sum(endpoint.in_use for endpoint in cluster.endpoints) for cluster in clusters}
-    in_use = {name: size for name, size in sizes.items() if size}
     candidates = {protocol: _candidates(file, protocol) for protocol in ApiProtocol}
     parameters = (name for llm in file.llms.values() for name in llm.parameters)
-    return WithoutGateway(candidates, _models(file), in_use, tuple(dict.fromkeys(parameters)))
+    return WithoutGateway(candidates, _models(file), sizes, tuple(dict.fromkeys(parameters)))
 
 
 def _candidates(file: EndpointsFile, protocol: ApiProtocol) -> dict[str, tuple[str, ...]]:

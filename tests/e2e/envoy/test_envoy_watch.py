@@ -52,9 +52,13 @@ class Pool:
         others = {
             name: [endpoint | {"model": f"{name}/other"}] if twice else [] for name, endpoint in endpoints.items()
         }
-        llms = {name: {"endpoints": [endpoint, *others[name]]} for name, endpoint in endpoints.items()}
+        self.put({name: [endpoint, *others[name]] for name, endpoint in endpoints.items()})
+
+    def put(self, endpoints: dict[str, list[dict[str, Any]]]) -> None:
+        """`endpoints` by LLM, of which the first is the default."""
+        llms = {name: {"endpoints": of_llm} for name, of_llm in endpoints.items()}
         draft = self._file.with_suffix(".draft")
-        draft.write_text(yaml.safe_dump({"default": [names[0]], "llms": llms}, sort_keys=False))
+        draft.write_text(yaml.safe_dump({"default": [next(iter(llms))], "llms": llms}, sort_keys=False))
         os.replace(draft, self._file)
 
 
@@ -174,16 +178,61 @@ async def test_a_gateway_and_envoy_take_a_change_one_after_the_other_and_no_requ
         async with asyncio.TaskGroup() as group:
             for number in range(len(NAMES)):
                 group.create_task(load(number))
-            for change in ({"twice": True}, {}, {"served_by": {"beta": "gamma"}}, {"twice": True}):
+            for change in ({"twice": True}, {}, {"model": "new"}, {"served_by": {"beta": "gamma"}}, {"twice": True}):
                 pool.write(*NAMES, **change)
                 if first == "envoy":
                     await asyncio.sleep(1)
                 gateway.look()
                 await asyncio.sleep(1)
-            every = {f"{name}/{kind}" for name in NAMES for kind in ("model", "other")}
+            every = {f"{name}/{kind}" for name in NAMES for kind in ("model", "other")} | {"new"}
             await until(lambda: models_reached() == every, 30)
             done.set()
         assert reasons["routed"]
+
+
+async def test_a_key_or_model_never_reaches_another_server_however_endpoints_change_places(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        pool, client, llms = await running(stack, tmp_path)
+        for name in NAMES:
+            (tmp_path / name).write_text(f"sk-{name}")
+
+        def endpoint(name: str) -> dict[str, Any]:
+            address = f"http://127.0.0.1:{llms[name].port}/v1"
+            return {"address": address, "model": f"model-{name}", "api_key_file": str(tmp_path / name)}
+
+        async def load() -> None:
+            while not done.is_set():
+                await client.chat.completions.create(model="alpha", messages=HELLO)
+
+        done = asyncio.Event()
+        pool.put({"alpha": [endpoint("alpha")]})
+        await until(lambda: _answered(client, llms["alpha"]))
+        for llm in llms.values():
+            llm.received.clear()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(8):
+                group.create_task(load())
+            for names in (("beta",), ("alpha", "beta"), ("beta", "alpha"), ("gamma", "beta", "alpha"), ("alpha",)):
+                pool.put({"alpha": [endpoint(name) for name in names]})
+                await until(partial(_gets_more, llms[names[0]]))
+                await asyncio.sleep(0.3)
+            done.set()
+        seen = {
+            name: {(r.headers["Authorization"], json.loads(r.body)["model"]) for r in llms[name].received}
+            for name in NAMES
+        }
+        assert seen == {name: {(f"Bearer sk-{name}", f"model-{name}")} for name in NAMES}
+
+
+async def _answered(client: openai.AsyncOpenAI, llm: RecordingEndpoint) -> bool:
+    await client.chat.completions.create(model="alpha", messages=HELLO)
+    return any("Authorization" in one.headers for one in llm.received)
+
+
+async def _gets_more(llm: RecordingEndpoint) -> bool:
+    before = len(llm.received)
+    await asyncio.sleep(0.05)
+    return len(llm.received) > before
 
 
 async def test_llm_that_comes_later_has_its_key_and_takes_a_rotated_one(tmp_path: Path) -> None:

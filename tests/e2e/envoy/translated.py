@@ -4,7 +4,7 @@ What is translated are header matches and filters, the direct response, external
 buffer limits and header removal before anything else; names and addresses of LLMs are the tests' own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.support.fakes.scorer import BUNDLE
@@ -45,7 +45,8 @@ def as_envoy_gateway_does(config: dict[str, Any], objects: Objects) -> None:
     policies = spec(objects, "EnvoyExtensionPolicy")["extProc"]
     processors = [external_processing(external, policy) for policy in policies]
     manager["http_filters"] = [*processors, router]
-    found = list(routes(objects, [processor["name"] for processor in processors]))
+    of_llms = {one["name"].partition("#")[0]: one["name"] for one in resources["clusters"]}
+    found = list(routes(objects, [processor["name"] for processor in processors], of_llms))
     manager["route_config"]["virtual_hosts"] = [{"name": "openai", "domains": ["*"], "routes": found}]
     for cluster in resources["clusters"]:
         if cluster["name"] != "gateway":
@@ -77,8 +78,8 @@ def external_processing(ours: dict[str, Any], policy: dict[str, Any]) -> dict[st
     return {"name": f"{EXT_PROC}.{backend['name']}", "disabled": True, "typed_config": typed}
 
 
-def routes(objects: Objects, processors: list[str]) -> Iterator[dict[str, Any]]:
-    """Ours, in their order; the first LLM's rule for each LLM of the tests."""
+def routes(objects: Objects, processors: list[str], clusters: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Ours, in their order; the first LLM's rule for each LLM of the tests, to its cluster."""
     rule, *_, last = spec(objects, "HTTPRoute", "openai")["rules"]
     enabled = {name: {"@type": f"{TYPE}.config.route.v3.FilterConfig", "config": {}} for name in processors}
     (matched,) = rule["matches"][0]["headers"]
@@ -87,7 +88,7 @@ def routes(objects: Objects, processors: list[str]) -> Iterator[dict[str, Any]]:
         header = {"name": matched["name"], "string_match": {"exact": llm}}
         yield {
             "match": {"prefix": "/", "headers": [header]},
-            "route": {"cluster": f"{llm}#1", "timeout": rule["timeouts"]["request"]},
+            "route": {"cluster": clusters[llm], "timeout": rule["timeouts"]["request"]},
             "request_headers_to_remove": requests["requestHeaderModifier"]["remove"],
             "response_headers_to_remove": responses["responseHeaderModifier"]["remove"],
             "response_headers_to_add": [

@@ -217,12 +217,14 @@ async def test_without_a_gateway_other_models_are_refused_and_the_known_are_list
 def without_gamma(config: dict[str, Any]) -> None:
     """The configuration of an Envoy that has read an endpoints.yaml without the LLM gamma."""
     resources = config["static_resources"]
-    resources["clusters"] = [one for one in resources["clusters"] if one["name"] != "gamma#1"]
+    (gamma,) = (one for one in resources["clusters"] if one["name"].startswith("gamma#"))
+    resources["clusters"].remove(gamma)
     manager = resources["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
     for route in manager["route_config"]["virtual_hosts"][0]["routes"]:
         if "metadata" in route:
             (known,) = route["metadata"]["filter_metadata"].values()
-            known["clusters"].pop("gamma#1", None)
+            known["clusters"].pop(gamma["name"], None)
+            known["candidates"].pop("gamma", None)
 
 
 async def test_what_a_gateway_knows_before_envoy_does_is_left_out(tmp_path: Path) -> None:

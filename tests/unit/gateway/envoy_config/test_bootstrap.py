@@ -63,6 +63,14 @@ def cluster(config: dict[str, Any], name: str) -> dict[str, Any]:
     return result
 
 
+def clusters(config: dict[str, Any], llm: str) -> list[dict[str, Any]]:
+    return [one for one in config["static_resources"]["clusters"] if one["name"].startswith(f"{llm}#")]
+
+
+def names(config: dict[str, Any], llm: str) -> list[str]:
+    return [one["name"] for one in clusters(config, llm)]
+
+
 def filters(cluster: dict[str, Any]) -> dict[str, Any]:
     (options,) = cluster["typed_extension_protocol_options"].values()
     return {one["name"].rpartition(".")[2]: one["typed_config"] for one in options["http_filters"]}
@@ -80,7 +88,7 @@ def llm_route(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_alike_endpoints_in_use_are_one_cluster(config: dict[str, Any]) -> None:
-    small = cluster(config, "small#1")
+    (small,) = clusters(config, "small")
     hosts = small["load_assignment"]["endpoints"][0]["lb_endpoints"]
     addresses = [host["endpoint"]["address"]["socket_address"] for host in hosts]
     assert addresses == [{"address": f"10.0.0.{n}", "port_value": 8000} for n in (1, 3)]
@@ -91,8 +99,8 @@ def test_alike_endpoints_in_use_are_one_cluster(config: dict[str, Any]) -> None:
 
 def test_https_checks_name_and_authority(config: dict[str, Any], tmp_path: Path) -> None:
     trusted = []
-    for name, host in (("large#1", "api.example.com"), ("large#2", "other.example.com")):
-        context = cluster(config, name)["transport_socket"]["typed_config"]
+    for large, host in zip(clusters(config, "large"), ("api.example.com", "other.example.com"), strict=True):
+        context = large["transport_socket"]["typed_config"]
         assert (context["sni"], context["auto_sni_san_validation"]) == (host, True)
         trusted.append(context["common_tls_context"]["validation_context"]["trusted_ca"]["filename"])
     assert trusted == ["/etc/ssl/certs/ca-certificates.crt", str(tmp_path / "ca.pem")]
@@ -113,7 +121,8 @@ def test_https_checks_name_and_authority(config: dict[str, Any], tmp_path: Path)
 def test_host_header_keeps_a_port_that_is_not_the_schemes_own(tmp_path: Path, address: str, host: str) -> None:
     file = tmp_path / "endpoints.yaml"
     file.write_text(json.dumps({"default": ["a"], "llms": {"a": {"endpoints": [{"address": address, "model": "m"}]}}}))
-    (one,) = cluster(rendered(file), "a#1")["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    (found,) = clusters(rendered(file), "a")
+    (one,) = found["load_assignment"]["endpoints"][0]["lb_endpoints"]
     assert one["endpoint"]["hostname"] == host
 
 
@@ -125,27 +134,21 @@ def test_address_without_a_path_gets_a_hint(tmp_path: Path) -> None:
 
 def test_keys_are_named_and_never_written(pool: Path, config: dict[str, Any], tmp_path: Path) -> None:
     secrets = {one["name"]: one["generic_secret"]["secret"] for one in config["static_resources"]["secrets"]}
-    assert secrets == {
-        "large#1": {"environment_variable": "LARGE_KEY"},
-        "large#2": {"filename": str(tmp_path / "key")},
-    }
+    first, second = names(config, "large")
+    assert secrets == {first: {"environment_variable": "LARGE_KEY"}, second: {"filename": str(tmp_path / "key")}}
     assert "sk-secret" not in render(pool).output
-    assert "credential_injector" in filters(cluster(config, "large#1"))
-    assert "credential_injector" not in filters(cluster(config, "small#1"))
+    assert all("credential_injector" in filters(one) for one in clusters(config, "large"))
+    assert all("credential_injector" not in filters(one) for one in clusters(config, "small"))
 
 
 def test_callers_headers_are_dropped_before_a_key_is_added(config: dict[str, Any]) -> None:
-    assert list(filters(cluster(config, "large#1"))) == ["lua", "credential_injector", "upstream_codec"]
+    assert list(filters(clusters(config, "large")[0])) == ["lua", "credential_injector", "upstream_codec"]
 
 
 def test_without_gateway_each_model_has_its_candidates(config: dict[str, Any]) -> None:
     candidates = llm_route(config)["metadata"]["filter_metadata"]["envoy.filters.http.lua"]["candidates"]
-    assert candidates == {
-        "auto": ["small#1", "small#1", "large#1", "large#2"],
-        "best": ["large#1", "large#2"],
-        "small": ["small#1", "small#1"],
-        "large": ["large#1", "large#2"],
-    }
+    small, large = names(config, "small"), names(config, "large")
+    assert candidates == {"auto": [*small, *small, *large], "best": large, "small": [*small, *small], "large": large}
 
 
 def test_answers_may_stream_for_ever_but_must_begin_and_go_on(pool: Path) -> None:

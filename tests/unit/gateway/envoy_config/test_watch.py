@@ -1,13 +1,15 @@
 """The watcher: what it writes in which order, what stays for a while, what changes nothing."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from gateway.config.endpoints_file import Endpoint, EndpointsFile, Llm
 from gateway.envoy_config.parts.dump import as_yaml
 from gateway.envoy_config.watch import KEEP_SECONDS, Files, Watcher
 from gateway.errors import EndpointsError
+from gateway.pool.clusters import Cluster
 
 
 class Pool:
@@ -16,17 +18,22 @@ class Pool:
     def __init__(self, folder: Path) -> None:
         self.file, self.folder, self.now = folder / "endpoints.yaml", folder / "watched", 0.0
         self.told: list[str] = []
-        self.watcher = Watcher(self.file, self.render, as_yaml, self.told.append, clock=lambda: self.now)
+        self.watcher = Watcher(self.file, self.read, self.render, as_yaml, self.told.append, clock=lambda: self.now)
 
     def write(self, text: str) -> None:
         self.file.write_text(text)
 
-    def render(self) -> Files:
+    def read(self) -> EndpointsFile:
         if not self.file.is_file() or (text := self.file.read_text()) == "broken":
             raise EndpointsError("endpoints.yaml: no")
         names = text.split()
+        endpoint = Endpoint(address="http://localhost:1/v1", model="m")
+        return EndpointsFile(default=names[:1], llms={name: Llm(endpoints=[endpoint]) for name in names})
+
+    def render(self, file: EndpointsFile, leaving: Sequence[Cluster]) -> Files:
+        names = [*file.llms, *(cluster.llm for cluster in leaving)]
         routes = {"resources": [{"name": "openai", "of": names}]}
-        clusters: dict[str, Any] = {"resources": [{"name": name} for name in names]} if names else {}
+        clusters = {"resources": [{"name": name} for name in names]}
         return {self.folder / "clusters.yaml": clusters, self.folder / "routes.yaml": routes}
 
     def clusters(self) -> list[str]:
