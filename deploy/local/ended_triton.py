@@ -37,7 +37,6 @@ class EndedTriton:
             self._start()
 
     def _ended(self) -> None:
-        self._triton.process.end_children()  # a Python process that was handing an answer over would wait without end
         kept = self._triton.process.keep_log()
         if self._clock() - self._started > STEADY_SECONDS:
             self._wait_seconds = FIRST_WAIT_SECONDS

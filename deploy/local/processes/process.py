@@ -10,7 +10,6 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -128,12 +127,6 @@ class ChildProcess:
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-
-    def end_children(self) -> None:
-        """Kills what a child that ended by itself left running in its session."""
-        if self._process is not None and not self.running:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
 
     def log_tail(self) -> str:
         """Where the log is and how it ends, for an error message."""

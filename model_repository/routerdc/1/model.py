@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
-from lifeline import end_with_parent
+from lifeline import Lifeline
 from numpy_compatibility import accept_inputs, output
 from pipeline import Pipeline, Routing
 from queries import FIELD, QueryError, checksums, read_queries
@@ -28,13 +28,18 @@ class TritonPythonModel:
         With the engine `triton` they are not asked: no other Triton model can be called from here. `routerdc publish`
         asks them then.
         """
-        end_with_parent()
+        self._lifeline = Lifeline()
         accept_inputs()
         self._settings = Settings.from_model_config(args["model_config"])
         folder = Path(args["model_repository"]) / args["model_version"]
         self._pipeline = Pipeline.load(folder, self._settings)
         if self._settings.engine != "triton":
             Reference.load(folder).check(lambda queries: self._pipeline.route(queries).scores)
+        self._lifeline.loaded()
+
+    def finalize(self) -> None:
+        """Triton unloads the model."""
+        self._lifeline.release()
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """One response a request, in order. A bad or cancelled request fails alone; the others are routed together.

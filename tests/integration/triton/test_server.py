@@ -27,6 +27,12 @@ with TritonServer(Path(sys.argv[1]), log=Path(sys.argv[2])) as server:
 """
 
 
+def shared_memory_of(pid: int) -> list[Path]:
+    """What Triton told one of its Python processes to use."""
+    names = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return [Path("/dev/shm", name) for name in names if name.startswith("triton_python_backend_shm_region")]
+
+
 def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
@@ -59,11 +65,26 @@ def test_no_python_process_outlives_a_triton_that_was_killed(
 ) -> None:
     server = TritonServer(model_repository, log=tmp_path / "triton.log")
     server.start()
-    stubs = children_of(server.process.pid)
-    assert stubs
+    (stub,) = children_of(server.process.pid)
+    (memory,) = shared_memory_of(stub)
+    assert memory.exists()
     os.kill(server.process.pid, signal.SIGKILL)  # and not waited for: its process id still exists
-    assert wait_until(lambda: not any(map(is_alive, stubs)), timeout_seconds=20)
+    assert wait_until(lambda: not is_alive(stub), timeout_seconds=20)
+    assert wait_until(lambda: not memory.exists())
     server.stop()
+
+
+def test_a_triton_whose_python_process_was_killed_ends_instead_of_waiting_for_it(
+    model_repository: Path, triton_platform: None, tmp_path: Path
+) -> None:
+    server = TritonServer(model_repository, log=tmp_path / "triton.log")
+    server.start()
+    (stub,) = children_of(server.process.pid)
+    (memory,) = shared_memory_of(stub)
+    os.kill(stub, signal.SIGKILL)
+    assert wait_until(lambda: not server.process.running, timeout_seconds=20)
+    assert server.process.wait() == -signal.SIGKILL
+    assert wait_until(lambda: not memory.exists())
 
 
 def test_a_taken_port_is_named_before_anything_starts(

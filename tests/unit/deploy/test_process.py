@@ -55,18 +55,6 @@ def test_a_child_that_ends_by_itself_is_reported_with_its_log(tmp_path: Path) ->
         process.wait_ready(lambda: False, 20)
 
 
-def test_what_a_child_that_ended_left_running_is_ended_on_request(tmp_path: Path) -> None:
-    code = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid, flush=True)"
-    process = child(tmp_path, code)
-    process.start()
-    assert process.wait() == 0
-    left = int(process.log.read_text())
-    assert is_alive(left)
-    process.end_children()
-    assert wait_until(lambda: not is_alive(left))
-    process.end_children()
-
-
 def test_a_child_that_is_never_ready_is_reported(tmp_path: Path) -> None:
     with child(tmp_path, FOREVER) as process, pytest.raises(ProcessError, match=r"was not ready after 0\.2 s"):
         process.wait_ready(lambda: False, 0.2)
