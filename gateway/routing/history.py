@@ -76,7 +76,8 @@ def both_ends(text: str, max_tokens: int) -> tuple[str, ...]:
 
 def _combined(turns: Sequence[Turn], rows: Sequence[Sequence[Scored]]) -> ScoredConversation:
     newest = rows[-1][0].scores
-    known = [(turn, row) for turn, row in zip(turns, rows, strict=True) if _is_of(newest.bundle, row)]
+    of_bundle = [_of_bundle(newest.bundle, row) for row in rows]
+    known = [(turn, row) for turn, row in zip(turns, of_bundle, strict=True) if row]
     values = [mean([scored.scores.values for scored in row]) for _, row in known]
     weights = [turn.weight for turn, _ in known]
     upto = [blended(values[: i + 1], weights[: i + 1]) for i in range(len(known))]
@@ -102,6 +103,9 @@ def _familiarity(rows: Sequence[Sequence[Scored]], weights: Sequence[float]) -> 
     return blended([mean(row) for row in known], weights)[0]
 
 
-def _is_of(bundle: Bundle, row: Sequence[Scored]) -> bool:
-    """While bundles change, earlier turns may come from another one, whose scores are not comparable."""
-    return all(scored.scores.bundle.bundle_id == bundle.bundle_id for scored in row)
+def _of_bundle(bundle: Bundle, row: Sequence[Scored]) -> list[Scored]:
+    """While bundles change, earlier turns and the other end of a long text may come from another one.
+
+    Its scores are not comparable.
+    """
+    return [scored for scored in row if scored.scores.bundle.bundle_id == bundle.bundle_id]

@@ -94,12 +94,30 @@ async def test_without_the_scores_of_one_text_the_default_answers() -> None:
     assert (decision.candidates[0].llm, decision.reason) == ("alpha", Reason.FALLBACK)
 
 
-async def test_scores_of_another_bundle_do_not_count() -> None:
-    class Rollover(FakeScorer):
-        async def score(self, query: str, deadline: float, *rest: object) -> Scored:
-            scored = await super().score(query, deadline)
-            bundle = replace(BUNDLE, bundle_id="f" * 16) if query == A else BUNDLE
-            return scored._replace(scores=scored.scores._replace(bundle=bundle))
+class Rollover(FakeScorer):
+    """Some texts are scored by the bundle before."""
 
-    decision = await decide(asked(A, B), Rollover(values=VALUES))
+    before: frozenset[str] = frozenset()
+
+    async def score(self, query: str, deadline: float, *rest: object) -> Scored:
+        scored = await super().score(query, deadline)
+        bundle = replace(self.bundle, bundle_id="f" * 16) if query in self.before else self.bundle
+        return scored._replace(scores=scored.scores._replace(bundle=bundle))
+
+
+async def test_scores_of_another_bundle_do_not_count() -> None:
+    scorer = Rollover(values=VALUES)
+    scorer.before = frozenset([A])
+    decision = await decide(asked(A, B), scorer)
     assert [c.score for c in decision.candidates] == pytest.approx([1.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("earlier", [(), (A,)], ids=["the only text", "the newest text"])
+async def test_the_ends_of_a_long_text_may_come_from_two_bundles_and_the_beginning_counts(
+    earlier: tuple[str, ...],
+) -> None:
+    beginning, end = "b" * 160, "z" * 30
+    scorer = Rollover(bundle=replace(BUNDLE, max_tokens=10), values={**VALUES, beginning: (0.0, 0.0, 1.0)})
+    scorer.before = frozenset([end])
+    decision = await decide(asked(*earlier, "b" * 200 + "z" * 100), scorer)
+    assert (decision.candidates[0].llm, decision.reason) == ("gamma", Reason.ROUTED)
