@@ -17,7 +17,7 @@ from gateway.envoy_config.parts.dump import address, matching, plain
 from gateway.envoy_config.parts.options import Options
 from gateway.envoy_config.parts.without_gateway import without_gateway
 from gateway.envoy_config.upstreams.clusters import llm_cluster, secrets
-from gateway.envoy_config.upstreams.gateway_cluster import gateway_cluster
+from gateway.envoy_config.upstreams.gateway_cluster import calls_cluster, gateway_cluster
 from gateway.envoy_config.upstreams.metrics import admin_cluster, metrics_listener
 from gateway.pool.clusters import Cluster, clusters_in_use
 
@@ -29,7 +29,7 @@ _ADMIN_PAGES = "certs|clusters|config_dump|init_dump|listeners|memory|ready|runt
 def render(file: EndpointsFile, options: Options) -> dict[str, Any]:
     """Envoy's bootstrap configuration as JSON data; no secret is in it, only where Envoy finds them."""
     clusters = [] if options.watched else clusters_in_use(file.llms)
-    own = [gateway_cluster(options)]
+    own = [gateway_cluster(options), calls_cluster(options)]
     own += [collector_cluster(options.otlp)] if options.otlp else []
     own += [admin_cluster(options.admin)] if options.metrics else []
     listeners = [listener(without_gateway(file), options)]

@@ -1,6 +1,6 @@
 """API keys of gRPC calls: who calls, how often that caller may, and which LLMs. Only health checks need no key.
 
-Envoy speaks for others: their keys are in the HTTP requests that it asks about (gateway/openai/auth.py).
+Where Envoy asks about HTTP requests, their callers' keys are in these (gateway/openai/auth.py).
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -19,8 +19,9 @@ from gateway.limits import caller
 from gateway.limits.caller import ANONYMOUS, Callers
 from gateway.policy.eligibility import CallerRules
 from gateway.telemetry.metrics import Metrics
+from routerdc_contract.services import EXTERNAL_PROCESSOR
 
-_OPEN = f"/{HEALTH_SERVICE}/"
+_OPEN = tuple(f"/{service}/" for service in (HEALTH_SERVICE, EXTERNAL_PROCESSOR))
 
 Handler = Any  # grpc.RpcMethodHandler; generic in types-grpcio only
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Handler]]

@@ -71,6 +71,8 @@ class RouterServicer(router_pb2_grpc.RouterServicer):
         if not self._streams.has_room(caller):
             problem = f"{caller} has {self._limits.max_streams} streams open; close one, or send more in each"
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, problem)
+        # A proxy sees that it is answered, however long no request comes: Envoy's time for a whole request ends there.
+        await context.send_initial_metadata(())
         if await self._streams.serve(caller, request_iterator, answer, context.write):
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the gateway is shutting down; open the stream again")
 

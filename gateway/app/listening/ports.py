@@ -41,8 +41,6 @@ def public_options(settings: Settings) -> list[tuple[str, int]]:
     """Channel arguments of the server for callers, known or not: nothing large before the API key is checked."""
     return [
         ("grpc.max_receive_message_length", settings.limits.max_message_bytes),
-        # The window of a stream that is not read stays at 64 KiB; with the probe it grows to megabytes.
-        ("grpc.http2.bdp_probe", 0),
         # The system would keep 6 MiB for each connection, and grpc takes all that is there in one go, faster than the
         # intake guard can look. As large as the window of a stream, so that it slows nobody.
         ("grpc.tcp_receive_buffer_size", _RECEIVE_BUFFER_BYTES),
@@ -60,6 +58,8 @@ def ext_proc_options(settings: Settings) -> list[tuple[str, int]]:
 
 def _server_options(settings: Settings) -> list[tuple[str, int]]:
     return [
+        # The window of a stream that is not read stays at 64 KiB; with the probe it grows to megabytes.
+        ("grpc.http2.bdp_probe", 0),
         ("grpc.max_allowed_incoming_connections", settings.limits.max_connections),
         ("grpc.max_concurrent_streams", MAX_CONCURRENT_CALLS),
         ("grpc.max_send_message_length", -1),  # what is sent was bounded when it was read

@@ -1,7 +1,8 @@
 """The gRPC servers of one gateway: the one for callers, and the one for Envoy where its port is open.
 
-Envoy's is apart because what it is asked costs more: whole bodies, no API key (Envoy passes its clients' keys on in
-their requests). Only Envoys should reach it. Does not know what the services do.
+Envoy's is apart because it is trusted with more: whole bodies, no API key of its own (Envoy passes its clients' keys on
+in their requests), and its word for who its callers are. It passes their gRPC calls on, too, so all services are there.
+Only Envoys should reach it. Does not know what the services do.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from gateway.config.settings import Settings
 from gateway.grpc_api.health import HealthService
 from gateway.grpc_api.intake import registration
 from gateway.grpc_api.intake.guard import Intake
+from gateway.grpc_api.intake.peers import Forwarded
 from gateway.grpc_api.servicer import RouterServicer
 from gateway.openai.servicer import ExternalProcessor
 from routerdc_contract.services import EXTERNAL_PROCESSOR, ROUTER
@@ -40,26 +42,29 @@ class Servers:
             PortInUseError: a port cannot be had.
         """
         listen = settings.listen
+        self._max_message_bytes = settings.limits.max_message_bytes
         self._callers = aio.server(options=public_options(settings), interceptors=[*traced, *authenticated])
         self.port = bind(self._callers, listen.host, listen.port, tls, "port")
         self._envoy: aio.Server | None = None
         self.ext_proc_port: int | None = None
         if listen.ext_proc_port is not None:
-            self._envoy = aio.server(options=ext_proc_options(settings), interceptors=traced)
+            interceptors = [*traced, Forwarded(), *authenticated]
+            self._envoy = aio.server(options=ext_proc_options(settings), interceptors=interceptors)
             self.ext_proc_port = bind(self._envoy, listen.host, listen.ext_proc_port, tls, "ext-proc-port")
 
     def add(self, router: RouterServicer, processor: ExternalProcessor, health: HealthService) -> None:
         """What is served."""
         intake = Intake(resident_bytes, processor.held_bytes)
-        registration.add(router_pb2.DESCRIPTOR.services_by_name["Router"], router, self._callers, intake)
-        health.add_to(self._callers, intake)
+        calls = router_pb2.DESCRIPTOR.services_by_name["Router"]
         reflected = reflection.aio.ReflectionServicer((ROUTER, HEALTH_SERVICE, reflection.SERVICE_NAME))
         descriptor: Any = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]  # the stubs' name is another
-        registration.add(descriptor, reflected, self._callers, intake)
+        for server in self._both:
+            registration.add(calls, router, server, intake, self._max_message_bytes)
+            registration.add(descriptor, reflected, server, intake, self._max_message_bytes)
+            health.add_to(server, intake)
         if self._envoy is not None:
             service = external_processor_pb2.DESCRIPTOR.services_by_name[EXTERNAL_PROCESSOR.rpartition(".")[2]]
             registration.add(service, processor, self._envoy)
-            health.add_to(self._envoy, intake)
 
     async def start(self) -> None:
         """Serves from now on."""

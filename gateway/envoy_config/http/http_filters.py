@@ -31,10 +31,15 @@ from gateway.openai.mutations import CANDIDATES_METADATA, METADATA
 from gateway.openai.servicer import FAIL_OPEN, FAILURE_MODE_KEY
 
 _CODINGS = {"gzip": gzip_pb2.Gzip(), "zstd": zstd_pb2.Zstd()}
+_DECOMPRESSOR = "envoy.filters.http.decompressor"
 _SEND_MODES = {
     BodyMode.BUFFERED: processing_mode_pb2.ProcessingMode.BUFFERED,
     BodyMode.DUPLEX: processing_mode_pb2.ProcessingMode.FULL_DUPLEX_STREAMED,
 }
+
+
+OF_HTTP_ALONE = (EXT_PROC, lua_filters.NAME, lua_filters.CODING, *(f"{_DECOMPRESSOR}.{coding}" for coding in _CODINGS))
+"""Filters that decide about bodies of JSON, or inflate them; gRPC passes them by."""
 
 
 def http_filters(options: Options) -> Iterator[hcm_pb2.HttpFilter]:
@@ -43,7 +48,7 @@ def http_filters(options: Options) -> Iterator[hcm_pb2.HttpFilter]:
     yield _filter(EXT_PROC, _ext_proc(options))
     yield _filter(lua_filters.CODING, _same_codings())
     for coding, library in _CODINGS.items():
-        yield _filter(f"envoy.filters.http.decompressor.{coding}", _decompressor(coding, library))
+        yield _filter(f"{_DECOMPRESSOR}.{coding}", _decompressor(coding, library))
     rests = {"MAX_REFUSALS": failures.MAX_REFUSALS, "REFUSAL_REST_SECONDS": failures.REFUSAL_REST_SECONDS}
     yield _filter(lua_filters.NAME, lua_filters.fail_open(**rests))
     yield _filter("envoy.filters.http.header_mutation", _no_trailers())

@@ -3,10 +3,11 @@
 What the gateway, our Lua and our routes answer has the form already; Envoy's details of an answer tell it apart.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from envoy.config.accesslog.v3 import accesslog_pb2
-from envoy.config.core.v3 import substitution_format_string_pb2
+from envoy.config.core.v3 import base_pb2, substitution_format_string_pb2
 from envoy.extensions.access_loggers.filters.cel.v3 import cel_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from google.protobuf import struct_pb2
@@ -38,7 +39,18 @@ def errors_in_openai_form(options: Options) -> hcm_pb2.LocalReplyConfig:
     overloaded = _mapper("response.code_details == 'overload'", memory)
     overloaded.status_code.value = 503  # Envoy says 500 where it cuts a sender off
     mappers = [*client, overloaded, _mapper(without_decision, undecided), _mapper("true", other)]
-    return hcm_pb2.LocalReplyConfig(mappers=mappers)
+    return hcm_pb2.LocalReplyConfig(mappers=[*_of_grpc(), *mappers])
+
+
+def _of_grpc() -> Iterator[hcm_pb2.ResponseMapper]:
+    """A gRPC call ends with a status, whose message is plain text."""
+    form = substitution_format_string_pb2.SubstitutionFormatString
+    is_grpc = "request.headers['content-type'].startsWith('application/grpc')"
+    for condition, text in (
+        (f"response.code == 404 && {is_grpc}", "there is no such service"),
+        (is_grpc, "%LOCAL_REPLY_BODY%"),
+    ):
+        yield _mapped(condition, form(text_format_source=base_pb2.DataSource(inline_string=text)))
 
 
 def _error(message: str, code: str | None, kind: str = "invalid_request_error") -> dict[str, Any]:
@@ -49,14 +61,19 @@ def _mapper(condition: str, error: dict[str, Any]) -> hcm_pb2.ResponseMapper:
     ours = ", ".join(f"'{details}'" for details in _OURS)
     form = struct_pb2.Struct()
     form.update(error)
+    return _mapped(
+        f"!(response.code_details in [{ours}]) && {condition}",
+        substitution_format_string_pb2.SubstitutionFormatString(json_format=form),
+    )
+
+
+def _mapped(condition: str, form: substitution_format_string_pb2.SubstitutionFormatString) -> hcm_pb2.ResponseMapper:
     return hcm_pb2.ResponseMapper(
         filter=accesslog_pb2.AccessLogFilter(
             extension_filter=accesslog_pb2.ExtensionFilter(
                 name="envoy.access_loggers.extension_filters.cel",
-                typed_config=packed(
-                    cel_pb2.ExpressionFilter(expression=f"!(response.code_details in [{ours}]) && {condition}")
-                ),
+                typed_config=packed(cel_pb2.ExpressionFilter(expression=condition)),
             )
         ),
-        body_format_override=substitution_format_string_pb2.SubstitutionFormatString(json_format=form),
+        body_format_override=form,
     )

@@ -11,6 +11,7 @@ from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from google.protobuf import struct_pb2
 
+from gateway.envoy_config.http.grpc_route import grpc_route
 from gateway.envoy_config.http.local_answers import largest, local_answers
 from gateway.envoy_config.lua import filters as lua_filters
 from gateway.envoy_config.parts.dump import extension, newer, overwrite, packed, seconds
@@ -45,7 +46,11 @@ def routes(known: WithoutGateway, options: Options) -> route_pb2.RouteConfigurat
         request_body_buffer_limit={"value": buffer_bytes(options)},
         response_headers_to_remove=[RETRY_HEADER],
         response_headers_to_add=[overwrite(name, value) for name, value in _TOLD.items()],
-        routes=[*(_llm_route(known, protocol, options) for protocol in ApiProtocol), *local_answers(known, options)],
+        routes=[
+            *(_llm_route(known, protocol, options) for protocol in ApiProtocol),
+            grpc_route(options),
+            *local_answers(known, options),
+        ],
     )
     # Clusters come and go; a decision may name one a moment before Envoy has it.
     return route_pb2.RouteConfiguration(

@@ -1,7 +1,11 @@
-"""The cluster of the gateways: probed, so that a request does not wait for one that is down."""
+"""The clusters of the gateways: probed, so that a request does not wait for one that is down.
 
-from envoy.config.cluster.v3 import cluster_pb2
-from envoy.config.core.v3 import base_pb2, health_check_pb2
+One is for Envoy's own questions, the other for callers' gRPC calls, which wait in no larger numbers than a gateway can
+hold, and never behind each other's answers that nobody reads.
+"""
+
+from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
+from envoy.config.core.v3 import base_pb2, health_check_pb2, protocol_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 
 from gateway.envoy_config.parts.dump import packed, seconds
@@ -10,25 +14,49 @@ from gateway.envoy_config.upstreams import upstream
 from routerdc_contract.services import LIVE
 
 GATEWAY = "gateway"
+CALLS = "gateway-calls"
+# Callers' calls that a gateway has at once, for each Envoy; one costs the gateway 15 KiB before it looks at it.
+MAX_CALLS = 2048
+_STREAM_WINDOW_BYTES, _CONNECTION_WINDOW_BYTES = 64 * 1024, 2**20
 
 
 def gateway_cluster(options: Options) -> cluster_pb2.Cluster:
-    """The gateways, probed: a request does not wait for one that is down."""
+    """The gateways for what Envoy asks."""
+    return _cluster(GATEWAY, options, protocol_pb2.Http2ProtocolOptions(), upstream.circuit_breakers())
+
+
+def calls_cluster(options: Options) -> cluster_pb2.Cluster:
+    """The gateways for callers' gRPC calls."""
+    http2 = protocol_pb2.Http2ProtocolOptions(
+        initial_stream_window_size={"value": _STREAM_WINDOW_BYTES},
+        initial_connection_window_size={"value": _CONNECTION_WINDOW_BYTES},
+    )
+    calls = _cluster(CALLS, options, http2, upstream.circuit_breakers(MAX_CALLS * len(options.gateways)))
+    calls.per_connection_buffer_limit_bytes.value = upstream.CONNECTION_BUFFER_BYTES
+    return calls
+
+
+def _cluster(
+    name: str,
+    options: Options,
+    http2: protocol_pb2.Http2ProtocolOptions,
+    limits: circuit_breaker_pb2.CircuitBreakers,
+) -> cluster_pb2.Cluster:
     hosts = [upstream.host(*gateway) for gateway in options.gateways]
-    http2 = http_protocol_options_pb2.HttpProtocolOptions()
-    http2.explicit_http_config.http2_protocol_options.SetInParent()
+    http = http_protocol_options_pb2.HttpProtocolOptions()
+    http.explicit_http_config.http2_protocol_options.CopyFrom(http2)
     return cluster_pb2.Cluster(
-        name=GATEWAY,
+        name=name,
         type=upstream.discovery([host for host, _ in options.gateways]),
         dns_lookup_family=cluster_pb2.Cluster.V4_PREFERRED,
         connect_timeout=seconds(0.5),
         lb_policy=cluster_pb2.Cluster.LEAST_REQUEST,
         common_lb_config=cluster_pb2.Cluster.CommonLbConfig(healthy_panic_threshold={"value": 0}),
-        circuit_breakers=upstream.circuit_breakers(),
+        circuit_breakers=limits,
         health_checks=[_health_check()],
-        load_assignment=upstream.assignment(GATEWAY, hosts),
+        load_assignment=upstream.assignment(name, hosts),
         transport_socket=_gateway_tls(options) if options.gateway_ca else None,
-        typed_extension_protocol_options={upstream.HTTP_OPTIONS: packed(http2)},
+        typed_extension_protocol_options={upstream.HTTP_OPTIONS: packed(http)},
     )
 
 

@@ -34,11 +34,11 @@ def discovery(hosts: Sequence[str]) -> "cluster_pb2.Cluster.DiscoveryType":
     return cluster_pb2.Cluster.STATIC if all(map(is_ip, hosts)) else cluster_pb2.Cluster.STRICT_DNS
 
 
-def circuit_breakers() -> circuit_breaker_pb2.CircuitBreakers:
-    """Limits high enough to never be what refuses a request."""
+def circuit_breakers(max_requests: int = _MAX_IN_FLIGHT) -> circuit_breaker_pb2.CircuitBreakers:
+    """Limits high enough to never be what refuses a request, but for `max_requests` at once."""
     limit = {"value": _MAX_IN_FLIGHT}
     thresholds = circuit_breaker_pb2.CircuitBreakers.Thresholds(
-        max_connections=limit, max_pending_requests=limit, max_requests=limit, max_retries=limit
+        max_connections=limit, max_pending_requests=limit, max_requests={"value": max_requests}, max_retries=limit
     )
     return circuit_breaker_pb2.CircuitBreakers(thresholds=[thresholds])
 

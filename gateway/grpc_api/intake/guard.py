@@ -4,7 +4,10 @@ grpc takes in the whole of a message, however large, and looks at the limit of i
 at which a server could refuse it earlier, and no count of what has come. So every call is known here while its message
 is received. Where the process grows while it is, the calls of one caller whose messages are late are ended, which frees
 what has come of them: first of callers without an API key, then of those with one; then streams, those that were used
-in the last seconds before those that wait for longer. Most messages are there at once, and are never looked at.
+in the last seconds before those that wait for longer. A stream without a key whose last message was large goes with the
+first. Most messages are there at once, and are never looked at.
+
+Nor may one caller have many calls wait: others would find no room at a proxy that holds only so many.
 """
 
 import asyncio
@@ -15,6 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NoReturn
 
 import grpc
+from google.protobuf.message import Message
 
 from gateway.grpc_api.intake.ending import end
 from gateway.grpc_api.intake.peers import host_of
@@ -30,6 +34,9 @@ OLD_STREAMS_BYTES = 160 * _MIB
 LARGE_BODIES_BYTES = 2 * _MIB
 LARGE_BODIES_SECONDS = 2.0
 """A large body is in memory before it is counted, when it comes, and after, when it is written and freed."""
+LARGE_MESSAGE_BYTES = 256 * 1024
+MAX_WAITING = 256
+"""Calls of one caller whose messages are late."""
 GROWTH_SECONDS = 20.0
 """What it grew before the last twenty seconds, or forty, does not count."""
 LOOK_SECONDS = 0.01
@@ -47,15 +54,17 @@ Call = Callable[[Messages, Context], Awaitable[Any]]
 class _Receiving:
     """One call whose message is on its way."""
 
-    __slots__ = ("_caller", "_context", "_task", "looks", "most_looks", "refused", "since")
+    __slots__ = ("_caller", "_context", "_host", "_task", "large", "looks", "most_looks", "refused", "since")
 
     def __init__(self, context: Context, most_looks: int = MAX_LOOKS) -> None:
         self.most_looks = most_looks
         self.looks = 0
         self.since = 0.0  # of a stream: when it began to wait
+        self.large = False  # of a stream: so was its last message
         self.refused = ""
         self._context = context
         self._caller = caller.current.get()
+        self._host = "" if self.has_key else host_of(context)  # of this task's context; asked for from another
         self._task = asyncio.current_task()
 
     @property
@@ -64,7 +73,7 @@ class _Receiving:
 
     @property
     def caller(self) -> str:
-        return self._caller.name if self.has_key else host_of(self._context)
+        return self._caller.name if self.has_key else self._host
 
     def refuse(self, problem: str) -> None:
         if self._task is not None and not self.refused:
@@ -148,6 +157,9 @@ class Intake:
                 return
             finally:
                 self._streams.discard(receiving)
+            receiving.large = isinstance(message, Message) and message.ByteSize() > LARGE_MESSAGE_BYTES
+            if receiving.large:
+                self._next_look = 0.0  # when it waits again, it may be too much
             yield message
 
     def _watch(self) -> None:
@@ -172,6 +184,8 @@ class Intake:
             receiving.looks += 1
         for receiving in [one for one in self._single if one.looks > one.most_looks]:
             self._refuse(receiving, "the message did not arrive in time")
+        for receiving in self._too_many():
+            self._refuse(receiving, f"more than {MAX_WAITING} calls wait for their messages")
         for receiving in _of_the_busiest(self._too_much(self._grown_bytes(now), now)):
             self._refuse(
                 receiving, "messages on their way take too much memory at present; send smaller ones, or try again"
@@ -191,6 +205,19 @@ class Intake:
             self._growth = _Growth()
         return self._growth.bytes(self._resident(), now)
 
+    def _too_many(self) -> list[_Receiving]:
+        """Late calls of a caller beyond those that it may have."""
+        if len(self._single) <= MAX_WAITING:
+            return []
+        waiting = Counter[str]()
+        refused = []
+        for receiving in self._single:
+            if receiving.looks >= LATE_LOOKS:
+                waiting[receiving.caller] += 1
+                if waiting[receiving.caller] > MAX_WAITING:
+                    refused.append(receiving)
+        return refused
+
     def _too_much(self, growth: int, now: float) -> list[_Receiving]:
         """The calls of which some have to end, where the process has grown so much."""
         if growth <= WITHOUT_KEY_BYTES:
@@ -198,7 +225,8 @@ class Intake:
         late = [one for one in self._single if one.looks >= LATE_LOOKS]
         hasty = self._single if growth > AT_ONCE_BYTES else late
         used = [one for one in self._streams if now - one.since < GROWTH_SECONDS]
-        if without_key := [one for one in hasty if not one.has_key]:
+        large = [one for one in used if one.large]
+        if without_key := [one for one in (*hasty, *large) if not one.has_key]:
             return without_key
         if growth > WITH_KEY_BYTES and (late or used):
             return late or used

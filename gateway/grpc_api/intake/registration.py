@@ -22,18 +22,27 @@ _KINDS = {
 }
 
 
-def add(service: ServiceDescriptor, servicer: object, server: aio.Server, intake: Intake | None = None) -> None:
+def add(
+    service: ServiceDescriptor,
+    servicer: object,
+    server: aio.Server,
+    intake: Intake | None = None,
+    max_bytes: int | None = None,
+) -> None:
     """Lets `server` answer the methods of `service` by the methods of `servicer` that have their names.
 
-    `intake` bounds what messages cost on their way; None where only programs of ours call.
+    `intake` bounds what messages cost on their way; None where only programs of ours call. `max_bytes` bounds each
+    message; None where the server's own limit does.
 
     Where the guard refuses a message, the method gets an InvalidRequestError in its place.
     """
-    handlers = {method.name: _handler(method, getattr(servicer, method.name), intake) for method in service.methods}
+    handlers = {
+        method.name: _handler(method, getattr(servicer, method.name), intake, max_bytes) for method in service.methods
+    }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
 
 
-def _handler(method: MethodDescriptor, behaviour: Any, intake: Intake | None) -> Any:
+def _handler(method: MethodDescriptor, behaviour: Any, intake: Intake | None, max_bytes: int | None) -> Any:
     streams = method.client_streaming
     if intake is not None:
         behaviour = intake.streaming(behaviour) if streams else intake.unary(behaviour)
@@ -41,5 +50,5 @@ def _handler(method: MethodDescriptor, behaviour: Any, intake: Intake | None) ->
     request = message_factory.GetMessageClass(method.input_type)
     response = message_factory.GetMessageClass(method.output_type)
     return _KINDS[streams, method.server_streaming](
-        behaviour, request_deserializer=wire.parser(request), response_serializer=response.SerializeToString
+        behaviour, request_deserializer=wire.parser(request, max_bytes), response_serializer=response.SerializeToString
     )

@@ -25,8 +25,8 @@ class _TooManyFieldsError(Exception):
     """The count has reached its limit."""
 
 
-def parser(kind: type[M]) -> Callable[[bytes], M | InvalidRequestError]:
-    """A deserializer for messages of `kind`.
+def parser(kind: type[M], max_bytes: int | None = None) -> Callable[[bytes], M | InvalidRequestError]:
+    """A deserializer for messages of `kind`, of at most `max_bytes`.
 
     grpc lets a deserializer raise nothing but "internal error", so a refusal is returned in place of the message;
     the handler of the call raises it.
@@ -34,6 +34,8 @@ def parser(kind: type[M]) -> Callable[[bytes], M | InvalidRequestError]:
     descriptor: Any = kind.DESCRIPTOR
 
     def parse(data: bytes) -> M | InvalidRequestError:
+        if max_bytes is not None and len(data) > max_bytes:
+            return InvalidRequestError("message", f"it has {len(data)} bytes, the limit is {max_bytes}")
         try:
             if len(data) > COUNTED_BYTES:
                 count_fields(data, descriptor)
