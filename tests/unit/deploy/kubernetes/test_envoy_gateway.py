@@ -6,10 +6,12 @@ from urllib.parse import urlsplit
 import yaml
 
 from gateway.config.settings import Settings
+from gateway.envoy_config.http.grpc_route import SERVICES
 from gateway.envoy_config.parts.failures import TRANSIENT
 from gateway.envoy_config.parts.headers import CALLERS_CREDENTIALS, INTERNAL_HEADERS
 from gateway.envoy_config.parts.options import Options
 from gateway.envoy_config.upstreams.clusters import buffer_bytes
+from gateway.envoy_config.upstreams.gateway_cluster import MAX_CALLS
 from gateway.openai import mutations
 from tests.support.rendered import Object, named, needs_kubectl, of_kind, overlay
 
@@ -114,3 +116,11 @@ def test_only_envoys_of_our_gateway_are_let_in() -> None:
     ((peer,),) = [rule["from"] for rule in policy["spec"]["ingress"]]
     owner = peer["podSelector"]["matchLabels"]["gateway.envoyproxy.io/owning-gateway-name"]
     named(overlay(OBJECTS), "Gateway", owner)
+
+
+def test_grpc_calls_go_to_the_port_that_only_envoys_reach() -> None:
+    (rule,) = spec("GRPCRoute", "grpc")["rules"]
+    assert {match["method"]["service"] for match in rule["matches"]} == set(SERVICES)
+    (policy,) = spec("EnvoyExtensionPolicy")["extProc"]
+    assert rule["backendRefs"] == policy["backendRefs"]
+    assert spec("BackendTrafficPolicy", "grpc")["circuitBreaker"]["maxParallelRequests"] == MAX_CALLS
