@@ -27,7 +27,7 @@ def one_pool(config: dict[str, Any], source: dict[str, Any]) -> None:
     manager["route_config"]["virtual_hosts"] = [
         {"name": "pool", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "pool"}}]}
     ]
-    llms = [cluster for cluster in resources["clusters"] if cluster["name"] != "gateway"]
+    llms = [cluster for cluster in resources["clusters"] if not cluster["name"].startswith("gateway")]
     hosts = [host for llm in llms for host in llm["load_assignment"]["endpoints"][0]["lb_endpoints"]]
     pool = {
         "name": "pool",

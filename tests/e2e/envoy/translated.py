@@ -49,7 +49,7 @@ def as_envoy_gateway_does(config: dict[str, Any], objects: Objects) -> None:
     found = list(routes(objects, [processor["name"] for processor in processors], of_llms))
     manager["route_config"]["virtual_hosts"] = [{"name": "openai", "domains": ["*"], "routes": found}]
     for cluster in resources["clusters"]:
-        if cluster["name"] != "gateway":
+        if not cluster["name"].startswith("gateway"):
             del cluster["typed_extension_protocol_options"]  # our own filters
 
 

@@ -10,13 +10,13 @@ from grpc import aio
 
 from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
-from tests.e2e.grpc.conftest import GrpcPlane, StartPlane
+from tests.e2e.grpc.conftest import StartPlane
+from tests.e2e.grpc.plane import MIB, GrpcPlane
 from tests.integration.gateway.test_bounds import BATCH, HEALTH, ROUTE, WITHOUT_KEY_MIB, at_once
 from tests.support.floods import FLOODS, flood
 from tests.support.frames import END_HEADERS, HEADERS, Connection, call_headers, frame
 from tests.support.waiting import until
 
-MIB = 2**20
 CONNECTIONS, CALLS, STREAMS = 8, 1024, 4
 
 

@@ -20,7 +20,8 @@ from routerdc_client import AsyncRouterClient, RouteError, RouterClient, route_r
 from routerdc_contract.services import ROUTER
 from routerdc_contract.v1 import router_pb2 as pb
 from routerdc_contract.v1 import router_pb2_grpc
-from tests.e2e.grpc.conftest import MIB, StartPlane
+from tests.e2e.grpc.conftest import StartPlane
+from tests.e2e.grpc.plane import MIB
 from tests.support.waiting import until
 
 KEY = "sk-of-the-tests"
