@@ -1,8 +1,8 @@
 """The gRPC servers of one gateway: the one for callers, and the one for Envoy where its port is open.
 
 Envoy's is apart because it is trusted with more: whole bodies, no API key of its own (Envoy passes its clients' keys on
-in their requests), and its word for who its callers are. It passes their gRPC calls on, too, so all services are there.
-Only Envoys should reach it. Does not know what the services do.
+in their requests), and its word for the hosts of its callers. It passes their gRPC calls on, too, so all services are
+there. Only Envoys should reach it. Does not know what the services do.
 """
 
 import asyncio

@@ -21,7 +21,7 @@ import grpc
 from google.protobuf.message import Message
 
 from gateway.grpc_api.intake.ending import end
-from gateway.grpc_api.intake.peers import host_of
+from gateway.grpc_api.intake.peers import connected_host, forwarded
 from gateway.limits import caller
 from gateway.limits.caller import ANONYMOUS
 
@@ -54,7 +54,7 @@ Call = Callable[[Messages, Context], Awaitable[Any]]
 class _Receiving:
     """One call whose message is on its way."""
 
-    __slots__ = ("_caller", "_context", "_host", "_task", "large", "looks", "most_looks", "refused", "since")
+    __slots__ = ("_caller", "_context", "_forwarded", "_task", "large", "looks", "most_looks", "refused", "since")
 
     def __init__(self, context: Context, most_looks: int = MAX_LOOKS) -> None:
         self.most_looks = most_looks
@@ -64,7 +64,7 @@ class _Receiving:
         self.refused = ""
         self._context = context
         self._caller = caller.current.get()
-        self._host = "" if self.has_key else host_of(context)  # of this task's context; asked for from another
+        self._forwarded = forwarded.get()  # of this task; the caller is asked for from another one
         self._task = asyncio.current_task()
 
     @property
@@ -73,7 +73,7 @@ class _Receiving:
 
     @property
     def caller(self) -> str:
-        return self._caller.name if self.has_key else self._host
+        return self._caller.name if self.has_key else self._forwarded or connected_host(self._context)
 
     def refuse(self, problem: str) -> None:
         if self._task is not None and not self.refused:

@@ -1,4 +1,4 @@
-"""Who is at the other end of a call, where no API key names the caller."""
+"""The host at the other end of a call, where no API key names the caller."""
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -9,7 +9,8 @@ import grpc
 from grpc import aio
 
 _FORWARDED_FOR = "x-forwarded-for"
-_forwarded: ContextVar[str] = ContextVar("forwarded", default="")
+forwarded: ContextVar[str] = ContextVar("forwarded", default="")
+"""The host for which an Envoy passes the current call on; empty where no Envoy does."""
 
 Handler = Any  # grpc.RpcMethodHandler; generic in types-grpcio only
 
@@ -22,13 +23,16 @@ class Forwarded(aio.ServerInterceptor):
     ) -> Handler:
         """Remembers the last address: Envoy adds the one that it saw, behind what its caller may have made up."""
         metadata: dict[str, Any] = dict(details.invocation_metadata or ())
-        _forwarded.set(str(metadata.get(_FORWARDED_FOR, "")).rpartition(",")[2].strip())
+        forwarded.set(str(metadata.get(_FORWARDED_FOR, "")).rpartition(",")[2].strip())
         return await continuation(details)
 
 
 def host_of(context: Any) -> str:
     """The caller's host without the port: every connection of one host counts as one caller."""
-    if forwarded := _forwarded.get():
-        return forwarded
+    return forwarded.get() or connected_host(context)
+
+
+def connected_host(context: Any) -> str:
+    """The same, whatever an Envoy says."""
     peer = unquote(context.peer())  # "ipv4:10.0.0.7:51234", "ipv6:[::1]:51234", "unix:…"
     return peer if peer.startswith("unix") else peer.rpartition(":")[0]
