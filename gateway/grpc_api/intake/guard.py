@@ -209,14 +209,11 @@ class Intake:
         """Late calls of a caller beyond those that it may have."""
         if len(self._single) <= MAX_WAITING:
             return []
-        waiting = Counter[str]()
-        refused = []
+        waiting: dict[str, list[_Receiving]] = {}
         for receiving in self._single:
             if receiving.looks >= LATE_LOOKS:
-                waiting[receiving.caller] += 1
-                if waiting[receiving.caller] > MAX_WAITING:
-                    refused.append(receiving)
-        return refused
+                waiting.setdefault(receiving.caller, []).append(receiving)
+        return [one for late in waiting.values() for one in late[MAX_WAITING:]]
 
     def _too_much(self, growth: int, now: float) -> list[_Receiving]:
         """The calls of which some have to end, where the process has grown so much."""

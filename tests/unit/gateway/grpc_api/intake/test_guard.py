@@ -1,12 +1,15 @@
 """The intake guard: late messages end where the process grows, but not for what large bodies from Envoy take."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import grpc
 import pytest
 
 from gateway.grpc_api.intake import guard
 from gateway.grpc_api.intake.guard import Intake
+from gateway.grpc_api.intake.peers import forwarded
+from routerdc_contract.v1 import router_pb2 as pb
 from tests.support.waiting import until
 
 MIB = 2**20
@@ -123,3 +126,42 @@ async def test_large_bodies_excuse_no_growth_long_after(monkeypatch: pytest.Monk
     process.resident += 2 * guard.WITHOUT_KEY_BYTES
     with pytest.raises(RefusedError, match="too much memory"):
         await asyncio.wait_for(call, 30)
+
+
+async def test_one_caller_has_only_so_many_calls_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MAX_WAITING", 3)
+    process = Process(bodies=0)
+    token = forwarded.set("10.0.0.7")  # an Envoy's word; the connection is Envoy's own
+    calls = [process.call() for _ in range(5)]
+    forwarded.reset(token)
+    others = [process.call() for _ in range(3)]
+    await until(lambda: sum(call.done() for call in calls) == 2, 30)
+    await process.looked(2)
+    process.arrived.set()
+    ends = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 30)
+    assert sorted(map(str, ends))[-3:] == ["small"] * 3
+    assert sum(isinstance(end, RefusedError) for end in ends) == 2
+    assert await asyncio.gather(*others) == ["small"] * 3
+
+
+@pytest.mark.parametrize(("size", "ends"), [(guard.LARGE_MESSAGE_BYTES + 100, True), (100, False)])
+async def test_a_stream_of_large_messages_without_a_key_ends_where_the_process_has_grown(size: int, ends: bool) -> None:
+    process = Process(bodies=0)
+
+    async def messages() -> AsyncIterator[pb.RouteRequest]:
+        yield pb.RouteRequest(query="x" * size)
+        process.resident += guard.WITHOUT_KEY_BYTES + MIB
+        await process.arrived.wait()
+
+    async def behaviour(received: AsyncIterator[pb.RouteRequest], context: Context) -> None:
+        async for _ in received:
+            pass
+
+    stream = asyncio.ensure_future(process.intake.streaming(behaviour)(messages(), Context(process.arrived)))
+    if ends:
+        with pytest.raises(RefusedError, match="too much memory"):
+            await asyncio.wait_for(stream, 30)
+    else:
+        await process.looked(4)
+        process.arrived.set()
+        await asyncio.wait_for(stream, 30)

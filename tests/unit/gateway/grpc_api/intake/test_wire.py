@@ -31,6 +31,14 @@ def test_too_many_empty_rows_are_refused_by_name() -> None:
     assert "more than 16384 fields" in str(parsed)
 
 
+def test_a_message_above_the_limit_is_refused_by_its_size() -> None:
+    message = pb.RouteRequest(query="q" * 100).SerializeToString()
+    parsed = wire.parser(pb.RouteRequest, len(message) - 1)(message)
+    assert isinstance(parsed, InvalidRequestError)
+    assert f"it has {len(message)} bytes" in str(parsed)
+    assert isinstance(wire.parser(pb.RouteRequest, len(message))(message), pb.RouteRequest)
+
+
 def test_what_is_no_message_is_refused_not_an_internal_error() -> None:
     assert isinstance(wire.parser(pb.RouteRequest)(b"\xff\xff\xff"), InvalidRequestError)
 
