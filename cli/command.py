@@ -4,6 +4,7 @@ Which subcommands exist is written in pyproject.toml (entry points of the group 
 its own, so this module knows none of them, and `routerdc gateway` never loads torch.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -18,6 +19,17 @@ from cli.summaries import summary
 
 # Libraries of parts, and the processes that they start, call nobody that the user has not asked for.
 _QUIET = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+# What is wrong with the machine and not with the command. What stood before stands still.
+_CURES = {
+    errno.ENOSPC: "make room and start the command again",
+    errno.EDQUOT: "make room and start the command again",
+    errno.EFBIG: "allow larger files (ulimit -f)",
+    errno.EROFS: "name a place that can be written",
+    errno.EACCES: "ask its owner for access, or name another place",
+    errno.EPERM: "ask its owner for access, or name another place",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+    errno.ENFILE: "allow more open files (fs.file-max)",
+}
 
 
 @cache
@@ -41,6 +53,16 @@ class _LazyGroup(click.Group):
             return _not_installed(cmd_name, error)
         assert isinstance(command, click.Command)  # noqa: S101 - a wrong line in pyproject.toml
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Runs the subcommand; says in one line what the machine lacks."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.errno not in _CURES:
+                raise
+            where = f"{error.filename2 or error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{where}{error.strerror}: {_CURES[error.errno]}") from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Lists the subcommands in `--help`, without importing them."""

@@ -20,7 +20,9 @@ from torch import Tensor, nn
 
 from routerdc.encoder_source import resolve_encoder
 from routerdc.model import RouterConfig, RouterModel, load_encoder
+from routerdc.whole_files import files_of
 from routerdc_contract.bundle import (
+    MANIFEST_FILE,
     NEIGHBOURS_FILE,
     TOKENIZER_FILE,
     WEIGHTS_FILE,
@@ -51,35 +53,36 @@ def save_bundle(
 ) -> Manifest:
     """Writes weights, tokenizer and manifest into `folder` (made if need be) and returns the manifest.
 
-    Neighbours of an older bundle there are deleted: the new one has none until `add_neighbours`.
+    Where that fails, an older bundle there is as it was; else its neighbours are deleted: the new one has none until
+    `add_neighbours`.
 
     Raises:
         BundleError: a field is wrong, or `llms` does not match the model's columns.
     """
     if len(llms) != model.config.n_llms:
         raise BundleError(f"llms: {len(llms)} names for a model with {model.config.n_llms} columns")
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_weights(folder / WEIGHTS_FILE, model, encoder)
-    _write_tokenizer(folder / TOKENIZER_FILE, tokenizer)
+    with files_of(folder, last=MANIFEST_FILE) as draft:
+        _write_weights(draft / WEIGHTS_FILE, model, encoder)
+        _write_tokenizer(draft / TOKENIZER_FILE, tokenizer)
+        manifest = Manifest.build(
+            name=name,
+            encoder=encoder,
+            tokenizer=TokenizerSpec.model_validate(
+                {
+                    "sha256": file_sha256(draft / TOKENIZER_FILE),
+                    "max_tokens": max_tokens,
+                    "truncation_side": truncation_side,
+                }
+            ),
+            weights_sha256=file_sha256(draft / WEIGHTS_FILE),
+            dim=model.config.dim,
+            scale=model.config.scale,
+            llms=tuple(llms),
+            training=dict(training or {}),
+            metrics=dict(metrics or {}),
+        )
+        manifest.write(draft)
     (folder / NEIGHBOURS_FILE).unlink(missing_ok=True)
-    manifest = Manifest.build(
-        name=name,
-        encoder=encoder,
-        tokenizer=TokenizerSpec.model_validate(
-            {
-                "sha256": file_sha256(folder / TOKENIZER_FILE),
-                "max_tokens": max_tokens,
-                "truncation_side": truncation_side,
-            }
-        ),
-        weights_sha256=file_sha256(folder / WEIGHTS_FILE),
-        dim=model.config.dim,
-        scale=model.config.scale,
-        llms=tuple(llms),
-        training=dict(training or {}),
-        metrics=dict(metrics or {}),
-    )
-    manifest.write(folder)
     return manifest
 
 
@@ -90,9 +93,10 @@ def add_neighbours(folder: Path, content: bytes) -> Manifest:
         BundleError: there is no whole bundle.
     """
     fields = Manifest.read(folder).model_dump(exclude={"bundle_id"})
-    (folder / NEIGHBOURS_FILE).write_bytes(content)
     manifest = Manifest.build(**{**fields, "neighbours_sha256": hashlib.sha256(content).hexdigest()})
-    manifest.write(folder)
+    with files_of(folder, last=MANIFEST_FILE) as draft:
+        (draft / NEIGHBOURS_FILE).write_bytes(content)
+        manifest.write(draft)
     return manifest
 
 
@@ -163,4 +167,4 @@ def _write_tokenizer(path: Path, tokenizer: Tokenizer) -> None:
     plain = Tokenizer.from_str(tokenizer.to_str())  # a copy: the caller's limits stay as they are
     plain.no_truncation()
     plain.no_padding()
-    plain.save(str(path))
+    path.write_text(plain.to_str(pretty=True), encoding="utf-8")  # its own `save` raises no OSError

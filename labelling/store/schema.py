@@ -48,6 +48,8 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA user_version = {VERSION}")
     except OSError as error:
         raise StoreError(f"{path}: cannot be opened: {error.strerror}") from None
+    except sqlite3.OperationalError as error:  # of the disk, not of what is on it
+        raise StoreError(f"{path}: cannot be used: {error}: is the disk full, or read-only?") from None
     except sqlite3.DatabaseError as error:
         raise StoreError(f"{path}: not a store: {error}") from None
     return connection

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -95,3 +96,21 @@ def test_exit_status_2_is_a_wrong_call() -> None:
 def test_a_pipe_gets_no_colours() -> None:
     output = routerdc("route", "--help", NO_COLOR="1").stdout
     assert "\x1b" not in output
+
+
+def test_what_the_machine_lacks_is_said_in_one_line_with_the_cure(tmp_path: Path) -> None:
+    """No file may become longer than a few bytes, which is what a full disk does to a program."""
+    (tmp_path / "endpoints.yaml").write_text(
+        'default: [a]\nllms: {a: {endpoints: [{address: "http://127.0.0.1:9/v1", model: a}]}}\n'
+    )
+    out = tmp_path / "envoy.yaml"
+    command = [sys.executable, "-m", "routerdc_triton", "envoy-config", f"--endpoints={tmp_path / 'endpoints.yaml'}"]
+    done = subprocess.run(
+        [*command, f"--out={out}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (64, resource.RLIM_INFINITY)),
+    )
+    assert (done.returncode, done.stderr) == (1, "Error: File too large: allow larger files (ulimit -f)\n")
+    assert not out.exists()

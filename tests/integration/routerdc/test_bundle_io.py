@@ -1,3 +1,4 @@
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,20 @@ def test_only_what_training_changed_is_in_the_file(tmp_path: Path, encoder_folde
     assert {"llm_embeddings", "llm_bias"} <= names["frozen"]
     assert not any(name.startswith("encoder.") for name in names["frozen"])
     assert names["tuned"] - names["frozen"] == {"encoder.encoder.layer.0.output.dense.bias"}
+
+
+def test_on_a_full_disk_the_bundle_that_was_there_stays_whole(
+    tmp_path: Path, encoder_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(path: Path, tokenizer: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    manifest, _ = _save(tmp_path / "bundle", encoder_folder)
+    with monkeypatch.context() as patch:
+        patch.setattr("routerdc.bundle_io._write_tokenizer", fails)
+        with pytest.raises(OSError, match=r"No space left on device: '.*/bundle'"):
+            _save(tmp_path / "bundle", encoder_folder, fine_tuned=True)
+    assert load_bundle(tmp_path / "bundle")[0] == manifest
 
 
 def test_names_must_be_as_many_as_columns(tmp_path: Path, encoder_folder: Path) -> None:
