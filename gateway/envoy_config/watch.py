@@ -50,6 +50,7 @@ class Watcher:
         self._write = write
         self._tell = tell
         self._clock = clock
+        self._is_written = True
         self._seen: tuple[int, ...] | None = None
         self._written: dict[Path, str] = {}
         self._file: EndpointsFile | None = None
@@ -61,24 +62,32 @@ class Watcher:
 
         Raises:
             EndpointsError: it cannot be used; what was written before stays.
+            OSError: the files cannot be written (a full disk, say); the next look tries again.
         """
         version = _version(self._endpoints)
         if version != self._seen:
             self._seen = version
             self._file = self._read()
             self._retire(self._file)
-        elif not any(self._clock() >= end for _, end in self._leaving.values()):
+            self._is_written = False
+        elif self._is_written and not any(self._clock() >= end for _, end in self._leaving.values()):
             return
         if self._file is not None:
             self._put(self._file)
+            self._is_written = True
 
     def run(self, sleep: Callable[[float], None] = time.sleep) -> None:
         """Looks until the process ends."""
+        problem = ""
         while True:
             try:
                 self.look()
+                problem = ""
             except EndpointsError as error:
                 self._tell(f"Not used: {error}")
+            except OSError as error:
+                if problem != (problem := f"Not written, and tried again: {error}"):
+                    self._tell(problem)
             sleep(LOOK_SECONDS)
 
     def _retire(self, file: EndpointsFile) -> None:

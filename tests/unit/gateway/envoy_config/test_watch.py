@@ -1,5 +1,6 @@
 """The watcher: what it writes in which order, what stays for a while, what changes nothing."""
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -99,3 +100,27 @@ def test_what_cannot_be_read_changes_nothing(pool: Pool, broken: str | None) -> 
     pool.write("a b c")
     pool.watcher.look()
     assert pool.clusters() == ["a", "b", "c"]
+
+
+def test_a_full_disk_is_told_once_and_what_could_not_be_written_is_written_when_there_is_room(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter(range(4))
+
+    def full(path: Path, text: str, encoding: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def after_a_look(_seconds: float) -> None:
+        match next(looks):
+            case 2:
+                monkeypatch.undo()  # there is room
+            case 3:
+                raise KeyboardInterrupt
+
+    pool.write("a b c")
+    pool.told.clear()
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(KeyboardInterrupt):
+        pool.watcher.run(after_a_look)
+    assert pool.clusters() == ["a", "b", "c"]
+    assert [line.partition(":")[0] for line in pool.told] == ["Not written, and tried again", "Written"]
