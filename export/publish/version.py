@@ -53,13 +53,17 @@ class Change:
         return cls(live, source, models, old, old + 1, files)
 
     def apply(self) -> None:
-        """Puts the new version beside the old one, then the new models' own files in place of the old ones."""
+        """Puts the new version beside the old one, then the new models' own files in place of the old ones.
+
+        What takes room on the disk comes first: a full one changes nothing.
+        """
+        names = [Path(model, name) for model in self.models for name in (CONFIG_FILE, RECORD_FILE)]
+        files = {self.live / name: self.source / name for name in names if (self.source / name).is_file()}
+        drafts = {path: _draft(path, origin.read_bytes()) for path, origin in files.items()}
         for model in self.models:
             self._fill(model, self.source / model / VERSION)
-        for model in self.models:
-            for name in (CONFIG_FILE, RECORD_FILE):
-                if (path := self.source / model / name).is_file():
-                    _replace(self.live / model / name, path.read_bytes())
+        for path, draft in drafts.items():
+            draft.replace(path)
 
     def undo(self, *, tried: bool) -> None:
         """Puts the old version's own files back.
@@ -73,7 +77,8 @@ class Change:
             else:
                 shutil.rmtree(self.live / model / str(self.new), ignore_errors=True)
         for path, content in self.files.items():
-            _replace(path, content)
+            if path.read_bytes() != content:
+                _draft(path, content).replace(path)
 
     def finish(self) -> None:
         """Removes what is older than the old version, which stays on the disk."""
@@ -121,7 +126,16 @@ def _versions(model: Path) -> list[int]:
     return sorted(int(path.name) for path in model.iterdir() if path.is_dir() and path.name.isdecimal())
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _draft(path: Path, content: bytes) -> Path:
+    """`content` beside `path`, ready to take its place.
+
+    Raises:
+        OSError: it cannot be written, and is not there.
+    """
     draft = path.with_name(f".{path.name}.draft")
-    draft.write_bytes(content)
-    draft.replace(path)
+    try:
+        draft.write_bytes(content)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    return draft
