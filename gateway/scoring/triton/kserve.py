@@ -24,6 +24,7 @@ INFER = "/inference.GRPCInferenceService/ModelInfer"
 """The method that `infer_request` is for."""
 SCORES_OUTPUTS: tuple[str, ...] = (tensors.SCORES, tensors.TOKEN_COUNT, tensors.TRUNCATED, tensors.BUNDLE_ID)
 """What every export answers with; what else is asked for, an older one may lack (`ModelInfo`)."""
+NEIGHBOURS_OUTPUTS: tuple[str, ...] = (tensors.NEIGHBOURS, tensors.BUNDLE_ID)
 _length = struct.Struct("<I").pack  # of a BYTES element
 
 
@@ -57,13 +58,13 @@ def infer_request(queries: Sequence[str], outputs: tuple[str, ...] = SCORES_OUTP
     return _header(len(queries), outputs) + texts  # messages one after the other are one with the fields of both
 
 
-def neighbours(response: Any, query: str) -> Neighbours:
-    """The training queries nearest to `query`.
+def neighbours(response: Any, query: str, outputs: tuple[str, ...] = NEIGHBOURS_OUTPUTS) -> Neighbours:
+    """The training queries nearest to `query`, in an answer to a request for `outputs`.
 
     Raises:
         ValueError: an output is missing, is not what the contract says, or belongs to another query.
     """
-    raw = _raw(response, (tensors.NEIGHBOURS, tensors.BUNDLE_ID), [query])
+    raw = _raw(response, outputs, [query])
     try:
         (bundle_id,), (text,) = _elements(raw, tensors.BUNDLE_ID), _elements(raw, tensors.NEIGHBOURS)
         nearest = tuple(Neighbour(row["query"], row["similarity"], row["grades"]) for row in json.loads(text))
@@ -72,15 +73,15 @@ def neighbours(response: Any, query: str) -> Neighbours:
     return Neighbours(bundle_id, nearest)
 
 
-def rows(response: Any, queries: Sequence[str]) -> list[Row]:
-    """The answer to `queries`, row by row.
+def rows(response: Any, queries: Sequence[str], outputs: tuple[str, ...] = SCORES_OUTPUTS) -> list[Row]:
+    """The answer to a request for `outputs` of `queries`, row by row.
 
     Raises:
         ValueError: an output is missing, has another shape, holds a score that is not a number, or belongs to another
             query.
     """
     n_queries = len(queries)
-    raw = _raw(response, SCORES_OUTPUTS, queries)
+    raw = _raw(response, outputs, queries)
     scores = _numbers(raw, tensors.SCORES, "f")
     width, rest = divmod(len(scores), n_queries)
     if rest or not math.isfinite(sum(scores)):
@@ -129,7 +130,7 @@ def model_info(config: Any) -> ModelInfo:
         bundle,
         max(1, config.max_batch_size),
         (*SCORES_OUTPUTS, *(outputs & {tensors.FAMILIARITY}), *guard),
-        (tensors.NEIGHBOURS, tensors.BUNDLE_ID, *guard) if tensors.NEIGHBOURS in outputs else (),
+        (*NEIGHBOURS_OUTPUTS, *guard) if tensors.NEIGHBOURS in outputs else (),
     )
 
 
@@ -155,7 +156,8 @@ def _raw(response: Any, wanted: Sequence[str], queries: Sequence[str]) -> dict[s
 
     Raises:
         ValueError: one of those `wanted` is missing, or the answer is to other queries. A Triton gives such ones when
-            its Python process stood still for a second, after which answers lag behind the requests by one.
+            its Python process stood still for a second, after which answers lag behind the requests by one. So what
+            was asked for has to be there: the answer to a caller who did not ask for the checksum has none.
     """
     raw = dict(zip([output.name for output in response.outputs], response.raw_output_contents, strict=True))
     if missing := set(wanted).difference(raw):

@@ -126,10 +126,11 @@ class TritonScorer:
 
     async def score_batch(self, queries: Sequence[str]) -> list[Scores]:
         """See `BatchScorer.score_batch`. Cancelling it cancels the request in Triton."""
-        request = kserve.infer_request(queries, self._scores_outputs)
+        outputs = self._scores_outputs
+        request = kserve.infer_request(queries, outputs)
         response = await self._ask(self._infer, request, self._timeout_seconds)
         try:
-            rows = kserve.rows(response, queries)
+            rows = kserve.rows(response, queries, outputs)
         except ValueError as error:
             raise ScorerFailedError(f"Triton at {self.address} gave an answer that cannot be read: {error}") from None
         scores = list[Scores]()
@@ -146,12 +147,12 @@ class TritonScorer:
         Raises:
             InvalidRequestError, ScorerError: as `score_batch`.
         """
-        if not self._neighbours_outputs:
+        if not (outputs := self._neighbours_outputs):
             return None
-        request = kserve.infer_request([query], self._neighbours_outputs)
+        request = kserve.infer_request([query], outputs)
         response = await self._ask(self._infer, request, self._timeout_seconds)
         try:
-            return kserve.neighbours(response, query)
+            return kserve.neighbours(response, query, outputs)
         except ValueError as error:
             raise ScorerFailedError(f"Triton at {self.address} gave an answer that cannot be read: {error}") from None
 

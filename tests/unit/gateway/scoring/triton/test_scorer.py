@@ -34,6 +34,14 @@ async def test_a_batch_answered_for_other_queries_is_a_failure() -> None:
             await scorer.score_batch(["q", "r"])
 
 
+async def test_an_answer_without_the_checksum_that_was_asked_for_is_anothers() -> None:
+    async with fake_triton() as triton, TritonScorer(triton.address, timeout_seconds=5) as scorer:
+        await scorer.probe()
+        triton.asked_by_another = True
+        with pytest.raises(errors.ScorerFailedError, match="outputs are missing: query_crc32"):
+            await scorer.score_batch(["q"])
+
+
 async def test_the_models_own_batch_limit_is_learned() -> None:
     async with fake_triton() as triton, TritonScorer(triton.address, timeout_seconds=5) as scorer:
         await scorer.probe()
