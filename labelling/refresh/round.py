@@ -1,11 +1,10 @@
 """One round: new prompts → collect → grade → train → gate → publish → watch, or back.
 
-Every step is the command that people use, in a process of its own; only the split, the gate and the receipt are made
-here. A round changes nothing that serves until the gate has let its bundle through.
+Every step is the command that people use, in a process of its own (`labelling.refresh.steps`); only the split, the gate
+and the receipt are made here. A round changes nothing that serves until the gate has let its bundle through.
 """
 
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,16 +15,19 @@ from labelling.refresh.config import RefreshConfig
 from labelling.refresh.gate import judge, of_bundle
 from labelling.refresh.receipt import Receipt, file_hash
 from labelling.refresh.split import split
+from labelling.refresh.steps import run_step
 from labelling.store.store import Store
 from routerdc.data.loading import load
 from routerdc_contract.bundle import Manifest
 
+ROUTERDC = "routerdc"
 Run = Callable[[Sequence[str]], int]
 
 
 def run_command(arguments: Sequence[str]) -> int:
     """Runs a command, its output on ours; returns its exit status."""
-    return subprocess.run(arguments, check=False).returncode
+    program, *rest = arguments
+    return run_step(rest) if program == ROUTERDC else subprocess.run(arguments, check=False).returncode
 
 
 def refresh(config: RefreshConfig, run: Run = run_command) -> str:
@@ -102,7 +104,7 @@ def _publish(config: RefreshConfig, exported: Path, run: Run) -> None:
 
 
 def _routerdc(run: Run, *arguments: str) -> None:
-    if status := run([str(Path(sys.executable).with_name("routerdc")), *arguments]):
+    if status := run([ROUTERDC, *arguments]):
         raise RefreshError(f"routerdc {arguments[0]} ended with exit status {status}")
 
 
