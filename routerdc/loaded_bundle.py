@@ -12,9 +12,10 @@ import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer
 
+from routerdc.batches import batches_by_length
 from routerdc.bundle_io import load_bundle
 from routerdc.model import RouterModel
-from routerdc.tokenization import batches_by_length, token_ids
+from routerdc.tokenization import token_ids
 from routerdc_contract.bundle import Manifest
 
 

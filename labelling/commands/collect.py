@@ -96,8 +96,7 @@ def _planned(chats: "list[Prompt]", pool: "PoolFile", store: "Store", options: d
         check_prices(pool)
     known = habits(store, pool.llms)
     chooses = options["share"] < 1 or (options["most_prompts"] or len(chats)) < len(chats)
-    with working("starting torch"):
-        features = router_features() if chooses else None
+    features = router_features() if chooses else None
     chosen = choose(
         chats, list(pool.llms), store, features, most_prompts=options["most_prompts"], share=options["share"]
     )

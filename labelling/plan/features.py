@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from cli.progress import working
+
 Floats = npt.NDArray[np.float32]
 Features = Callable[[Sequence[str]], Floats]
 
@@ -12,15 +14,18 @@ Features = Callable[[Sequence[str]], Floats]
 def router_features(recipe_name: str = "default") -> Features:
     """Features, (n, width) float32 of unit length, of the encoder that `recipe_name` trains on; kept on disk.
 
-    The encoder is read for queries that are not there yet: that takes seconds.
+    Torch and the encoder are read for queries that are not there yet: that takes seconds.
     """
     from routerdc.training.encoder import open_encoder
     from routerdc.training.recipe import load_recipe
 
-    known = open_encoder(load_recipe(recipe_name).encoder).features
+    encoder = open_encoder(load_recipe(recipe_name).encoder)
 
     def features(queries: Sequence[str]) -> Floats:
-        found = known(queries)
+        if encoder.features.missing(queries):
+            with working("starting torch"):
+                encoder.read()
+        found = encoder.features(queries)
         return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), dtype=np.float32)
 
     return features

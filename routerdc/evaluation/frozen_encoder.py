@@ -15,7 +15,8 @@ from routerdc.evaluation.measures.references import Embed
 from routerdc.evaluation.measures.selection import Floats
 from routerdc.model import load_encoder
 from routerdc.tokenization import Side, load_tokenizer
-from routerdc.training.preparation.features import CACHE_FOLDER, FeatureCache, cache_file, encode
+from routerdc.training.preparation.encoding import encode
+from routerdc.training.preparation.features import CACHE_FOLDER, FeatureCache, cache_file
 from routerdc.training.preparation.recipe_parts import EncoderRecipe
 from routerdc_contract.bundle import EncoderSpec
 

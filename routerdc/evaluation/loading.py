@@ -15,7 +15,8 @@ from routerdc.bundle_io import load_head
 from routerdc.evaluation.evaluate import Subject
 from routerdc.evaluation.measures.selection import Floats
 from routerdc.loaded_bundle import Router
-from routerdc.training.preparation.features import CACHE_FOLDER, FeatureCache, cache_file, encode
+from routerdc.training.preparation.encoding import encode
+from routerdc.training.preparation.features import CACHE_FOLDER, FeatureCache, cache_file
 from routerdc.training.preparation.recipe_parts import EncoderRecipe
 from routerdc_contract.bundle import WEIGHTS_FILE, Manifest
 

@@ -18,14 +18,12 @@ Edge rules: an LLM with unknown quality (NaN) is neither positive nor negative; 
 nothing; logits are those of qualities kept `LEAST` away from 0 and 1.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-LOGIT_PER_PROBABILITY = 4.0
+from routerdc.losses.logits import LOGIT_PER_PROBABILITY, Of
+
 LEAST = 0.01
-Of = Literal["quality", "logit"]
 
 
 def weighted_sample_llm_loss(scores: Tensor, quality: Tensor, sharpness: float, of: Of = "quality") -> Tensor:

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from routerdc.batches import pad
 from routerdc.model import pool
-from routerdc.tokenization import pad
 
 Floats = npt.NDArray[np.float32]
 HELD_OUT = 20

@@ -1,25 +1,26 @@
 """A pretrained encoder with its tokenizer, and the frozen features of queries that it gives.
 
-To read an encoder takes seconds, most of them for Transformers' own modules. It is read when a query comes whose
-features are not kept yet, or when it is to be trained.
+To read an encoder takes seconds, most of them for the modules of torch and Transformers. It is read, and they are, when
+a query comes whose features are not kept yet, or when it is to be trained.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache as once
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from tokenizers import Tokenizer
 
 from routerdc.encoder_source import CONFIG_FILE, pin_encoder
-from routerdc.model import load_encoder
 from routerdc.tokenization import load_tokenizer
-from routerdc.training.preparation.features import CACHE_FOLDER, FeatureCache, cache_file, encode
+from routerdc.training.preparation.features import CACHE_FOLDER, FeatureCache, Floats, cache_file
 from routerdc.training.preparation.recipe_parts import EncoderRecipe
 from routerdc_contract.bundle import EncoderSpec
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,14 @@ class Encoder:
     """A pretrained encoder with its tokenizer, and its frozen features of queries."""
 
     spec: EncoderSpec
-    read: Callable[[], torch.nn.Module]
+    read: "Callable[[], torch.nn.Module]"
     """the model, always the same one"""
     width: int
     tokenizer: Tokenizer
     features: FeatureCache
 
     @property
-    def model(self) -> torch.nn.Module:
+    def model(self) -> "torch.nn.Module":
         """The pretrained model, which is read now if it has not been."""
         return self.read()
 
@@ -53,12 +54,20 @@ def open_encoder(recipe: EncoderRecipe, device: str = "cpu", cache: Path | None 
         layers=recipe.layers,
         pooling=recipe.pooling,
     )
-    read = once(lambda: load_encoder(folder, recipe.layers))
     tokenizer = load_tokenizer(folder)
-    features = FeatureCache(
-        lambda queries: encode(read(), tokenizer, queries, recipe, device),
-        cache and cache_file(cache, recipe, sha256),
-    )
+
+    @once
+    def read() -> "torch.nn.Module":
+        from routerdc.model import load_encoder
+
+        return load_encoder(folder, recipe.layers)
+
+    def encoded(queries: Sequence[str]) -> Floats:
+        from routerdc.training.preparation.encoding import encode
+
+        return encode(read(), tokenizer, queries, recipe, device)
+
+    features = FeatureCache(encoded, cache and cache_file(cache, recipe, sha256))
     return Encoder(spec, read, _width(folder, read), tokenizer, features)
 
 

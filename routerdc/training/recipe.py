@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from routerdc.encoder_source import MINILM_SOURCES
-from routerdc.losses.weighted_sample_llm import Of
+from routerdc.losses.logits import Of
 from routerdc.training.preparation.recipe_parts import DataRecipe, EncoderRecipe
 from routerdc_contract.frozen import Frozen
 from routerdc_contract.yaml_model import NotYamlError, parse_yaml, problems

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from routerdc.tokenization import Batch, Side, token_ids
+from routerdc.batches import Batch
+from routerdc.tokenization import Side, token_ids
 from routerdc.training.encoder import Encoder, open_encoder
-from routerdc.training.preparation.features import FeatureStore, Floats, cache_file, pooled
+from routerdc.training.preparation.encoding import pooled
+from routerdc.training.preparation.features import FeatureStore, Floats, cache_file
 from routerdc.training.preparation.recipe_parts import EncoderRecipe
 
 Way = tuple[int, Side]

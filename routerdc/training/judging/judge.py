@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from routerdc.losses.weighted_sample_llm import LOGIT_PER_PROBABILITY
+from routerdc.losses.logits import LOGIT_PER_PROBABILITY
 
 SOFTNESS = 0.05  # in probability: LLMs this close share the choice
 Array = npt.NDArray[Any]

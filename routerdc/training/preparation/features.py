@@ -1,7 +1,8 @@
 """Pooled features of a frozen encoder, kept on disk query by query: no query is ever encoded twice.
 
 One file for each way of encoding (weights, layers, pooling, limit, side); in it a digest and a vector for each query.
-So other seeds, folds and added data find what they share with earlier runs. Does not know scores or losses.
+So other seeds, folds and added data find what they share with earlier runs. Does not know scores or losses. Needs no
+torch: who finds everything here waits for nothing.
 """
 
 import hashlib
@@ -11,17 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from tokenizers import Tokenizer
-from torch import Tensor, nn
-from tqdm import tqdm
 
-from routerdc.model import Pooling, pool
-from routerdc.tokenization import Batch, batches_by_length, token_ids
 from routerdc.training.preparation.recipe_parts import EncoderRecipe
 
 CACHE_FOLDER = Path(".cache/features")
-BATCH_SIZE = 64
 Floats = npt.NDArray[np.float32]
 Encode = Callable[[Sequence[str]], Floats]
 
@@ -79,6 +73,10 @@ class FeatureCache:
         """`encode`: queries (n) → (n, width) float32."""
         self._encode, self._store = encode, FeatureStore(path)
 
+    def missing(self, queries: Sequence[str]) -> list[str]:
+        """Those of `queries`, each once, whose features would have to be computed."""
+        return self._store.missing(queries)
+
     def __call__(self, queries: Sequence[str]) -> Floats:
         """Features, (n, width) float32; what is not known yet is computed and kept."""
         if new := self._store.missing(queries):
@@ -90,41 +88,6 @@ def cache_file(folder: Path, recipe: EncoderRecipe, weights_sha256: str) -> Path
     """Where the features of one way of encoding are kept."""
     what = (weights_sha256, recipe.layers, recipe.pooling, recipe.max_tokens, recipe.truncation_side)
     return folder / f"{hashlib.sha256(repr(what).encode()).hexdigest()[:24]}.npz"
-
-
-def encode(
-    encoder: nn.Module, tokenizer: Tokenizer, queries: Sequence[str], recipe: EncoderRecipe, device: str
-) -> Floats:
-    """Pooled features, (n, width) float32, of a frozen encoder; rows are computed sorted by length."""
-    ids = token_ids(tokenizer, queries, recipe.max_tokens, recipe.truncation_side)
-    encoder = encoder.to(device).eval()
-
-    def last(batch: Batch) -> list[Tensor]:
-        return [encoder(input_ids=batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state]
-
-    return np.asarray(pooled(last, ids, recipe.pooling, device)[0], dtype=np.float32)
-
-
-def pooled(
-    layers_of: Callable[[Batch], Sequence[Tensor]], ids: Sequence[Sequence[int]], pooling: Pooling, device: str
-) -> Floats:
-    """Pooled hidden states, (n_layers, n, width).
-
-    Args:
-        layers_of: an encoder's hidden states, (batch, sequence, width) each, of a batch on `device`.
-        ids: token ids of every row.
-        pooling: how hidden states become one vector.
-        device: where the encoder is.
-    """
-    rows: dict[int, Floats] = {}
-    bar = tqdm(total=len(ids), desc="encoding", unit=" queries", disable=None, leave=False)
-    with bar, torch.inference_mode():
-        for batch in batches_by_length(ids, BATCH_SIZE):
-            moved = batch.to(device)
-            parts = [pool(hidden.float(), moved.attention_mask, pooling) for hidden in layers_of(moved)]
-            rows.update(zip(batch.rows, torch.stack(parts, dim=1).cpu().numpy(), strict=True))
-            bar.update(len(batch.rows))
-    return np.stack([rows[row] for row in range(len(ids))], axis=1)
 
 
 def _digest(query: str) -> bytes:

@@ -9,8 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from routerdc.batches import batches_by_length
 from routerdc.model import RouterModel
-from routerdc.tokenization import batches_by_length
 
 EVALUATION_BATCH = 256
 SLICES = {"cpu": 4, "cuda": 16}

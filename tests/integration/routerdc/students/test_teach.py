@@ -12,7 +12,8 @@ from routerdc.students.architecture import Size
 from routerdc.students.distil import Effort
 from routerdc.students.teach import teach, vocabulary_features
 from routerdc.training.encoder import Encoder, open_encoder
-from routerdc.training.preparation.features import FeatureCache, encode
+from routerdc.training.preparation.encoding import encode
+from routerdc.training.preparation.features import FeatureCache
 from routerdc.training.recipe import load_recipe
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"w{i}" for i in range(28))]

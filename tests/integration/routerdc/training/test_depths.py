@@ -9,7 +9,8 @@ from routerdc.tokenization import Side
 from routerdc.training.compute import depths
 from routerdc.training.compute.depths import encode_once
 from routerdc.training.encoder import open_encoder
-from routerdc.training.preparation.features import Floats, pooled
+from routerdc.training.preparation.encoding import pooled
+from routerdc.training.preparation.features import Floats
 from tests.support.data.tiny import tiny_encoder, tiny_recipe
 
 QUERIES = ["add w1", "code w1 w2 w3 w4 w5 w6 w7 w8 w9 w10 w11", "sum", "add w1"]

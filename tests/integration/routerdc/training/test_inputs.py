@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from routerdc.batches import pad
 from routerdc.model import RouterConfig, RouterModel, load_encoder
-from routerdc.tokenization import pad
 from routerdc.training.preparation.inputs import SLICES, TokenInputs
 from tests.support.data.tiny import tiny_encoder
 
