@@ -37,7 +37,7 @@ DEFAULT_STORE = Path("labels.db")
 @click.option(
     "--share", type=click.FloatRange(min=0, max=1, min_open=True), default=1.0, show_default=True,
     help="Share of all prompt × LLM cells that is to have been asked when this run ends: all LLMs, on prompts that "
-    "represent the rest.",
+    "represent the rest; after the first grades, on further prompts the LLMs that may be the best.",
 )  # fmt: skip
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=8, show_default=True, help="Calls at a time, each endpoint."

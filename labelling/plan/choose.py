@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from labelling.plan.coverage import clusters_of, covering
 from labelling.plan.features import Features
-from labelling.plan.sparse import plan
+from labelling.plan.next_part import next_part
 from labelling.prompts.prompt import Prompt
 from labelling.store.store import Store
 
@@ -32,7 +32,7 @@ def choose(
     most_prompts: int | None = None,
     share: float = 1.0,
 ) -> Plan:
-    """The cells to ask of `prompts`, which must be distinct.
+    """The cells to ask of `prompts`, which must be distinct; grades that `store` has say which are worth most.
 
     Args:
         features: of texts; only needed where prompts or cells have to be chosen.
@@ -43,13 +43,13 @@ def choose(
     if sees is not None and most_prompts is not None and most_prompts < len(prompts):
         kept = covering(sees, most_prompts)
         prompts, sees = [prompts[row] for row in kept], sees[kept]
-    asked = _asked(prompts, llms, store)
+    asked, grades = _so_far(prompts, llms, store)
     if sees is None or share >= 1:
         cells = [(row, column) for row in range(len(prompts)) for column in range(len(llms))]
         return _plan(prompts, llms, cells, 0, asked)
     clusters = clusters_of(sees)
     count = max(0, round(share * asked.size) - int(asked.sum()))
-    new = plan(clusters, asked, count)
+    new = next_part(sees, clusters, asked, grades, count)
     old = [(int(row), int(column)) for row, column in np.argwhere(asked)]
     return _plan(prompts, llms, [*old, *new], len(np.unique(clusters)), asked)
 
@@ -65,11 +65,19 @@ def _plan(
     return Plan(tuple(prompts), named, clusters, int(asked.sum()))
 
 
-def _asked(prompts: Sequence[Prompt], llms: Sequence[str], store: Store) -> npt.NDArray[np.bool_]:
+def _so_far(
+    prompts: Sequence[Prompt], llms: Sequence[str], store: Store
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float32]]:
+    """Cells that have been asked, and their grades (NaN where there is none): both (n, n_llms)."""
     rows = {prompt.key: row for row, prompt in enumerate(prompts)}
     columns = {llm: column for column, llm in enumerate(llms)}
     asked = np.zeros((len(rows), len(columns)), dtype=bool)
+    grades = np.full(asked.shape, np.nan, dtype=np.float32)
     for stored in store.answers():
-        if stored.prompt in rows and stored.llm in columns:
-            asked[rows[stored.prompt], columns[stored.llm]] = True
-    return asked
+        if stored.prompt not in rows or stored.llm not in columns:
+            continue
+        cell = rows[stored.prompt], columns[stored.llm]
+        asked[cell] = True
+        if (found := store.grade_of(stored.key)) and found[1].score is not None:
+            grades[cell] = found[1].score
+    return asked, grades

@@ -1,9 +1,8 @@
-"""Which LLMs to ask which prompts, when not everything can be asked: all of them, on prompts that represent the rest.
+"""Whom to ask which prompts while there are no grades: all LLMs, on prompts that represent the rest.
 
 LLMs are compared on the same prompts: what is easy or hard about a prompt then falls out of the difference, which is
 all that a choice depends on. Beside random cells that was worth 0.8 points on one pool and nothing on another
-(docs/benchmarks/labelling.md). Giving LLMs up in a cluster after half of the cells was worse than whole rows (by 1.0
-on reasoning_gym, one seed): what is given up by the luck of a few rows is not asked again.
+(docs/benchmarks/labelling.md). With grades, `labelling.plan.contested` goes on from there.
 """
 
 import numpy as np
