@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from cli.answer import Answer, answers
-from deploy.local.ended_triton import EndedTriton
+from deploy.local.ended_part import EndedPart
 from deploy.local.first_bundle import FirstBundle, is_for
 from deploy.local.folder import folder_of_its_own
 from deploy.local.processes.ports import PortError
@@ -213,11 +213,15 @@ def _program() -> str:
 
 def _wait(running: Service, first_bundle: FirstBundle | None = None) -> None:
     """Returns never; raises when a part without which nobody is answered ended by itself."""
-    ended_triton = EndedTriton(running.triton)
+    looked_after = (
+        EndedPart(running.triton, "the default LLMs answer"),
+        EndedPart(running.watcher, "Envoy keeps the endpoints that it knows"),
+    )
     while True:
         if first_bundle is not None:
             first_bundle.look()
-        ended_triton.look()
+        for part in looked_after:
+            part.look()
         for process in running.front:
             if not process.running:
                 raise ProcessError(f"{process.name} ended by itself; {process.log_tail()}")

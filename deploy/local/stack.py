@@ -54,6 +54,8 @@ class Service:
     triton: TritonServer
     gateway: ChildProcess
     envoy: Envoy
+    watcher: ChildProcess
+    """renders Envoy's files again whenever endpoints.yaml changes"""
 
     @property
     def processes(self) -> tuple[ChildProcess, ...]:
@@ -152,7 +154,7 @@ def service(
     with (
         _stopped_at_the_end(triton, start=with_router),
         _gateway(endpoints_file, folder, triton_address, claimed, with_router=with_router) as gateway,
-        _envoy(endpoints_file, folder, claimed) as envoy,
+        _envoy(endpoints_file, folder, claimed) as (watcher, envoy),
     ):
         yield Service(
             gateway_address=f"{LOCALHOST}:{claimed.gateway}",
@@ -162,6 +164,7 @@ def service(
             triton=triton,
             gateway=gateway,
             envoy=envoy,
+            watcher=watcher,
         )
 
 
@@ -228,8 +231,8 @@ def _gateway(
 
 
 @contextmanager
-def _envoy(endpoints_file: Path, folder: Path, ports: FrontPorts) -> Iterator[Envoy]:
-    """Envoy, with a process beside it that renders its files again whenever `endpoints_file` changes."""
+def _envoy(endpoints_file: Path, folder: Path, ports: FrontPorts) -> Iterator[tuple[ChildProcess, Envoy]]:
+    """Envoy, behind the process that renders its files again whenever `endpoints_file` changes."""
     config = folder / "envoy.yaml"
     config.unlink(missing_ok=True)
     command = [
@@ -246,4 +249,4 @@ def _envoy(endpoints_file: Path, folder: Path, ports: FrontPorts) -> Iterator[En
     with ChildProcess("routerdc envoy-config", command, log=folder / "logs" / "envoy-config.log") as watcher:
         watcher.wait_ready(config.is_file, START_TIMEOUT_SECONDS)
         with Envoy(config, log=folder / "logs" / "envoy.log") as envoy:
-            yield envoy
+            yield watcher, envoy

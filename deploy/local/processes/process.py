@@ -89,6 +89,11 @@ class ChildProcess:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def ended(self) -> bool:
+        """Started, and ended since."""
+        return self._process is not None and not self.running
+
+    @property
     def pid(self) -> int:
         """Its process id.
 
@@ -156,7 +161,7 @@ class LocalServer(ABC):
 
     def __init__(self, name: str, *, stop_seconds: float) -> None:
         """`stop_seconds`: how long it may take to end before it is killed."""
-        self._name = name
+        self.name = name
         self._stop_seconds = stop_seconds
         self._process: ChildProcess | None = None
 
@@ -175,6 +180,15 @@ class LocalServer(ABC):
         return self._process is not None
 
     @property
+    def ended(self) -> bool:
+        """Started, and ended since."""
+        return self._process is not None and self._process.ended
+
+    def keep_log(self) -> Path:
+        """See `ChildProcess.keep_log`."""
+        return self.process.keep_log()
+
+    @property
     def process(self) -> ChildProcess:
         """The child.
 
@@ -182,7 +196,7 @@ class LocalServer(ABC):
             ProcessError: it was not started.
         """
         if self._process is None:
-            raise ProcessError(f"{self._name} was not started")
+            raise ProcessError(f"{self.name} was not started")
         return self._process
 
     def _run(self, process: ChildProcess, ready: Callable[[], bool], timeout_seconds: float) -> None:

@@ -16,7 +16,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from deploy.local.ended_triton import EndedTriton
+from deploy.local.ended_part import EndedPart
 from deploy.local.triton.server import TritonPorts, TritonServer
 from routerdc_contract import tensors
 from routerdc_contract.bundle import Manifest
@@ -131,7 +131,7 @@ async def crawling(address: str, triton: TritonServer, seconds: float) -> list[C
 
 async def looked_after(triton: TritonServer, seconds: float) -> None:
     """As by `routerdc serve`, for `seconds` and until it runs: one that stood still may end when it goes on."""
-    keeper, end = EndedTriton(triton), time.monotonic() + seconds
+    keeper, end = EndedPart(triton, "the default LLMs answer"), time.monotonic() + seconds
     while time.monotonic() < end or not triton.process.running:
         await asyncio.to_thread(keeper.look)
         await asyncio.sleep(0.05)

@@ -96,10 +96,11 @@ def test_it_says_so_and_stops_when_a_part_dies(demo: subprocess.Popen[str]) -> N
     assert wait_until_gone(started, timeout_seconds=2) == set()
 
 
-def test_a_triton_that_dies_is_started_again(demo: subprocess.Popen[str], folder: Path) -> None:
-    started = descendants(demo.pid)
-    triton = next(pid for pid in started if b"/tritonserver\0" in Path(f"/proc/{pid}/cmdline").read_bytes())
-    os.kill(triton, signal.SIGABRT)
+def test_what_the_service_can_do_without_for_a_while_is_started_again(
+    demo: subprocess.Popen[str], folder: Path
+) -> None:
+    started = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in descendants(demo.pid)}
+    os.kill(next(pid for pid, command in started.items() if b"/tritonserver\0" in command), signal.SIGABRT)
     assert demo.stdout is not None
     lines = iter(demo.stdout.readline, "")
     port = json.loads((folder / "gateway.json").read_text())["grpc"]
@@ -108,7 +109,11 @@ def test_a_triton_that_dies_is_started_again(demo: subprocess.Popen[str], folder
         assert router.route("Which number follows 7?").reason == pb.REASON_FALLBACK
         assert any("tritonserver is back" in line for line in lines)
         assert wait_until(lambda: router.route("Which number follows 8?").reason != pb.REASON_FALLBACK, 30)
+        os.kill(next(pid for pid, command in started.items() if b"routerdc\0envoy-config" in command), signal.SIGKILL)
+        assert any("Envoy keeps the endpoints that it knows until it is back" in line for line in lines)
+        assert any("routerdc envoy-config is back" in line for line in lines)
     assert (folder / "logs" / "triton.ended.log").stat().st_size > 0
+    assert (folder / "logs" / "envoy-config.ended.log").stat().st_size > 0
 
 
 def test_a_port_in_use_is_named_with_what_to_do(folder: Path) -> None:

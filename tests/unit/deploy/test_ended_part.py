@@ -1,19 +1,25 @@
-"""A Triton that ended is started again, later and later where that does not last."""
+"""A part that ended is started again, later and later where that does not last."""
 
 from pathlib import Path
 
 import pytest
 
-from deploy.local.ended_triton import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, STEADY_SECONDS, EndedTriton
+from deploy.local.ended_part import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, STEADY_SECONDS, EndedPart
 from deploy.local.processes.process import ProcessError
 
 
-class Triton:
-    """In place of a TritonServer and its process."""
+class Part:
+    """In place of a process."""
+
+    name = "tritonserver"
 
     def __init__(self) -> None:
         self.started, self.running, self.fails = True, True, False
-        self.process, self.starts, self.kept = self, 0, 0
+        self.starts = self.kept = 0
+
+    @property
+    def ended(self) -> bool:
+        return self.started and not self.running
 
     def start(self) -> None:
         self.starts += 1
@@ -24,22 +30,22 @@ class Triton:
 
     def keep_log(self) -> Path:
         self.kept += 1
-        return Path("triton.ended.log")
+        return Path("part.ended.log")
 
 
 class Case:
     def __init__(self) -> None:
-        self.triton, self.now = Triton(), 1000.0
-        self.keeper = EndedTriton(self.triton, clock=lambda: self.now)  # type: ignore[arg-type]
+        self.part, self.now = Part(), 1000.0
+        self.keeper = EndedPart(self.part, "the default LLMs answer", clock=lambda: self.now)
 
     def ends(self) -> None:
-        self.triton.running = False
+        self.part.running = False
         self.keeper.look()
 
     def seconds_to_start(self) -> float:
         """How long it is not started from now on."""
-        begun, starts = self.now, self.triton.starts
-        while self.triton.starts == starts:
+        begun, starts = self.now, self.part.starts
+        while self.part.starts == starts:
             self.now += 0.5
             self.keeper.look()
         return self.now - begun
@@ -52,18 +58,20 @@ def case() -> Case:
 
 def test_one_that_runs_or_was_never_started_is_left_alone(case: Case) -> None:
     case.keeper.look()
-    case.triton.started = case.triton.running = False
+    case.part.started = case.part.running = False
     case.keeper.look()
     case.now += 3600
     case.keeper.look()
-    assert (case.triton.starts, case.triton.kept) == (0, 0)
+    assert (case.part.starts, case.part.kept) == (0, 0)
 
 
 def test_it_is_started_soon_and_its_log_is_kept(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
     case.ends()
     assert case.seconds_to_start() == FIRST_WAIT_SECONDS
-    assert case.triton.kept == 1
-    assert "tritonserver is back" in capsys.readouterr().err
+    assert case.part.kept == 1
+    told = capsys.readouterr().err
+    assert "tritonserver ended by itself: the default LLMs answer until it is back; its log: part.ended.log" in told
+    assert "tritonserver is back" in told
 
 
 def test_starts_that_do_not_last_come_later_and_later(case: Case) -> None:
@@ -78,9 +86,9 @@ def test_starts_that_do_not_last_come_later_and_later(case: Case) -> None:
 
 
 def test_one_that_does_not_come_back_is_tried_again(case: Case) -> None:
-    case.triton.fails = True
+    case.part.fails = True
     case.ends()
     assert case.seconds_to_start() == FIRST_WAIT_SECONDS
-    case.triton.fails = False
+    case.part.fails = False
     assert case.seconds_to_start() == 2 * FIRST_WAIT_SECONDS
-    assert case.triton.running
+    assert case.part.running
