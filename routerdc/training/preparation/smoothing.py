@@ -80,8 +80,9 @@ def best_strength(basis: Basis, quality: Floats, data_set: Ints, kinds: Ints, se
     """The strength with the highest mean of two qualities of choice: by folds of rows, and by left-out kinds.
 
     Every data set weighs the same; of equals the one that believes less is taken. Where its choices are not proven
-    better than the best single LLM's on rows of known kinds, choices tell nothing: one LLM wins nearly everywhere, and
-    what counts is what the others are worth at a price. Then the strength with the least error there is taken.
+    better than the best single LLM's on rows of known kinds, choices tell little: one LLM wins nearly everywhere, and
+    what counts is what the others are worth at a price. Then the strength with the least error there is taken, of
+    those whose choices earn no less there than the best single LLM: the least error alone leaves it too often.
 
     Args:
         basis: of all rows, n.
@@ -93,13 +94,17 @@ def best_strength(basis: Basis, quality: Floats, data_set: Ints, kinds: Ints, se
     by_row = _out_of_fold(basis, quality, np.random.default_rng(seed).permutation(len(quality)) % FOLDS)
     by_kind = _out_of_fold(basis, quality, kinds)
 
+    def earned_by_row(strength: Strength) -> float:
+        return macro_quality(by_row[strength], quality, data_set)
+
     def earned(strength: Strength) -> float:
-        return sum(macro_quality(found[strength], quality, data_set) for found in (by_row, by_kind))
+        return earned_by_row(strength) + macro_quality(by_kind[strength], quality, data_set)
 
     best = max(reversed(GRID), key=earned)
     if _proven(by_row[best], by_row[NOTHING], quality):
         return best
-    return min(reversed(GRID), key=lambda strength: _error(by_row[strength], quality))
+    harmless = [strength for strength in reversed(GRID) if earned_by_row(strength) >= earned_by_row(NOTHING)]
+    return min(harmless, key=lambda strength: _error(by_row[strength], quality))
 
 
 def _out_of_fold(basis: Basis, quality: Floats, fold_of: Ints) -> dict[Strength, Floats]:

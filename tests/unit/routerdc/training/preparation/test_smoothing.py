@@ -6,11 +6,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from routerdc.training.judging.judge import macro_quality
 from routerdc.training.preparation.place import Place, unit
 from routerdc.training.preparation.smoothing import (
+    FOLDS,
     GRID,
+    NOTHING,
     Basis,
     Strength,
+    _error,
+    _out_of_fold,
     _Regression,
     best_strength,
     folds_of_kinds,
@@ -73,6 +78,20 @@ def test_what_the_others_are_worth_is_believed_where_one_llm_wins_everywhere() -
     data_set, kinds = np.zeros(len(task), dtype=np.int64), folds_of_kinds(task.tolist(), 0)
     always_right = np.column_stack([np.ones(len(task), dtype=np.float32), quality])
     assert best_strength(_basis(features), always_right, data_set, kinds, seed=0) != Strength(None, None)
+
+
+def test_the_best_llm_is_not_left_for_what_luck_says_of_the_others() -> None:
+    features, _, task = _tasks(rows=10)
+    chance = np.where((task % 2 == 0)[:, None], [0.7, 0.65, 0.65], [0.7, 0.1, 0.1])
+    quality = (np.random.default_rng(1).random(chance.shape) < chance).astype(np.float32)
+    data_set, kinds = np.zeros(len(task), dtype=np.int64), folds_of_kinds(task.tolist(), 0)
+    by_row = _out_of_fold(_basis(features), quality, np.random.default_rng(0).permutation(len(task)) % FOLDS)
+    earned = {strength: macro_quality(scores, quality, data_set) for strength, scores in by_row.items()}
+    least_error = min(GRID, key=lambda strength: _error(by_row[strength], quality))
+    assert earned[least_error] < earned[NOTHING]
+    found = best_strength(_basis(features), quality, data_set, kinds, seed=0)
+    assert found != NOTHING
+    assert earned[found] >= earned[NOTHING]
 
 
 @pytest.mark.parametrize(("kinds", "folds"), [(3, 3), (40, 5)])
