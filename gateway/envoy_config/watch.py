@@ -86,7 +86,8 @@ class Watcher:
             except EndpointsError as error:
                 self._tell(f"Not used: {error}")
             except OSError as error:
-                if problem != (problem := f"Not written, and tried again: {error}"):
+                before, problem = problem, f"Not written, and tried again: {error}"
+                if problem != before:
                     self._tell(problem)
             sleep(LOOK_SECONDS)
 
