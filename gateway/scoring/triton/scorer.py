@@ -128,7 +128,7 @@ class TritonScorer:
         """See `BatchScorer.score_batch`. Cancelling it cancels the request in Triton."""
         outputs = self._scores_outputs
         request = kserve.infer_request(queries, outputs)
-        response = await self._ask(self._infer, request, self._timeout_seconds)
+        response = await self._ask(self._infer, request, self._timeout_seconds, rows=len(queries))
         try:
             rows = kserve.rows(response, queries, outputs)
         except ValueError as error:
@@ -172,15 +172,20 @@ class TritonScorer:
         if len(self._bundles) > _KNOWN_BUNDLES:
             del self._bundles[next(iter(self._bundles))]
 
-    async def _ask(self, method: Any, request: Any, timeout_seconds: float = _PROBE_TIMEOUT_SECONDS) -> Any:
+    async def _ask(
+        self, method: Any, request: Any, timeout_seconds: float = _PROBE_TIMEOUT_SECONDS, *, rows: int = 1
+    ) -> Any:
         try:
             return await method(request, timeout=timeout_seconds)
         except aio.AioRpcError as error:
-            raise _translated(error, self.address) from None
+            raise _translated(error, self.address, rows) from None
 
 
-def _translated(error: aio.AioRpcError, address: str) -> GatewayError:
+def _translated(error: aio.AioRpcError, address: str, rows: int) -> GatewayError:
+    """A refusal is a query's fault where the model says so. Of several, any may be it, so a refused batch is split."""
     if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
-        return InvalidRequestError("query", (error.details() or "refused by the model").removeprefix("query: "))
+        _, named, problem = (error.details() or "").rpartition("query: ")
+        if named or rows > 1:
+            return InvalidRequestError("query", problem)
     kind = _TRANSLATION.get(error.code(), ScorerFailedError)
     return kind(f"Triton at {address}: {error.code().name}: {error.details()}")

@@ -66,6 +66,16 @@ async def test_statuses_of_triton_become_our_errors(code: grpc.StatusCode, error
             await scorer.score_batch(["q"])
 
 
+async def test_what_triton_refuses_in_words_of_its_own_is_no_callers_fault() -> None:
+    """It serves an export of another version for a moment, say, which lacks an output or takes smaller batches."""
+    refusing = {"fault": grpc.StatusCode.INVALID_ARGUMENT, "fault_details": "unexpected inference output 'familiarity'"}
+    async with fake_triton(**refusing) as triton, TritonScorer(triton.address, timeout_seconds=5) as scorer:
+        with pytest.raises(errors.ScorerFailedError, match="unexpected inference output"):
+            await scorer.score_batch(["q"])
+        with pytest.raises(errors.InvalidRequestError):  # it is split: one of the two may be refused
+            await scorer.score_batch(["q", "r"])
+
+
 async def test_every_status_code_of_grpc_is_translated() -> None:
     for code in grpc.StatusCode:
         if code is grpc.StatusCode.OK:
