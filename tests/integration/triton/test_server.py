@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tests.support.processes import is_alive, wait_until
 
 PARENT = """
 import sys, time
+from collections.abc import Iterator
 from pathlib import Path
 from deploy.local.triton.server import TritonServer
 with TritonServer(Path(sys.argv[1]), log=Path(sys.argv[2])) as server:
@@ -60,27 +62,28 @@ def test_nothing_is_left_when_the_parent_is_killed(
     assert wait_until(lambda: not any(map(is_alive, family)), timeout_seconds=20)
 
 
-def test_no_python_process_outlives_a_triton_that_was_killed(
-    model_repository: Path, triton_platform: None, tmp_path: Path
-) -> None:
-    server = TritonServer(model_repository, log=tmp_path / "triton.log")
-    server.start()
-    (stub,) = children_of(server.process.pid)
-    (memory,) = shared_memory_of(stub)
-    assert memory.exists()
+Running = tuple[TritonServer, int, Path]
+"""A server, its Python process, and the file of the memory that both share."""
+
+
+@pytest.fixture
+def running(model_repository: Path, triton_platform: None, tmp_path: Path) -> Iterator[Running]:
+    with TritonServer(model_repository, log=tmp_path / "triton.log") as server:
+        (stub,) = children_of(server.process.pid)
+        (memory,) = shared_memory_of(stub)
+        assert memory.exists()
+        yield server, stub, memory
+
+
+def test_no_python_process_outlives_a_triton_that_was_killed(running: Running) -> None:
+    server, stub, memory = running
     os.kill(server.process.pid, signal.SIGKILL)  # and not waited for: its process id still exists
     assert wait_until(lambda: not is_alive(stub), timeout_seconds=20)
     assert wait_until(lambda: not memory.exists())
-    server.stop()
 
 
-def test_a_triton_whose_python_process_was_killed_ends_instead_of_waiting_for_it(
-    model_repository: Path, triton_platform: None, tmp_path: Path
-) -> None:
-    server = TritonServer(model_repository, log=tmp_path / "triton.log")
-    server.start()
-    (stub,) = children_of(server.process.pid)
-    (memory,) = shared_memory_of(stub)
+def test_a_triton_whose_python_process_was_killed_ends_instead_of_waiting_for_it(running: Running) -> None:
+    server, stub, memory = running
     os.kill(stub, signal.SIGKILL)
     assert wait_until(lambda: not server.process.running, timeout_seconds=20)
     assert server.process.wait() == -signal.SIGKILL
