@@ -43,13 +43,16 @@ def choose(
     if sees is not None and most_prompts is not None and most_prompts < len(prompts):
         kept = covering(sees, most_prompts)
         prompts, sees = [prompts[row] for row in kept], sees[kept]
-    asked, grades = _so_far(prompts, llms, store)
+    answered = _answered(prompts, llms, store)
+    asked = np.zeros((len(prompts), len(llms)), dtype=bool)
+    for cell, _ in answered:
+        asked[cell] = True
     if sees is None or share >= 1:
         cells = [(row, column) for row in range(len(prompts)) for column in range(len(llms))]
         return _plan(prompts, llms, cells, 0, asked)
     clusters = clusters_of(sees)
     count = max(0, round(share * asked.size) - int(asked.sum()))
-    new = next_part(sees, clusters, asked, grades, count)
+    new = next_part(sees, clusters, asked, _grades(answered, asked.shape, store), count)
     old = [(int(row), int(column)) for row, column in np.argwhere(asked)]
     return _plan(prompts, llms, [*old, *new], len(np.unique(clusters)), asked)
 
@@ -65,19 +68,23 @@ def _plan(
     return Plan(tuple(prompts), named, clusters, int(asked.sum()))
 
 
-def _so_far(
-    prompts: Sequence[Prompt], llms: Sequence[str], store: Store
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float32]]:
-    """Cells that have been asked, and their grades (NaN where there is none): both (n, n_llms)."""
+def _answered(prompts: Sequence[Prompt], llms: Sequence[str], store: Store) -> list[tuple[tuple[int, int], str]]:
+    """The cells (row, column) that have been asked, each with the key of its answer."""
     rows = {prompt.key: row for row, prompt in enumerate(prompts)}
     columns = {llm: column for column, llm in enumerate(llms)}
-    asked = np.zeros((len(rows), len(columns)), dtype=bool)
-    grades = np.full(asked.shape, np.nan, dtype=np.float32)
-    for stored in store.answers():
-        if stored.prompt not in rows or stored.llm not in columns:
-            continue
-        cell = rows[stored.prompt], columns[stored.llm]
-        asked[cell] = True
-        if (found := store.grade_of(stored.key)) and found[1].score is not None:
+    return [
+        ((rows[stored.prompt], columns[stored.llm]), stored.key)
+        for stored in store.answers()
+        if stored.prompt in rows and stored.llm in columns
+    ]
+
+
+def _grades(
+    answered: Sequence[tuple[tuple[int, int], str]], shape: tuple[int, ...], store: Store
+) -> npt.NDArray[np.float32]:
+    """The cells' grades in a table of that shape; NaN where there is none."""
+    grades = np.full(shape, np.nan, dtype=np.float32)
+    for cell, key in answered:
+        if (found := store.grade_of(key)) and found[1].score is not None:
             grades[cell] = found[1].score
-    return asked, grades
+    return grades

@@ -9,12 +9,12 @@ on it. What it is worth beside whole rows: docs/benchmarks/labelling.md.
 import numpy as np
 import numpy.typing as npt
 
+from labelling.plan.sparse import Cells
 from routerdc.training.preparation.effects import additive_effects
 from routerdc.training.preparation.place import Place
 from routerdc.training.preparation.smoothing import Basis, Strength, expected_quality
 
 Floats = npt.NDArray[np.float32]
-Cells = list[tuple[int, int]]
 
 DRAWS = 24
 FEWEST, MOST = 2, 3  # LLMs of a prompt
