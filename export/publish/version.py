@@ -7,7 +7,7 @@ numbers count for Triton, so a version is filled as a draft and appears whole. D
 import fcntl
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from export.domain.errors import PublishError
 from export.steps.repository import VERSION
 from export.triton.config import CONFIG_FILE
 from routerdc_contract.tensors import ENCODER_MODEL, ROUTER_MODEL
+from routerdc_contract.whole_file import whole_file, write_whole
 
 MODELS = (ENCODER_MODEL, ROUTER_MODEL)  # in the order of loading: the caller after whom it calls
 _LOCK_FILE = ".publish.lock"
@@ -59,11 +60,11 @@ class Change:
         """
         names = [Path(model, name) for model in self.models for name in (CONFIG_FILE, RECORD_FILE)]
         files = {self.live / name: self.source / name for name in names if (self.source / name).is_file()}
-        drafts = {path: _draft(path, origin.read_bytes()) for path, origin in files.items()}
-        for model in self.models:
-            self._fill(model, self.source / model / VERSION)
-        for path, draft in drafts.items():
-            draft.replace(path)
+        with ExitStack() as drafts:
+            for path, origin in files.items():
+                drafts.enter_context(whole_file(path)).write_bytes(origin.read_bytes())
+            for model in self.models:
+                self._fill(model, self.source / model / VERSION)
 
     def undo(self, *, tried: bool) -> None:
         """Puts the old version's own files back.
@@ -78,7 +79,7 @@ class Change:
                 shutil.rmtree(self.live / model / str(self.new), ignore_errors=True)
         for path, content in self.files.items():
             if path.read_bytes() != content:
-                _draft(path, content).replace(path)
+                write_whole(path, content)
 
     def finish(self) -> None:
         """Removes what is older than the old version, which stays on the disk."""
@@ -124,18 +125,3 @@ def _models(repository: Path) -> tuple[str, ...]:
 
 def _versions(model: Path) -> list[int]:
     return sorted(int(path.name) for path in model.iterdir() if path.is_dir() and path.name.isdecimal())
-
-
-def _draft(path: Path, content: bytes) -> Path:
-    """`content` beside `path`, ready to take its place.
-
-    Raises:
-        OSError: it cannot be written, and is not there.
-    """
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        draft.write_bytes(content)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    return draft

@@ -6,7 +6,6 @@
 Networks are strongly typed: precision stands in the graph (export.onnx.precision).
 """
 
-import uuid
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 from export.domain.errors import ExportError
 from export.tensorrt.profiles import Profile, Shape
 from routerdc_contract.tensors import ATTENTION_MASK, INPUT_IDS
+from routerdc_contract.whole_file import write_whole
 
 if TYPE_CHECKING:
     import onnx
@@ -73,7 +73,7 @@ def build_plan(
     if plan is None:
         raise ExportError(f"{flavour} cannot build the engine: " + ("; ".join(log.messages) or "no reason given"))
     if flavour == "tensorrt" and timing_cache:
-        _replace(timing_cache, _bytes(config.get_timing_cache().serialize()))
+        write_whole(timing_cache, _bytes(config.get_timing_cache().serialize()))  # others may read it
     return Plan(_bytes(plan), tuple(log.messages))
 
 
@@ -131,14 +131,6 @@ def _add_profile(builder: "tensorrt.Builder", config: "tensorrt.IBuilderConfig",
 
 def _dims(shape: Shape) -> Any:
     return tuple(shape)  # the bindings turn it into their Dims
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """In one piece: others may read and write the same file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    draft.write_bytes(content)
-    draft.replace(path)
 
 
 def _bytes(memory: "tensorrt.IHostMemory") -> bytes:

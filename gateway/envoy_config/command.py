@@ -18,9 +18,10 @@ from gateway.envoy_config.bootstrap import render, render_watched
 from gateway.envoy_config.parts.dump import as_yaml
 from gateway.envoy_config.parts.options import BodyMode, Options
 from gateway.envoy_config.parts.watched import folder_of
-from gateway.envoy_config.watch import Watcher, move_into_place
+from gateway.envoy_config.watch import Watcher
 from gateway.errors import EndpointsError
 from routerdc_contract.output_path import OutputPath
+from routerdc_contract.whole_file import write_whole
 
 _DEFAULTS = Options()
 _API_KEYS = f"{ENV_PREFIX}API_KEYS_FILE"
@@ -176,7 +177,7 @@ def _put(out: Path | None, text: str) -> None:
     if out is None:
         click.echo(text, nl=False)
     else:
-        move_into_place(out, text)
+        write_whole(out, text)
 
 
 def _as_text(out: Path | None, config: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ stays for a while, and so do the routes that let it be named: gateways may decid
 too, and its streams can finish. A file that cannot be read changes nothing; the watcher prints why.
 """
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from gateway.config.endpoints_file import EndpointsFile
 from gateway.errors import EndpointsError
 from gateway.pool.clusters import Cluster, clusters_in_use
+from routerdc_contract.whole_file import write_whole
 
 LOOK_SECONDS = 0.25
 KEEP_SECONDS = 60.0
@@ -103,17 +103,9 @@ class Watcher:
         self._leaving = {name: kept for name, kept in self._leaving.items() if self._clock() < kept[1]}
         for path, content in self._render(file, [cluster for cluster, _ in self._leaving.values()]).items():
             if (text := self._write(content)) != self._written.get(path):
-                move_into_place(path, text)
+                write_whole(path, text)
                 self._written[path] = text
         self._tell(f"Written: {len(self._clusters)} clusters of {self._endpoints}")
-
-
-def move_into_place(path: Path, text: str) -> None:
-    """Writes `path` so that nobody sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
 
 
 def _version(path: Path) -> tuple[int, ...] | None:

@@ -13,6 +13,7 @@ from gateway.errors import EndpointsError
 from gateway.onboarding.check_command import ask_endpoints, show_findings
 from gateway.onboarding.endpoint_calls import EndpointCallError, models
 from gateway.onboarding.endpoints_text import Served, endpoints_text
+from routerdc_contract.whole_file import write_whole
 
 NEXT = """\
 Next: serve these LLMs; the first one answers until there is a router:
@@ -60,7 +61,7 @@ def init(
         with working("asking which models there are"):
             found = asyncio.run(_models(places))
         llms = _pool(found, wanted)
-        out.write_text(endpoints_text(llms, out.name), encoding="utf-8")
+        write_whole(out, endpoints_text(llms, out.name))
         content = endpoints_file.read(out)
     except (EndpointCallError, EndpointsError, OSError) as error:
         raise click.ClickException(str(error)) from None

@@ -9,6 +9,7 @@ import yaml
 from cli.progress import working
 from labelling.errors import LabellingError, PriorError
 from routerdc_contract.output_path import OutputPath
+from routerdc_contract.whole_file import write_whole
 
 EXAMPLE = "flagships-2026-07"
 
@@ -46,7 +47,7 @@ def prior(table: Path | None, out: Path, name: str | None, data: tuple[Path, ...
 def _write_example(out: Path) -> None:
     from importlib.resources import files
 
-    out.write_text((files("labelling.prior") / f"{EXAMPLE}.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    write_whole(out, (files("labelling.prior") / f"{EXAMPLE}.yaml").read_text(encoding="utf-8"))
     click.echo(f"{out}: edit it, then routerdc prior {out} --out BUNDLE")
 
 
@@ -78,5 +79,5 @@ def _write_table(data: tuple[Path, ...], out: Path) -> None:
         raise PriorError(str(error)) from None
     about = f"means of {', '.join(dataset.name for dataset in datasets)}"
     content = table_of(datasets, shipped(), about).model_dump(mode="json", exclude_defaults=True)
-    out.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_whole(out, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
     click.echo(f"{out}: routerdc prior {out} --out BUNDLE")

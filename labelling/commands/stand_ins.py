@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from routerdc_contract.whole_file import write_whole
+
 
 @click.command("stand-ins")
 @click.option(
@@ -65,6 +67,4 @@ def write_endpoints(path: Path, address: str) -> None:
         name: {"price": price, "endpoints": [{"address": f"{address}/{name}/v1", "model": name}]}
         for name, price in PRICES.items()
     }
-    draft = path.with_suffix(".part")
-    draft.write_text(yaml.safe_dump({"default": ["generalist"], "llms": llms}, sort_keys=False), encoding="utf-8")
-    draft.replace(path)
+    write_whole(path, yaml.safe_dump({"default": ["generalist"], "llms": llms}, sort_keys=False))

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from routerdc_contract.whole_file import write_whole
+
 
 class Receipt:
     """A JSON file that is written again after every step, so that a round that breaks off leaves one as well."""
@@ -20,9 +22,7 @@ class Receipt:
         """Adds facts."""
         self._content |= facts
         self._content["written"] = _now()
-        draft = self._path.with_suffix(".part")
-        draft.write_text(json.dumps(self._content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        draft.replace(self._path)
+        write_whole(self._path, json.dumps(self._content, indent=2, sort_keys=True) + "\n")
 
 
 def file_hash(path: Path) -> str:

@@ -6,7 +6,6 @@ says why an LLM has no score. `TABLE.yaml` beside it says how far the graders ag
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from labelling.errors import GradingError
 from labelling.prompts.prompt import Prompt
 from labelling.store.records import Stored
 from labelling.store.store import Store
+from routerdc_contract.whole_file import whole_file, write_whole
 from routerdc_contract.yaml_model import NotYamlError, parse_yaml
 
 UNGRADED = "not graded"
@@ -45,12 +45,9 @@ def write_table(path: Path, store: Store) -> Written:
     sidecar = path.with_suffix(".yaml")
     _require_ours(sidecar)
     written = Written()
-    draft = path.with_suffix(".part")
-    draft.unlink(missing_ok=True)  # one that was left behind may be readable by others
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    with whole_file(path, private=True) as draft, draft.open("w", encoding="utf-8") as file:
         for row in _rows(store, written):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    draft.replace(path)
     _write_sidecar(sidecar, store, written.graders)
     return written
 
@@ -112,4 +109,4 @@ def _write_sidecar(path: Path, store: Store, graders: set[str]) -> None:
     if not agreements:
         path.unlink(missing_ok=True)
         return
-    path.write_text(yaml.safe_dump({"metric": "pass_rate", "grading": agreements}, sort_keys=True), encoding="utf-8")
+    write_whole(path, yaml.safe_dump({"metric": "pass_rate", "grading": agreements}, sort_keys=True))

@@ -15,6 +15,7 @@ from pydantic import Field, TypeAdapter
 
 from routerdc.data.routerbench import to_json_lines
 from routerdc_contract.frozen import Frozen
+from routerdc_contract.whole_file import write_whole
 from routerdc_contract.yaml_model import load_yaml
 
 SOURCES_FILE = Path(__file__).with_name("sources.yaml")
@@ -71,9 +72,9 @@ def fetch(name: str, data_set: SourceSet, folder: Path, mirror: str = DEFAULT_MI
             continue
         content = _checked(file, mirror)
         content = _CONVERTERS[file.convert](content) if file.convert else content
-        _write(target, content)
+        write_whole(target, content)
         if file.convert:
-            _write(receipt, f"{file.sha256} {hashlib.sha256(content).hexdigest()}\n".encode())
+            write_whole(receipt, f"{file.sha256} {hashlib.sha256(content).hexdigest()}\n".encode())
         yield target, True
 
 
@@ -108,11 +109,3 @@ def _read(mirror: str, source: str) -> bytes:
     if len(content) > _LARGEST_FILE_BYTES:
         raise FetchError(f"{mirror}: {source}: is larger than {_LARGEST_FILE_BYTES} bytes, so it is not the data")
     return content
-
-
-def _write(path: Path, content: bytes) -> None:
-    """A file is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.draft")
-    draft.write_bytes(content)
-    draft.replace(path)

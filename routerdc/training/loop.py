@@ -24,6 +24,7 @@ from routerdc.training.judging.judge import expected_quality
 from routerdc.training.preparation.inputs import Inputs, embed_all
 from routerdc.training.preparation.rows import Rows
 from routerdc.training.recipe import PublishedLoss, Recipe
+from routerdc_contract.whole_file import whole_file
 
 GRADIENT_NORM = 1.0
 
@@ -170,9 +171,8 @@ class _Run:
             "schedule": self.schedule.state_dict(),
             "best": (best.quality, best.step, best.weights),
         }
-        draft = to.path.with_suffix(".part")
-        torch.save(state, draft)
-        draft.replace(to.path)  # a run that is killed here leaves the old checkpoint whole
+        with whole_file(to.path) as draft:  # a run that is killed here leaves the old checkpoint whole
+            torch.save(state, draft)
 
     def restore(self, source: Checkpointing) -> tuple[int, _Best]:
         state = torch.load(source.path, map_location="cpu", weights_only=True)

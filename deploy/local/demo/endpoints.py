@@ -10,7 +10,6 @@ in answers.py.
 
 import asyncio
 import json
-import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deploy.local.demo import answers as demo_answers
 from deploy.local.demo import anthropic as demo_anthropic
+from routerdc_contract.whole_file import write_whole
 
 MAX_BODY_BYTES = 16 * 2**20
 
@@ -151,7 +151,7 @@ async def serve(names: tuple[str, ...], ports_file: Path, host: str = "127.0.0.1
         ports = {
             name: await _listen(runner, host, port) for name, runner, port in zip(names, runners, wanted, strict=True)
         }
-        _write_atomically(ports_file, json.dumps(ports))
+        write_whole(ports_file, json.dumps(ports))
         await stop.wait()
     finally:
         await asyncio.gather(*(runner.cleanup() for runner in runners))
@@ -162,13 +162,6 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> int:
     site = web.TCPSite(runner, host, port, shutdown_timeout=1)
     await site.start()
     return int(runner.addresses[0][1])
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    """A reader that waits for the file never sees half of it."""
-    draft = path.with_suffix(".draft")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
 
 
 @click.command()

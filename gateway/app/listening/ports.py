@@ -15,6 +15,7 @@ from grpc import aio
 from gateway.app.listening.tls import ServerTls
 from gateway.config.settings import ENV_PREFIX, Settings
 from gateway.errors import PortInUseError, SettingsError
+from routerdc_contract.whole_file import write_whole
 
 # Clients look a name up again where a connection ends: so gateways that were added get their share within minutes.
 # Calls on the old connection go on to their end.
@@ -133,9 +134,7 @@ def write_ports(path: Path, ports: Ports, worker_metrics: Sequence[int] = ()) ->
     """
     content = {name: port for name, port in ports._asdict().items() if port is not None}
     content |= {"worker_metrics": list(worker_metrics)} if worker_metrics else {}
-    draft = path.with_name(path.name + ".tmp")
     try:
-        draft.write_text(json.dumps(content) + "\n", encoding="utf-8")
-        draft.replace(path)
+        write_whole(path, json.dumps(content) + "\n")
     except OSError as error:
         raise SettingsError(f"ports_file cannot be written: {error}") from None

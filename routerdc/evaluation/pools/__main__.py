@@ -19,6 +19,7 @@ from routerdc.training.encoder import open_encoder
 from routerdc.training.recipe import Recipe, RecipeError, load_recipe
 from routerdc_contract.bundle import BundleError
 from routerdc_contract.output_path import OutputPath
+from routerdc_contract.whole_file import write_whole
 
 COMMAND = "make pools"
 
@@ -51,7 +52,7 @@ def main(data: Path, recipe_name: str, seeds: int, only: tuple[str, ...], work: 
 def _rows(one: Pool, data: Path, recipe: Recipe, seeds: int, work: Path) -> list[Row]:
     file = cell_file(work, one, None, 0)
     if not file.is_file():
-        _keep(file, frame_cell(one, data, _embed(recipe)))
+        write_whole(file, frame_cell(one, data, _embed(recipe)).model_dump_json())
     cells = [_router(one, data, recipe, seed, work) for seed in range(seeds)]
     return rows(one, _read(file), cells)
 
@@ -66,18 +67,12 @@ def _embed(recipe: Recipe) -> Embed:
 def _router(one: Pool, data: Path, recipe: Recipe, seed: int, work: Path) -> Cell:
     file = cell_file(work, one, recipe, seed)
     if not file.is_file():
-        _keep(file, router_cell(one, data, recipe, seed, open_encoder(recipe.encoder)))
+        write_whole(file, router_cell(one, data, recipe, seed, open_encoder(recipe.encoder)).model_dump_json())
     return _read(file)
 
 
 def _read(file: Path) -> Cell:
     return Cell.model_validate_json(file.read_text(encoding="utf-8"))
-
-
-def _keep(file: Path, cell: Cell) -> None:
-    draft = file.with_suffix(".part")
-    draft.write_text(cell.model_dump_json(), encoding="utf-8")
-    draft.replace(file)  # whole or not at all
 
 
 if __name__ == "__main__":

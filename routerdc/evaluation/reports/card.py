@@ -10,6 +10,7 @@ from pathlib import Path
 from routerdc.evaluation.measures.report import Report
 from routerdc.evaluation.reports.tables import markdown_table, quality, summary
 from routerdc.training.model_card import CARD_FILE
+from routerdc_contract.whole_file import write_whole
 
 HEADING = "## Evaluation"
 
@@ -19,7 +20,7 @@ def write_to_card(bundle: Path, report: Report, day: datetime.date) -> Path:
     card = bundle / CARD_FILE
     text = card.read_text(encoding="utf-8") if card.is_file() else f"# {report.bundle}\n"
     rest = re.sub(rf"^{HEADING}\n.*?(?=^## |\Z)", "", text, flags=re.MULTILINE | re.DOTALL).rstrip()
-    card.write_text(f"{rest}\n\n{section(report, day)}\n", encoding="utf-8")
+    write_whole(card, f"{rest}\n\n{section(report, day)}\n")
     return card
 
 

@@ -6,7 +6,6 @@ torch: who finds everything here waits for nothing.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from routerdc.training.preparation.recipe_parts import EncoderRecipe
+from routerdc_contract.whole_file import whole_file
 
 CACHE_FOLDER = Path(".cache/features")
 Floats = npt.NDArray[np.float32]
@@ -59,11 +59,9 @@ class FeatureStore:
     def _save(self, known: dict[bytes, Floats]) -> None:
         if self._path is None:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._path.with_suffix(f".{os.getpid()}.npz")
         digests = np.frombuffer(b"".join(known), dtype=np.uint8).reshape(len(known), -1)
-        np.savez(draft, digests=digests, features=np.stack(list(known.values())))
-        draft.replace(self._path)  # whole or not at all, also when two trainings run at once
+        with whole_file(self._path) as draft:  # also when two trainings run at once
+            np.savez(draft, digests=digests, features=np.stack(list(known.values())))
 
 
 class FeatureCache:

@@ -193,7 +193,6 @@ def test_what_is_no_gold_is_refused(tmp_path: Path, content: bytes) -> None:
 
 def test_a_table_takes_no_other_files_place(tmp_path: Path) -> None:
     (endpoints := tmp_path / "endpoints.yaml").write_text("llms: {}\n")
-    (tmp_path / "endpoints.part").touch(0o644)
     with Store(tmp_path / "labels.db") as store:
         with pytest.raises(GradingError, match=r"endpoints.yaml: is another file"):
             write_table(tmp_path / "endpoints.jsonl", store)

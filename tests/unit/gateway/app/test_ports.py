@@ -20,8 +20,9 @@ def test_ports_are_written_as_json(tmp_path: Path) -> None:
 
 
 def test_a_ports_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="ports_file cannot be written"):
-        write_ports(tmp_path / "missing" / "ports.json", Ports(1, 2))
+        write_ports(tmp_path / "file" / "ports.json", Ports(1, 2))
 
 
 async def test_connections_end_after_a_while_and_no_call_fails_of_it(monkeypatch: pytest.MonkeyPatch) -> None:

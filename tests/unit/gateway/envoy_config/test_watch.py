@@ -107,7 +107,7 @@ def test_a_full_disk_is_told_once_and_what_could_not_be_written_is_written_when_
 ) -> None:
     looks = iter(range(4))
 
-    def full(path: Path, text: str, encoding: str) -> None:
+    def full(path: Path, content: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     def after_a_look(_seconds: float) -> None:
@@ -119,7 +119,7 @@ def test_a_full_disk_is_told_once_and_what_could_not_be_written_is_written_when_
 
     pool.write("a b c")
     pool.told.clear()
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(KeyboardInterrupt):
         pool.watcher.run(after_a_look)
     assert pool.clusters() == ["a", "b", "c"]
