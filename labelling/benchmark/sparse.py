@@ -101,7 +101,7 @@ def in_parts(features: Table, clusters: npt.NDArray[np.int64], grades: Table, co
     for part in range(1, PARTS + 1):
         asked = ~np.isnan(_only(np.zeros_like(grades), cells))
         more = round(part * count / PARTS) - len(cells)
-        cells += next_part(features, clusters, asked, _only(grades, cells), more, seed)
+        cells += next_part(features, clusters, asked, _only(grades, cells), more, seed).cells
     return cells
 
 

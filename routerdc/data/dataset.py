@@ -52,6 +52,8 @@ class Dataset:
     """(n,), None unless every row has one"""
     tasks: tuple[str, ...] | None = None
     """what kind of query each row is, in the words of the data; None unless every row has one"""
+    contested: npt.NDArray[np.bool_] | None = None
+    """(n,) rows that a plan chose because LLMs are close there, and asked of these alone; None: there is none"""
     metric: Metric = Metric.PASS_RATE
     skipped: tuple[BadRow, ...] = ()
     """rows left out with `skip_bad_rows`"""
@@ -67,6 +69,15 @@ class Dataset:
             return self.scores
         return np.where(np.isnan(self.scores), np.nan, self.scores > 0).astype(np.float32)
 
+    @property
+    def judges(self) -> npt.NDArray[np.bool_]:
+        """(n,) rows that may judge: contested ones teach alone, as who is graded there depends on what was believed."""
+        return np.ones(len(self), dtype=bool) if self.contested is None else ~self.contested
+
+    def judging(self) -> Self:
+        """The rows that may judge."""
+        return self if self.contested is None else self.select(self.judges)
+
     def has_grades_of(self, llm: str) -> bool:
         """Whether any row grades it."""
         return llm in self.llms and not bool(np.isnan(self.scores[:, self.llms.index(llm)]).all())
@@ -81,6 +92,7 @@ class Dataset:
             costs=None if self.costs is None else self.costs[index],
             cluster_ids=None if self.cluster_ids is None else self.cluster_ids[index],
             tasks=None if self.tasks is None else tuple(self.tasks[i] for i in index),
+            contested=None if self.contested is None else self.contested[index],
         )
 
     def aligned(self, llms: Sequence[str]) -> Self:

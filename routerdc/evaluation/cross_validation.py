@@ -17,7 +17,7 @@ from routerdc.evaluation.baselines.frame import BEST_SINGLE, baselines
 from routerdc.evaluation.baselines.training_rows import TrainingRows
 from routerdc.evaluation.evaluate import REFERENCES
 from routerdc.evaluation.measures.estimates import lines
-from routerdc.evaluation.measures.judging import EvalSet, Kind, aligned, by_queries, judge
+from routerdc.evaluation.measures.judging import EvalSet, Kind, aligned, by_queries, judge, left_to_teach
 from routerdc.evaluation.measures.references import Embed, best_single, oracle, random_llm, single_llm
 from routerdc.evaluation.measures.report import Report, SetSummary
 from routerdc.evaluation.measures.selection import Contender, Floats
@@ -55,9 +55,9 @@ def cross_validate(
     known = [aligned(dataset, llms, least_known=2) for dataset in datasets]
     router = f"router: recipe {recipe.name}"
     found = _out_of_fold(known, recipe, embed, folds, encoder or open_encoder(recipe.encoder), router)
-    sets = [EvalSet(dataset, GROUP) for dataset in known]
+    sets = [EvalSet(dataset.judging(), GROUP) for dataset in known]
     contenders: list[tuple[str, Kind, Contender]] = [
-        *((name, _kind(name, router), _kept(scores)) for name, scores in found.items()),
+        *((name, _kind(name, router), _kept(scores, known)) for name, scores in found.items()),
         ("random LLM", "reference", random_llm),
         ("oracle", "bound", oracle),
         *((llm, "llm", single_llm(column)) for column, llm in enumerate(llms)),
@@ -77,7 +77,7 @@ def cross_validate(
         removals=[],
         overlaps=[],
         costs=[],
-        notes=[],
+        notes=[note for dataset in known if (note := left_to_teach(dataset))],
     )
     return report.model_copy(update={"verdict": verdict(report)})
 
@@ -117,8 +117,9 @@ def _kind(name: str, router: str) -> Kind:
     return "router" if name == router else "reference" if name == BEST_SINGLE else "baseline"
 
 
-def _kept(scores: OutOfFold) -> Contender:
-    return lambda dataset: scores[dataset.name]
+def _kept(scores: OutOfFold, datasets: Sequence[Dataset]) -> Contender:
+    judged = {dataset.name: scores[dataset.name][dataset.judges] for dataset in datasets}
+    return lambda dataset: judged[dataset.name]
 
 
 def _missing(dataset: Dataset) -> float:

@@ -18,7 +18,7 @@ from routerdc.evaluation.learning_curve import learning_curve
 from routerdc.evaluation.measures.calibration import probabilities, reliability
 from routerdc.evaluation.measures.cost_report import cost_reports
 from routerdc.evaluation.measures.estimates import lines, members
-from routerdc.evaluation.measures.judging import EvalSet, Kind, aligned, by_queries, judge, prepare_sets
+from routerdc.evaluation.measures.judging import EvalSet, Kind, aligned, by_queries, judge, left_to_teach, prepare_sets
 from routerdc.evaluation.measures.published import published_line
 from routerdc.evaluation.measures.references import (
     Embed,
@@ -198,8 +198,9 @@ def _notes(
     notes = [
         f"{dataset.name}: {left_out} test rows left out: fewer than two LLMs to choose from"
         for dataset in test
-        if (left_out := len(dataset) - used[dataset.name])
+        if (left_out := int(dataset.judges.sum()) - used[dataset.name])
     ]
+    notes += [note for dataset in test if (note := left_to_teach(dataset))]
     for dataset in [*train, *test]:
         if unknown := [llm for llm in dataset.llms if llm not in llms]:
             notes.append(f"{dataset.name}: not in the router's pool, left out: {', '.join(unknown)}")

@@ -95,17 +95,19 @@ def _unseen(run: Run, recipe: Recipe, encoder: Encoder) -> Iterator[Unseen]:
     folds = folds_of_kinds(kinds.tolist(), run.seed)
     ends = np.cumsum([len(dataset) for dataset in aligned])
     fold_of = np.split(folds, ends[:-1])
-    for fold in np.unique(folds) if len(np.unique(folds)) > 1 else ():
+    judges = np.concatenate([dataset.judges for dataset in aligned])
+    for fold in np.unique(folds[judges]) if len(np.unique(folds)) > 1 else ():
         parts = list(zip(aligned, fold_of, strict=True))
         learn = [dataset.select(part != fold) for dataset, part in parts if (part != fold).any()]
-        judged = [dataset.select(part == fold) for dataset, part in parts if (part == fold).any()]
+        judged = [dataset.select(part == fold).judging() for dataset, part in parts if (part == fold).any()]
         outcome = replace(run, datasets=learn, encoder=encoder).train(recipe, None)
         features = encoder.features([query for dataset in judged for query in dataset.queries])
         with torch.no_grad():
             scores = outcome.model.score(outcome.model.project(torch.from_numpy(features))).numpy()
         quality = np.concatenate([dataset.quality() for dataset in judged])
         prior = prior_scores(outcome.data.learn.quality, outcome.data.learn.data_set)
-        yield Unseen(scores, prior, outcome.place(run.seed).nearness(features), quality, kinds[folds == fold])
+        nearness = outcome.place(run.seed).nearness(features)
+        yield Unseen(scores, prior, nearness, quality, kinds[judges & (folds == fold)])
 
 
 def _percent(earned: npt.NDArray[Any]) -> dict[str, Any]:

@@ -61,7 +61,10 @@ def _judged_by_folds(
         for index, (dataset, scores) in enumerate(zip(judged, choices, strict=True)):
             quality = dataset.aligned(pool(datasets)).quality()
             earned[index][fold_of[index] == fold] = graded_choice(scores, quality)
-    return Validation({dataset.name: float(np.nanmean(part)) for dataset, part in zip(datasets, earned, strict=True)})
+    means = {
+        dataset.name: float(np.nanmean(part[dataset.judges])) for dataset, part in zip(datasets, earned, strict=True)
+    }
+    return Validation(means)
 
 
 def leave_one_out(datasets: Sequence[Dataset], recipe: Recipe, seed: int, encoder: Encoder | None = None) -> Validation:
@@ -71,7 +74,7 @@ def leave_one_out(datasets: Sequence[Dataset], recipe: Recipe, seed: int, encode
     for left_out in datasets:
         others = [dataset for dataset in datasets if dataset is not left_out]
         (scores,) = _trained_scores(others, [left_out], recipe, seed, encoder)
-        earned = graded_choice(scores, left_out.aligned(llms).quality())
+        earned = graded_choice(scores, left_out.aligned(llms).quality())[left_out.judges]
         quality[left_out.name] = per_data_set(earned, np.zeros(len(earned)))[0]
     return Validation(quality)
 

@@ -63,7 +63,7 @@ def by_queries(scorer: Scorer) -> Contender:
 
 
 def prepare_sets(test: Sequence[Dataset], train: Sequence[Dataset], llms: Sequence[str]) -> list[EvalSet]:
-    """Test sets with exactly the columns `llms`, in distribution first; without rows that leave nothing to choose.
+    """Test sets with exactly the columns `llms`, in distribution first; without rows that may not judge, or cannot.
 
     Raises:
         DataError: two test sets have one name, or one knows too few of the LLMs.
@@ -73,8 +73,16 @@ def prepare_sets(test: Sequence[Dataset], train: Sequence[Dataset], llms: Sequen
         raise DataError(f"test sets with one name: {', '.join(twice)}: set `name` in a .yaml beside one of the files")
     trained = {dataset.name for dataset in train}
     groups = [IN_DISTRIBUTION if dataset.name in trained else OUT_OF_DISTRIBUTION for dataset in test]
-    sets = [EvalSet(aligned(dataset, llms, least_known=2), group) for dataset, group in zip(test, groups, strict=True)]
+    known = [aligned(dataset.judging(), llms, least_known=2) for dataset in test]
+    sets = [EvalSet(dataset, group) for dataset, group in zip(known, groups, strict=True)]
     return sorted(sets, key=lambda test: test.group)
+
+
+def left_to_teach(dataset: Dataset) -> str:
+    """How many rows do not judge because a plan chose who is graded there by what it believed; empty where none."""
+    count = int((~dataset.judges).sum())
+    why = "rows teach and do not judge: of each, a plan asked only the LLMs that it took for the best"
+    return f"{dataset.name}: {count} {why}" if count else ""
 
 
 def aligned(dataset: Dataset, llms: Sequence[str], least_known: int = 1) -> Dataset:

@@ -64,7 +64,8 @@ def lay_out(datasets: Sequence[Dataset], recipe: DataRecipe, features: Features,
     """
     llms = pool(datasets)
     rows = _table([dataset.aligned(llms) for dataset in datasets], recipe.labels == "score")
-    held = _held_out(rows.data_set, recipe.held_out, seed)
+    judges = np.concatenate([dataset.judges for dataset in datasets])
+    held = _held_out(rows.data_set, judges, recipe.held_out, seed)
     every = np.arange(len(rows))
     learn, held_out = rows.take(every[~held]), rows.take(every[held])
     learn = _clustered(learn, datasets, every[~held], recipe, features, seed)
@@ -99,11 +100,13 @@ def _table(datasets: Sequence[Dataset], as_scored: bool) -> Rows:
     return Rows(queries, labels, quality, data_set.copy(), data_set)
 
 
-def _held_out(data_set: Ints, share: float, seed: int) -> npt.NDArray[np.bool_]:
+def _held_out(data_set: Ints, judges: npt.NDArray[np.bool_], share: float, seed: int) -> npt.NDArray[np.bool_]:
+    """(n,): `share` of each data set's rows, of those that may judge; of these at most half."""
     generator, held = np.random.default_rng(seed), np.zeros(len(data_set), dtype=bool)
     for one in np.unique(data_set):
-        rows = generator.permutation(np.flatnonzero(data_set == one))
-        held[rows[: round(share * len(rows))]] = True
+        own = data_set == one
+        rows = generator.permutation(np.flatnonzero(own & judges))
+        held[rows[: min(round(share * own.sum()), len(rows) // 2)]] = True
     return held
 
 

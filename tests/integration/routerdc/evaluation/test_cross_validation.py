@@ -1,5 +1,6 @@
 """Cross-validation of a recipe, with a random encoder and two kinds of queries that words tell apart."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,22 @@ def test_router_beats_the_best_single_llm_on_rows_it_has_not_seen(encoder_folder
     assert line["router: recipe default"] > line[BEST_SINGLE] + 10
     assert line["oracle"] >= line["router: recipe default"]
     assert {one.rows for one in report.sets} == {40}
+
+
+def test_contested_rows_teach_and_do_not_judge(encoder_folder: Path) -> None:
+    recipe = tiny_recipe(encoder_folder, data={"clusters": "data_set"})
+    encoder = open_encoder(recipe.encoder, cache=None)
+    first, second = tiny_datasets(40)
+    wrong = first.scores.copy()
+    wrong[::2] = 0.0  # would cost every contender half of its quality there
+    first = replace(first, scores=wrong, contested=np.arange(40) % 2 == 0)
+    report = cross_validate([first, second], recipe, by_first_word, Folds(2), encoder)
+    assert {one.name: one.rows for one in report.sets} == {first.name: 20, second.name: 40}
+    oracle = next(line for line in report.lines if line.name == "oracle")
+    assert oracle.sets[first.name].mean == pytest.approx(100 * first.scores[1::2].max(axis=1).mean())
+    assert [note.partition(":")[::2] for note in report.notes] == [
+        (first.name, " 20 rows teach and do not judge: of each, a plan asked only the LLMs that it took for the best")
+    ]
 
 
 def test_every_row_is_in_one_fold_and_the_seed_decides_which() -> None:

@@ -49,6 +49,19 @@ def test_with_grades_llms_that_are_never_best_are_asked_no_more(store: Store) ->
     assert not {key for key, _ in cells} & {prompt.key for prompt in PROMPTS[:40]}
 
 
+def test_prompts_that_grades_have_chosen_are_known_until_everybody_is_asked(store: Store) -> None:
+    for stored in store.answers():
+        store.add_grade(stored.key, "people", Grade({"good": 0.9, "fair": 0.8, "bad": 0.1, "worst": 0.0}[stored.llm]))
+    first = choose(PROMPTS, LLMS, store, features, share=0.3)
+    assert first.contested == {key for key, _ in first.cells[160:]}
+    assert len(first.contested) == 40
+    store.set_contested(first.contested)
+    assert choose(PROMPTS, LLMS, store, features, share=0.3).contested >= first.contested
+    kept, *others = sorted(first.contested)
+    whole = choose([prompt for prompt in PROMPTS if prompt.key in others], LLMS, store, None)
+    assert whole.contested == {kept}
+
+
 def test_grades_that_are_missing_tell_nothing(store: Store) -> None:
     for stored in store.answers():
         store.add_grade(stored.key, "judge", Grade(None, "unparsable"))

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from labelling.plan.contested import FEWEST, MOST, contested
-from labelling.plan.next_part import next_part
+from labelling.plan.next_part import Part, next_part
 from labelling.plan.sparse import plan
 
 Floats = npt.NDArray[np.float32]
@@ -65,15 +65,15 @@ def test_without_enough_grades_whole_rows_are_asked(
     few[19:] = np.nan
     one_ungraded[:, 3] = np.nan
     for known in (few, one_ungraded):
-        assert next_part(features, kinds, asked, known, 80) == plan(kinds, asked, 80)
-    assert next_part(features, kinds, asked, grades, 80) == contested(features, grades, asked, 80)
+        assert next_part(features, kinds, asked, known, 80) == Part([], plan(kinds, asked, 80))
+    assert next_part(features, kinds, asked, grades, 80) == Part(contested(features, grades, asked, 80), [])
 
 
 def test_when_every_prompt_has_been_asked_rows_are_completed(
     features: Floats, kinds: npt.NDArray[np.int64], grades: Floats
 ) -> None:
     asked = ~np.isnan(grades)
-    cells = next_part(features, kinds, asked, grades, 10_000)
+    cells = next_part(features, kinds, asked, grades, 10_000).cells
     assert len(cells) == len(set(cells)) == 500 * 4
 
 

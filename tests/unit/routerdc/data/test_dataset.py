@@ -46,6 +46,16 @@ def check_rows(dataset: Dataset) -> None:
     assert dataset.scores.dtype == np.float32
 
 
+def test_contested_rows_do_not_judge(tmp_path: Path) -> None:
+    found = load(write_json(tmp_path, [ROWS[0], {**ROWS[1], "contested": True}]))
+    assert found.judges.tolist() == [True, False]
+    assert found.judging().queries == ("1+1?",)
+    assert found.select([1, 0, 1]).judges.tolist() == [False, True, False]
+    plain = load(write_json(tmp_path, ROWS))
+    assert plain.contested is None
+    assert plain.judging() is plain
+
+
 def test_json_list_is_read_by_name_with_missing_scores_as_nan(tmp_path: Path) -> None:
     check_rows(load(write_json(tmp_path, ROWS)))
 

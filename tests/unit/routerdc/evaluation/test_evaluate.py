@@ -89,6 +89,19 @@ def test_missing_scores_restrict_the_choice_and_are_never_zero(
     assert "gaps: 2 test rows left out: fewer than two LLMs to choose from" in report.notes
 
 
+def test_contested_test_rows_do_not_judge_and_are_counted(subject: Subject, train: list[Dataset]) -> None:
+    scores = np.array([[1, 0, 0], [0, 1, 0], [0, 0, np.nan]], dtype=np.float32)
+    contested = np.array([False, False, True])
+    report = evaluate(
+        subject, train, [Dataset("odd", ("sum", "verse", "sum 2"), LLMS, scores, contested=contested)], embed, BARE
+    )
+    assert report.sets[0].rows == 2
+    assert line(report, "router").sets["odd"].mean == 100
+    assert [note for note in report.notes if note.startswith("odd")] == [
+        "odd: 1 rows teach and do not judge: of each, a plan asked only the LLMs that it took for the best"
+    ]
+
+
 def test_llms_outside_the_pool_are_left_out_and_named(
     subject: Subject, train: list[Dataset], test: list[Dataset]
 ) -> None:

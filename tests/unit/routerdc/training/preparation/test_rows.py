@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,14 @@ def test_held_out_rows_are_a_share_of_each_data_set_and_not_learned_from() -> No
     assert np.bincount(data.held_out.data_set).tolist() == [10, 2]
     assert not set(data.held_out.queries) & set(data.learn.queries)
     assert len(data.learn) + len(data.held_out) == 60
+
+
+def test_contested_rows_are_not_held_out_and_half_of_the_others_teach() -> None:
+    many, few = _dataset("one", 50), _dataset("two", 50)
+    many, few = replace(many, contested=np.arange(50) < 25), replace(few, contested=np.arange(50) < 44)
+    data = lay_out([many, few], RECIPE, _features, seed=0)
+    assert np.bincount(data.held_out.data_set).tolist() == [10, 3]
+    assert not set(data.held_out.queries) & {*many.queries[:25], *few.queries[:44]}
 
 
 def test_columns_meet_by_name_and_an_llm_unknown_to_a_data_set_is_nan_there() -> None:
