@@ -14,8 +14,8 @@ import torch
 
 from routerdc.data.dataset import pool
 from routerdc.training.encoder import Encoder
-from routerdc.training.familiarity import Gate, Unseen, best_gate, gates, prior_scores
-from routerdc.training.judging.judge import graded_choice
+from routerdc.training.familiarity import Gate, Unseen, best_gate, gates, over_kinds, prior_scores
+from routerdc.training.judging.judge import Gain, graded_choice
 from routerdc.training.preparation.kinds import Ints, cluster_count, kinds_of
 from routerdc.training.preparation.place import Place
 from routerdc.training.preparation.smoothing import Basis, best_strength, folds_of_kinds
@@ -63,9 +63,18 @@ class Fallback:
         """How routers behind the gate do on kinds they have not seen: in per cent, all rows weighing the same."""
         if not self.unseen:
             return {}
+        routed, single = self._earned()
+        return {"router": _percent(routed), "best_single_llm": _percent(single)}
+
+    def gain(self) -> Gain:
+        """What they earn there more than the best single LLM; the error is infinite where there is one kind."""
+        routed, single = self._earned()
+        return over_kinds(routed - single, np.concatenate([part.kinds for part in self.unseen]))
+
+    def _earned(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Quality of the choices behind the gate and of the best single LLM, (n,) each."""
         single = [graded_choice(np.tile(part.prior, (len(part.quality), 1)), part.quality) for part in self.unseen]
-        routed = np.concatenate([part.earned(self.gate) for part in self.unseen])
-        return {"router": _percent(routed), "best_single_llm": _percent(np.concatenate(single))}
+        return np.concatenate([part.earned(self.gate) for part in self.unseen]), np.concatenate(single)
 
 
 def chosen_fallback(run: Run, recipe: Recipe) -> Fallback | None:

@@ -81,11 +81,20 @@ def train(
     answer.add(bundle_id=manifest.bundle_id, out=out, skipped=skipped, left_out=ungraded)
     if skipped:
         answer.say(f"{skipped} bad rows skipped")
+    for where, gain in manifest.metrics.get("over_best_single_llm", {}).items():
+        answer.say(_verdict(where, gain))
     if lines := manifest.metrics.get("held_out"):
         answer.show("held_out", _held_out(lines))
     answer.say(f"bundle {manifest.bundle_id} in {out}")
     for llm, grades in ungraded.items():
         answer.say(f"{llm}: left out of the pool, it has {grades} grades: grade more rows, or use `routerdc pool add`")
+
+
+def _verdict(where: str, gain: dict[str, float]) -> str:
+    proven = "proven better" if gain["low"] > 0 else "proven worse" if gain["high"] < 0 else "not proven better"
+    rows = "held-out rows" if where == "held_out" else "rows of kinds that were left out of training"
+    points = f"{gain['points']:+.2f} points [{gain['low']:+.2f}, {gain['high']:+.2f}]"
+    return f"{proven} than always asking the best single LLM on {gain['rows']} {rows}: {points}"
 
 
 def _held_out(lines: dict[str, dict[str, float]]) -> Table:

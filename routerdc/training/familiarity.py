@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from routerdc.model import HALF, RouterModel
-from routerdc.training.judging.judge import graded_choice
+from routerdc.training.judging.judge import Gain, graded_choice
 from routerdc.training.preparation.effects import additive_effects
 from routerdc.training.preparation.place import Place
 from routerdc_contract.bundle import Calibration
@@ -95,14 +95,14 @@ def best_gate(candidates: Sequence[Gate], unseen: Sequence[Unseen]) -> Gate:
     best, bound = first, 0.0
     for gate in others:
         gain = np.concatenate([part.earned(gate) for part in unseen]) - base
-        lower = _lower(gain, kinds)
-        if lower > bound:
+        found = over_kinds(gain, kinds)
+        if (lower := found.mean - MARGIN * found.error) > bound:
             best, bound = gate, lower
     return best
 
 
-def _lower(gain: Floats, kinds: Ints) -> float:
-    """Mean gain less `MARGIN` standard errors; minus infinity for fewer than two kinds.
+def over_kinds(gain: Floats, kinds: Ints) -> Gain:
+    """The mean of the known gains, all rows weighing the same; its error is infinite for fewer than two kinds.
 
     The error is that of a mean over kinds, for the next query is of a kind that nobody has seen: rows of one kind gain
     or lose together, and a thousand of them are no more than one example.
@@ -110,10 +110,10 @@ def _lower(gain: Floats, kinds: Ints) -> float:
     known = ~np.isnan(gain)
     gain, kinds = gain[known].astype(np.float64), kinds[known]
     if (count := len(np.unique(kinds))) < 2:
-        return -np.inf
+        return Gain(float(gain.mean()) if len(gain) else np.nan, np.inf, len(gain))
     by_kind = np.bincount(kinds, weights=gain - gain.mean())
     error = np.sqrt((by_kind**2).sum() * count / (count - 1)) / len(gain)
-    return float(gain.mean() - MARGIN * error)
+    return Gain(float(gain.mean()), float(error), len(gain))
 
 
 def rescaled(model: RouterModel, line: Calibration) -> RouterModel:

@@ -16,7 +16,7 @@ from routerdc.training.choices import Fallback, chosen_fallback, with_choices
 from routerdc.training.encoder import Encoder, open_encoder
 from routerdc.training.familiarity import prior_scores, rescaled, with_familiarity
 from routerdc.training.judging.calibration import platt, pooled_platt
-from routerdc.training.judging.judge import graded_choice, per_data_set
+from routerdc.training.judging.judge import Gain, graded_choice, per_data_set
 from routerdc.training.preparation.effects import additive_effects
 from routerdc.training.preparation.features import CACHE_FOLDER
 from routerdc.training.preparation.inputs import embed_all
@@ -94,7 +94,6 @@ def fit(
     judged = run.train(recipe, checkpoint)
     line = _line(judged)
     judged = _gated(judged, fallback, line, seed)
-    metrics = _judged(judged)
     calibrations = platt(*calibrating_rows(judged, fallback, line, seed))
     final = judged
     if recipe.data.held_out and not recipe.optimizer.evaluate_every:
@@ -116,10 +115,7 @@ def fit(
             **({"gate": [round(fallback.gate.low, 4), round(fallback.gate.high, 4)]} if fallback else {}),
             **final.history,
         },
-        metrics={
-            **({"held_out": metrics} if metrics else {}),
-            **({"unseen_kinds": unseen} if fallback and (unseen := fallback.judged()) else {}),
-        },
+        metrics=_metrics(judged, fallback),
     )
 
 
@@ -166,24 +162,32 @@ def calibrating_rows(
     return torch.cat([scores, torch.from_numpy(other[drawn])]), torch.cat([quality, torch.from_numpy(outcome[drawn])])
 
 
-def _judged(outcome: Outcome) -> dict[str, Any]:
-    """Held-out quality by data set beside the best single LLM's and each data set's best."""
+def _metrics(outcome: Outcome, fallback: Fallback | None) -> dict[str, Any]:
+    """Quality on held-out rows and on kinds of queries that were left out, and what it is above the best single LLM."""
+    tables: dict[str, Any] = {}
+    gains: dict[str, Gain] = {}
+    if len(outcome.data.held_out):
+        tables["held_out"], gains["held_out"] = _held_out(outcome)
+    if fallback and fallback.unseen:
+        tables["unseen_kinds"], gains["unseen_kinds"] = fallback.judged(), fallback.gain()
+    told = {name: gain.in_points() for name, gain in gains.items() if np.isfinite(gain.error)}
+    return tables | ({"over_best_single_llm": told} if told else {})
+
+
+def _held_out(outcome: Outcome) -> tuple[dict[str, Any], Gain]:
+    """Quality by data set beside the best single LLM's and each data set's best."""
     data, rows = outcome.data, outcome.data.held_out
-    if not len(rows):
-        return {}
-    scores = _scores(outcome)
     sets = range(len(data.names))
     best = np.stack([additive_effects(data.learn.quality[data.learn.data_set == one]).llm for one in sets])
-    single = np.nanmean(best, axis=0)
+    single = prior_scores(data.learn.quality, data.learn.data_set)
     contenders = {
-        "router": scores.numpy(),
+        "router": _scores(outcome).numpy(),
         "best_single_llm": np.tile(single, (len(rows), 1)),
         "best_llm_per_data_set": best[rows.data_set],
     }
-    return {
-        name: _percent(per_data_set(graded_choice(choices, rows.quality), rows.data_set), data.names)
-        for name, choices in contenders.items()
-    }
+    earned = {name: graded_choice(choices, rows.quality) for name, choices in contenders.items()}
+    table = {name: _percent(per_data_set(part, rows.data_set), data.names) for name, part in earned.items()}
+    return table, Gain.over_data_sets(earned["router"] - earned["best_single_llm"], rows.data_set)
 
 
 def _percent(means: dict[int, float], names: tuple[str, ...]) -> dict[str, Any]:

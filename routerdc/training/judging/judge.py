@@ -3,7 +3,7 @@
 Does not know where scores come from.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,30 @@ import numpy.typing as npt
 from routerdc.losses.logits import LOGIT_PER_PROBABILITY
 
 SOFTNESS = 0.05  # in probability: LLMs this close share the choice
+CONFIDENT = 1.96  # standard errors to either end of a 95 % interval
 Array = npt.NDArray[Any]
+
+
+class Gain(NamedTuple):
+    """What one chooser earns more than another, in [-1, 1]: the mean, its standard error, and the rows it is from."""
+
+    mean: float
+    error: float
+    rows: int
+
+    @classmethod
+    def over_data_sets(cls, difference: Array, data_set: Array) -> "Gain":
+        """Every data set weighs the same. `difference`: (n,), NaN where one of the two cannot be judged."""
+        known = ~np.isnan(difference)
+        parts = [difference[known & (data_set == one)] for one in np.unique(data_set[known])]
+        error = float(np.sum([part.var() / len(part) for part in parts])) ** 0.5 / len(parts)
+        return cls(float(np.mean([part.mean() for part in parts])), error, int(known.sum()))
+
+    def in_points(self) -> dict[str, float | int]:
+        """With the ends of the 95 % interval, in per cent."""
+        ends = {"points": 0.0, "low": -CONFIDENT, "high": CONFIDENT}
+        found = {name: round(100 * (self.mean + errors * self.error), 2) for name, errors in ends.items()}
+        return {**found, "rows": self.rows}
 
 
 def graded_choice(scores: Array, quality: Array) -> Array:

@@ -34,6 +34,12 @@ def test_train_writes_a_bundle_with_a_model_card(files: tuple[Path, Path], tmp_p
     assert f"bundle {manifest.bundle_id} in {tmp_path / 'bundle'}" in result.output
     assert all(who in result.output for who in ("router", "best single llm", "best llm per data set"))
     assert manifest.training["data_sets"] == {"code": 30, "sums": 30}
+    gain = manifest.metrics["over_best_single_llm"]["held_out"]
+    assert gain["low"] <= gain["points"] <= gain["high"]
+    assert (
+        f"than always asking the best single LLM on {gain['rows']} held-out rows: {gain['points']:+.2f}"
+        in result.output
+    )
     assert set(manifest.metrics["held_out"]) == {"router", "best_single_llm", "best_llm_per_data_set"}
     card = (tmp_path / "bundle" / "README.md").read_text()
     assert manifest.bundle_id in card
