@@ -9,9 +9,10 @@ import structlog
 from aiohttp import web
 from google.protobuf import json_format
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 
 from gateway.config.groups import Deadlines, Limits
-from gateway.domain.query import RouteQuery, new_request_id
+from gateway.domain.query import RouteQuery
 from gateway.errors import InvalidRequestError, UnauthenticatedError
 from gateway.grpc_api import answering, auth, responses
 from gateway.grpc_api.requests import checked, within_limit
@@ -85,7 +86,7 @@ class HttpApi:
             if decision.bundle_id:
                 near = await self._nearest(history.decisive_text(query, self._router.bundle.max_tokens))
             body["explain"] = explaining.explained(decision, pool, query.rules, auth.rights()[1], near)
-        return web.json_response(body)
+        return _answer(body)
 
     async def systemone(self, request: web.Request) -> web.Response:
         """System One's protocol."""
@@ -93,7 +94,7 @@ class HttpApi:
         questions = systemone.read(read, self._router.pool)
         query = self._query(systemone.asked(read), "state")
         found, decision = await deciding.answers(self._router, query, questions, self._deadlines.of_query())
-        return web.json_response(systemone.written(read, found, decision.token_count))
+        return _answer(systemone.written(read, found, decision.token_count))
 
     async def decisions(self, request: web.Request) -> web.Response:
         """OpenAI's Decisions API."""
@@ -101,11 +102,11 @@ class HttpApi:
         questions = openai_decisions.read(read, self._router.pool)
         query = self._query(openai_decisions.asked(read), "input")
         found, decision = await deciding.answers(self._router, query, questions, self._deadlines.of_query())
-        return web.json_response(openai_decisions.written(read, found, decision.token_count))
+        return _answer(openai_decisions.written(read, found, decision.token_count))
 
     async def description(self, request: web.Request) -> web.Response:
         """The OpenAPI description."""
-        return web.json_response(openapi.description())
+        return _answer(openapi.description())
 
     def _query(self, asked: Asked, field: str) -> RouteQuery:
         """What is asked, within the limits and the caller's rights; charged."""
@@ -115,8 +116,7 @@ class HttpApi:
         if not text.strip():
             raise InvalidRequestError(field, "there is no text to judge")
         auth.charge(1)
-        query = RouteQuery(text, (), None, 1, new_request_id(), conversation=chat, needs=asked.needs)
-        return auth.authorized(query, ())
+        return auth.authorized(deciding.unconditional(asked, text, chat), ())
 
     @web.middleware
     async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -145,6 +145,10 @@ class HttpApi:
             self._bodies.forget(request)
 
 
+def _answer(body: dict[str, Any]) -> web.Response:
+    return web.Response(body=to_json(body), content_type="application/json")
+
+
 def _message(body: bytes) -> pb.RouteRequest:
     """The RouteRequest in `body`.
 
@@ -167,14 +171,17 @@ def _read(model: type[Model], body: bytes) -> Model:
         InvalidRequestError: a name stands twice in an object; which of the two counts depends on who reads it.
     """
     read = model.model_validate_json(body)
-    json.loads(body, object_pairs_hook=_of_names, parse_int=str)
+    _names.decode(body.decode())
     return read
 
 
-def _of_names(pairs: list[tuple[str, Any]]) -> None:
-    for name, times in Counter(name for name, _ in pairs).items():
-        if times > 1:
-            raise InvalidRequestError("body", f"has {name[:50]!r} twice in one object: send one")
+def _different(pairs: list[tuple[str, Any]]) -> None:
+    if len(dict(pairs)) < len(pairs):
+        name = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise InvalidRequestError("body", f"has {name[:50]!r} twice in one object: send one")
+
+
+_names = json.JSONDecoder(object_pairs_hook=_different, parse_int=str)
 
 
 def _kept(error: web.HTTPException) -> dict[str, str]:

@@ -6,16 +6,19 @@ the LLM answers well. Where nothing was scored there is no answer at all.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway.domain.conversation import Conversation
 from gateway.domain.decision import Candidate, Decision, Reason
-from gateway.domain.query import RouteQuery
+from gateway.domain.query import RouteQuery, new_request_id
 from gateway.domain.scorer import Bundle
 from gateway.http_api.errors import UndecidedError
 from gateway.http_api.questions import Choice, Predicate, Question
+from gateway.http_api.texts import Asked
 from gateway.routing.router import Router
 
+_EVERY_LLM = 10**6
 UNCALIBRATED_SLOPE = 10.0  # of cosines in a bundle without calibration: the order is right, the numbers are not
 # Sticky: the order says whom to keep, the scores do not. Unfamiliar: the scores are all there is, and worth less.
 _SCORED = (Reason.ROUTED, Reason.CACHED, Reason.STICKY, Reason.UNFAMILIAR)
@@ -40,17 +43,31 @@ class PredicateAnswer:
 Answer = ChoiceAnswer | PredicateAnswer
 
 
+def unconditional(asked: Asked, text: str, chat: Conversation | None) -> RouteQuery:
+    """The query whose decision has the score of every LLM, whatever the rules for choosing one are."""
+    return RouteQuery(
+        text=text,
+        rules=(),
+        cost_weight=None,
+        max_candidates=_EVERY_LLM,
+        request_id=new_request_id(),
+        min_margin=0.0,
+        min_confidence=0.0,
+        conversation=chat,
+        needs=asked.needs,
+    )
+
+
 async def answers(
     router: Router, query: RouteQuery, questions: Sequence[Question], deadline: float
 ) -> tuple[list[Answer], Decision]:
-    """The answers to all `questions` about one query, and the decision that they are from.
+    """The answers to all `questions` about one `unconditional` query, and the decision that they are from.
 
     Raises:
         UndecidedError: nothing was scored, or no LLM of a question may answer.
         GatewayError: the query is refused.
     """
-    unconditional = query._replace(min_margin=0.0, min_confidence=0.0, session_id="", max_candidates=10**6)
-    decision = await router.route(unconditional, deadline)
+    decision = await router.route(query, deadline)
     if decision.reason not in _SCORED:
         raise UndecidedError(decision.reason_detail)
     by_name = {candidate.llm: candidate for candidate in decision.candidates}
@@ -64,10 +81,11 @@ def _answer(question: Question, candidates: dict[str, Candidate], bundle: Bundle
 
 
 def _choice(question: Choice, candidates: dict[str, Candidate], slope: float) -> ChoiceAnswer:
-    best = {
-        name: _best(candidates[llm] for llm in llms if llm in candidates) for name, llms in question.options.items()
+    scores = {
+        name: max(known)
+        for name, llms in question.options.items()
+        if (known := [candidates[llm].adjusted_score for llm in llms if llm in candidates])
     }
-    scores = {name: one.adjusted_score for name, one in best.items() if one is not None}
     if not scores:
         raise UndecidedError("no LLM of the options may answer now")
     top = max(scores.values())
@@ -84,10 +102,6 @@ def _predicate(question: Predicate, candidates: dict[str, Candidate]) -> Predica
     if not calibrated:
         raise UndecidedError("the LLM may not answer now, or the bundle has no calibration for it")
     return PredicateAnswer(max(calibrated))
-
-
-def _best(candidates: Iterable[Candidate]) -> Candidate | None:
-    return max(candidates, key=lambda candidate: candidate.adjusted_score, default=None)
 
 
 def _slope(bundle: Bundle) -> float:

@@ -1,18 +1,15 @@
-"""The connections of an HTTP server: so many at once, not all of them one host's, and none that asks nothing for long.
+"""The connections of an HTTP server: so many at once, not all of them one host's, and none that reads no answer.
 
-aiohttp itself waits for a request for ever, and takes every connection. Does not know what is asked.
+aiohttp itself takes every connection, and waits for ever until an answer is read. Does not know what is asked.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import cast
 
-from aiohttp import web
-
 IDLE_SECONDS = 60.0
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+"""How long a connection may be open without a request, and with answers that nobody reads."""
 
 
 class Connections:
@@ -43,18 +40,6 @@ class Connections:
         if not self._by_host[host]:
             del self._by_host[host]
 
-    @web.middleware
-    async def busy(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """A connection with a request is not idle."""
-        connection = None if request.transport is None else self._open.get(request.transport)
-        if connection is None:
-            return await handler(request)
-        connection.stop_waiting()
-        try:
-            return await handler(request)
-        finally:
-            connection.wait()
-
 
 class Connection(asyncio.Protocol):
     """Passes everything on to the protocol inside."""
@@ -65,7 +50,7 @@ class Connection(asyncio.Protocol):
         self._serve = serve
         self._inner: asyncio.Protocol | None = None
         self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
@@ -77,20 +62,6 @@ class Connection(asyncio.Protocol):
             return
         self._transport, self._inner = transport, self._serve()
         self._inner.connection_made(transport)
-        self.wait()
-
-    def wait(self) -> None:
-        """For a request, which has to begin in time."""
-        self.stop_waiting()
-        if self._transport is not None:
-            later = asyncio.get_running_loop().call_later
-            self._timer = later(IDLE_SECONDS, self._transport.abort)
-
-    def stop_waiting(self) -> None:
-        """There is a request."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -102,18 +73,25 @@ class Connection(asyncio.Protocol):
         return None if self._inner is None else self._inner.eof_received()
 
     def pause_writing(self) -> None:
-        """See asyncio.Protocol."""
-        if self._inner is not None:
+        """The other side does not read."""
+        if self._inner is not None and self._transport is not None:
+            self._unread = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._transport.abort)
             self._inner.pause_writing()
 
     def resume_writing(self) -> None:
-        """See asyncio.Protocol."""
+        """It does again."""
+        self._forget_unread()
         if self._inner is not None:
             self._inner.resume_writing()
 
+    def _forget_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
     def connection_lost(self, error: Exception | None) -> None:
         """See asyncio.Protocol."""
-        self.stop_waiting()
+        self._forget_unread()
         if self._transport is not None:
             self._connections.discard(self._transport)
             self._transport = None

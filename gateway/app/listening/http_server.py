@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from gateway.app.listening.connections import Connections
+from gateway.app.listening import connections
 from gateway.app.listening.ports import bindable, port_in_use
 from gateway.config.groups import Listen
 
@@ -31,14 +31,14 @@ async def http_server(
     if listen.http_port is None:
         yield None
         return
-    connections = Connections(max_connections)
-    application.middlewares.append(connections.busy)
+    bounded = connections.Connections(max_connections)
     runner = web.AppRunner(
         application,
         access_log=None,
         logger=_SILENT,  # it would repeat every malformed line, a caller's key included
         handler_cancellation=True,
         shutdown_timeout=_SHUTDOWN_SECONDS,
+        keepalive_timeout=connections.IDLE_SECONDS,
         auto_decompress=False,  # a compressed body would be inflated before its size is looked at
     )
     await runner.setup()
@@ -50,7 +50,7 @@ async def http_server(
             raise port_in_use(listen.host, listen.http_port, "http-port") from None
         assert runner.server is not None  # noqa: S101 - after its setup
         server = await asyncio.get_running_loop().create_server(
-            connections.protocol(runner.server),
+            bounded.protocol(runner.server),
             sock=opened,
             ssl=tls,
             ssl_handshake_timeout=None if tls is None else _HANDSHAKE_SECONDS,

@@ -11,6 +11,8 @@ from gateway.app.listening import connections
 from gateway.app.listening.http_server import http_server
 from gateway.config.groups import Listen
 
+LARGE_BYTES = 64 * 1024 * 1024
+"""More than the kernel keeps for one connection."""
 REQUEST = b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
@@ -22,8 +24,12 @@ async def serving(most: int = 10) -> AsyncIterator[int]:
         await asyncio.sleep(0.4)
         return web.Response(text="answered")
 
+    async def large(_request: web.Request) -> web.Response:
+        return web.Response(body=bytes(LARGE_BYTES))
+
     application = web.Application()
     application.router.add_get("/slow", slow)
+    application.router.add_get("/large", large)
     async with http_server(Listen(http_port=0), application, None, most) as port:
         assert port is not None
         yield port
@@ -53,6 +59,17 @@ async def test_a_request_takes_its_time_and_the_connection_is_closed_after_it(mo
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(REQUEST)
         assert (await ended(reader)).endswith(b"answered")
+        writer.close()
+
+
+async def test_a_connection_whose_answers_are_not_read_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.1)
+    async with serving() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(REQUEST.replace(b"slow", b"large"))
+        await reader.readexactly(1)
+        await asyncio.sleep(0.5)
+        assert len(await ended(reader)) < LARGE_BYTES
         writer.close()
 
 
