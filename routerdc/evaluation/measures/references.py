@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from routerdc.data.dataset import Dataset
 from routerdc.evaluation.measures.selection import Contender, Floats, nan_mean
+from routerdc.training.preparation.effects import additive_effects
 
 Embed = Callable[[Sequence[str]], Floats]
 """queries → (n, dim) float32, unit length"""
@@ -22,8 +23,14 @@ def single_llm(column: int) -> Contender:
 
 
 def best_single(train: Sequence[Dataset]) -> int:
-    """Column of the LLM with the largest mean quality, every training set weighing the same."""
-    return int(np.nanargmax(nan_mean(np.stack([mean_quality(dataset) for dataset in train]))))
+    """Column of the LLM with the largest quality on the average row, every training set weighing the same.
+
+    LLMs are compared on the rows that they share, so one that was graded on easy rows alone does not look the best. The
+    data sets have the same columns.
+    """
+    quality = np.concatenate([dataset.quality() for dataset in train])
+    weights = np.concatenate([np.full(len(dataset), 1 / len(dataset)) for dataset in train])
+    return int(np.nanargmax(additive_effects(quality, weights).llm))
 
 
 def mean_quality(dataset: Dataset) -> npt.NDArray[np.float64]:

@@ -54,3 +54,11 @@ def test_known_averages_are_reproduced_to_the_last_digit(
     groups = {group: [one.name for one in sets if one.group == group] for group in {one.group for one in sets}}
     assert round(100 * judged.mean(groups[IN_DISTRIBUTION]), 2) == inside
     assert round(100 * judged.mean(groups[OUT_OF_DISTRIBUTION]), 2) == outside
+
+
+def test_an_llm_that_was_graded_on_easy_rows_alone_is_not_the_best_single_one() -> None:
+    scores = np.array([[0.9, 1.0], [0.9, 1.0], [1.0, 0.9], [0.2, np.nan], [0.2, np.nan]], dtype=np.float32)
+    easy = Dataset("one", tuple("abcde"), ("strong", "asked what is easy"), scores)
+    hard = Dataset("two", tuple("fg"), easy.llms, np.array([[0.6, 0.2], [0.6, np.nan]], dtype=np.float32))
+    assert best_single([easy, hard]) == 0
+    assert np.nanmean(scores, axis=0).argmax() == 1
