@@ -87,22 +87,32 @@ def _seed(
     count = round(share * quality.size)
     features = encoder.features([query for dataset in sets for query in dataset.queries])
     clusters = clusters_of(features, seed)
-    planned = in_parts(features, clusters, flipped, count, seed)
-    rows = plan(clusters, np.zeros(quality.shape, dtype=bool), count, seed)
+    planned, contested = in_parts(features, clusters, flipped, count, seed)
+    whole = plan(clusters, np.zeros(quality.shape, dtype=bool), count, seed)
     random = [divmod(int(cell), quality.shape[1]) for cell in draw.permutation(quality.size)[:count]]
-    cells = {"plan": planned, "whole rows": rows, "random": random}
+    cells = {"plan": planned, "whole rows": whole, "random": random}
     tables = {"full": quality, **{name: _only(flipped, asked) for name, asked in cells.items()}}
-    return {name: _judged(_with(sets, table), judged, encoder, seed) for name, table in tables.items()}
+    none = np.zeros(len(quality), dtype=bool)
+    return {
+        name: _judged(_with(sets, table, contested if name == "plan" else none), judged, encoder, seed)
+        for name, table in tables.items()
+    }
 
 
-def in_parts(features: Table, clusters: npt.NDArray[np.int64], grades: Table, count: int, seed: int) -> Cells:
-    """The plan's cells, when each part is graded before the next is chosen."""
+def in_parts(
+    features: Table, clusters: npt.NDArray[np.int64], grades: Table, count: int, seed: int
+) -> tuple[Cells, npt.NDArray[np.bool_]]:
+    """The plan's cells, when each part is graded before the next is chosen, and which rows were chosen by grades."""
     cells: Cells = []
+    contested = np.zeros(len(grades), dtype=bool)
     for part in range(1, PARTS + 1):
         asked = ~np.isnan(_only(np.zeros_like(grades), cells))
         more = round(part * count / PARTS) - len(cells)
-        cells += next_part(features, clusters, asked, _only(grades, cells), more, seed).cells
-    return cells
+        new = next_part(features, clusters, asked, _only(grades, cells), more, seed)
+        cells += new.cells
+        for row, _ in new.contested:
+            contested[row] = True
+    return cells, contested
 
 
 def _only(quality: Table, cells: Sequence[tuple[int, int]]) -> Table:
@@ -112,13 +122,13 @@ def _only(quality: Table, cells: Sequence[tuple[int, int]]) -> Table:
     return table
 
 
-def _with(sets: Sequence[Dataset], table: Table) -> list[Dataset]:
+def _with(sets: Sequence[Dataset], table: Table, contested: npt.NDArray[np.bool_]) -> list[Dataset]:
     """The data sets with other scores; rows without any are left out."""
-    ends = np.cumsum([len(dataset) for dataset in sets])
-    parts = np.split(table, ends[:-1])
+    ends = np.cumsum([len(dataset) for dataset in sets])[:-1]
+    parts = zip(sets, np.split(table, ends), np.split(contested, ends), strict=True)
     return [
-        replace(dataset, scores=part).select(~np.isnan(part).all(axis=1))
-        for dataset, part in zip(sets, parts, strict=True)
+        replace(dataset, scores=part, contested=rows).select(~np.isnan(part).all(axis=1))
+        for dataset, part, rows in parts
     ]
 
 
@@ -141,7 +151,8 @@ def _expected(sets: Sequence[Dataset], queries: Sequence[str], encoder: Encoder,
     place = Place.of(features, seed)
     graded, asked = (Basis.of(place(part), place.anchors) for part in (features, encoder.features(queries)))
     folds = folds_of_kinds(kinds_of(sets, encoder.features, seed).tolist(), seed)
-    strength = best_strength(graded, quality, data_set, folds, seed)
+    judges = np.concatenate([dataset.judges for dataset in sets])
+    strength = best_strength(graded, quality, data_set, folds, seed, judges)
     learn = np.repeat([True, False], [len(features), len(queries)])
     unknown = np.full((len(queries), quality.shape[1]), np.nan, dtype=np.float32)
     both = Basis(np.concatenate([graded.features, asked.features]))

@@ -49,7 +49,8 @@ def _smoothing(run: Run, encoder: Encoder, kinds: Ints) -> tuple[float | None, f
     features = encoder.features([query for dataset in run.datasets for query in dataset.queries])
     place = Place.of(features, run.seed)
     folds = folds_of_kinds(kinds.tolist(), run.seed)
-    return best_strength(Basis.of(place(features), place.anchors), quality, data_set, folds, run.seed)
+    judges = np.concatenate([dataset.judges for dataset in run.datasets])
+    return best_strength(Basis.of(place(features), place.anchors), quality, data_set, folds, run.seed, judges)
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,9 @@ def expected_quality(basis: Basis, quality: Floats, learn: npt.NDArray[np.bool_]
     return _Regression(basis, quality, learn).predict(~learn, strength)
 
 
-def best_strength(basis: Basis, quality: Floats, data_set: Ints, kinds: Ints, seed: int) -> Strength:
+def best_strength(
+    basis: Basis, quality: Floats, data_set: Ints, kinds: Ints, seed: int, judges: npt.NDArray[np.bool_]
+) -> Strength:
     """The strength with the highest mean of two qualities of choice: by folds of rows, and by left-out kinds.
 
     Every data set weighs the same; of equals the one that believes less is taken. Where its choices are not proven
@@ -84,14 +86,20 @@ def best_strength(basis: Basis, quality: Floats, data_set: Ints, kinds: Ints, se
     what counts is what the others are worth at a price. Then the strength with the least error there is taken, of
     those whose choices earn no less there than the best single LLM: the least error alone leaves it too often.
 
+    Where some rows may not judge, few may, and what choices earn on these is mostly luck: then the least error on them
+    decides (docs/log/labelling.md, P5).
+
     Args:
         basis: of all rows, n.
         quality: (n, n_llms), NaN where unknown.
         data_set: (n,).
         kinds: (n,) the fold of each row's kind, as `folds_of_kinds` gives it.
         seed: of the folds of rows.
+        judges: (n,) rows that may judge; the others teach (`Dataset.judges`).
     """
     by_row = _out_of_fold(basis, quality, np.random.default_rng(seed).permutation(len(quality)) % FOLDS)
+    if not judges.all():
+        return min(reversed(GRID), key=lambda strength: _error(by_row[strength][judges], quality[judges]))
     by_kind = _out_of_fold(basis, quality, kinds)
 
     def earned_by_row(strength: Strength) -> float:

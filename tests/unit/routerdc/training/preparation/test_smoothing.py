@@ -42,6 +42,10 @@ def _basis(features: Array) -> Basis:
     return Basis.of(place(features), place.anchors)
 
 
+def _best(features: Array, quality: Array, data_set: Array, kinds: Array) -> Strength:
+    return best_strength(_basis(features), quality, data_set, kinds, seed=0, judges=np.ones(len(kinds), dtype=bool))
+
+
 def test_targets_are_the_tasks_means_rather_than_single_draws() -> None:
     features, quality, task = _tasks()
     targets = smoothed_quality(_basis(features), quality, STRONG)
@@ -68,16 +72,16 @@ def test_missing_scores_pull_on_nothing() -> None:
 def test_cross_validation_believes_tasks_that_are_there_and_not_noise() -> None:
     features, quality, task = _tasks(rows=10)
     data_set, kinds = np.zeros(len(task), dtype=np.int64), folds_of_kinds(task.tolist(), 0)
-    assert best_strength(_basis(features), quality, data_set, kinds, seed=0) != Strength(None, None)
+    assert _best(features, quality, data_set, kinds) != Strength(None, None)
     noise = (np.random.default_rng(1).random(quality.shape) < ONE_IS_BEST).astype(np.float32)
-    assert best_strength(_basis(features), noise, data_set, kinds, seed=0) == Strength(None, None) == GRID[-1]
+    assert _best(features, noise, data_set, kinds) == Strength(None, None) == GRID[-1]
 
 
 def test_what_the_others_are_worth_is_believed_where_one_llm_wins_everywhere() -> None:
     features, quality, task = _tasks(rows=10)
     data_set, kinds = np.zeros(len(task), dtype=np.int64), folds_of_kinds(task.tolist(), 0)
     always_right = np.column_stack([np.ones(len(task), dtype=np.float32), quality])
-    assert best_strength(_basis(features), always_right, data_set, kinds, seed=0) != Strength(None, None)
+    assert _best(features, always_right, data_set, kinds) != Strength(None, None)
 
 
 def test_the_best_llm_is_not_left_for_what_luck_says_of_the_others() -> None:
@@ -89,9 +93,21 @@ def test_the_best_llm_is_not_left_for_what_luck_says_of_the_others() -> None:
     earned = {strength: macro_quality(scores, quality, data_set) for strength, scores in by_row.items()}
     least_error = min(GRID, key=lambda strength: _error(by_row[strength], quality))
     assert earned[least_error] < earned[NOTHING]
-    found = best_strength(_basis(features), quality, data_set, kinds, seed=0)
+    found = _best(features, quality, data_set, kinds)
     assert found != NOTHING
     assert earned[found] >= earned[NOTHING]
+
+
+def test_contested_rows_teach_and_say_nothing_of_the_strength() -> None:
+    features, quality, task = _tasks(rows=40)
+    judges = np.arange(len(task)) % 4 == 0
+    quality[judges] = np.random.default_rng(1).random((judges.sum(), 6)) < 0.5  # there tasks do not matter
+    data_set, kinds = np.zeros(len(task), dtype=np.int64), folds_of_kinds(task.tolist(), 0)
+    found = best_strength(_basis(features), quality, data_set, kinds, seed=0, judges=judges)
+    by_row = _out_of_fold(_basis(features), quality, np.random.default_rng(0).permutation(len(task)) % FOLDS)
+    errors = {strength: _error(scores[judges], quality[judges]) for strength, scores in by_row.items()}
+    assert errors[found] == min(errors.values())
+    assert found != _best(features, quality, data_set, kinds)
 
 
 @pytest.mark.parametrize(("kinds", "folds"), [(3, 3), (40, 5)])
