@@ -22,6 +22,7 @@ from deploy.local.stack import ROUTERDC
 from deploy.local.triton.install import find_triton
 from deploy.local.triton.server import ANY_FREE_PORTS
 from routerdc_client import RouterClient
+from routerdc_contract.tensors import ROUTER_MODEL
 from tests.support.rendered import (
     VERSIONS,
     arguments,
@@ -71,6 +72,16 @@ def triton(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield ports
         child.stop(30)  # SIGTERM, as Kubernetes does it
         assert child.wait() == 0, child.log_tail()
+
+
+def test_no_web_page_changes_a_pods_triton(triton: dict[str, int]) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", triton["http"], timeout=10)
+    for path in (f"/v2/repository/models/{ROUTER_MODEL}/unload", "/v2/systemsharedmemory/unregister", "/v2/logging"):
+        connection.request("POST", path, body="{}", headers={"Origin": "http://evil.example"})
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 403, path
+    connection.close()
 
 
 def get(port: int, path: str) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deploy.local.triton.server import NOT_OVER_HTTP
 from gateway.config.settings import ENV_PREFIX, Settings, fields
 from tests.support.containerfile import Containerfile, Stage
 
@@ -165,6 +166,13 @@ def test_the_load_tests_locustfile_is_where_manifests_look_for_it() -> None:
     assert command is not None
     assert command.words == [f"--locustfile={INTERFACE['locustfile']}"]
     assert (ROOT / INTERFACE["locustfile"].removeprefix("/opt/routerdc/")).is_file()
+
+
+@pytest.mark.parametrize("name", ["triton-cpu", "triton-gpu"])
+def test_a_triton_without_arguments_changes_nothing_over_http(name: str) -> None:
+    command = stage_of(name, None).last("CMD")
+    assert command is not None
+    assert [word.partition(":")[0] for word in command.words].count(f"--http-restricted-api={NOT_OVER_HTTP}") == 1
 
 
 def test_the_shipped_bundle_is_in_the_exporter() -> None:
