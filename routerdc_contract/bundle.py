@@ -182,7 +182,7 @@ def _validated(cls: type[ManifestT], fields: Any, where: str) -> ManifestT:
     try:
         return cls.model_validate(fields)
     except ValidationError as error:
-        raise BundleError(f"{where}: {problems(error, whole='manifest')}") from None
+        raise BundleError(f"{where}: {problems(error, whole='manifest', model=cls)}") from None
 
 
 def _check_file(path: Path, expected: str, field: str) -> None:

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+
+from routerdc_contract import faults
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -68,7 +69,7 @@ def load_yaml_model(model: type[_Model], path: Path) -> _Model:
     try:
         return model.model_validate({} if content is None else content)
     except ValidationError as error:
-        raise YamlError(f"{path}: {problems(error, node)}") from None
+        raise YamlError(f"{path}: {problems(error, node, model=model)}") from None
 
 
 def line_of(path: Path, location: Sequence[int | str]) -> int | None:
@@ -81,23 +82,20 @@ def line_of(path: Path, location: Sequence[int | str]) -> int | None:
     return None if mark is None else mark.line + 1
 
 
-def problems(error: ValidationError, node: yaml.Node | None = None, whole: str = "file") -> str:
-    """One sentence for each wrong field; with the line where `node` has the field. `whole` names the model itself.
+def problems(
+    error: ValidationError, node: yaml.Node | None = None, whole: str = "file", model: type[BaseModel] | None = None
+) -> str:
+    """One sentence for each wrong field; with the line where `node` has the field. `whole` names the `model` itself.
 
     What is wrong with a whole because a part of it is wrong goes unsaid.
     """
-    faults = error.errors()
-    within = {fault["loc"][:depth] for fault in faults for depth in range(len(fault["loc"]))}
+    found = error.errors()
+    within = {fault["loc"][:depth] for fault in found for depth in range(len(fault["loc"]))}
     return "; ".join(
-        f"{'.'.join(map(str, fault['loc'])) or whole}: {_said(fault)}{_place(node, fault['loc'])}"
-        for fault in faults
+        f"{'.'.join(map(str, fault['loc'])) or whole}: {faults.said(fault, model)}{_place(node, fault['loc'])}"
+        for fault in found
         if fault["loc"] not in within
     )
-
-
-def _said(fault: ErrorDetails) -> str:
-    """What is wrong: our own words where we refused it, else those of pydantic."""
-    return str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
 
 
 def _loaded(path: Path) -> tuple[Any, yaml.Node | None]:

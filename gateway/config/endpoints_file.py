@@ -53,6 +53,13 @@ def _is_absolute(path: Path) -> Path:
     return path
 
 
+def _is_variable(name: str) -> str:
+    """Strict enough to refuse a key that was put there by mistake."""
+    if not name.isidentifier() or not name.isascii():
+        raise ValueError("must be the name of the environment variable that holds the key, not the key")
+    return name
+
+
 _CALLERS_OWN = ("model", "messages", "input", "prompt", "system", "instructions", "stream")
 
 
@@ -66,6 +73,7 @@ def _is_parameter(name: str) -> str:
 
 ParameterName = Annotated[str, AfterValidator(_is_parameter)]
 Name = Annotated[str, AfterValidator(_is_name)]
+VariableName = Annotated[str, AfterValidator(_is_variable)]
 AbsolutePath = Annotated[Path, AfterValidator(_is_absolute)]
 
 
@@ -76,8 +84,7 @@ class Endpoint(Frozen):
     model: Name
     in_use: bool = True
     weight: int = Field(default=1, ge=1, le=1000)
-    # Strict enough to refuse a key that was put there by mistake.
-    api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="variable's name")
+    api_key_env: VariableName | None = Field(default=None, description="variable's name")
     api_key_file: AbsolutePath | None = None
     ca_file: AbsolutePath | None = None
     probe_path: str | None = Field(default=None, pattern=r"^/[!-~]*$", description="GET tells whether it is well")

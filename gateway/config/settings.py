@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from gateway.config.groups import (
     Cache,
@@ -34,6 +35,7 @@ from gateway.config.groups import (
     Traces,
 )
 from gateway.errors import SettingsError
+from routerdc_contract.faults import said
 from routerdc_contract.yaml_model import YamlError, load_yaml
 
 ENV_PREFIX = "ROUTERDC_"
@@ -106,8 +108,15 @@ def load(config_file: Path | None = None, flags: Mapping[str, Any] | None = None
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        faults = [f"{fault['loc'][-1] if fault['loc'] else 'settings'}: {fault['msg']}" for fault in error.errors()]
-        raise SettingsError("; ".join(faults)) from None
+        raise SettingsError("; ".join(map(_told, error.errors()))) from None
+
+
+def _told(fault: ErrorDetails) -> str:
+    name = str(fault["loc"][-1]) if fault["loc"] else "settings"
+    if fault["type"] != "extra_forbidden":
+        return f"{name}: {said(fault)}"
+    near = get_close_matches(name, [known for _, known, _ in fields()], n=1)
+    return f"{name}: no such setting" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:

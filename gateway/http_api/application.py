@@ -26,6 +26,7 @@ from gateway.routing import history
 from gateway.routing.router import Router
 from gateway.scoring.nearest import Nearest
 from gateway.telemetry.metrics import Metrics
+from routerdc_contract.faults import said
 from routerdc_contract.v1 import router_pb2 as pb
 
 log = structlog.get_logger("gateway.http_api")
@@ -133,7 +134,7 @@ class HttpApi:
         except ValidationError as error:
             first = error.errors()[0]
             param = ".".join(map(str, first["loc"])) or "body"
-            return errors.response(422, f"{param}: {first['msg']}", param)
+            return errors.response(422, f"{param}: {said(first)}", param)
         except web.HTTPException as error:
             return errors.response(error.status, error.reason, headers=_kept(error))
         except UnauthenticatedError as error:

@@ -121,7 +121,7 @@ def load_recipe(name_or_path: str) -> Recipe:
     except NotYamlError as error:
         raise RecipeError(f"{name_or_path}: not YAML: {error}") from None
     except ValidationError as error:
-        raise RecipeError(f"{name_or_path}: {problems(error, whole='recipe')}") from None
+        raise RecipeError(f"{name_or_path}: {problems(error, whole='recipe', model=Recipe)}") from None
 
 
 def _text(name_or_path: str) -> str:

@@ -30,6 +30,7 @@ class Whole(BaseModel):
     parts: list[Part] = []
     needed: Annotated[tuple[Part, ...], Field(min_length=1)] = (Part(),)
     named: dict[str, Part] = {}
+    maybe: Part | None = None
 
 
 @pytest.fixture
@@ -52,9 +53,18 @@ def test_an_empty_file_sets_nothing(file: Path) -> None:
     ("text", "message"),
     [
         ("name: a\nparts:\n- weight: 1\n- weight: 0\n", "parts.1.weight: Input should be greater than 0 (line 4)"),
-        ("name: a\nnamed:\n  x: {weight: many}\n", "named.x.weight: Input should be a valid integer"),
-        ("name: a\n\nother: 1\n", "other: Extra inputs are not permitted (line 3)"),
-        ("- name\n", "file: Input should be a valid dictionary"),
+        ("name: a\nnamed:\n  x: {weight: many}\n", "named.x.weight: a whole number is needed, not text (line 3)"),
+        ("name: a\n\nother: 1\n", "other: there is no such field; there is name, parts, needed, named, maybe (line 3)"),
+        ("- name\n", "file: fields are needed, not a list"),
+        ("nmae: a\n", "nmae: there is no such field; did you mean name? (line 1)"),
+        ("named:\n  x: {wieght: 1}\n", "named.x.wieght: there is no such field; did you mean weight? (line 2)"),
+        ("parts:\n- {wieght: 1}\n", "parts.0.wieght: there is no such field; did you mean weight? (line 2)"),
+        ("maybe: {wieght: 1}\n", "maybe.wieght: there is no such field; did you mean weight? (line 1)"),
+        ("needed: a\n", "needed: a list is needed, not text: put it in [ ] (line 1)"),
+        ("name: 5\n", "name: text is needed, not a number: put it in quotes (line 1)"),
+        ("name: yes\n", "name: text is needed, not true or false: put it in quotes (line 1)"),
+        ("named:\n  x:\n", "named.x: fields are needed, not nothing (line 2)"),
+        ("parts: [{weight: 1.5}]\n", "parts.0.weight: a whole number is needed, not a fraction (line 1)"),
         ("name: a\nname: b\n", "not YAML: name: appears twice (line 2)"),
         ("named:\n  x: {weight: 1}\n  x: {weight: 2}\n", "not YAML: x: appears twice (line 3)"),
         ("name: [a\n", "not YAML: "),

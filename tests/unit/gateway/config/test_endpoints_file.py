@@ -51,7 +51,7 @@ def write(folder: Path, text: str) -> Path:
             "virtual_models.small.default: omega: not am",
         ),
         (("llms:", "virtual_models: {alpha: {}}\nllms:"), "virtual_models: alpha: an LLM has that name"),
-        (("price: 0.5", "prize: 1"), "llms.alpha.prize: Extra"),
+        (("price: 0.5", "prize: 1"), "llms.alpha.prize: there is no such field; did you mean price?"),
         (("price: 0.5", "capabilities: [sight]"), "llms.alpha.capabilities.0: .*'vision', 'audio'"),
         (("price: 0.5", "protocols: []"), "llms.alpha.protocols: "),
         (("price: 0.5", "protocols: [grpc]"), "llms.alpha.protocols.0: .*'openai' or 'anthropic'"),
