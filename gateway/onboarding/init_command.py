@@ -13,6 +13,7 @@ from gateway.errors import EndpointsError
 from gateway.onboarding.check_command import ask_endpoints, show_findings
 from gateway.onboarding.endpoint_calls import EndpointCallError, models
 from gateway.onboarding.endpoints_text import Served, endpoints_text
+from routerdc_contract.output_path import OutputPath
 from routerdc_contract.whole_file import write_whole
 
 NEXT = """\
@@ -34,9 +35,7 @@ Then grade them and train a router:
 @click.option(
     "--model", "wanted", multiple=True, help="only this model (repeat for more) [default: all that they have]"
 )
-@click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("endpoints.yaml"), show_default=True
-)
+@click.option("--out", type=OutputPath(dir_okay=False), default=Path("endpoints.yaml"), show_default=True)
 @click.option("--force", is_flag=True, help="replace the file if there is one")
 @click.option("--no-call", is_flag=True, help="do not let every LLM answer a short question, which may cost a little")
 @answers

@@ -26,6 +26,8 @@ import yaml
 from deploy.local.triton.server import TritonServer
 from gateway.scoring.triton import kserve
 from routerdc_contract import SAMPLE_QUERIES_FILE
+from routerdc_contract.output_path import OutputPath
+from routerdc_contract.whole_file import write_whole
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 MEASURED = Path(__file__).with_name("measured.yaml")
@@ -71,7 +73,7 @@ class _Caller:
 @click.option("--queries", type=click.Path(exists=True, path_type=Path), default=SAMPLE_QUERIES_FILE)
 @click.option("--cores", default=1, show_default=True, help="Of the pod.")
 @click.option("--rounds", default=2, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), default=MEASURED, show_default=True)
+@click.option("--out", type=OutputPath(dir_okay=False), default=MEASURED, show_default=True)
 def main(repository: Path, queries: Path, cores: int, rounds: int, out: Path) -> None:
     """Measures a Triton pod and writes what the simulation reads."""
     texts = [json.loads(line)["query"] for line in queries.read_text(encoding="utf-8").splitlines()]
@@ -95,7 +97,7 @@ def main(repository: Path, queries: Path, cores: int, rounds: int, out: Path) ->
         "cpu_ms_per_query": longest,
         "cpu_ms_per_sample_query": as_they_are,
     }
-    out.write_text(f"# {COMMAND}\n" + yaml.safe_dump(measured, sort_keys=False), encoding="utf-8")
+    write_whole(out, f"# {COMMAND}\n" + yaml.safe_dump(measured, sort_keys=False))
     click.echo(out.read_text(encoding="utf-8"))
 
 

@@ -22,6 +22,7 @@ from loadtest.autoscaling.plot import plot
 from loadtest.autoscaling.service_times import ServiceTimes
 from loadtest.autoscaling.simulation import Outcome, Plan, Second, Setting, simulate
 from loadtest.autoscaling.traffic import BURSTY, arrivals, duration
+from routerdc_contract.output_path import OutputPath
 
 START_SECONDS = 30.0  # docs/explanation/scaling.md takes it apart
 SEED = 1
@@ -67,9 +68,7 @@ def figures(outcome: Outcome) -> dict[str, float]:
 
 
 @click.command()
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("docs/explanation"), show_default=True
-)
+@click.option("--out", type=OutputPath(file_okay=False), default=Path("docs/explanation"), show_default=True)
 def main(out: Path) -> None:
     """Runs every variant over the same arrivals; writes autoscaling.png and autoscaling.json."""
     plan, setting = chosen.plan(chosen.read()["triton"]), Setting(ServiceTimes.read(), START_SECONDS)

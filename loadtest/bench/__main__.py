@@ -29,6 +29,7 @@ from loadtest.requests.queries import QueriesError
 from loadtest.requests.query_stream import Supply
 from loadtest.servers.servers import PartError, Parts
 from loadtest.servers.worker import WorkerError
+from routerdc_contract.output_path import OutputPath
 
 BENCHMARKS: dict[str, tuple[Benchmark, ...]] = {
     "engine": (
@@ -128,7 +129,7 @@ _folder = click.Path(file_okay=False, path_type=Path)
     show_default=True,
     help="Of it.",
 )
-@click.option("--out", type=_folder, default=Path("docs/benchmarks"), show_default=True)
+@click.option("--out", type=OutputPath(file_okay=False), default=Path("docs/benchmarks"), show_default=True)
 def main(
     parts: tuple[str, ...],
     rounds: int,

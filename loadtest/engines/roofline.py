@@ -24,6 +24,8 @@ from loadtest.engines.compare import Engines
 from routerdc.encoder_source import resolve_encoder
 from routerdc.model import load_encoder
 from routerdc_contract.bundle import Manifest
+from routerdc_contract.output_path import OutputPath
+from routerdc_contract.whole_file import write_whole
 
 _SHAPES = ((1, 64), (4, 64), (2, 128))
 _ENGINES = ("PyTorch fp32", "ONNX Runtime fp32", "ONNX Runtime int8, ranges measured before")
@@ -127,7 +129,7 @@ def _work(manifest: Manifest, rows: int, tokens: int) -> Work:
 @click.command()
 @click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Gets the tables; always printed.")
+@click.option("--out", type=OutputPath(dir_okay=False), help="Gets the tables; always printed.")
 def main(bundle: Path, rounds: int, out: Path | None) -> None:
     """Measure the engines of BUNDLE against this core's peak."""
     with TemporaryDirectory() as folder:
@@ -140,7 +142,7 @@ def main(bundle: Path, rounds: int, out: Path | None) -> None:
         page = markdown(*measure(bundle, rounds, program))
     click.echo(page)
     if out:
-        out.write_text(page, encoding="utf-8")
+        write_whole(out, page)
 
 
 if __name__ == "__main__":

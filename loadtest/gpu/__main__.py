@@ -13,6 +13,7 @@ from loadtest.gpu.plan import Plan
 from loadtest.gpu.report import write_report
 from loadtest.servers.servers import PartError
 from loadtest.servers.worker import WorkerError
+from routerdc_contract.output_path import OutputPath
 
 STEPS = ("product", "train", "engine", "served", "report")
 TARGETS = ("onnxruntime-cuda", "tensorrt-rtx", "tensorrt")
@@ -20,7 +21,7 @@ TARGETS = ("onnxruntime-cuda", "tensorrt-rtx", "tensorrt")
 
 @click.command()
 @click.argument("steps", nargs=-1, type=click.Choice(STEPS))
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Gets results and work/.")
+@click.option("--out", required=True, type=OutputPath(file_okay=False), help="Gets results and work/.")
 @click.option("--target", type=click.Choice(TARGETS), default=TARGETS[0], show_default=True)
 @click.option("--precision", type=click.Choice(["fp32", "fp16", "bf16"]), default="fp16", show_default=True)
 @click.option("--encoder", "names", multiple=True, help="Only this one: MiniLM or mDeBERTa-sized.")

@@ -27,6 +27,7 @@ from loadtest.side_by_side.contenders import contenders
 from loadtest.side_by_side.plot import draw
 from loadtest.side_by_side.report import Report
 from routerdc_contract.bundle import Manifest
+from routerdc_contract.output_path import OutputPath
 
 _FOLDER = Path("build/side_by_side")
 _CONCURRENCIES = (1, 4)
@@ -39,7 +40,7 @@ _CONCURRENCIES = (1, 4)
 @click.option("--only", "names", multiple=True, help="Just contenders whose name contains this; nothing is written.")
 @click.option("--install-only", is_flag=True, help="Makes the environments and ends.")
 @click.option("--data", type=click.Path(path_type=Path), default=Path("data/routerdc"), show_default=True)
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("docs/benchmarks"))
+@click.option("--out", type=OutputPath(file_okay=False), default=Path("docs/benchmarks"))
 def main(
     rounds: int, seconds: float, requests: int, names: tuple[str, ...], install_only: bool, data: Path, out: Path
 ) -> None:

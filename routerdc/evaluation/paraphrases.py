@@ -16,6 +16,7 @@ from routerdc.loaded_bundle import Router
 from routerdc.tokenization import token_ids
 from routerdc_contract.bundle import BundleError
 from routerdc_contract.frozen import Frozen
+from routerdc_contract.output_path import OutputPath
 
 PAGE = "paraphrases.md"
 NO_LIMIT = 1 << 20
@@ -80,7 +81,7 @@ def read_pairs(file: Path) -> list[tuple[str, str]]:
 @click.command()
 @click.argument("bundles", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--pairs", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--out", default="docs/evaluation", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--out", default="docs/evaluation", show_default=True, type=OutputPath(file_okay=False))
 def main(bundles: tuple[Path, ...], pairs: Path, out: Path) -> None:
     """Measure BUNDLES on pairs of prompts that mean the same, and write paraphrases.md."""
     known = read_pairs(pairs)

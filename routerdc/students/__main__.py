@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from routerdc.data.options import Reading, reading
+from routerdc_contract.output_path import OutputPath
+from routerdc_contract.whole_file import write_whole
 
 if TYPE_CHECKING:
     from routerdc.data.dataset import Dataset
@@ -47,7 +49,7 @@ def main() -> None:
 @click.option("--recipe", "recipe_name", default="default", show_default=True, help="Its encoder is the teacher.")
 @click.option("--size", "names", multiple=True, required=True, help="Of the family, such as static-128.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Gets a folder for each.")
+@click.option("--out", required=True, type=OutputPath(file_okay=False), help="Gets a folder for each.")
 def distil(
     data: tuple[Path, ...], tests: tuple[Path, ...], recipe_name: str, names: tuple[str, ...], seed: int, out: Path
 ) -> None:
@@ -75,7 +77,7 @@ def distil(
 @click.option("--name", required=True, help="Of the row.")
 @click.option("--max-tokens", type=click.IntRange(8), help="Instead of the recipe's limit.")
 @click.option("--seeds", default=5, show_default=True, type=click.IntRange(1))
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Table and plot.")
+@click.option("--out", required=True, type=OutputPath(file_okay=False), help="Table and plot.")
 @reading
 def table(
     data: tuple[Path, ...],
@@ -106,7 +108,7 @@ def table(
     encoder_of_row, learn = open_encoder(recipe.encoder), reading.load_all(data)
     for row in measured(name, encoder_of_row, recipe, learn, groups, range(seeds)):
         rows = add(row, out / "students.json")
-        (out / "students.md").write_text(markdown(rows), encoding="utf-8")
+        write_whole(out / "students.md", markdown(rows))
         plot(rows, out / "students.png")
         click.echo(markdown([row]))
 

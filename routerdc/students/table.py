@@ -18,6 +18,7 @@ from routerdc.training.encoder import Encoder
 from routerdc.training.fit import fit
 from routerdc.training.judging.judge import graded_choice
 from routerdc.training.recipe import Recipe
+from routerdc_contract.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,7 @@ def add(row: Row, file: Path) -> list[Row]:
     """Adds or replaces the row of an encoder in a JSON file, and returns all of them, cheapest first."""
     rows = [Row(**one) for one in json.loads(file.read_text("utf-8"))] if file.is_file() else []
     rows = sorted([*(one for one in rows if one.encoder != row.encoder), row], key=lambda one: one.gflop_per_query)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps([asdict(one) for one in rows], indent=1) + "\n", "utf-8")
+    write_whole(file, json.dumps([asdict(one) for one in rows], indent=1) + "\n")
     return rows
 
 

@@ -29,7 +29,9 @@ from deploy.local.triton.server import ANY_FREE_PORTS
 from loadtest import machine
 from loadtest.closed_loop import usage
 from routerdc_client import AsyncRouterClient, RouteError, route_request
+from routerdc_contract.output_path import OutputPath
 from routerdc_contract.v1 import router_pb2 as pb
+from routerdc_contract.whole_file import write_whole
 from tests.chaos.load import unique_query
 from tests.support.gateways.process import resident_mib
 
@@ -192,7 +194,7 @@ def _plot(samples: Samples, path: Path) -> None:
 @click.command()
 @click.option("--minutes", default=30.0, show_default=True)
 @click.option("--per-second", default=40.0, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("docs/benchmarks"), show_default=True)
+@click.option("--out", type=OutputPath(file_okay=False), default=Path("docs/benchmarks"), show_default=True)
 def main(minutes: float, per_second: float, out: Path) -> None:
     """Soaks the whole local stack and writes what its memory did."""
     facts = machine.describe()  # of the code that is about to run
@@ -204,7 +206,7 @@ def main(minutes: float, per_second: float, out: Path) -> None:
             parts = service(repository, endpoints_file, folder, ANY_FREE_PORTS, FrontPorts(0, 0, 0, gateway_http=0))
             with parts as running:
                 samples, traffic = asyncio.run(soak(running, minutes, per_second))
-    (out / "soak.md").write_text(_report(facts, samples, traffic, minutes, per_second), encoding="utf-8")
+    write_whole(out / "soak.md", _report(facts, samples, traffic, minutes, per_second))
     _plot(samples, out / "soak.svg")
     click.echo((out / "soak.md").read_text(encoding="utf-8"))
 

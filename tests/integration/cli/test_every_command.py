@@ -10,6 +10,7 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 
 from cli.command import main
+from routerdc_contract.output_path import OutputPath
 from tests.integration.cli.test_tables import all_commands
 
 PAGE = Path(__file__).parents[3] / "docs/reference/command-line.md"
@@ -53,6 +54,12 @@ def _long_options(command: click.Command) -> Iterator[str]:
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             yield from (name for name in parameter.opts if name.startswith("--"))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_where_the_result_goes_is_checked_before_the_work(command: str) -> None:
+    types = [parameter.type for parameter in COMMANDS[command].params if "--out" in parameter.opts]
+    assert all(isinstance(one, OutputPath) for one in types)
 
 
 def test_the_page_names_every_exit_status_and_every_command_with_json() -> None:
