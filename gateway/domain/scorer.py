@@ -5,12 +5,13 @@ Does not know Triton, batching or caching: those are scorers. Does not know endp
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from gateway.domain.query import Priority
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bundle:
     """Which trained router answers: its id, and the LLM names in the order of the columns of its scores.
 
@@ -22,6 +23,12 @@ class Bundle:
     llms: tuple[str, ...]
     calibration: tuple[tuple[float, float] | None, ...] = ()
     max_tokens: int = 0
+
+    @cached_property
+    def calibrations(self) -> dict[str, tuple[float, float]]:
+        """`calibration` by LLM, without those that have none."""
+        pairs = zip(self.llms, self.calibration, strict=bool(self.calibration))
+        return {llm: calibration for llm, calibration in pairs if calibration is not None}
 
 
 class Scores(NamedTuple):

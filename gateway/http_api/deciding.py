@@ -106,7 +106,7 @@ def _predicate(question: Predicate, candidates: dict[str, Candidate]) -> Predica
 
 def _slope(bundle: Bundle) -> float:
     """One for all LLMs, so that the order of the scores is kept."""
-    slopes = [calibration[0] for calibration in bundle.calibration if calibration is not None]
+    slopes = [slope for slope, _ in bundle.calibrations.values()]
     return sum(slopes) / len(slopes) if slopes else UNCALIBRATED_SLOPE
 
 

@@ -162,5 +162,5 @@ def _thresholds(configured: Thresholds, query: RouteQuery, chat_tokens: int) -> 
 
 
 def _confidence(bundle: Bundle, ranked: ranking.Ranked) -> float | None:
-    calibration = bundle.calibration[bundle.llms.index(ranked.llm)] if bundle.calibration else None
+    calibration = bundle.calibrations.get(ranked.llm)
     return None if calibration is None else confidence(ranked.score, *calibration)
