@@ -35,8 +35,9 @@ class PointwiseJudge:
         return f"judge {self.judge.model} pointwise {sha256((_SYSTEM + self.judge.rubric).encode()).hexdigest()[:8]}"
 
     async def grade(self, prompt: Prompt, answers: Answers) -> Mapping[str, Grade]:
-        """See `Grader`."""
-        return {key: await self._grade(prompt, answer) for key, answer in answers.items()}
+        """See `Grader`. Equal answers are one question to the judge."""
+        grades = {text: await self._grade(prompt, text) for text in dict.fromkeys(answers.values())}
+        return {key: grades[text] for key, text in answers.items()}
 
     async def _grade(self, prompt: Prompt, answer: str) -> Grade:
         verdict = await self.judge.verdict(

@@ -43,6 +43,14 @@ def judge_of(standins: Served, store: Store, max_usd: float | None = None) -> Ju
     return Judge(JudgeFile(price=2.0, endpoints=(endpoint,)), store, max_usd, Manner())
 
 
+def different_texts(store: Store) -> list[int]:
+    """How many different answers each prompt has."""
+    texts: dict[str, set[str | None]] = {}
+    for stored in store.answers():
+        texts.setdefault(stored.prompt, set()).add(stored.answer.text)
+    return [len(found) for found in texts.values()]
+
+
 def truth(store: Store) -> dict[str, float]:
     found = {}
     for stored in store.answers():
@@ -62,7 +70,9 @@ async def test_a_pointwise_judge_is_as_wrong_as_it_is_known_to_be_and_grades_not
             wrong = np.mean([store.score(key, grader.name) != score for key, score in right.items()])
             found = agreement(store, grader.name, right, "judge")
             await judge.close()
+            texts = different_texts(store)
     assert (first.graded, second.graded) == (1000, 0)
+    assert standins.state.calls["judge"] == sum(texts) < 1000  # equal answers are asked about once
     assert wrong == pytest.approx(0.1, abs=0.05)
     assert found.enough
     assert found.kappa.low < found.kappa.value < found.kappa.high
@@ -78,9 +88,22 @@ async def test_a_pairwise_judge_ranks_right_answers_above_wrong_ones(tmp_path: P
             right = truth(store)
             scores = {key: store.score(key, grader.name) for key in right}
             await judge.close()
+            texts = different_texts(store)
     good, bad = ([scores[key] or 0.0 for key in right if right[key] == value] for value in (1.0, 0.0))
     assert np.mean(good) > np.mean(bad) + 0.2
-    assert standins.state.calls["judge"] == 150  # as many comparisons as answers
+    assert standins.state.calls["judge"] == sum(count if count > 2 else count - 1 for count in texts)
+
+
+async def test_answers_that_are_all_equal_tie_without_a_judge_and_a_single_one_is_missing(tmp_path: Path) -> None:
+    async with served(tmp_path) as standins:
+        with Store(tmp_path / "labels.db") as store:
+            grader = PairwiseJudge(judge := judge_of(standins, store))
+            found = await grader.grade(chats(1)[0], {"a": "yes", "b": "yes"})
+            alone = await grader.grade(chats(1)[0], {"a": "yes"})
+            await judge.close()
+    assert found == {"a": Grade(0.5), "b": Grade(0.5)}
+    assert alone["a"].score is None
+    assert "judge" not in standins.state.calls
 
 
 async def test_a_judge_keeps_to_the_budget_with_what_answers_have_cost(tmp_path: Path) -> None:
