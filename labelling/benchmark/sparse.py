@@ -87,32 +87,22 @@ def _seed(
     count = round(share * quality.size)
     features = encoder.features([query for dataset in sets for query in dataset.queries])
     clusters = clusters_of(features, seed)
-    planned, contested = in_parts(features, clusters, flipped, count, seed)
+    planned = in_parts(features, clusters, flipped, count, seed)
     whole = plan(clusters, np.zeros(quality.shape, dtype=bool), count, seed)
     random = [divmod(int(cell), quality.shape[1]) for cell in draw.permutation(quality.size)[:count]]
     cells = {"plan": planned, "whole rows": whole, "random": random}
     tables = {"full": quality, **{name: _only(flipped, asked) for name, asked in cells.items()}}
-    none = np.zeros(len(quality), dtype=bool)
-    return {
-        name: _judged(_with(sets, table, contested if name == "plan" else none), judged, encoder, seed)
-        for name, table in tables.items()
-    }
+    return {name: _judged(_with(sets, table), judged, encoder, seed, name == "plan") for name, table in tables.items()}
 
 
-def in_parts(
-    features: Table, clusters: npt.NDArray[np.int64], grades: Table, count: int, seed: int
-) -> tuple[Cells, npt.NDArray[np.bool_]]:
-    """The plan's cells, when each part is graded before the next is chosen, and which rows were chosen by grades."""
+def in_parts(features: Table, clusters: npt.NDArray[np.int64], grades: Table, count: int, seed: int) -> Cells:
+    """The plan's cells, when each part is graded before the next is chosen."""
     cells: Cells = []
-    contested = np.zeros(len(grades), dtype=bool)
     for part in range(1, PARTS + 1):
         asked = ~np.isnan(_only(np.zeros_like(grades), cells))
         more = round(part * count / PARTS) - len(cells)
-        new = next_part(features, clusters, asked, _only(grades, cells), more, seed)
-        cells += new.cells
-        for row, _ in new.contested:
-            contested[row] = True
-    return cells, contested
+        cells += next_part(features, clusters, asked, _only(grades, cells), more, seed).cells
+    return cells
 
 
 def _only(quality: Table, cells: Sequence[tuple[int, int]]) -> Table:
@@ -122,19 +112,19 @@ def _only(quality: Table, cells: Sequence[tuple[int, int]]) -> Table:
     return table
 
 
-def _with(sets: Sequence[Dataset], table: Table, contested: npt.NDArray[np.bool_]) -> list[Dataset]:
+def _with(sets: Sequence[Dataset], table: Table) -> list[Dataset]:
     """The data sets with other scores; rows without any are left out."""
-    ends = np.cumsum([len(dataset) for dataset in sets])[:-1]
-    parts = zip(sets, np.split(table, ends), np.split(contested, ends), strict=True)
+    ends = np.cumsum([len(dataset) for dataset in sets])
+    parts = np.split(table, ends[:-1])
     return [
-        replace(dataset, scores=part, contested=rows).select(~np.isnan(part).all(axis=1))
-        for dataset, part, rows in parts
+        replace(dataset, scores=part).select(~np.isnan(part).all(axis=1))
+        for dataset, part in zip(sets, parts, strict=True)
     ]
 
 
-def _judged(sets: Sequence[Dataset], judged: Sequence[Dataset], encoder: Encoder, seed: int) -> float:
+def _judged(sets: Sequence[Dataset], judged: Sequence[Dataset], encoder: Encoder, seed: int, steered: bool) -> float:
     """Mean quality of the choices, per cent, averaged over the test sets."""
-    expected = _expected(sets, [query for dataset in judged for query in dataset.queries], encoder, seed)
+    expected = _expected(sets, [query for dataset in judged for query in dataset.queries], encoder, seed, steered)
     ends = np.cumsum([len(dataset) for dataset in judged])
     means = []
     for dataset, scores in zip(judged, np.split(expected, ends[:-1]), strict=True):
@@ -143,16 +133,15 @@ def _judged(sets: Sequence[Dataset], judged: Sequence[Dataset], encoder: Encoder
     return round(100 * float(np.mean(means)), 2)
 
 
-def _expected(sets: Sequence[Dataset], queries: Sequence[str], encoder: Encoder, seed: int) -> Table:
-    """What the graded rows of `sets` let expect of each LLM on `queries`: (n, n_llms)."""
+def _expected(sets: Sequence[Dataset], queries: Sequence[str], encoder: Encoder, seed: int, steered: bool) -> Table:
+    """What the graded rows of `sets` let expect of each LLM on `queries`: (n, n_llms); `steered`: by a plan."""
     quality = np.concatenate([dataset.scores for dataset in sets])
     data_set = np.repeat(np.arange(len(sets)), [len(dataset) for dataset in sets])
     features = encoder.features([query for dataset in sets for query in dataset.queries])
     place = Place.of(features, seed)
     graded, asked = (Basis.of(place(part), place.anchors) for part in (features, encoder.features(queries)))
     folds = folds_of_kinds(kinds_of(sets, encoder.features, seed).tolist(), seed)
-    judges = np.concatenate([dataset.judges for dataset in sets])
-    strength = best_strength(graded, quality, data_set, folds, seed, judges)
+    strength = best_strength(graded, quality, data_set, folds, seed, steered)
     learn = np.repeat([True, False], [len(features), len(queries)])
     unknown = np.full((len(queries), quality.shape[1]), np.nan, dtype=np.float32)
     both = Basis(np.concatenate([graded.features, asked.features]))

@@ -64,7 +64,7 @@ def collect(prompts: tuple[Path, ...], endpoints: Path, store_path: Path, dry_ru
             if dry_run:
                 return
             store.add_prompts(chosen.prompts)
-            store.set_contested(chosen.contested)
+            store.set_steered(chosen.steered)
             _print_report(_asked(chosen, pool, store, options), store_path)
     except LabellingError as error:
         raise click.ClickException(str(error)) from None

@@ -17,12 +17,12 @@ from labelling.store.store import Store
 class Plan:
     """`cells`: (prompt key, LLM) in the order of their worth, those that are asked already included.
 
-    `contested`: keys of all prompts of the store that were or are chosen by grades.
+    `steered`: keys of all prompts whose grades steer this or earlier plans of the store, or that they choose by grades.
     """
 
     prompts: tuple[Prompt, ...]
     cells: tuple[tuple[str, str], ...]
-    contested: frozenset[str]
+    steered: frozenset[str]
     clusters: int
     asked: int
 
@@ -51,28 +51,32 @@ def choose(
     asked = np.zeros((len(prompts), len(llms)), dtype=bool)
     for cell, _ in answered:
         asked[cell] = True
-    contested = store.contested()
+    steered = store.steered()
     if sees is None or share >= 1:
         cells = [(row, column) for row in range(len(prompts)) for column in range(len(llms))]
-        return _plan(prompts, llms, cells, contested - {prompt.key for prompt in prompts}, 0, asked)
+        complete = steered <= {prompt.key for prompt in prompts}
+        return _plan(prompts, llms, cells, set() if complete else steered, 0, asked)
     clusters = clusters_of(sees)
     count = max(0, round(share * asked.size) - int(asked.sum()))
-    new = next_part(sees, clusters, asked, _grades(answered, asked.shape, store), count)
-    contested |= {prompts[row].key for row, _ in new.contested}
+    grades = _grades(answered, asked.shape, store)
+    new = next_part(sees, clusters, asked, grades, count)
+    if new.contested:
+        rows = {row for row, _ in new.contested} | set(np.flatnonzero(~np.isnan(grades).all(axis=1)).tolist())
+        steered |= {prompts[row].key for row in rows}
     old = [(int(row), int(column)) for row, column in np.argwhere(asked)]
-    return _plan(prompts, llms, [*old, *new.cells], contested, len(np.unique(clusters)), asked)
+    return _plan(prompts, llms, [*old, *new.cells], steered, len(np.unique(clusters)), asked)
 
 
 def _plan(
     prompts: Sequence[Prompt],
     llms: Sequence[str],
     cells: Sequence[tuple[int, int]],
-    contested: set[str],
+    steered: set[str],
     clusters: int,
     asked: npt.NDArray[np.bool_],
 ) -> Plan:
     named = tuple((prompts[row].key, llms[column]) for row, column in cells)
-    return Plan(tuple(prompts), named, frozenset(contested), clusters, int(asked.sum()))
+    return Plan(tuple(prompts), named, frozenset(steered), clusters, int(asked.sum()))
 
 
 def _answered(prompts: Sequence[Prompt], llms: Sequence[str], store: Store) -> list[tuple[tuple[int, int], str]]:

@@ -78,15 +78,15 @@ class Store:
             raise KeyError(key)
         return _prompt(*row)
 
-    def contested(self) -> set[str]:
-        """Keys of the prompts that were chosen by grades, to be asked of the LLMs that are close there."""
-        return {key for (key,) in self._db.execute("SELECT prompt FROM contested")}
+    def steered(self) -> set[str]:
+        """Keys of the prompts whose grades have steered a plan, or whose LLMs it chose by such grades."""
+        return {key for (key,) in self._db.execute("SELECT prompt FROM steered")}
 
-    def set_contested(self, keys: Iterable[str]) -> None:
+    def set_steered(self, keys: Iterable[str]) -> None:
         """Keeps which prompts these are, in place of what was kept before."""
         self._db.execute("BEGIN")
-        self._db.execute("DELETE FROM contested")
-        self._db.executemany("INSERT INTO contested VALUES (?)", ((key,) for key in keys))
+        self._db.execute("DELETE FROM steered")
+        self._db.executemany("INSERT INTO steered VALUES (?)", ((key,) for key in keys))
         self._db.execute("COMMIT")
 
     def done(self, *, retry_missing: bool = False) -> set[str]:

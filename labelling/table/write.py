@@ -2,8 +2,8 @@
 
 A row is `{"question", "scores", "costs", "answer_tokens", "latency_ms", "graded_by", "missing"}`, each but the first an
 object by LLM; `messages` too where the prompt is more than one user's text, and `domain` where it is known. `missing`
-says why an LLM has no score. `"contested": true` stands where a plan chose the prompt and its LLMs by grades: such a
-row is no fair judge of a router. `TABLE.yaml` beside it says how far the graders agree with people.
+says why an LLM has no score. `"steered": true` stands where the grades have steered a plan, or it chose by such grades
+whom to ask: such a row is no fair judge of a router. `TABLE.yaml` beside it says how far the graders agree with people.
 """
 
 import json
@@ -54,11 +54,11 @@ def write_table(path: Path, store: Store) -> Written:
 
 
 def _rows(store: Store, written: Written) -> Iterator[dict[str, Any]]:
-    contested = store.contested()
+    steered = store.steered()
     for key, answers in groupby(store.answers(), key=lambda stored: stored.prompt):
         row = _row(store.prompt(key), list(answers), store, written)
-        if key in contested:
-            row["contested"] = True
+        if key in steered:
+            row["steered"] = True
         if row["scores"]:
             written.rows += 1
             written.scores += len(row["scores"])

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from routerdc.data.formats.rows import DataError
 
+FEWEST_JUDGES = 50  # rows
+
 
 class Metric(Enum):
     """What a score says (paper, section 4.1 and its released evaluator)."""
@@ -52,8 +54,8 @@ class Dataset:
     """(n,), None unless every row has one"""
     tasks: tuple[str, ...] | None = None
     """what kind of query each row is, in the words of the data; None unless every row has one"""
-    contested: npt.NDArray[np.bool_] | None = None
-    """(n,) rows that a plan chose because LLMs are close there, and asked of these alone; None: there is none"""
+    steered: npt.NDArray[np.bool_] | None = None
+    """(n,) rows whose grades have steered a plan, or whose LLMs it chose by such grades; None: there is none"""
     metric: Metric = Metric.PASS_RATE
     skipped: tuple[BadRow, ...] = ()
     """rows left out with `skip_bad_rows`"""
@@ -71,12 +73,17 @@ class Dataset:
 
     @property
     def judges(self) -> npt.NDArray[np.bool_]:
-        """(n,) rows that may judge: contested ones teach alone, as who is graded there depends on what was believed."""
-        return np.ones(len(self), dtype=bool) if self.contested is None else ~self.contested
+        """(n,) rows that may judge: those that no plan has mixed up with others, or all where these are too few.
+
+        By the grades of some rows a plan has chosen whom to ask on others. What is learned from those others knows
+        something of the first, and who was not asked on them is not seen to lose.
+        """
+        every = np.ones(len(self), dtype=bool)
+        return every if self.steered is None or (~self.steered).sum() < FEWEST_JUDGES else ~self.steered
 
     def judging(self) -> Self:
         """The rows that may judge."""
-        return self if self.contested is None else self.select(self.judges)
+        return self if self.judges.all() else self.select(self.judges)
 
     def has_grades_of(self, llm: str) -> bool:
         """Whether any row grades it."""
@@ -92,7 +99,7 @@ class Dataset:
             costs=None if self.costs is None else self.costs[index],
             cluster_ids=None if self.cluster_ids is None else self.cluster_ids[index],
             tasks=None if self.tasks is None else tuple(self.tasks[i] for i in index),
-            contested=None if self.contested is None else self.contested[index],
+            steered=None if self.steered is None else self.steered[index],
         )
 
     def aligned(self, llms: Sequence[str]) -> Self:

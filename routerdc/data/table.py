@@ -1,7 +1,7 @@
 """Rows of a file, checked cell by cell and gathered into a data set.
 
 A row is `{"question": text, "scores": {LLM: grade in [0, 1] or null}, "costs": {LLM: dollars} (optional),
-"cluster_id": integer (optional), "task": text (optional), "contested": true (optional)}`. How grades may be written:
+"cluster_id": integer (optional), "task": text (optional), "steered": true (optional)}`. How grades may be written:
 `routerdc.data.formats.grades`.
 """
 
@@ -37,7 +37,7 @@ class Table:
         self._costs: list[array[float]] = []
         self._clusters: list[int | None] = []
         self._tasks: list[str | None] = []
-        self._contested: list[bool] = []
+        self._steered: list[bool] = []
 
     def add(self, row: Row) -> None:
         """Takes one row in; a row that is refused leaves the table as it was.
@@ -57,7 +57,7 @@ class Table:
         self._costs.append(self._packed(costs) if costs else array("f"))
         self._clusters.append(cluster)
         self._tasks.append(task)
-        self._contested.append(value.get("contested") is True)
+        self._steered.append(value.get("steered") is True)
 
     def _packed(self, numbers: dict[str, float | None]) -> "array[float]":
         for llm in numbers:
@@ -81,7 +81,7 @@ class Table:
             costs=costs,
             cluster_ids=np.array(clusters, dtype=np.int64) if len(clusters) == len(self.queries) else None,
             tasks=tasks if len(tasks) == len(self.queries) else None,
-            contested=np.array(self._contested) if any(self._contested) else None,
+            steered=np.array(self._steered) if any(self._steered) else None,
             metric=metric,
             skipped=skipped,
             grading=sidecar.grading,

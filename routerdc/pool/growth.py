@@ -174,7 +174,7 @@ def _split(train: Sequence[Dataset], test: Sequence[Dataset], seed: int) -> tupl
     folds = [np.random.default_rng(seed).permutation(len(dataset)) % HELD_OUT_FOLDS for dataset in train]
     return (
         [dataset.select(fold != 0) for dataset, fold in zip(train, folds, strict=True)],
-        [dataset.select(fold == 0).judging() for dataset, fold in zip(train, folds, strict=True)],
+        [dataset.select((fold == 0) & dataset.judges) for dataset, fold in zip(train, folds, strict=True)],
     )
 
 

@@ -49,8 +49,8 @@ def _smoothing(run: Run, encoder: Encoder, kinds: Ints) -> tuple[float | None, f
     features = encoder.features([query for dataset in run.datasets for query in dataset.queries])
     place = Place.of(features, run.seed)
     folds = folds_of_kinds(kinds.tolist(), run.seed)
-    judges = np.concatenate([dataset.judges for dataset in run.datasets])
-    return best_strength(Basis.of(place(features), place.anchors), quality, data_set, folds, run.seed, judges)
+    steered = any(dataset.steered is not None for dataset in run.datasets)
+    return best_strength(Basis.of(place(features), place.anchors), quality, data_set, folds, run.seed, steered)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _unseen(run: Run, recipe: Recipe, encoder: Encoder) -> Iterator[Unseen]:
     for fold in np.unique(folds[judges]) if len(np.unique(folds)) > 1 else ():
         parts = list(zip(aligned, fold_of, strict=True))
         learn = [dataset.select(part != fold) for dataset, part in parts if (part != fold).any()]
-        judged = [dataset.select(part == fold).judging() for dataset, part in parts if (part == fold).any()]
+        judged = [dataset.select((part == fold) & dataset.judges) for dataset, part in parts]
         outcome = replace(run, datasets=learn, encoder=encoder).train(recipe, None)
         features = encoder.features([query for dataset in judged for query in dataset.queries])
         with torch.no_grad():

@@ -79,9 +79,9 @@ def prepare_sets(test: Sequence[Dataset], train: Sequence[Dataset], llms: Sequen
 
 
 def left_to_teach(dataset: Dataset) -> str:
-    """How many rows do not judge because a plan chose who is graded there by what it believed; empty where none."""
+    """How many rows do not judge because a plan has mixed them up (`Dataset.judges`); empty where none."""
     count = int((~dataset.judges).sum())
-    why = "rows teach and do not judge: of each, a plan asked only the LLMs that it took for the best"
+    why = "rows teach and do not judge: their grades have steered a plan, or it chose by such grades whom to ask"
     return f"{dataset.name}: {count} {why}" if count else ""
 
 

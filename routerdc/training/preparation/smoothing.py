@@ -77,7 +77,7 @@ def expected_quality(basis: Basis, quality: Floats, learn: npt.NDArray[np.bool_]
 
 
 def best_strength(
-    basis: Basis, quality: Floats, data_set: Ints, kinds: Ints, seed: int, judges: npt.NDArray[np.bool_]
+    basis: Basis, quality: Floats, data_set: Ints, kinds: Ints, seed: int, steered: bool = False
 ) -> Strength:
     """The strength with the highest mean of two qualities of choice: by folds of rows, and by left-out kinds.
 
@@ -86,8 +86,8 @@ def best_strength(
     what counts is what the others are worth at a price. Then the strength with the least error there is taken, of
     those whose choices earn no less there than the best single LLM: the least error alone leaves it too often.
 
-    Where some rows may not judge, few may, and what choices earn on these is mostly luck: then the least error on them
-    decides (docs/log/labelling.md, P5).
+    Where a plan has chosen whom to ask by grades, choices among those who were asked favour an LLM that was not, and on
+    the few rows that all were asked they are mostly luck: there the least error on these decides.
 
     Args:
         basis: of all rows, n.
@@ -95,11 +95,12 @@ def best_strength(
         data_set: (n,).
         kinds: (n,) the fold of each row's kind, as `folds_of_kinds` gives it.
         seed: of the folds of rows.
-        judges: (n,) rows that may judge; the others teach (`Dataset.judges`).
+        steered: whether a plan has chosen by grades whom to ask (`Dataset.steered`).
     """
     by_row = _out_of_fold(basis, quality, np.random.default_rng(seed).permutation(len(quality)) % FOLDS)
-    if not judges.all():
-        return min(reversed(GRID), key=lambda strength: _error(by_row[strength][judges], quality[judges]))
+    whole = ~np.isnan(quality).any(axis=1)
+    if steered and whole.any():
+        return min(reversed(GRID), key=lambda strength: _error(by_row[strength][whole], quality[whole]))
     by_kind = _out_of_fold(basis, quality, kinds)
 
     def earned_by_row(strength: Strength) -> float:

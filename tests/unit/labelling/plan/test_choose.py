@@ -49,17 +49,17 @@ def test_with_grades_llms_that_are_never_best_are_asked_no_more(store: Store) ->
     assert not {key for key, _ in cells} & {prompt.key for prompt in PROMPTS[:40]}
 
 
-def test_prompts_that_grades_have_chosen_are_known_until_everybody_is_asked(store: Store) -> None:
+def test_what_grades_have_steered_is_known_until_everybody_is_asked_everything(store: Store) -> None:
+    assert not choose(PROMPTS, LLMS, store, features, share=0.3).steered
     for stored in store.answers():
         store.add_grade(stored.key, "people", Grade({"good": 0.9, "fair": 0.8, "bad": 0.1, "worst": 0.0}[stored.llm]))
     first = choose(PROMPTS, LLMS, store, features, share=0.3)
-    assert first.contested == {key for key, _ in first.cells[160:]}
-    assert len(first.contested) == 40
-    store.set_contested(first.contested)
-    assert choose(PROMPTS, LLMS, store, features, share=0.3).contested >= first.contested
-    kept, *others = sorted(first.contested)
-    whole = choose([prompt for prompt in PROMPTS if prompt.key in others], LLMS, store, None)
-    assert whole.contested == {kept}
+    assert first.steered == {key for key, _ in first.cells} >= {prompt.key for prompt in PROMPTS[:40]}
+    assert len(first.steered) == 80
+    store.set_steered(first.steered)
+    assert choose(PROMPTS, LLMS, store, features, share=0.3).steered >= first.steered
+    assert choose(PROMPTS[:70], LLMS, store, None).steered == first.steered
+    assert not choose(PROMPTS, LLMS, store, None).steered
 
 
 def test_grades_that_are_missing_tell_nothing(store: Store) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routerdc.data.dataset import Dataset, Metric, pool
+from routerdc.data.dataset import FEWEST_JUDGES, Dataset, Metric, pool
 from routerdc.data.formats import json_reader
 from routerdc.data.formats.rows import DataError
 from routerdc.data.loading import dataset_name, load, load_all
@@ -46,13 +46,15 @@ def check_rows(dataset: Dataset) -> None:
     assert dataset.scores.dtype == np.float32
 
 
-def test_contested_rows_do_not_judge(tmp_path: Path) -> None:
-    found = load(write_json(tmp_path, [ROWS[0], {**ROWS[1], "contested": True}]))
-    assert found.judges.tolist() == [True, False]
-    assert found.judging().queries == ("1+1?",)
-    assert found.select([1, 0, 1]).judges.tolist() == [False, True, False]
+def test_rows_that_a_plan_has_mixed_up_do_not_judge_where_there_are_enough_others(tmp_path: Path) -> None:
+    rows = [{**ROWS[0], "question": str(number), "steered": number >= FEWEST_JUDGES} for number in range(60)]
+    found = load(write_json(tmp_path, rows))
+    assert found.judges.tolist() == [True] * FEWEST_JUDGES + [False] * 10
+    assert found.judging().queries == found.queries[:FEWEST_JUDGES]
+    assert found.select(found.judges).judging().judges.all()
+    assert found.select(np.arange(1, 60)).judges.all()  # one too few
     plain = load(write_json(tmp_path, ROWS))
-    assert plain.contested is None
+    assert plain.steered is None
     assert plain.judging() is plain
 
 

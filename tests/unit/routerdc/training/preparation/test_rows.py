@@ -29,12 +29,12 @@ def test_held_out_rows_are_a_share_of_each_data_set_and_not_learned_from() -> No
     assert len(data.learn) + len(data.held_out) == 60
 
 
-def test_contested_rows_are_not_held_out_and_half_of_the_others_teach() -> None:
-    many, few = _dataset("one", 50), _dataset("two", 50)
-    many, few = replace(many, contested=np.arange(50) < 25), replace(few, contested=np.arange(50) < 44)
+def test_rows_that_a_plan_has_mixed_up_are_not_held_out_and_half_of_the_others_teach() -> None:
+    many, few = _dataset("one", 200), _dataset("two", 400)
+    many, few = replace(many, steered=np.arange(200) < 100), replace(few, steered=np.arange(400) < 340)
     data = lay_out([many, few], RECIPE, _features, seed=0)
-    assert np.bincount(data.held_out.data_set).tolist() == [10, 3]
-    assert not set(data.held_out.queries) & {*many.queries[:25], *few.queries[:44]}
+    assert np.bincount(data.held_out.data_set).tolist() == [40, 30]
+    assert not set(data.held_out.queries) & {*many.queries[:100], *few.queries[:340]}
 
 
 def test_columns_meet_by_name_and_an_llm_unknown_to_a_data_set_is_nan_there() -> None:

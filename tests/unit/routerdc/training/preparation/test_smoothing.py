@@ -43,7 +43,7 @@ def _basis(features: Array) -> Basis:
 
 
 def _best(features: Array, quality: Array, data_set: Array, kinds: Array) -> Strength:
-    return best_strength(_basis(features), quality, data_set, kinds, seed=0, judges=np.ones(len(kinds), dtype=bool))
+    return best_strength(_basis(features), quality, data_set, kinds, seed=0)
 
 
 def test_targets_are_the_tasks_means_rather_than_single_draws() -> None:
@@ -98,14 +98,15 @@ def test_the_best_llm_is_not_left_for_what_luck_says_of_the_others() -> None:
     assert earned[found] >= earned[NOTHING]
 
 
-def test_contested_rows_teach_and_say_nothing_of_the_strength() -> None:
+def test_after_a_plan_that_grades_have_steered_rows_that_all_were_asked_choose_the_strength() -> None:
     features, quality, task = _tasks(rows=40)
-    judges = np.arange(len(task)) % 4 == 0
-    quality[judges] = np.random.default_rng(1).random((judges.sum(), 6)) < 0.5  # there tasks do not matter
+    whole = np.arange(len(task)) % 4 == 0
+    quality[whole] = np.random.default_rng(1).random((whole.sum(), 6)) < 0.5  # there tasks do not matter
+    quality[~whole, :4] = np.nan
     data_set, kinds = np.zeros(len(task), dtype=np.int64), folds_of_kinds(task.tolist(), 0)
-    found = best_strength(_basis(features), quality, data_set, kinds, seed=0, judges=judges)
+    found = best_strength(_basis(features), quality, data_set, kinds, seed=0, steered=True)
     by_row = _out_of_fold(_basis(features), quality, np.random.default_rng(0).permutation(len(task)) % FOLDS)
-    errors = {strength: _error(scores[judges], quality[judges]) for strength, scores in by_row.items()}
+    errors = {strength: _error(scores[whole], quality[whole]) for strength, scores in by_row.items()}
     assert errors[found] == min(errors.values())
     assert found != _best(features, quality, data_set, kinds)
 

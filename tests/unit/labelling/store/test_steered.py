@@ -1,4 +1,4 @@
-"""Prompts that grades have chosen: the store keeps them, and their rows of the table say so."""
+"""Prompts that a plan has mixed up: the store keeps them, and their rows of the table say so."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from labelling.store.store import Store
 from labelling.table.write import write_table
 
 
-def test_rows_of_prompts_that_grades_have_chosen_say_so(tmp_path: Path) -> None:
+def test_rows_of_prompts_that_a_plan_has_mixed_up_say_so(tmp_path: Path) -> None:
     prompts = [Prompt(({"role": "user", "content": text},)) for text in ("plain", "chosen", "asked of all later")]
     with Store(tmp_path / "labels.db") as store:
         store.add_prompts(prompts)
@@ -17,12 +17,12 @@ def test_rows_of_prompts_that_grades_have_chosen_say_so(tmp_path: Path) -> None:
             cell = Cell(prompt.key, "one", "one", {})
             store.add_answer(cell, Answer(text="yes"))
             store.add_grade(cell.key, "people", Grade(1.0))
-        store.set_contested({prompts[1].key, prompts[2].key})
-        store.set_contested({prompts[1].key})
+        store.set_steered({prompts[1].key, prompts[2].key})
+        store.set_steered({prompts[1].key})
     with Store(tmp_path / "labels.db") as store:
-        assert store.contested() == {prompts[1].key}
+        assert store.steered() == {prompts[1].key}
         write_table(tmp_path / "graded.jsonl", store)
     rows = map(json.loads, (tmp_path / "graded.jsonl").read_text(encoding="utf-8").splitlines())
-    assert {row["question"]: row.get("contested") for row in rows} == {
+    assert {row["question"]: row.get("steered") for row in rows} == {
         "plain": None, "chosen": True, "asked of all later": None,
     }  # fmt: skip
