@@ -1,5 +1,6 @@
 """What metrics and the log make of the router's events."""
 
+import logging
 from collections.abc import Collection
 from typing import Any
 
@@ -43,11 +44,14 @@ class LogObserver(Observer):
 
     def __init__(self) -> None:
         self._log: Any = structlog.get_logger("gateway.routing.router").bind()  # set up once, not for each line
+        self._tells_decisions = self._log.is_enabled_for(logging.DEBUG)
         self._warn = Throttled(self._log, "fallback")
         self._warn_of_last_resort = Throttled(self._log, "last_resort")
 
     def decided(self, query: RouteQuery, decision: Decision) -> None:
         """See `Observer.decided`."""
+        if not self._tells_decisions:
+            return
         self._log.debug(
             "decided",
             request_id=decision.request_id,

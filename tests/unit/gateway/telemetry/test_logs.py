@@ -3,7 +3,11 @@ from io import StringIO
 import pytest
 import structlog
 
+from gateway.config.endpoints_file import Endpoint
+from gateway.domain.decision import Candidate, Decision, Reason
+from gateway.domain.query import RouteQuery
 from gateway.telemetry.logs import Throttled, configure
+from gateway.telemetry.observers import LogObserver
 
 
 class Recorder:
@@ -47,3 +51,14 @@ def test_a_log_that_cannot_be_written_loses_lines_and_fails_nobody(monkeypatch: 
     configure("info")
     structlog.get_logger("test").info("an event")
     assert "an event" in lost[0]
+
+
+@pytest.mark.parametrize(("level", "is_told"), [("debug", True), ("info", False)])
+def test_a_decision_is_told_at_level_debug_only(monkeypatch: pytest.MonkeyPatch, level: str, is_told: bool) -> None:
+    written = StringIO()
+    monkeypatch.setattr("sys.stderr", written)
+    configure(level)
+    chosen = Candidate("alpha", Endpoint(address="http://host/v1", model="m"))
+    LogObserver().decided(RouteQuery("q", (), None, 1, "an id"), Decision("an id", (chosen,), Reason.ROUTED))
+    assert ("an id" in written.getvalue()) is is_told
+    structlog.reset_defaults()
