@@ -1,44 +1,11 @@
-"""Locust on the whole stack, in processes of its own: every kind of user, several processes, failures told by code."""
+"""Locust on the whole stack: every kind of user, several processes, failures told by code. What comes in seconds is
+counted, so nothing runs beside them.
+"""
 
-import csv
-import re
-import socket
-import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from tests.e2e.conftest import Stack
-
-LOADTEST = Path(__file__).parents[3] / "loadtest"
-FILE = LOADTEST / "locustfile.py"
-TIMEOUT_SECONDS = 120
-
-
-def locust(stack: Stack, out: Path, *arguments: str, file: str = str(FILE)) -> "subprocess.CompletedProcess[str]":
-    flags: Mapping[str, object] = {
-        "--locustfile": file,
-        "--gateway-address": stack.service.gateway_address,
-        "--triton-address": stack.service.triton.grpc_address,
-        "--openai-url": stack.service.openai_base_url,
-        "--deadline-ms": 20_000,
-        "--batch-deadline-ms": 20_000,
-        "--csv": out / "run",
-        "--html": out / "report.html",
-    }
-    command = [sys.executable, "-m", "locust", "--headless", "--only-summary"]
-    return subprocess.run(
-        [*command, *(f"{name}={value}" for name, value in flags.items()), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=TIMEOUT_SECONDS,
-    )
-
-
-def rows(file: Path) -> list[dict[str, str]]:
-    with file.open(newline="") as lines:
-        return list(csv.DictReader(lines))
+from tests.e2e.stack.locust_run import locust, rows
 
 
 def test_every_kind_of_user_is_answered_and_timed_stage_by_stage(stack: Stack, tmp_path: Path) -> None:
@@ -93,26 +60,3 @@ def test_failures_are_told_by_status_code(stack: Stack, tmp_path: Path) -> None:
     assert "gRPC Route: CallFailure('UNAVAILABLE')" in run.stderr
     assert "gRPC RouteStream: CallFailure('UNAVAILABLE')" in run.stderr
     assert "HTTP chat: CallFailure('ConnectionRefusedError')" in run.stderr
-
-
-def test_calls_end_at_their_deadline(stack: Stack, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # connects, and never says a word
-        address = f"--triton-address=127.0.0.1:{silent.getsockname()[1]}"
-        run = locust(stack, tmp_path, "TritonUser", "--users=1", "--run-time=3s", "--deadline-ms=200", address)
-    assert run.returncode == 1
-    assert "gRPC ModelInfer: CallFailure('DEADLINE_EXCEEDED')" in run.stderr
-
-
-def test_a_shape_is_added_by_a_second_file(stack: Stack, tmp_path: Path) -> None:
-    both = f"{FILE},{LOADTEST}/shapes/ramp.py"
-    run = locust(stack, tmp_path, "RouteUser", "--users=3", "--run-time=20s", "--ramp-seconds=1", file=both)
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "Shape test updating to 2 users" in run.stderr
-    assert re.search(r"saturated at about \d users, [\d.]+ answers/s", run.stderr)
-
-
-def test_a_wrong_setting_ends_the_run_before_it_starts(stack: Stack, tmp_path: Path) -> None:
-    run = locust(stack, tmp_path, "RouteUser", "--repeat-share=2")
-    assert run.returncode == 1
-    assert "error: --repeat-share" in run.stderr
-    assert not list(tmp_path.glob("run_timings.csv"))
