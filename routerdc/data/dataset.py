@@ -112,6 +112,21 @@ class Dataset:
         )
 
 
+def steering_notes(datasets: Iterable[Dataset]) -> list[str]:
+    """What a reader of figures must know of rows that a plan has mixed up (`Dataset.judges`)."""
+    notes = []
+    for dataset in datasets:
+        if dataset.steered is None:
+            continue
+        count, why = int(dataset.steered.sum()), "have steered a plan, or it chose by such grades whom to ask"
+        if dataset.judges.all():
+            mend = f"ask all LLMs at least {FEWEST_JUDGES} further prompts, and those judge alone"
+            notes.append(f"{dataset.name}: the grades of {count} rows {why}, and they judge all the same: {mend}")
+        else:
+            notes.append(f"{dataset.name}: {count} rows teach and do not judge: their grades {why}")
+    return notes
+
+
 def pool(datasets: Iterable[Dataset]) -> tuple[str, ...]:
     """The LLMs of all data sets, in order of first appearance."""
     return tuple(dict.fromkeys(llm for dataset in datasets for llm in dataset.llms))

@@ -12,12 +12,12 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from routerdc.data.dataset import Dataset, pool
+from routerdc.data.dataset import Dataset, pool, steering_notes
 from routerdc.evaluation.baselines.frame import BEST_SINGLE, baselines
 from routerdc.evaluation.baselines.training_rows import TrainingRows
 from routerdc.evaluation.evaluate import REFERENCES
 from routerdc.evaluation.measures.estimates import lines
-from routerdc.evaluation.measures.judging import EvalSet, Kind, aligned, by_queries, judge, left_to_teach
+from routerdc.evaluation.measures.judging import EvalSet, Kind, aligned, by_queries, judge
 from routerdc.evaluation.measures.references import Embed, best_single, oracle, random_llm, single_llm
 from routerdc.evaluation.measures.report import Report, SetSummary
 from routerdc.evaluation.measures.selection import Contender, Floats
@@ -77,7 +77,7 @@ def cross_validate(
         removals=[],
         overlaps=[],
         costs=[],
-        notes=[note for dataset in known if (note := left_to_teach(dataset))],
+        notes=steering_notes(known),
     )
     return report.model_copy(update={"verdict": verdict(report)})
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from routerdc.data.dataset import Dataset
+from routerdc.data.dataset import Dataset, steering_notes
 from routerdc.data.duplicates import contained, repeated
 from routerdc.evaluation.baselines.frame import BEST_SINGLE, DOMAIN_EXPERT, KNN_PRIOR, baselines
 from routerdc.evaluation.baselines.training_rows import TrainingRows
@@ -18,7 +18,7 @@ from routerdc.evaluation.learning_curve import learning_curve
 from routerdc.evaluation.measures.calibration import probabilities, reliability
 from routerdc.evaluation.measures.cost_report import cost_reports
 from routerdc.evaluation.measures.estimates import lines, members
-from routerdc.evaluation.measures.judging import EvalSet, Kind, aligned, by_queries, judge, left_to_teach, prepare_sets
+from routerdc.evaluation.measures.judging import EvalSet, Kind, aligned, by_queries, judge, prepare_sets
 from routerdc.evaluation.measures.published import published_line
 from routerdc.evaluation.measures.references import (
     Embed,
@@ -200,7 +200,7 @@ def _notes(
         for dataset in test
         if (left_out := int(dataset.judges.sum()) - used[dataset.name])
     ]
-    notes += [note for dataset in test if (note := left_to_teach(dataset))]
+    notes += steering_notes(test)
     for dataset in [*train, *test]:
         if unknown := [llm for llm in dataset.llms if llm not in llms]:
             notes.append(f"{dataset.name}: not in the router's pool, left out: {', '.join(unknown)}")

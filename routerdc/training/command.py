@@ -49,7 +49,7 @@ def train(
         import torch
 
         from routerdc.bundle_io import add_neighbours
-        from routerdc.data.dataset import pool
+        from routerdc.data.dataset import pool, steering_notes
         from routerdc.data.formats.rows import DataError
         from routerdc.loaded_bundle import Router
         from routerdc.training.fit import fit
@@ -83,6 +83,8 @@ def train(
         answer.say(f"{skipped} bad rows skipped")
     for where, gain in manifest.metrics.get("over_best_single_llm", {}).items():
         answer.say(_verdict(where, gain))
+    for note in steering_notes(datasets):
+        answer.say(note)
     if lines := manifest.metrics.get("held_out"):
         answer.show("held_out", _held_out(lines))
     answer.say(f"bundle {manifest.bundle_id} in {out}")

@@ -78,13 +78,6 @@ def prepare_sets(test: Sequence[Dataset], train: Sequence[Dataset], llms: Sequen
     return sorted(sets, key=lambda test: test.group)
 
 
-def left_to_teach(dataset: Dataset) -> str:
-    """How many rows do not judge because a plan has mixed them up (`Dataset.judges`); empty where none."""
-    count = int((~dataset.judges).sum())
-    why = "rows teach and do not judge: their grades have steered a plan, or it chose by such grades whom to ask"
-    return f"{dataset.name}: {count} {why}" if count else ""
-
-
 def aligned(dataset: Dataset, llms: Sequence[str], least_known: int = 1) -> Dataset:
     """The data set with exactly the columns `llms`, without the rows that know fewer than `least_known` of them.
 

@@ -101,6 +101,7 @@ def test_test_rows_that_a_plan_has_mixed_up_do_not_judge_and_are_counted(
     assert sum(note.startswith("odd: 1 rows teach and do not judge") for note in report.notes) == 1
     every = evaluate(subject, train, [replace(odd, steered=np.arange(61) > 10)], embed, BARE)
     assert every.sets[0].rows == 61  # eleven would be too few
+    assert sum("50 rows have steered" in note and "judge all the same" in note for note in every.notes) == 1
 
 
 def test_llms_outside_the_pool_are_left_out_and_named(
