@@ -23,6 +23,8 @@ from gateway.pool.clusters import Cluster, clusters_in_use
 
 NODE = "routerdc-envoy"
 """What Envoy calls itself; one that reads watched files must have a name."""
+# Of one connection, before others have their turn; what is refused has gone before more is looked at.
+_REQUESTS_IN_TURN = 5
 _ADMIN_PAGES = "certs|clusters|config_dump|init_dump|listeners|memory|ready|runtime|server_info|stats|stats/prometheus"
 
 
@@ -38,6 +40,7 @@ def render(file: EndpointsFile, options: Options) -> dict[str, Any]:
         node=base_pb2.Node(id=NODE, cluster=NODE),
         admin=_admin(options),
         overload_manager=overload_manager(options),
+        layered_runtime=_runtime(),
         dynamic_resources=watched.dynamic(options.watched) if options.watched else None,
         static_resources=bootstrap_pb2.Bootstrap.StaticResources(
             listeners=listeners,
@@ -65,6 +68,13 @@ def render_watched(
     files[Path(watched.CLUSTERS)] = watched.resources(*(llm_cluster(cluster, options) for cluster in clusters))
     files[Path(watched.ROUTES)] = with_newer_fields(watched.resources(routes(without_gateway(file, leaving), options)))
     return {options.watched / path: content for path, content in files.items()}
+
+
+def _runtime() -> bootstrap_pb2.LayeredRuntime:
+    """What Envoy has as no field of its configuration."""
+    layer = bootstrap_pb2.RuntimeLayer(name="routerdc")
+    layer.static_layer.update({"http.max_requests_per_io_cycle": _REQUESTS_IN_TURN})
+    return bootstrap_pb2.LayeredRuntime(layers=[layer])
 
 
 def _admin(options: Options) -> bootstrap_pb2.Admin:

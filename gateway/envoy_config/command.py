@@ -84,6 +84,11 @@ def _chosen(flag: str, kind: click.ParamType[Any], text: str | None = None) -> D
 @_chosen("--max-body-bytes", click.IntRange(1024))
 @_chosen("--max-heap-mib", click.IntRange(64), "Memory; near it the largest requests end, and new ones are refused.")
 @_chosen("--max-connections", click.IntRange(1), "Connections of clients at once.")
+@_chosen(
+    "--requests-per-address",
+    click.IntRange(0),
+    "Requests a second of one client's address, and as many at once; 0 for any number. Where callers are strangers.",
+)
 @_chosen("--request-timeout-seconds", click.IntRange(1), "A request is to be there by then, with its body.")
 @_chosen(
     "--decision-timeout-ms",

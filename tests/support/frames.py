@@ -32,10 +32,10 @@ class Connection:
         self._reader, self._writer = reader, writer
 
     @classmethod
-    async def opened(cls, address: str) -> "Connection":
-        """With the settings of both sides taken."""
+    async def opened(cls, address: str, source: str | None = None) -> "Connection":
+        """With the settings of both sides taken; `source`: from that address of this machine."""
         host, _, port = address.rpartition(":")
-        connection = cls(*await asyncio.open_connection(host, int(port)))
+        connection = cls(*await asyncio.open_connection(host, int(port), local_addr=source and (source, 0)))
         await connection.send(PREFACE + frame(SETTINGS, 0, 0) + frame(SETTINGS, ACK, 0))
         return connection
 

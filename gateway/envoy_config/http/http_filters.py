@@ -1,7 +1,8 @@
 """The listener's HTTP filters, in the order in which a request meets them.
 
-Web pages are refused, or browsers' questions about them answered, before anybody else is asked; the gateway decides;
-where it has not, the body is inflated and our Lua takes the request on (the gateway inflates bodies itself).
+Requests of an address that has too many end first; web pages are refused, or browsers' questions about them answered,
+before anybody else is asked; the gateway decides; where it has not, the body is inflated and our Lua takes the request
+on (the gateway inflates bodies itself).
 """
 
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 from envoy.type.v3 import http_status_pb2
 from google.protobuf.message import Message
 
+from gateway.envoy_config.http import address_rate
 from gateway.envoy_config.http.cors import CORS, cors
 from gateway.envoy_config.http.local_answers import EXT_PROC
 from gateway.envoy_config.lua import filters as lua_filters
@@ -44,6 +46,8 @@ OF_HTTP_ALONE = (EXT_PROC, lua_filters.NAME, lua_filters.CODING, *(f"{_DECOMPRES
 
 def http_filters(options: Options) -> Iterator[hcm_pb2.HttpFilter]:
     """All of them."""
+    if options.requests_per_address:
+        yield _filter(address_rate.NAME, address_rate.address_rate(options.requests_per_address))
     yield _filter(CORS, cors(options))
     yield _filter(EXT_PROC, _ext_proc(options))
     yield _filter(lua_filters.CODING, _same_codings())

@@ -12,6 +12,7 @@ from envoy.extensions.access_loggers.filters.cel.v3 import cel_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
 from google.protobuf import struct_pb2
 
+from gateway.envoy_config.http.address_rate import DETAILS
 from gateway.envoy_config.parts.dump import packed
 from gateway.envoy_config.parts.options import Options
 
@@ -29,6 +30,8 @@ def errors_in_openai_form(options: Options) -> hcm_pb2.LocalReplyConfig:
     }
     codes = {408: "request_timeout", 413: "request_too_large", 431: "headers_too_large"}
     client = [_mapper(f"response.code == {status}", _error(text, codes.get(status))) for status, text in told.items()]
+    limited = f"response.code_details == '{DETAILS}'"
+    client.append(_mapper(limited, _error("too many requests from this address; try again", "rate_limit_exceeded")))
     client.append(
         _mapper("response.code < 500", _error("this request cannot be served: %RESPONSE_CODE_DETAILS%", None))
     )

@@ -30,6 +30,7 @@ class Options:
     max_body_bytes: int = 8 * MIB
     max_heap_mib: int = 768
     max_connections: int = 10_000
+    requests_per_address: int = 0  # a second; 0: any number
     request_timeout_seconds: int = 30
     decision_timeout_ms: int = 1000
     first_byte_timeout_seconds: int = 300

@@ -36,7 +36,7 @@ _HOST_HEADER = "x-routerdc-host"  # removed with all others that only we may set
 # uvicorn (vLLM and many others) closes after 5 s: no request leaves on a connection that is just going.
 _KEEP_ALIVE_SECONDS = 4
 # What of an answer may be under way, and waits in Envoy where its caller does not read.
-_STREAM_WINDOW_BYTES, _CONNECTION_WINDOW_BYTES = 64 * 1024, 2**20
+_WINDOWS_BYTES = (64 * 1024, 2**20)
 
 
 def llm_cluster(cluster: Cluster, options: Options) -> cluster_pb2.Cluster:
@@ -86,8 +86,7 @@ def _http(cluster: Cluster, options: Options, *, tls: bool) -> http_protocol_opt
     )
     if tls:  # HTTP/2 where the server offers it
         http.auto_config.http_protocol_options.SetInParent()
-        http.auto_config.http2_protocol_options.initial_stream_window_size.value = _STREAM_WINDOW_BYTES
-        http.auto_config.http2_protocol_options.initial_connection_window_size.value = _CONNECTION_WINDOW_BYTES
+        http.auto_config.http2_protocol_options.CopyFrom(upstream.http2(_WINDOWS_BYTES))
     else:
         http.explicit_http_config.http_protocol_options.SetInParent()
     return http

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
-from envoy.config.core.v3 import base_pb2
+from envoy.config.core.v3 import base_pb2, protocol_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.extensions.transport_sockets.tls.v3 import common_pb2, tls_pb2
 
@@ -15,6 +15,9 @@ HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 CONNECTION_BUFFER_BYTES = 32 * 1024
 # Envoy's defaults would refuse the fourth concurrent retry.
 _MAX_IN_FLIGHT = 16_384
+# Envoy ends an HTTP/2 connection on which more frames than this wait to leave, with everybody's requests. Its own limit
+# is a thousand cancellations at once, which one caller brings about who closes connections.
+_MAX_WAITING_FRAMES = 4 * _MAX_IN_FLIGHT
 
 
 def host(name: str, port: int, authority: str = "") -> endpoint_components_pb2.LbEndpoint:
@@ -35,12 +38,24 @@ def discovery(hosts: Sequence[str]) -> "cluster_pb2.Cluster.DiscoveryType":
 
 
 def circuit_breakers(max_requests: int = _MAX_IN_FLIGHT) -> circuit_breaker_pb2.CircuitBreakers:
-    """Limits high enough to never be what refuses a request, but for `max_requests` at once."""
-    limit = {"value": _MAX_IN_FLIGHT}
+    """Limits high enough to never be what refuses a request, but for `max_requests` at once.
+
+    As many may wait for a connection.
+    """
+    limit, at_once = {"value": _MAX_IN_FLIGHT}, {"value": max_requests}
     thresholds = circuit_breaker_pb2.CircuitBreakers.Thresholds(
-        max_connections=limit, max_pending_requests=limit, max_requests={"value": max_requests}, max_retries=limit
+        max_connections=limit, max_pending_requests=at_once, max_requests=at_once, max_retries=limit
     )
     return circuit_breaker_pb2.CircuitBreakers(thresholds=[thresholds])
+
+
+def http2(windows: tuple[int, int] | None = None) -> protocol_pb2.Http2ProtocolOptions:
+    """HTTP/2 to a server. `windows`: what of an answer and of a connection's answers may be in flight, in bytes."""
+    frames = {"value": _MAX_WAITING_FRAMES}
+    options = protocol_pb2.Http2ProtocolOptions(max_outbound_frames=frames, max_outbound_control_frames=frames)
+    if windows is not None:
+        options.initial_stream_window_size.value, options.initial_connection_window_size.value = windows
+    return options
 
 
 def tls_context(ca_file: Path, name: str = "") -> tls_pb2.UpstreamTlsContext:

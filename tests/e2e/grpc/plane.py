@@ -44,6 +44,11 @@ class GrpcPlane:
     def gateway(self) -> GatewayProcess:
         return self.gateways[0]
 
+    def envoys(self, name: str) -> int:
+        """One of Envoy's numbers."""
+        with urlopen(f"http://{self.envoy.admin_address}/stats?filter=^{name}$&format=json", timeout=30) as answer:
+            return sum(one.get("value", 0) for one in json.load(answer)["stats"])
+
     def envoys_mib(self) -> float:
         """What Envoy has allocated."""
         with urlopen(f"http://{self.envoy.admin_address}/memory", timeout=30) as answer:

@@ -229,8 +229,13 @@ def test_envoy_takes_it(pool: Path, tmp_path: Path, mode: str, suffix: str) -> N
 
 def test_a_caller_who_reads_nothing_is_not_waited_for(config: dict[str, Any]) -> None:
     (listener,) = config["static_resources"]["listeners"]
-    assert listener["per_connection_buffer_limit_bytes"] == 2 * 2**20
+    assert listener["per_connection_buffer_limit_bytes"] == 256 * 1024
     assert listener["per_connection_buffer_high_watermark_timeout"] == "30s"
+
+
+def test_requests_of_one_connection_take_turns_with_others(config: dict[str, Any]) -> None:
+    (layer,) = config["layered_runtime"]["layers"]
+    assert layer["static_layer"] == {"http.max_requests_per_io_cycle": 5}
 
 
 def test_no_traces_unless_asked_for(config: dict[str, Any]) -> None:
