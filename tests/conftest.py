@@ -2,10 +2,14 @@
 
 Tests run side by side, at least one process for each core, so numeric libraries compute in one thread each, here and in
 the commands that tests start: threads of several processes on the same cores wait for each other, and busily.
+
+What is imported while tests are collected stays to the end: Python's garbage collector need not look at it again.
 """
 
+import gc
 import os
 from collections import defaultdict
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,17 @@ pytest_plugins = ["tests.support.real_triton"]
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # read when numpy, torch and tokenizers are imported, which is later
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Modules of torch and others are millions of objects: each full collection would walk through them for 0.3 s."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
