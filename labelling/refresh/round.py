@@ -6,6 +6,7 @@ and the receipt are made here. A round changes nothing that serves until the gat
 
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def refresh(config: RefreshConfig, run: Run = run_command) -> str:
     """One round; returns the decision: "published", "accepted", "refused" or "rolled back".
 
     Raises:
-        RefreshError: a step failed; the receipt says which, and the bundle in use is what it was.
+        RefreshError: a step failed; the receipt says which, and the bundle in use is what it was, unless the error says
+            that it could not be put back.
     """
     folder = _new_round(config.folder)
     receipt = Receipt(folder / "receipt.json")
@@ -42,7 +44,8 @@ def refresh(config: RefreshConfig, run: Run = run_command) -> str:
         decision = _round(config, folder, receipt, run)
     except Exception as error:
         known = isinstance(error, RefreshError)  # others may quote a prompt
-        receipt.note(decision="failed", reason=str(error) if known else type(error).__name__)
+        with suppress(OSError):  # of a full disk; what failed first is told
+            receipt.note(decision="failed", reason=str(error) if known else type(error).__name__)
         raise
     receipt.note(decision=decision)
     return decision
@@ -90,17 +93,30 @@ def _publish_and_watch(config: RefreshConfig, folder: Path, in_use: Path, new: P
     for bundle, out in ((in_use, old), (new, exported)):
         _routerdc(run, "export", "--bundle", str(bundle), "--out", str(out))
     _publish(config, exported, run)
-    if config.watch and run(config.watch) != 0:
-        _publish(config, old, run)
-        return "rolled back"
-    _use(config.folder, new)
-    return "published"
+    try:
+        if well := not config.watch or run(config.watch) == 0:
+            _use(config.folder, new)
+    except BaseException:  # a watch that cannot be started or is interrupted, a full disk: nobody says that it is well
+        _put_back(config, old, run)
+        raise
+    if not well:
+        _put_back(config, old, run)
+    return "published" if well else "rolled back"
 
 
 def _publish(config: RefreshConfig, exported: Path, run: Run) -> None:
     assert config.publish is not None  # noqa: S101 - only called where it is given
     target = ["--repository", str(config.publish.repository), "--triton-address", config.publish.triton_address]
     _routerdc(run, "publish", str(exported / "model_repository"), *target)
+
+
+def _put_back(config: RefreshConfig, old: Path, run: Run) -> None:
+    try:
+        _publish(config, old, run)
+    except RefreshError as error:
+        raise RefreshError(
+            f"{error}: the new bundle still serves, though nothing says that it is well; publish {old}/model_repository"
+        ) from None
 
 
 def _routerdc(run: Run, *arguments: str) -> None:

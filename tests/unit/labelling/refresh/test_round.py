@@ -1,8 +1,9 @@
 """A round of `routerdc refresh`: its commands are played, its split, gate and receipt are real."""
 
+import errno
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,11 @@ BUNDLE = Path(__file__).parents[4] / "bundles" / "default"
 class Commands:
     """Plays the commands: `grade` writes a table in which "good" is right, `train` leaves a bundle."""
 
-    def __init__(self, store: Path, failing: str = "") -> None:
-        self.store, self.failing = store, failing
+    def __init__(self, store: Path, failing: str = "", raising: Mapping[str, BaseException] | None = None) -> None:
+        self.store, self.failing, self.raising = store, failing, raising or {}
         self.called: list[list[str]] = []
+        self.then: dict[str, Callable[[], object]] = {}
+        self.fails_after: dict[str, str] = {}
 
     def __call__(self, arguments: Sequence[str]) -> int:
         called = [Path(arguments[0]).name, *arguments[1:]]
@@ -33,7 +36,12 @@ class Commands:
             Path(arguments[-1]).write_text("".join(json.dumps(row) + "\n" for row in rows))
         if name == "train":
             shutil.copytree(BUNDLE, arguments[-1], ignore=shutil.ignore_patterns("engine", "graph"))
-        return int(name == self.failing)
+        if name in self.raising:
+            raise self.raising[name]
+        self.then.get(name, lambda: None)()
+        failed = name == self.failing
+        self.failing = self.fails_after.get(name, self.failing)
+        return int(failed)
 
     @property
     def names(self) -> list[str]:
@@ -99,6 +107,51 @@ def test_what_is_not_well_after_publishing_is_rolled_back(config: RefreshConfig)
     assert commands.names[3:] == ["export", "export", "publish", "watch", "publish"]
     assert commands.called[-1][2].endswith("build-in-use/model_repository")
     assert bundle_in_use(config) == BUNDLE
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, KeyboardInterrupt, SystemExit])
+def test_a_watch_that_comes_to_no_end_puts_the_old_bundle_back(
+    config: RefreshConfig, error: type[BaseException]
+) -> None:
+    published = config.model_copy(update={"publish": Publish(repository=config.folder), "watch": ("watch",)})
+    with pytest.raises(error):
+        refresh(published, commands := Commands(config.store, raising={"watch": error()}))
+    assert commands.called[-1][2].endswith("build-in-use/model_repository")
+    assert bundle_in_use(config) == BUNDLE
+
+
+def test_a_disk_that_is_full_after_publishing_puts_the_old_bundle_back(
+    config: RefreshConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(rounds, "_use", full)
+    with pytest.raises(OSError, match="No space"):
+        refresh(
+            config.model_copy(update={"publish": Publish(repository=config.folder)}), commands := Commands(config.store)
+        )
+    assert commands.called[-1][2].endswith("build-in-use/model_repository")
+
+
+def test_what_cannot_be_put_back_is_said(config: RefreshConfig) -> None:
+    published = config.model_copy(update={"publish": Publish(repository=config.folder), "watch": ("watch",)})
+    commands = Commands(config.store, failing="watch")
+    commands.fails_after["watch"] = "publish"
+    with pytest.raises(RefreshError, match=r"new bundle still serves.*build-in-use"):
+        refresh(published, commands)
+
+
+def test_a_failure_is_told_where_the_receipt_cannot_be_written(
+    config: RefreshConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    commands = Commands(config.store, failing="collect")
+    commands.then["collect"] = lambda: monkeypatch.setattr("labelling.refresh.receipt.write_whole", full)
+    with pytest.raises(RefreshError, match="collect"):
+        refresh(config, commands)
 
 
 def test_what_stays_well_is_published(config: RefreshConfig) -> None:
