@@ -1,6 +1,7 @@
 """`routerdc check`: says whether endpoints.yaml is right, and whether its endpoints answer."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,13 +47,35 @@ def check(file: Path, offline: bool, call: bool, answer: Answer) -> None:
     wrong = [finding for finding in findings if finding.problem]
     answer.add(file=file, ok=not wrong)
     answer.say(f"{file}: {len(content.llms)} LLMs, {sum(1 for _ in content.endpoints)} endpoints; {_verdict(wrong)}")
-    show_findings(answer, findings, file)
+    if offline:
+        answer.add(endpoints=[])
+    else:
+        show_findings(answer, findings, file)
+    alike = list(_alike(content, file))
+    answer.add(alike=alike)
+    for sentence in alike:
+        click.echo(f"{sentence}: correct one, or take it out", err=True)
     if wrong:
         raise SystemExit(1)
 
 
 def _verdict(wrong: list[Finding]) -> str:
     return f"{len(wrong)} of them cannot be used" if wrong else "all is well"
+
+
+def _alike(content: EndpointsFile, file: Path) -> Iterator[str]:
+    """A sentence for each endpoint that asks what an earlier one asks: a copied entry that was not changed.
+
+    A pool may hold one model twice, with other `parameters`.
+    """
+    earlier: dict[tuple[str, str, str], str] = {}
+    for name, llm in content.llms.items():
+        for index, endpoint in enumerate(llm.endpoints):
+            asks = (endpoint.address, endpoint.model, repr(sorted(llm.parameters.items())))
+            if asks in earlier:
+                line = line_of(file, ("llms", name, "endpoints", index))
+                yield f"{file}:{line}: {name}: has the address and the model of an endpoint of {earlier[asks]}"
+            earlier.setdefault(asks, name)
 
 
 async def ask_endpoints(content: EndpointsFile, file: Path, *, call: bool) -> list[Finding]:

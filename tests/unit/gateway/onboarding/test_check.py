@@ -33,6 +33,29 @@ def test_a_file_whose_endpoints_answer_is_well(serve: Serve, file: Path) -> None
         assert "1 LLMs, 1 endpoints; all is well" in result.output
 
 
+def test_the_file_alone_has_no_table_of_endpoints(file: Path) -> None:
+    written(file, "http://127.0.0.1:9/v1")
+    assert run(file, "--offline").output == f"{file}: 1 LLMs, 1 endpoints; all is well\n"
+    assert json.loads(run(file, "--offline", "--json").stdout)["endpoints"] == []
+
+
+def test_a_copied_entry_that_was_not_changed_is_named(file: Path) -> None:
+    entry = "endpoints: [{address: 'http://127.0.0.1:9/v1', model: one}]"
+    file.write_text(f"default: [a]\nllms:\n  a: {{{entry}}}\n  b:\n    {entry}\n")
+    result = run(file, "--offline")
+    assert result.exit_code == 0
+    said = f"{file}:5: b: has the address and the model of an endpoint of a"
+    assert f"{said}: correct one, or take it out\n" in result.stderr
+    assert json.loads(run(file, "--offline", "--json").stdout)["alike"] == [said]
+
+
+def test_one_model_with_other_parameters_is_another_llm(file: Path) -> None:
+    entry = "endpoints: [{address: 'http://127.0.0.1:9/v1', model: one}]"
+    effort = "parameters: {reasoning_effort: high}"
+    file.write_text(f"default: [a]\nllms:\n  a: {{{entry}}}\n  b: {{{entry}, {effort}}}\n")
+    assert run(file, "--offline").stderr == ""
+
+
 def test_a_model_that_the_server_has_not_is_named_with_what_it_has(serve: Serve, file: Path) -> None:
     written(file, serve(llm_server(["one", "two"])), model="tow")
     result = run(file)
