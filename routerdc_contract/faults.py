@@ -31,6 +31,10 @@ def said(fault: ErrorDetails, model: type[BaseModel] | None = None) -> str:
         return str(fault["ctx"]["error"])
     if kind == "extra_forbidden":
         return "there is no such field" + ("" if model is None else _meant(model, fault["loc"]))
+    if kind == "missing":
+        return "is missing"
+    if kind == "too_short":
+        return f"at least {fault['ctx']['min_length']} are needed, not {fault['ctx']['actual_length']}"
     if kind in _NEEDED:
         return f"{_NEEDED[kind]}, not {_given(fault['input'])}{_cure(kind, fault['input'])}"
     return fault["msg"]

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from routerdc_contract import faults
 
+_SHOWN = 5
+"""Wrong fields that are told: one slip is often made in every entry."""
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -85,17 +87,21 @@ def line_of(path: Path, location: Sequence[int | str]) -> int | None:
 def problems(
     error: ValidationError, node: yaml.Node | None = None, whole: str = "file", model: type[BaseModel] | None = None
 ) -> str:
-    """One sentence for each wrong field; with the line where `node` has the field. `whole` names the `model` itself.
+    """A sentence for each of the first wrong fields, with its line where `node` has it, and how many more there are.
+
+    `whole` names the `model` itself.
 
     What is wrong with a whole because a part of it is wrong goes unsaid.
     """
     found = error.errors()
     within = {fault["loc"][:depth] for fault in found for depth in range(len(fault["loc"]))}
-    return "; ".join(
+    sentences = [
         f"{'.'.join(map(str, fault['loc'])) or whole}: {faults.said(fault, model)}{_place(node, fault['loc'])}"
         for fault in found
         if fault["loc"] not in within
-    )
+    ]
+    more = [f"and {len(sentences) - _SHOWN} more"] if len(sentences) > _SHOWN else []
+    return "; ".join([*sentences[:_SHOWN], *more])
 
 
 def _loaded(path: Path) -> tuple[Any, yaml.Node | None]:

@@ -9,6 +9,7 @@
 `quality` is the expected share of right answers, from 0 to 1; `default` stands for every domain that is not named.
 """
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -38,7 +39,9 @@ class Belief(_Frozen):
     @model_validator(mode="after")
     def _every_domain_is_known(self) -> Self:
         if unknown := [name for name in self.quality if name not in {"default", *DOMAINS}]:
-            raise ValueError(f"quality: no domain {', '.join(unknown)}; there are default, {', '.join(DOMAINS)}")
+            near = get_close_matches(unknown[0], DOMAINS, n=1)
+            cure = f"did you mean {near[0]}?" if near else f"there are default, {', '.join(DOMAINS)}"
+            raise ValueError(f"quality: no domain {', '.join(unknown)}; {cure}")
         if missing := [name for name in DOMAINS if name not in self.quality and "default" not in self.quality]:
             raise ValueError(f"quality: nothing for {', '.join(missing)}: give it, or default")
         return self

@@ -75,7 +75,14 @@ def test_a_table_of_means_holds_what_the_data_hold(recogniser: Recogniser) -> No
     ("text", "message"),
     [
         ("about: x\nllms: {a: {quality: {default: 0.5}}}", "llms"),
-        ("about: x\nllms: {a: {quality: {cooking: 1}}, b: {quality: {default: 1}}}", "no domain cooking"),
+        (
+            "about: x\nllms: {a: {quality: {yoga: 1}}, b: {quality: {default: 1}}}",
+            "no domain yoga; there are default,",
+        ),
+        (
+            "about: x\nllms: {a: {quality: {codng: 1}}, b: {quality: {default: 1}}}",
+            "no domain codng; did you mean coding",
+        ),
         ("about: x\nllms: {a: {quality: {coding: 1}}, b: {quality: {default: 1}}}", "nothing for"),
         ("about: x\nllms: {a: {quality: {default: 80}}, b: {quality: {default: 1}}}", "less than or equal to 1"),
         ("llms: [", "not YAML"),

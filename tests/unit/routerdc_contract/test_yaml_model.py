@@ -84,7 +84,7 @@ def test_what_is_wrong_is_named_with_its_place(file: Path, text: str, message: s
     [
         ("name: far too long\n", "name: write at most 9 letters (line 1)"),
         ("needed: [{weight: 0}]\n", "needed.0.weight: Input should be greater than 0 (line 1)"),
-        ("needed: []\n", "needed: Tuple should have at least 1 item after validation, not 0 (line 1)"),
+        ("needed: []\n", "needed: at least 1 are needed, not 0 (line 1)"),
     ],
 )
 def test_a_fault_is_said_once_and_in_our_own_words(file: Path, text: str, whole_message: str) -> None:
@@ -93,6 +93,14 @@ def test_a_fault_is_said_once_and_in_our_own_words(file: Path, text: str, whole_
     with pytest.raises(YamlError) as error:
         load_yaml_model(Whole, file)
     assert str(error.value) == f"{file}: {whole_message}"
+
+
+def test_one_slip_in_every_entry_is_no_wall_of_text(file: Path) -> None:
+    file.write_text("parts: [" + ", ".join(["{weight: 0}"] * 40) + "]\n")
+    with pytest.raises(YamlError) as error:
+        load_yaml_model(Whole, file)
+    assert str(error.value).count("parts.") == 5
+    assert str(error.value).endswith("; and 35 more")
 
 
 def test_a_file_that_is_not_there_or_not_utf8_is_named(file: Path) -> None:

@@ -36,7 +36,7 @@ def write(folder: Path, text: str) -> Path:
     [
         (("default: [beta]", "default: [omega]"), "default: omega: not among llms"),
         (("default: [beta]", "default: []"), "default: "),
-        (("default: [beta]", ""), "default: Field required"),
+        (("default: [beta]", ""), "default: is missing"),
         (("https://b/v1", "b:8000"), r"llms.beta.endpoints.0.address: .*base URL"),
         (("price: 0.5", "price: -1"), "llms.alpha.price: "),
         (("price: 0.5", "price: .nan"), "llms.alpha.price: "),
@@ -61,7 +61,7 @@ def write(folder: Path, text: str) -> Path:
         (("price: 0.5", "parameters: {temperature: .nan}"), "llms.alpha.parameters.temperature.*finite number"),
         (("  beta:", "  alpha:"), "alpha: appears twice"),
         (("default: [beta]", "default: [beta"), "not YAML"),
-        ((GOOD, ""), "default: Field required"),
+        ((GOOD, ""), "default: is missing"),
         ((GOOD, "[]"), "file: "),
     ],
 )
