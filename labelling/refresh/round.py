@@ -54,7 +54,7 @@ def refresh(config: RefreshConfig, run: Run = run_command) -> str:
 def _round(config: RefreshConfig, folder: Path, receipt: Receipt, run: Run) -> str:
     in_use = bundle_in_use(config)
     receipt.note(
-        prompts={str(path): file_hash(path) for path in config.prompts},
+        prompts=_hashes(config.prompts),
         in_use=Manifest.read(in_use).bundle_id,
         configuration=config.model_dump(mode="json"),
     )
@@ -73,6 +73,13 @@ def _round(config: RefreshConfig, folder: Path, receipt: Receipt, run: Run) -> s
         _use(config.folder, new)
         return "accepted"
     return _publish_and_watch(config, folder, in_use, new, run)
+
+
+def _hashes(prompts: Sequence[Path]) -> dict[str, str]:
+    try:
+        return {str(path): file_hash(path) for path in prompts}
+    except OSError as error:
+        raise RefreshError(f"prompts: {error.filename}: cannot be read: {error.strerror}") from None
 
 
 def _collect_and_grade(config: RefreshConfig, table: Path, receipt: Receipt, run: Run) -> None:

@@ -41,7 +41,8 @@ def write_table(path: Path, store: Store) -> Written:
     """Writes the table and its sidecar; a reader finds the old table or the new one, never half of one.
 
     Raises:
-        GradingError: where the sidecar belongs is another file (endpoints.yaml beside endpoints.jsonl, say).
+        GradingError: no answer has a score; or where the sidecar belongs is another file (endpoints.yaml beside
+            endpoints.jsonl, say). The table that is there stays.
     """
     sidecar = path.with_suffix(".yaml")
     _require_ours(sidecar)
@@ -49,8 +50,15 @@ def write_table(path: Path, store: Store) -> Written:
     with whole_file(path, private=True) as draft, draft.open("w", encoding="utf-8") as file:
         for row in _rows(store, written):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        if not written.rows:
+            raise GradingError(f"{path}: not written, for no answer has a score{_reasons(written)}")
     _write_sidecar(sidecar, store, written.graders)
     return written
+
+
+def _reasons(written: Written) -> str:
+    counted = (f"{count:,} {reason}" for reason, count in written.missing.most_common(3))
+    return f" ({'; '.join(counted)})" if written.missing else ": there is no answer"
 
 
 def _rows(store: Store, written: Written) -> Iterator[dict[str, Any]]:

@@ -216,7 +216,11 @@ def test_what_is_no_gold_is_refused(tmp_path: Path, content: bytes) -> None:
 
 def test_a_table_takes_no_other_files_place(tmp_path: Path) -> None:
     (endpoints := tmp_path / "endpoints.yaml").write_text("llms: {}\n")
+    (prompt,) = chats(1)
     with Store(tmp_path / "labels.db") as store:
+        store.add_prompts([prompt])
+        store.add_answer(cell := Cell(prompt.key, "a", "a", {}), Answer(text="x"))
+        store.add_grade(cell.key, "people", Grade(1.0))
         with pytest.raises(GradingError, match=r"endpoints.yaml: is another file"):
             write_table(tmp_path / "endpoints.jsonl", store)
         endpoints.write_text("metric: pass_rate\ngrading: {}\n")

@@ -169,6 +169,13 @@ def test_a_step_that_fails_leaves_a_receipt_and_the_bundle_in_use(config: Refres
     assert bundle_in_use(config) == BUNDLE
 
 
+def test_prompts_that_are_not_there_are_named(config: RefreshConfig, tmp_path: Path) -> None:
+    missing = config.model_copy(update={"prompts": (tmp_path / "gone.jsonl",)})
+    with pytest.raises(RefreshError, match=r"prompts: .*gone\.jsonl: cannot be read: No such file"):
+        refresh(missing, Commands(config.store))
+    assert receipt(config)["decision"] == "failed"
+
+
 def test_a_wrong_file_is_named_with_its_field(tmp_path: Path) -> None:
     (path := tmp_path / "refresh.yaml").write_text(
         "prompts: [a]\nendpoints: e\ngrade: [--code]\nbundle: b\nshares: 1\n"
