@@ -38,7 +38,8 @@ def whole_file(path: Path, *, private: bool = False) -> Iterator[Path]:
     except BaseException as error:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename in (None, draft, str(draft)):
+        ours = {None, *map(str, (draft, *target.parents))}
+        if isinstance(error, OSError) and (error.filename and str(error.filename)) in ours:
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
 
