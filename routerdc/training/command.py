@@ -81,8 +81,9 @@ def train(
     answer.add(bundle_id=manifest.bundle_id, out=out, skipped=skipped, left_out=ungraded)
     if skipped:
         answer.say(f"{skipped} bad rows skipped")
+    fair = not any(dataset.steered is not None and dataset.judges.all() for dataset in datasets)
     for where, gain in manifest.metrics.get("over_best_single_llm", {}).items():
-        answer.say(_verdict(where, gain))
+        answer.say(_verdict(where, gain, fair))
     for note in steering_notes(datasets):
         answer.say(note)
     if lines := manifest.metrics.get("held_out"):
@@ -92,8 +93,9 @@ def train(
         answer.say(f"{llm}: left out of the pool, it has {grades} grades: grade more rows, or use `routerdc pool add`")
 
 
-def _verdict(where: str, gain: dict[str, float]) -> str:
+def _verdict(where: str, gain: dict[str, float], fair: bool) -> str:
     proven = "proven better" if gain["low"] > 0 else "proven worse" if gain["high"] < 0 else "not proven better"
+    proven = proven if fair else "no fair test whether it is better"
     rows = "held-out rows" if where == "held_out" else "rows of kinds that were left out of training"
     points = f"{gain['points']:+.2f} points [{gain['low']:+.2f}, {gain['high']:+.2f}]"
     return f"{proven} than always asking the best single LLM on {gain['rows']} {rows}: {points}"

@@ -50,6 +50,20 @@ def test_train_writes_a_bundle_with_a_model_card(files: tuple[Path, Path], tmp_p
     assert Router.load(tmp_path / "bundle").score(["add w1"]).shape == (1, 3)
 
 
+def test_after_a_plan_that_grades_have_steered_nothing_is_proven_without_fair_judges(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    data, recipe = files
+    for file in data.iterdir():
+        rows = [{**row, "steered": True} for row in json.loads(file.read_text())]
+        file.write_text(json.dumps(rows))
+    result = CliRunner().invoke(train, [str(data), "--recipe", str(recipe), "--out", str(tmp_path / "bundle")])
+    assert result.exit_code == 0, result.output
+    assert "no fair test whether it is better than always asking the best single LLM" in result.output
+    assert "proven" not in result.output
+    assert "the grades of 30 rows have steered a plan" in result.output
+
+
 def test_neighbours_are_in_the_bundle_only_where_training_was_asked_for_them(
     files: tuple[Path, Path], tmp_path: Path
 ) -> None:
