@@ -15,8 +15,8 @@ from tests.cluster.support.report import Report, Row
 
 # The order in which they build upon each other.
 ORDER = (
-    *("objects", "admission", "routing", "network", "monitoring", "autoscaling", "endpoints", "changes", "bundles"),
-    *("load_job", "deletion", "chart"),
+    *("objects", "admission", "routing", "network", "envoy_gateway", "monitoring", "autoscaling", "endpoints"),
+    *("changes", "bundles", "load_job", "deletion", "chart"),
 )
 OURS = (ROUTER, CLIENTS, f"{CLIENTS}-stranger", LLMS, "routerdc-loadtest")
 REPORT = Report()

@@ -37,10 +37,14 @@ class Answers:
 
 
 @contextmanager
-def load(callers: int = 4) -> Iterator[Answers]:
-    """Asks for as long as the body takes; the answers are complete after it."""
+def load(callers: int = 4, address: str = ADDRESS, ca_file: str = "") -> Iterator[Answers]:
+    """Asks for as long as the body takes; the answers are complete after it.
+
+    Args:
+        ca_file: in the pod; empty: without TLS.
+    """
     answers = Answers()
-    command = in_pod("load", ADDRESS, str(callers))
+    command = in_pod("load", address, str(callers), *filter(None, [ca_file]))
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
     try:

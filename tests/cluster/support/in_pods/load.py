@@ -1,24 +1,25 @@
-"""ADDRESS CALLERS: queries until standard input ends, then what came back, counted, as JSON."""
+"""ADDRESS CALLERS [CA_FILE]: queries until standard input ends, then what came back, counted, as JSON."""
 
 import asyncio
 import json
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
-from routerdc_client import AsyncRouterClient, RouteError
+from routerdc_client import AsyncRouterClient, ClientTls, RouteError
 from routerdc_contract.v1 import router_pb2
 
 
 class Load:
-    def __init__(self, address: str) -> None:
-        self.address, self.over = address, False
+    def __init__(self, address: str, tls: ClientTls | None) -> None:
+        self.address, self.tls, self.over = address, tls, False
         self.failed: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.bundles: Counter[str] = Counter()
 
     async def caller(self, number: int) -> None:
-        async with AsyncRouterClient(self.address) as router:
+        async with AsyncRouterClient(self.address, tls=self.tls) as router:
             while not self.over:
                 try:
                     answer = await router.route(f"What is {number} and {time.time_ns()}?", deadline_ms=20000)
@@ -37,4 +38,5 @@ class Load:
 
 
 if __name__ == "__main__":
-    asyncio.run(Load(sys.argv[1]).run(int(sys.argv[2])))
+    where, count, *ca_file = sys.argv[1:]
+    asyncio.run(Load(where, ClientTls(Path(ca_file[0])) if ca_file else None).run(int(count)))
