@@ -112,5 +112,5 @@ def test_what_the_machine_lacks_is_said_in_one_line_with_the_cure(tmp_path: Path
         check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (64, resource.RLIM_INFINITY)),
     )
-    assert (done.returncode, done.stderr) == (1, "Error: File too large: allow larger files (ulimit -f)\n")
+    assert (done.returncode, done.stderr) == (1, f"Error: {out}: File too large: allow larger files (ulimit -f)\n")
     assert not out.exists()
