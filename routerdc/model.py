@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cli.importing import importing
+
 Pooling = Literal["cls", "mean"]
 LLM_EMBEDDING_STD = 0.78  # RouterDC's own initialisation
 HALF = 0.5**0.5
@@ -169,15 +171,16 @@ def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
 
 def load_encoder(folder: Path, layers: int | None = None) -> nn.Module:
     """The pretrained encoder in `folder`, cut to its first `layers` transformer layers (None: all), in eval mode."""
-    from transformers import AutoConfig, AutoModel
-    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
+    with importing():  # much of it at the first call of each class
+        from transformers import AutoConfig, AutoModel
+        from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
-    disable_progress_bar()  # type: ignore[no-untyped-call]  # a bar for 0.1 s of reading would hide those that matter
-    set_verbosity_error()  # type: ignore[no-untyped-call]  # and so would the list of layers that were left out on purpose
-    config = AutoConfig.from_pretrained(folder)
-    if layers is not None:
-        keep_layers(config, layers)
-    encoder = AutoModel.from_pretrained(folder, config=config, dtype=torch.float32)
+        disable_progress_bar()  # type: ignore[no-untyped-call]  # a bar for 0.1 s of reading hides those that matter
+        set_verbosity_error()  # type: ignore[no-untyped-call]  # and so does the list of layers left out on purpose
+        config = AutoConfig.from_pretrained(folder)
+        if layers is not None:
+            keep_layers(config, layers)
+        encoder = AutoModel.from_pretrained(folder, config=config, dtype=torch.float32)
     if hasattr(encoder, "pooler"):
         encoder.pooler = None  # a head for next-sentence prediction: never used here
     return cast(nn.Module, encoder.eval())

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from cli.importing import importing
 from cli.progress import working
 
 Floats = npt.NDArray[np.float32]
@@ -23,7 +24,7 @@ def router_features(recipe_name: str = "default") -> Features:
 
     def features(queries: Sequence[str]) -> Floats:
         if encoder.features.missing(queries):
-            with working("starting torch"):
+            with importing(), working("starting torch"):
                 encoder.read()
         found = encoder.features(queries)
         return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), dtype=np.float32)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from cli.answer import Answer, answers
+from cli.importing import importing
 from cli.progress import working
 from routerdc.data.formats.rows import DataError
 from routerdc.data.options import Reading, reading
@@ -56,7 +57,7 @@ def evaluate(
     answer: Answer,
 ) -> None:
     """Judge a bundle on test data, next to every single LLM, baselines, experts, the paper and the oracle."""
-    with working("starting torch"):
+    with importing(), working("starting torch"):
         from routerdc.evaluation.evaluate import Options
         from routerdc.evaluation.evaluate import evaluate as run
         from routerdc.evaluation.frozen_encoder import frozen_encoder

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from cli.answer import Answer, answers
+from cli.importing import importing
 from cli.progress import working
 from routerdc.data.options import Reading, reading
 from routerdc_contract.output_path import OutputPath
@@ -27,7 +28,7 @@ def cross_validate(
     data: tuple[Path, ...], recipe_name: str, folds: int, seed: int, out: Path, reading: Reading, answer: Answer
 ) -> None:
     """Judge a recipe on DATA: every row by a router, and by baselines, that have not seen it."""
-    with working("starting torch"):
+    with importing(), working("starting torch"):
         from routerdc.data.formats.rows import DataError
         from routerdc.evaluation.cross_validation import Folds
         from routerdc.evaluation.cross_validation import cross_validate as run

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.answer import Answer, answers
+from cli.importing import importing
 from cli.progress import working
 from cli.table import Column, Table
 from routerdc.data.options import Reading, reading
@@ -53,7 +54,7 @@ def add(name: str, scores: Path, bundle: Path, out: Path, price: float | None, a
         raise click.BadParameter(fault)
     if name in _llms_of(bundle):
         raise click.BadParameter(f"{name} is in the pool of {bundle} already")
-    with working("starting torch"):
+    with importing(), working("starting torch"):
         import torch
 
         from routerdc.data.formats.rows import DataError
@@ -91,7 +92,7 @@ def remove(name: str, bundle: Path, out: Path, answer: Answer) -> None:
     """Drop the LLM NAME."""
     if name not in (llms := _llms_of(bundle)):
         raise click.BadParameter(f"{bundle} has no LLM {name!r}; it has {', '.join(llms)}")
-    with working("starting torch"):
+    with importing(), working("starting torch"):
         from routerdc.loaded_bundle import Router
         from routerdc.pool.change import PoolError, without_llm
 
@@ -128,7 +129,7 @@ def measure(
     answer: Answer,
 ) -> None:
     """Leave each LLM of DATA out of training, add it back from few queries, and compare with training with it."""
-    with working("starting torch"):
+    with importing(), working("starting torch"):
         from routerdc.data.formats.rows import DataError
         from routerdc.pool.growth import GrowthOverSeeds, measure_growth
         from routerdc.training.encoder import open_encoder

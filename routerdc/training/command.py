@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from cli.answer import Answer, answers
+from cli.importing import importing
 from cli.progress import working
 from cli.table import Column, Table
 from routerdc.data.options import Reading, reading
@@ -45,7 +46,7 @@ def train(
     answer: Answer,
 ) -> None:
     """Train a router on DATA (files or folders of scored queries)."""
-    with working("starting torch"):
+    with importing(), working("starting torch"):
         import torch
 
         from routerdc.bundle_io import add_neighbours

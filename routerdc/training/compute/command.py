@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.answer import Answer, answers
+from cli.importing import importing
 from cli.progress import working
 from cli.table import Column, Table
 from routerdc.data.options import Reading, reading
@@ -53,7 +54,7 @@ def tune_compute(
     answer: Answer,
 ) -> None:
     """Measure quality against compute on DATA, and name the cheapest encoder that is good enough."""
-    with working("starting torch"):
+    with importing(), working("starting torch"):
         import torch
 
         from routerdc.data.formats.rows import DataError
