@@ -70,13 +70,6 @@ async def test_calls_without_a_message(start_plane: StartPlane, method: str) -> 
         connection.close()
 
 
-async def test_settings_without_an_end(start_plane: StartPlane) -> None:
-    plane = await start_plane()
-    host, _, port = plane.address.rpartition(":")
-    async with bounded(plane):
-        await asyncio.gather(*(flood(FLOODS["settings"], host, int(port)) for _ in range(CONNECTIONS)))
-
-
 async def test_half_a_million_headers(start_plane: StartPlane) -> None:
     plane = await start_plane()
     host, _, port = plane.address.rpartition(":")
@@ -163,7 +156,7 @@ async def test_an_address_has_as_many_requests_as_the_operator_says(start_plane:
         stub: Any = router_pb2_grpc.RouterStub(channel)
         codes = {await _code(stub, str(i)) for i in range(20)}
         assert codes == {grpc.StatusCode.OK}
-        at_once = await asyncio.gather(*(_code(stub, str(i)) for i in range(200)))
+        at_once = await asyncio.gather(*(_code(stub, str(i)) for i in range(1000)))
     assert set(at_once) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
     answer: Any = await asyncio.to_thread(_refusal, plane.address)
     assert (answer[0], answer[1]["error"]["code"]) == (429, "rate_limit_exceeded")

@@ -229,7 +229,7 @@ def test_envoy_takes_it(pool: Path, tmp_path: Path, mode: str, suffix: str) -> N
 
 def test_a_caller_who_reads_nothing_is_not_waited_for(config: dict[str, Any]) -> None:
     (listener,) = config["static_resources"]["listeners"]
-    assert listener["per_connection_buffer_limit_bytes"] == 256 * 1024
+    assert listener["per_connection_buffer_limit_bytes"] == 2 * 2**20
     assert listener["per_connection_buffer_high_watermark_timeout"] == "30s"
 
 
