@@ -33,6 +33,7 @@ _TOLD = {
     "x-request-id": "%REQ(X-REQUEST-ID)%",
 }
 _UNREAD_SECONDS = 30
+_SILENT_ATTEMPTS = 4
 # Of two hosts, every second draw finds the one that has just failed: three draws left it to one retry in sixteen.
 _HOST_CHOICES = 16
 
@@ -88,13 +89,15 @@ def _llm_action(options: Options) -> route_components_pb2.RouteAction:
         override_metadata_namespace=CANDIDATES_METADATA,
         priority_groups=[nowhere],
     )
+    silent_seconds = min(options.first_byte_timeout_seconds, options.idle_timeout_seconds)
     return route_components_pb2.RouteAction(
         inline_cluster_specifier_plugin=route_components_pb2.ClusterSpecifierPlugin(
             extension=extension(PRIORITY_GROUPS, specifier)
         ),
         auto_host_rewrite={"value": True},
         timeout=seconds(0),  # an answer may stream for as long as something comes
-        idle_timeout=seconds(options.idle_timeout_seconds),
+        # Ends the request, and not only the attempt: so it is longer than attempts of which nothing comes.
+        idle_timeout=seconds(options.idle_timeout_seconds + _SILENT_ATTEMPTS * silent_seconds),
         retry_policy=_retries(options),
     )
 
@@ -106,13 +109,16 @@ def _retries(options: Options) -> route_components_pb2.RetryPolicy:
         name="envoy.retry_host_predicates.previous_hosts",
         typed_config=packed(previous_hosts_pb2.PreviousHostsPredicate()),
     )
+    first_byte = options.first_byte_timeout_seconds
     marked = route_components_pb2.HeaderMatcher(name=RETRY_HEADER, present_match=True)
     return policy(
         retry_on="connect-failure,refused-stream,reset,retriable-headers",
         retriable_headers=[marked],  # adapt.lua sets it, by the table in failures.py
         num_retries={"value": 0},
-        # Counts until the answer begins, and not a moment longer.
-        per_try_timeout=seconds(options.first_byte_timeout_seconds),
+        # Counts until the answer begins, and not a moment longer. Where it is set, Envoy 1.40 forgets the other, so
+        # the route's ends an answer that stands still; where it is not, an answer must begin within the other.
+        per_try_timeout=seconds(first_byte) if first_byte < options.idle_timeout_seconds else None,
+        per_try_idle_timeout=seconds(options.idle_timeout_seconds),
         retry_host_predicate=[predicate],
         host_selection_retry_max_attempts=_HOST_CHOICES,
         retry_back_off=policy.RetryBackOff(base_interval=seconds(0.001), max_interval=seconds(0.01)),

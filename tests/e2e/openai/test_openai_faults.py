@@ -13,6 +13,7 @@ import openai
 import pytest
 import pytest_asyncio
 import yaml
+from aiohttp import web
 from backports import zstd
 from click.testing import CliRunner
 
@@ -314,3 +315,31 @@ async def test_without_a_gateway_a_bomb_is_refused(orphaned: Plane) -> None:
     answer = await orphaned.client._client.post(url, content=bomb, headers=headers)
     assert answer.status_code in (400, 413)
     assert "error" in answer.json()
+
+
+@pytest.mark.parametrize(("first_byte", "idle"), [(1, 1), (2, 1), (1, 2)])
+async def test_silent_llms_are_passed_over_and_an_answer_that_stands_still_ends(
+    tmp_path: Path, first_byte: int, idle: int
+) -> None:
+    """Also where both may take the same time, which is the default."""
+
+    async def stands_still(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(b'data: {"id": "half of an ev')
+        await asyncio.sleep(60)
+        return response
+
+    flags = ["--first-byte-timeout-seconds", str(first_byte), "--idle-timeout-seconds", str(idle)]
+    async with data_plane(tmp_path, flags=flags) as plane:
+        plane.prefer("hello", "alpha", "beta", "gamma")
+        for silent in ("alpha", "beta"):
+            plane.llms[silent].behave(delay_ms=60_000)
+        raw = await plane.client.chat.completions.with_raw_response.create(model="auto", messages=HELLO)
+        assert raw.headers["x-routerdc-llm"] == "gamma"
+        plane.prefer("half", "gamma", "alpha", "beta")
+        plane.llms["gamma"].answer = stands_still
+        half: Any = [{"role": "user", "content": "half"}]
+        stream = await plane.client.chat.completions.create(model="auto", messages=half, stream=True)
+        with pytest.raises(openai.APIConnectionError):
+            [chunk async for chunk in stream]

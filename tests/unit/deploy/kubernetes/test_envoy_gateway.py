@@ -99,6 +99,9 @@ def test_limits_and_retries_are_those_of_our_own_envoy() -> None:
     retry = spec("BackendTrafficPolicy")["retry"]
     assert tuple(retry["retryOn"]["httpStatusCodes"]) == TRANSIENT
     assert retry["perRetry"]["timeout"] == f"{ours.first_byte_timeout_seconds}s"
+    silent_seconds = (1 + retry["numRetries"]) * ours.first_byte_timeout_seconds
+    idle = spec("ClientTrafficPolicy")["timeout"]["http"]["streamIdleTimeout"]
+    assert idle == f"{silent_seconds + ours.idle_timeout_seconds}s"
 
 
 def test_policies_target_what_is_there() -> None:

@@ -154,8 +154,10 @@ def test_without_gateway_each_model_has_its_candidates(config: dict[str, Any]) -
 def test_answers_may_stream_for_ever_but_must_begin_and_go_on(pool: Path) -> None:
     flags = ("--first-byte-timeout-seconds", 7, "--idle-timeout-seconds", 8)
     action = llm_route(rendered(pool, *flags))["route"]
-    assert (action["timeout"], action["idle_timeout"]) == ("0s", "8s")
+    assert action["timeout"] == "0s"
     assert action["retry_policy"]["per_try_timeout"] == "7s"
+    assert action["retry_policy"]["per_try_idle_timeout"] == "8s"
+    assert action["idle_timeout"] == "36s"
     assert action["retry_policy"]["refresh_cluster_on_retry"] is True
 
 
