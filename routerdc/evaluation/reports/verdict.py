@@ -11,6 +11,9 @@ from routerdc.evaluation.measures.report import CostReport, Estimate, Line, Repo
 WORTH_SAVING = 0.05
 """The least share of the best single LLM's cost that is worth a router."""
 
+MUCH_LEAKED = 0.05
+"""The share of test queries that were trained on from which a verdict says so before all else but itself."""
+
 
 def verdict(report: Report) -> Verdict | None:
     """The verdict on the report's router; None for a report without one."""
@@ -22,9 +25,19 @@ def verdict(report: Report) -> Verdict | None:
     saving = max((_saved(cost) for cost in report.costs), default=0.0)
     better, worse_on_new = _proven(gain), _proven_loss(router, OUT_OF_DISTRIBUTION)
     route = (better or saving >= WORTH_SAVING) and not _is_loss(gain) and not worse_on_new
-    sentences = [_headline(route, gain, saving, main), *_new_tasks(router), _domain(router, main)]
+    sentences = [_headline(route, gain, saving, main), _leak(report), *_new_tasks(router), _domain(router, main)]
     sentences += [_room(report, router, main), _share(router, main), *_more_labels(report, main)]
     return Verdict(route=route, sentences=[sentence for sentence in sentences if sentence])
+
+
+def _leak(report: Report) -> str:
+    leaked, rows = sum(test.in_train for test in report.overlaps), sum(test.rows for test in report.sets)
+    if not leaked or leaked < MUCH_LEAKED * rows:
+        return ""
+    return (
+        f"NOT A TEST: {leaked} of the {rows} test queries are in the training data, too, so that figures flatter what "
+        "has learned them. Test on other queries."
+    )
 
 
 def _proven(difference: Estimate) -> bool:

@@ -78,8 +78,12 @@ def require_rows(datasets: Sequence[Dataset]) -> None:
     """Refuses data from which nothing can be learned and still be judged.
 
     Raises:
-        DataError: there are fewer than `FEWEST_ROWS` rows.
+        DataError: there are fewer than `FEWEST_ROWS` rows, or fewer than two LLMs.
     """
+    if len(llms := pool(datasets)) < 2:
+        raise DataError(
+            f"enough grades of one LLM alone, {llms[0]}: a router chooses among two or more; grade others, too"
+        )
     if (rows := sum(map(len, datasets))) < FEWEST_ROWS:
         raise DataError(
             f"{rows} graded rows are too few to train and judge a router: grade at least {FEWEST_ROWS} "

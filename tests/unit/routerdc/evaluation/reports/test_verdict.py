@@ -58,3 +58,10 @@ def test_losing_on_new_tasks_is_a_reason_not_to_route() -> None:
 def test_without_a_test_of_new_tasks_that_is_said(train: list[Dataset]) -> None:
     verdict = judged(score, train, [dataset("sums", "sum", 50, 3), dataset("verses", "verse", 40, 4)])
     assert verdict.sentences[1].startswith("New kinds of tasks were not tested")
+
+
+def test_a_test_on_what_was_trained_on_is_called_none(train: list[Dataset], test: list[Dataset]) -> None:
+    rows = sum(map(len, train))
+    said = judged(score, train, train).sentences[1]
+    assert said.startswith(f"NOT A TEST: {rows} of the {rows} test queries are in the training data")
+    assert not any("NOT A TEST" in sentence for sentence in judged(score, train, test).sentences)

@@ -72,3 +72,10 @@ def test_too_few_rows_are_refused_in_words() -> None:
     require_rows(tiny_datasets(rows=10))
     with pytest.raises(DataError, match=r"18 graded rows are too few .* at least 20"):
         require_rows(tiny_datasets(rows=9))
+
+
+def test_one_llm_is_no_pool() -> None:
+    datasets = tiny_datasets(rows=20)
+    (first, *_) = datasets[0].llms
+    with pytest.raises(DataError, match=rf"enough grades of one LLM alone, {first}: .*two or more"):
+        require_rows([dataset.aligned([first]) for dataset in datasets])
