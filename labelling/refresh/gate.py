@@ -50,11 +50,12 @@ def of_bundle(folder: Path) -> Contender:
 
 
 def judge(new: Contender, in_use: Contender, rows: Dataset, tolerance: float) -> Verdict:
-    """Compares two bundles on the rows where the quality of both choices is known.
+    """Compares two bundles on the rows that may judge (`Dataset.judges`) where the quality of both choices is known.
 
     Raises:
         RefreshError: these are too few to tell.
     """
+    rows = rows.judging()
     pairs = np.stack([_quality(new, rows), _quality(in_use, rows)], axis=1)
     pairs = pairs[~np.isnan(pairs).any(axis=1)]
     if len(pairs) < FEWEST_ROWS:

@@ -51,13 +51,13 @@ class Table:
         if not any(number is not None for number in scores.values()):
             raise RowError("scores: none given: write {LLM name: number}, or remove the row")
         costs = _numbers(value, "costs", upper=DEAREST_DOLLARS) if value.get("costs") is not None else {}
-        cluster, task = _cluster(value), _task(value)
+        cluster, task, steered = _cluster(value), _task(value), _steered(value)
         self.queries.append(question)
         self._scores.append(self._packed(scores))
         self._costs.append(self._packed(costs) if costs else array("f"))
         self._clusters.append(cluster)
         self._tasks.append(task)
-        self._steered.append(value.get("steered") is True)
+        self._steered.append(steered)
 
     def _packed(self, numbers: dict[str, float | None]) -> "array[float]":
         for llm in numbers:
@@ -152,6 +152,13 @@ def _task(row: dict[str, Any]) -> str | None:
     if task is not None and not isinstance(task, str):
         raise RowError(f"task: not text but {kind(task)}")
     return task or None
+
+
+def _steered(row: dict[str, Any]) -> bool:
+    steered = row.get("steered")
+    if steered is not None and not isinstance(steered, bool):
+        raise RowError(f"steered: not true or false but {kind(steered)}")
+    return bool(steered)
 
 
 def _padded(rows: list["array[float]"], width: int) -> npt.NDArray[np.float32]:

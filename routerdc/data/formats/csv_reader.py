@@ -70,7 +70,7 @@ def _value(header: list[str], cells: list[str]) -> object:
 
 
 def _cell(name: str, cell: str) -> object:
-    """Text, but for a cluster's number; an empty cell is a missing value."""
+    """Text, but for a cluster's number and whether a row is steered; an empty cell is a missing value."""
     if not cell.strip():
         return None
     if name == "cluster_id":
@@ -78,4 +78,6 @@ def _cell(name: str, cell: str) -> object:
             return int(cell)
         except ValueError:
             return cell
+    if name == "steered":
+        return {"true": True, "false": False}.get(cell.strip().lower(), cell)
     return cell

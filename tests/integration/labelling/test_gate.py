@@ -1,6 +1,7 @@
 """The gate of `routerdc refresh`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -50,6 +51,11 @@ def test_too_few_rows_let_nothing_pass() -> None:
 def test_bundles_of_different_pools_are_compared_by_name() -> None:
     verdict = judge(always(1, ("bad", "good")), always(0), rows(100, 0), 0.0)
     assert (verdict.passed, verdict.difference) == (True, 0.0)
+
+
+def test_rows_that_have_steered_a_plan_do_not_judge_where_there_are_enough_others() -> None:
+    data = replace(rows(120, 0), steered=np.arange(120) < 70)
+    assert judge(always(0), always(1), data, 0.01).rows == 50
 
 
 def test_ungraded_choices_do_not_count() -> None:

@@ -78,6 +78,14 @@ def test_csv_with_dotted_columns_and_a_quoted_line_break(tmp_path: Path) -> None
     check_rows(load(path))
 
 
+def test_csv_says_which_rows_have_steered_a_plan(tmp_path: Path) -> None:
+    path = tmp_path / "set.csv"
+    path.write_text("question,scores.a,steered\n1?,1,True\n2?,0,\n3?,0,false\n", encoding="utf-8")
+    steered = load(path).steered
+    assert steered is not None
+    assert steered.tolist() == [True, False, False]
+
+
 def test_parquet_with_structs(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "set.parquet")
     dataset = load(tmp_path / "set.parquet")
@@ -120,6 +128,7 @@ BAD_ROWS = [
     ('{"question": "\\ud83d", "scores": {"a": 1}}', "question: not valid Unicode"),
     ('{"question": "x", "scores": {"a": 1}, "cluster_id": 99999999999999999999}', "cluster_id: beyond 64 bits"),
     ('{"question": "x", "scores": {"a": 1}, "cluster_id": "z"}', "cluster_id: not an integer but text"),
+    ('{"question": "x", "scores": {"a": 1}, "steered": "yes"}', "steered: not true or false but text"),
 ]
 GOOD = '{"question": "fine", "scores": {"a": 1}}'
 
