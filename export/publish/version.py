@@ -18,6 +18,7 @@ from export.steps.repository import VERSION
 from export.triton.config import CONFIG_FILE
 from routerdc_contract.tensors import ENCODER_MODEL, ROUTER_MODEL
 from routerdc_contract.whole_file import whole_file, write_whole
+from routerdc_contract.whole_folder import copy_folder
 
 MODELS = (ENCODER_MODEL, ROUTER_MODEL)  # in the order of loading: the caller after whom it calls
 _LOCK_FILE = ".publish.lock"
@@ -92,7 +93,7 @@ class Change:
         folder = self.live / model / str(self.new)
         draft = folder.with_name(f".{self.new}.draft")
         shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(origin, draft, copy_function=link, ignore=shutil.ignore_patterns("__pycache__"))
+        copy_folder(origin, draft, link)
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
 

@@ -15,6 +15,7 @@ from routerdc.data.options import Reading, reading
 from routerdc_contract.bundle import ENGINE_FOLDER, GRAPH_FOLDER, NEIGHBOURS_FILE, BundleError, Manifest
 from routerdc_contract.names import name_fault
 from routerdc_contract.output_path import OutputPath
+from routerdc_contract.whole_folder import copy_folder
 
 if TYPE_CHECKING:
     from routerdc.loaded_bundle import Router
@@ -203,4 +204,4 @@ def _take_along(bundle: Path, out: Path) -> None:
     for derived in (GRAPH_FOLDER, ENGINE_FOLDER):
         shutil.rmtree(out / derived, ignore_errors=True)
         if (bundle / derived).is_dir():
-            shutil.copytree(bundle / derived, out / derived)
+            copy_folder(bundle / derived, out / derived)

@@ -1,10 +1,12 @@
 """A change of a live model repository is made whole, or not at all."""
 
 import errno
+import shutil
 from pathlib import Path
 
 import pytest
 
+from export.publish import version
 from export.publish.version import Change
 
 
@@ -54,4 +56,22 @@ def test_a_full_disk_changes_nothing_and_needs_no_room_to_be_undone(
     with pytest.raises(OSError, match=r"No space left on device: '.*/routerdc/"):
         change.apply()
     change.undo(tried=False)
+    assert content(live) == before
+
+
+def test_half_of_a_version_takes_no_room_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    live, source = repository(tmp_path, "old"), repository(tmp_path, "new")
+    (source / "routerdc" / "1" / "weights").write_text("new")
+    before, copied = content(live), list[Path]()
+
+    def full(origin: Path, copy: Path) -> None:
+        if copied:
+            raise OSError(errno.ENOSPC, "No space left on device", str(copy))
+        copied.append(copy)
+        shutil.copyfile(origin, copy)
+
+    monkeypatch.setattr(version, "link", full)
+    change = Change.plan(source, live)
+    with pytest.raises(OSError, match="No space left on device"):
+        change.apply()
     assert content(live) == before
