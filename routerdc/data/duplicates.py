@@ -20,4 +20,9 @@ def contained(queries: Sequence[str], others: Iterable[str]) -> int:
 
 def _keys(queries: Iterable[str]) -> Counter[int]:
     """Hashes instead of texts: a large data set's queries need not be in memory twice."""
-    return Counter(hash(" ".join(query.casefold().split())) for query in queries)
+    return Counter(map(key, queries))
+
+
+def key(query: str) -> int:
+    """Equal for queries that are the same; of this process alone."""
+    return hash(" ".join(query.casefold().split()))

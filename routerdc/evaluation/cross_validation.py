@@ -13,6 +13,7 @@ import torch
 from tqdm import tqdm
 
 from routerdc.data.dataset import Dataset, pool, steering_notes
+from routerdc.data.duplicates import key
 from routerdc.evaluation.baselines.frame import BEST_SINGLE, baselines
 from routerdc.evaluation.baselines.training_rows import TrainingRows
 from routerdc.evaluation.evaluate import REFERENCES
@@ -38,9 +39,14 @@ class Folds:
     count: int = 5
     seed: int = 0
 
-    def of(self, dataset: Dataset) -> npt.NDArray[np.int64]:
-        """The fold of each row."""
-        return np.random.default_rng(self.seed).permutation(len(dataset)) % self.count
+    def of(self, datasets: Sequence[Dataset]) -> list[npt.NDArray[np.int64]]:
+        """The fold of each row. Equal queries share one, wherever they stand: none judges what it was learned from."""
+        first: dict[int, int] = {}
+        drawn = [np.random.default_rng(self.seed).permutation(len(dataset)) % self.count for dataset in datasets]
+        return [
+            np.array([first.setdefault(key(query), int(fold)) for query, fold in zip(one.queries, part, strict=True)])
+            for one, part in zip(datasets, drawn, strict=True)
+        ]
 
 
 def cross_validate(
@@ -85,7 +91,7 @@ def cross_validate(
 def _out_of_fold(
     datasets: Sequence[Dataset], recipe: Recipe, embed: Embed, folds: Folds, encoder: Encoder, router: str
 ) -> dict[str, OutOfFold]:
-    fold_of = [folds.of(dataset) for dataset in datasets]
+    fold_of = folds.of(datasets)
     found: dict[str, OutOfFold] = {}
     for fold in tqdm(range(folds.count), desc="folds", disable=None):
         learn = [dataset.select(part != fold) for dataset, part in zip(datasets, fold_of, strict=True)]

@@ -120,7 +120,7 @@ def splits_of(one: Pool, data: Path, seed: int) -> list[Split]:
         every = {part.name: np.arange(len(part.dataset)) for part in sets}
         return [Split([aligned(dataset, llms) for dataset in train], sets, every)]
     folds, known = Folds(seed=seed), [aligned(dataset, llms, least_known=2) for dataset in train]
-    fold_of = [folds.of(dataset) for dataset in known]
+    fold_of = folds.of(known)
     pairs = list(zip(known, fold_of, strict=True))
     return [
         Split(

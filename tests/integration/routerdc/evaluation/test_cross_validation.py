@@ -43,10 +43,17 @@ def test_rows_that_a_plan_has_mixed_up_teach_and_do_not_judge(encoder_folder: Pa
 
 def test_every_row_is_in_one_fold_and_the_seed_decides_which() -> None:
     rows = dataset("sums", "sum", 23)
-    parts = Folds(5, seed=1).of(rows)
+    (parts,) = Folds(5, seed=1).of([rows])
     assert sorted(np.bincount(parts)) == [4, 4, 5, 5, 5]
-    assert (parts == Folds(5, seed=1).of(rows)).all()
-    assert (parts != Folds(5, seed=2).of(rows)).any()
+    assert (parts == Folds(5, seed=1).of([rows])[0]).all()
+    assert (parts != Folds(5, seed=2).of([rows])[0]).any()
+
+
+def test_equal_queries_share_a_fold_wherever_they_stand() -> None:
+    rows = dataset("sums", "sum", 23)
+    twice = rows.select(np.repeat(np.arange(len(rows)), 2))
+    once, again = Folds(5, seed=1).of([rows, twice])
+    assert (again == np.repeat(once, 2)).all()
 
 
 @pytest.mark.parametrize(("recipe", "message"), [("paper", "trains its encoder"), ("nowhere", "nowhere")])
