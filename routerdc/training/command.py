@@ -83,10 +83,12 @@ def train(
     if skipped:
         answer.say(f"{skipped} bad rows skipped")
     fair = not any(dataset.steered is not None and dataset.judges.all() for dataset in datasets)
-    for where, gain in manifest.metrics.get("over_best_single_llm", {}).items():
-        answer.say(_verdict(where, gain, fair))
+    gains = manifest.metrics.get("over_best_single_llm", {})
+    answer.add(over_best_single_llm=gains, fair=fair)
+    for where, gain in gains.items():
+        answer.explain(_verdict(where, gain, fair))
     for note in steering_notes(datasets):
-        answer.say(note)
+        answer.explain(note)
     if lines := manifest.metrics.get("held_out"):
         answer.show("held_out", _held_out(lines))
     answer.say(f"bundle {manifest.bundle_id} in {out}")

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from labelling.store.records import Answer, Cell, Grade
+from labelling.store.store import Store
+from tests.integration.labelling.test_collect import chats
+
 ENTRIES = {entry.name: entry for entry in entry_points(group="routerdc.commands")}
 BUNDLE = Path(__file__).parents[3] / "bundles/default"
 HEAVY = ("torch", "transformers", "numpy", "sklearn", "matplotlib", "onnxruntime", "grpc", "aiohttp")
@@ -60,11 +64,17 @@ def test_commands_that_need_no_torch_run_without_it(tmp_path: Path) -> None:
     (tmp_path / "endpoints.yaml").write_text(
         'default: [a]\nllms: {a: {price: 1.0, endpoints: [{address: "http://127.0.0.1:9/v1", model: a}]}}\n'
     )
+    with Store(tmp_path / "graded.db") as store:
+        (prompt,) = chats(1)
+        store.add_prompts([prompt])
+        store.add_answer(Cell(prompt.key, "a", "a", {}), Answer(text="x"))
+        (answer,) = store.answers()
+        store.add_grade(answer.key, "people", Grade(1.0))
     calls = [
         "data check rows.jsonl",
         "check --offline endpoints.yaml",
         "collect --dry-run --endpoints endpoints.yaml rows.jsonl",
-        "grade --store labels.db --out table.jsonl",
+        "grade --store graded.db --out table.jsonl",
         "prior --example --out prior.yaml",
         f"export --bundle {BUNDLE}",
         "envoy-config --endpoints endpoints.yaml --gateway 127.0.0.1:9 --out envoy.yaml",
