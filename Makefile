@@ -114,8 +114,9 @@ test: check test-unit test-service  ## check, then all tests
 # After each run its ten slowest tests are listed.
 SLOWEST := --durations 10 --durations-min 1
 
+# Some of them wait: one process more than there are cores.
 test-unit: $(VENV)/.dev  ## the tests that need no engine and no service, in a random order, on all cores
-	$(BIN)/pytest tests/unit -p randomly -n auto --dist worksteal $(SLOWEST)
+	$(BIN)/pytest tests/unit -p randomly -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist worksteal $(SLOWEST)
 
 # Half of their time is waiting: files go to three processes, each with servers of its own, in the order of tests/conftest.py.
 # What counts calls in some seconds, or how late they are, has the machine to itself. Fault tests judge that only in `make chaos`.
