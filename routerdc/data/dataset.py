@@ -81,6 +81,11 @@ class Dataset:
         every = np.ones(len(self), dtype=bool)
         return every if self.steered is None or (~self.steered).sum() < FEWEST_JUDGES else ~self.steered
 
+    @property
+    def judges_fairly(self) -> bool:
+        """Whether no row judges that a plan has mixed up with others."""
+        return self.steered is None or not bool((self.steered & self.judges).any())
+
     def judging(self) -> Self:
         """The rows that may judge."""
         return self if self.judges.all() else self.select(self.judges)
@@ -119,7 +124,7 @@ def steering_notes(datasets: Iterable[Dataset]) -> list[str]:
         if dataset.steered is None:
             continue
         count, why = int(dataset.steered.sum()), "have steered a plan, or it chose by such grades whom to ask"
-        if dataset.judges.all():
+        if not dataset.judges_fairly:
             mend = f"ask all LLMs at least {FEWEST_JUDGES} further prompts, and those judge alone"
             notes.append(f"{dataset.name}: the grades of {count} rows {why}, and they judge all the same: {mend}")
         else:

@@ -82,7 +82,7 @@ def train(
     answer.add(bundle_id=manifest.bundle_id, out=out, skipped=skipped, left_out=ungraded)
     if skipped:
         answer.say(f"{skipped} bad rows skipped")
-    fair = not any(dataset.steered is not None and dataset.judges.all() for dataset in datasets)
+    fair = all(dataset.judges_fairly for dataset in datasets)
     gains = manifest.metrics.get("over_best_single_llm", {})
     answer.add(over_best_single_llm=gains, fair=fair)
     for where, gain in gains.items():
